@@ -1,0 +1,126 @@
+"""Who answers in a mode: a model's name, the template its prompts are written in, its window."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from starchat_tui import models, prompts
+from starchat_tui.dialogue import MODES, Mode
+from starchat_tui.errors import ConfigError, ModelUnavailable
+from starchat_tui.settings import Settings
+from starchat_tui.template import ChatML, TechnicalAssistant, Template
+from starchat_tui.vocabulary import CHAT_TOKENS, Vocabulary
+from starchat_tui.wire import Delta, ModelCard, Progress, Request
+
+
+class Engine(Protocol):
+    """Answers prompts: the local engine, or a server by URL."""
+
+    def stream(self, request: Request) -> AsyncGenerator[Delta | Progress, None]:
+        """The answer in pieces; raises a `StarChatError` where there is none."""
+
+    async def models(self) -> list[ModelCard]:
+        """The models the engine offers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A model as one mode speaks to it."""
+
+    mode: Mode
+    model: str
+    """Its name on the wire."""
+    template: Template
+    window: int
+    """Context length in tokens."""
+    demo: bool
+
+    @property
+    def reserve(self) -> int:
+        """The tokens of the window that are kept for an answer, at most."""
+        return self.window // 4
+
+
+class Voices:
+    """The two voices of a session, found when they are first needed."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._found: dict[Mode, Voice] = {}
+
+    def first_mode(self) -> Mode:
+        """The mode the user chose, or the one the model is made for."""
+        for mode in MODES:
+            if self._settings.mode == mode:
+                return mode
+        if self._settings.url:
+            return "chat"
+        return _native_mode(models.resolve(self._settings.model))
+
+    def model_name(self, mode: Mode) -> str:
+        """The name of the model that answers in `mode`, before anything is loaded."""
+        chosen = self._settings.chat_model if mode == "chat" else self._settings.ta_model
+        if chosen or self._settings.url:
+            return chosen or self._settings.model
+        model = models.resolve(self._settings.model)
+        return model.partner if model.partner and model.mode != mode else model.name
+
+    async def voice(self, mode: Mode) -> Voice:
+        """The voice of `mode`; raises a `StarChatError` where its tokenizer cannot be had."""
+        if mode not in self._found:
+            self._found[mode] = await self._find(mode)
+        return self._found[mode]
+
+    async def _find(self, mode: Mode) -> Voice:
+        if self._settings.url:
+            return await self._remote(mode)
+        model = models.resolve(self.model_name(mode))
+        name = model.name if model.name in models.KNOWN else model.weights
+        window = self._settings.window or models.window(model)
+        tokenizer = self._settings.tokenizer or models.local_file(model, "tokenizer.json")
+        return self._voice(mode, name, Path(tokenizer), window, demo=model.demo)
+
+    async def _remote(self, mode: Mode) -> Voice:
+        cards = await self._engine.models()
+        card = _chosen(cards, self.model_name(mode), self._settings.url)
+        if not self._settings.tokenizer:
+            raise ConfigError(
+                f"The tokenizer of `{card.name}` is not known here",
+                "name it with `--tokenizer FILE` (the model's tokenizer.json)",
+            )
+        window = self._settings.window or card.window
+        return self._voice(mode, card.name, Path(self._settings.tokenizer), window, demo=False)
+
+    def _voice(self, mode: Mode, name: str, tokenizer: Path, window: int, *, demo: bool) -> Voice:
+        if window <= 0:
+            raise ConfigError(f"The window of `{name}` is not known", "say it: `--window TOKENS`")
+        vocabulary = Vocabulary.load(tokenizer.expanduser())
+        template: Template
+        if mode == "chat":
+            template = ChatML(vocabulary)
+        else:
+            few_shot = prompts.few_shot(self._settings.prompt)
+            template = TechnicalAssistant(vocabulary, few_shot, window=window)
+        return Voice(mode, name, template, window, demo)
+
+
+def _chosen(cards: list[ModelCard], wanted: str, url: str) -> ModelCard:
+    """The card called `wanted`; the first one where the user named no model of the server."""
+    for card in cards:
+        if card.name == wanted:
+            return card
+    if not cards or wanted != Settings().model:
+        names = ", ".join(card.name for card in cards) or "none at all"
+        raise ModelUnavailable(f"`{url}` offers no model `{wanted}`", f"it offers {names}")
+    return cards[0]
+
+
+def _native_mode(model: models.Model) -> Mode:
+    if model.mode is not None:
+        return model.mode
+    written = models.local_file(model, "tokenizer.json").read_text(encoding="utf-8")
+    return "chat" if all(f'"{token}"' in written for token in CHAT_TOKENS) else "ta"
