@@ -1,0 +1,110 @@
+"""Every test: an empty home, no network but this machine's, a fixed seed, nothing that blinks."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import random
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+KEPT = ("STARCHAT_DATA", "STARCHAT_INTEROP_URL", "STARCHAT_INTEROP_MODEL")
+KEPT += ("STARCHAT_INTEROP_TOKENIZER", "STARCHAT_REQUIRE")
+"""What a person tells the tests themselves; every other STARCHAT_* is taken away."""
+FOREIGN = ("ACCESSIBLE", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "CUDA_VISIBLE_DEVICES", "EDITOR")
+FOREIGN += ("FORCE_COLOR", "LINES", "NO_COLOR", "PAGER", "TMUX", "VISUAL")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set what libraries read once, when they are imported."""
+    os.environ.update(TEXTUAL_ANIMATIONS="none", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what this machine cannot show, or fail where STARCHAT_REQUIRE names it."""
+    needed = {"bwrap": "bwrap", "gpu": "nvidia-smi"}
+    for mark, program in needed.items():
+        if item.get_closest_marker(mark) is None or shutil.which(program):
+            continue
+        if mark in os.environ.get("STARCHAT_REQUIRE", "").split(","):
+            pytest.fail(f"`{program}` is required here and not installed")
+        pytest.skip(f"`{program}` is not installed")
+
+
+@pytest.fixture(autouse=True)
+def empty_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Nothing of the person who runs the tests is seen, and nothing of theirs is written."""
+    # Short, because the path of a Unix socket has at most 107 characters.
+    root = Path(tempfile.mkdtemp(prefix="sc-"))
+    for name in os.environ:
+        if name in FOREIGN or (name.startswith(("STARCHAT_", "XDG_", "HF_")) and name not in KEPT):
+            monkeypatch.delenv(name, raising=False)
+    for name, folder in {
+        "HOME": "home",
+        "XDG_CONFIG_HOME": "config",
+        "XDG_DATA_HOME": "data",
+        "XDG_STATE_HOME": "state",
+        "XDG_CACHE_HOME": "cache",
+        "XDG_RUNTIME_DIR": "run",
+    }.items():
+        (root / folder).mkdir(mode=0o700)
+        monkeypatch.setenv(name, str(root / folder))
+    for name, value in {
+        "HF_HUB_OFFLINE": "1",
+        "TERM": "xterm-256color",
+        "COLORTERM": "truecolor",
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+    }.items():
+        monkeypatch.setenv(name, value)
+    yield root
+    shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sockets of this process reach Unix sockets and the loopback, nothing else."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        _stay_home(self, address)
+        connect(self, address)
+
+    def guarded_ex(self: socket.socket, address: Any) -> int:
+        _stay_home(self, address)
+        return connect_ex(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    monkeypatch.setattr(socket.socket, "connect_ex", guarded_ex)
+
+
+def _stay_home(one: socket.socket, address: Any) -> None:
+    if one.family == socket.AF_UNIX:
+        return
+    host = str(address[0])
+    if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+        raise AssertionError(f"a test reached for the network: {address}")
+
+
+@pytest.fixture(autouse=True)
+def fixed_seed() -> None:
+    """The same dice for every test; torch's too, where a test has loaded it."""
+    random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real tokenizers and dialogues that STARCHAT_DATA names, or a skip."""
+    folder = os.environ.get("STARCHAT_DATA", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("STARCHAT_DATA names no folder with real tokenizers and dialogues")
+    return Path(folder)
