@@ -1,0 +1,311 @@
+"""The house: which room may name which, and what is deliberately absent from each."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = "starchat_tui"
+
+MAY_IMPORT = {
+    # From the ground up: a room names rooms above its own line only.
+    "__init__": "",
+    "errors": "",
+    "dialogue": "",
+    "fences": "",
+    "clean": "",
+    "wire": "errors",
+    "settings": "errors",
+    "vocabulary": "errors",
+    "template": "dialogue errors vocabulary",
+    "prompts": "errors template",
+    "models": "dialogue errors",
+    "client": "errors wire",
+    "child": "client errors settings wire",
+    "history": "dialogue errors",
+    "voice": "dialogue errors models prompts settings template vocabulary wire",
+    "session": "dialogue errors history template voice wire",
+    "commands": "clean dialogue errors history models",
+    "show": "clean dialogue errors history models session settings template vocabulary voice wire",
+    "ask": "clean dialogue errors fences history models session settings voice wire",
+    "engine": "clean errors models settings vocabulary wire",
+    "ui": "clean commands dialogue errors fences history models session settings wire",
+    "__main__": "ask child clean client commands dialogue engine errors history models prompts "
+    "session settings show template ui vocabulary voice wire",
+}
+TRAIN_MAY_IMPORT = {"dialogue", "template", "vocabulary", "prompts", "client", "sandbox"}
+"""Of the package, and for evaluation the last two; nothing of it imports `train`."""
+
+HOMES = {
+    "torch": {"engine", "train"},
+    "transformers": {"engine", "train"},
+    "accelerate": {"engine", "train"},
+    "peft": {"engine", "train"},
+    "starlette": {"engine"},
+    "uvicorn": {"engine"},
+    "httpx2": {"client"},
+    "textual": {"ui"},
+    "sqlite3": {"history"},
+}
+"""Libraries that only these rooms import."""
+TOKEN_SPELLERS = {"template", "vocabulary"}
+BUBBLEWRAP_SPELLERS = {"sandbox/jail"}
+ENVIRONMENT_READERS = {"settings", "__main__"}
+DOORS = {"__main__", "ui/app"}
+LONGEST_FUNCTION = 70
+LONGEST_MODULE = 400
+
+MODULES = sorted([*(ROOT / PACKAGE).rglob("*.py"), *(ROOT / "train").rglob("*.py")])
+OURS = [path for path in MODULES if PACKAGE in path.relative_to(ROOT).parts]
+
+
+def name_of(path: Path) -> str:
+    """`ui/app` for `starchat_tui/ui/app.py`; `train/…` keeps its folder."""
+    relative = path.relative_to(ROOT).with_suffix("")
+    return "/".join(relative.parts[1:] if relative.parts[0] == PACKAGE else relative.parts)
+
+
+def room_of(path: Path) -> str:
+    """The room a module belongs to: a folder, or a module that lies flat."""
+    return name_of(path).split("/")[0]
+
+
+def module_id(path: Path) -> str:
+    return path.name if isinstance(path, Path) and path.parent == ROOT else name_of(path)
+
+
+every_module = pytest.mark.parametrize("path", MODULES, ids=module_id)
+our_module = pytest.mark.parametrize("path", OURS, ids=module_id)
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The dotted names of everything `path` imports, also late, inside functions, and by string."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative imports hide the room they name"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+            ("import_module", "__import__")
+        ):
+            assert isinstance(node.args[0], ast.Constant), f"{path}: an import of an unknown name"
+            yield str(node.args[0].value)
+
+
+def rooms_named(path: Path) -> set[str]:
+    """The rooms of the package that a module imports, its own left out."""
+    dotted = (name.split(".") for name in imported(path))
+    return {parts[1] for parts in dotted if parts[0] == PACKAGE and len(parts) > 1} - {
+        room_of(path)
+    }
+
+
+def modules_named(path: Path) -> set[Path]:
+    """The files of this repository that a module imports."""
+    found = set()
+    for name in imported(path):
+        parts = name.split(".")
+        for end in (len(parts), len(parts) - 1):
+            for suffix in (".py", "/__init__.py"):
+                file = ROOT / ("/".join(parts[:end]) + suffix)
+                if end and file in MODULES:
+                    found.add(file)
+    return found - {path}
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def strings(path: Path) -> Iterator[tuple[int, str]]:
+    """Every string constant with its line; docstrings describe, they do not spell."""
+    described = {
+        id(node.value)
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Constant) and id(node) not in described:
+            text = node.value.decode("latin-1") if isinstance(node.value, bytes) else node.value
+            if isinstance(text, str):
+                yield node.lineno, text
+
+
+def test_the_table_names_every_room_and_no_other() -> None:
+    on_disk = {room_of(path) for path in OURS}
+    assert on_disk <= set(MAY_IMPORT), f"rooms missing from the table: {on_disk - set(MAY_IMPORT)}"
+    assert not set(MAY_IMPORT) - on_disk, f"rooms only in the table: {set(MAY_IMPORT) - on_disk}"
+
+
+def test_the_table_has_floors() -> None:
+    floors = list(MAY_IMPORT)
+    for room, below in MAY_IMPORT.items():
+        assert set(below.split()) <= set(floors[: floors.index(room)]), f"an arrow up from {room}"
+
+
+@our_module
+def test_a_room_names_only_rooms_below_it(path: Path) -> None:
+    up = rooms_named(path) - set(MAY_IMPORT[room_of(path)].split())
+    assert not up, f"{name_of(path)} names {sorted(up)}"
+
+
+def test_no_module_is_in_a_circle() -> None:
+    done: set[Path] = set()
+
+    def visit(path: Path, way: tuple[Path, ...]) -> None:
+        assert path not in way, " -> ".join(map(name_of, (*way[way.index(path) :], path)))
+        if path not in done:
+            for other in modules_named(path):
+                visit(other, (*way, path))
+            done.add(path)
+
+    for module in MODULES:
+        visit(module, ())
+    assert done == set(MODULES)
+
+
+@every_module
+def test_heavy_libraries_stay_in_their_rooms(path: Path) -> None:
+    for name in imported(path):
+        homes = HOMES.get(name.split(".")[0])
+        assert homes is None or room_of(path) in homes, f"{name_of(path)} imports {name}"
+
+
+@every_module
+def test_training_and_the_product_meet_in_a_few_rooms(path: Path) -> None:
+    if room_of(path) == "train":
+        beyond = rooms_named(path) - TRAIN_MAY_IMPORT
+        assert not beyond, f"{name_of(path)} names {sorted(beyond)}"
+    else:
+        assert not [name for name in imported(path) if name.split(".")[0] == "train"]
+
+
+@every_module
+def test_only_two_rooms_spell_a_control_token(path: Path) -> None:
+    spelled = [
+        f"line {line}: {text!r}" for line, text in strings(path) if re.search(r"<\||\|>", text)
+    ]
+    assert not spelled or name_of(path) in TOKEN_SPELLERS, spelled
+
+
+@every_module
+def test_only_the_jail_spells_a_bubblewrap_flag(path: Path) -> None:
+    flags = re.compile(r"^(bwrap|--(ro-)?bind(-try)?|--unshare-\w+|--die-with-parent|--tmpfs)$")
+    spelled = [f"line {line}: {text}" for line, text in strings(path) if flags.match(text)]
+    assert not spelled or name_of(path) in BUBBLEWRAP_SPELLERS, spelled
+
+
+@pytest.mark.parametrize("path", [path for path in OURS if room_of(path) == "ui"], ids=module_id)
+def test_a_widget_knows_neither_the_app_nor_the_session(path: Path) -> None:
+    if name_of(path) == "ui/app":
+        return
+    named = set(imported(path))
+    assert not {name for name in named if name.startswith(f"{PACKAGE}.ui.app")}
+    assert not {name for name in named if name.startswith(f"{PACKAGE}.session")}
+    reached = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)]
+    reached = [node for node in reached if node.attr == "app" and ast.unparse(node.value) == "self"]
+    assert not reached, f"line {reached[0].lineno} reaches for the app"
+
+
+@our_module
+def test_settings_are_read_at_the_door(path: Path) -> None:
+    if name_of(path) in ENVIRONMENT_READERS:
+        return
+    for node in ast.walk(tree_of(path)):
+        read = isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
+        assert not read, f"{name_of(path)} line {node.lineno} reads the environment"
+        loaded = isinstance(node, ast.Call) and ast.unparse(node.func) == "settings.load"
+        assert not loaded, f"{name_of(path)} line {node.lineno} loads settings"
+
+
+@every_module
+def test_what_is_not_foreseen_is_caught_at_the_doors_only(path: Path) -> None:
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ExceptHandler) and name_of(path) not in DOORS:
+            kind = "" if node.type is None else ast.unparse(node.type)
+            blind = re.search(r"\b(Base)?Exception\b", kind) or node.type is None
+            # One that is raised again, whatever it was, hides nothing.
+            again = any(isinstance(one, ast.Raise) and one.exc is None for one in node.body)
+            assert not blind or again, f"{name_of(path)} line {node.lineno} catches {kind or 'all'}"
+
+
+@every_module
+def test_modules_hold_no_state(path: Path) -> None:
+    changed = [node.lineno for node in ast.walk(tree_of(path)) if isinstance(node, ast.Global)]
+    assert not changed, f"`global` in lines {changed}"
+
+
+@every_module
+def test_modules_and_functions_stay_readable(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= LONGEST_MODULE, f"{text.count(chr(10))} lines"
+    for node in functions(path):
+        length = (node.end_lineno or 0) - node.lineno + 1
+        assert length <= LONGEST_FUNCTION, f"{node.name} has {length} lines"
+
+
+@every_module
+def test_every_function_is_annotated(path: Path) -> None:
+    for node in functions(path):
+        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        bare = [one.arg for one in arguments if one.annotation is None]
+        assert not set(bare) - {"self", "cls"}, f"{node.name}, line {node.lineno}: {bare}"
+        assert node.returns is not None, f"{node.name}, line {node.lineno}: what does it return?"
+
+
+@every_module
+def test_annotations_are_never_evaluated(path: Path) -> None:
+    code = [node for node in tree_of(path).body if not isinstance(node, ast.Expr)]
+    if any(functions(path)):
+        assert ast.unparse(code[0]) == "from __future__ import annotations"
+
+
+def loaded_by(statements: str) -> set[str]:
+    """The modules in memory after a fresh interpreter ran `statements`."""
+    program = f"{statements}\nimport sys; print(*sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert ran.returncode == 0, ran.stderr
+    return set(ran.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "room", [room for room in MAY_IMPORT if room not in ("engine", "__init__")]
+)
+def test_no_face_loads_torch(room: str) -> None:
+    name = "ui.app" if room == "ui" else room
+    assert not {"torch", "transformers"} & loaded_by(f"import {PACKAGE}.{name}")
+
+
+def test_the_version_loads_nothing_heavy() -> None:
+    statements = """
+import contextlib, io, sys
+from starchat_tui.__main__ import main
+sys.argv = ["starchat", "--version"]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main()
+"""
+    heavy = {"torch", "transformers", "textual", "tokenizers", "httpx2", "sqlite3", "asyncio"}
+    assert not heavy & loaded_by(statements)
