@@ -82,11 +82,6 @@ class Paths:
     runtime: Path
 
     @property
-    def config_file(self) -> Path:
-        """The settings file."""
-        return self.config / "config.toml"
-
-    @property
     def socket(self) -> Path:
         """Where the engine listens."""
         return self.runtime / "engine.sock"
@@ -173,6 +168,13 @@ def private(directory: Path) -> Path:
     except OSError as error:
         raise ConfigError(f"`{directory}` cannot be used ({error.strerror})", hint) from error
     return directory
+
+
+def read(flags: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Settings, Paths]:
+    """The settings and the paths, as this process has them."""
+    paths = find_paths(environ)
+    file = Path(environ.get("STARCHAT_CONFIG") or paths.config / "config.toml")
+    return load(flags, environ, file), paths
 
 
 def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path) -> Settings:

@@ -1,0 +1,203 @@
+"""The door: the command line, the settings read once, the heavy rooms entered late."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from starchat_tui.errors import StarChatError
+    from starchat_tui.session import Session
+    from starchat_tui.settings import Paths, Settings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `starchat`; the exit code. A user's mistake is two lines on stderr."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given in (["--version"], ["-V"]):
+        # Before anything else is imported: this is asked by scripts, and often.
+        from starchat_tui import __version__
+
+        print(f"starchat {__version__}")
+        return 0
+    return told(lambda: _dispatch(given))
+
+
+def told(run: Callable[[], int]) -> int:
+    """What `run` returns; an error is said on stderr and becomes its exit code."""
+    from starchat_tui.errors import StarChatError
+
+    try:
+        return run()
+    except StarChatError as error:
+        return tell(error)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
+    except Exception as error:  # noqa: BLE001 (the door: what is left becomes a hint and a log)
+        return _unexpected(error)
+
+
+def tell(error: StarChatError) -> int:
+    """Say what happened and what to do next, on stderr; the exit code."""
+    from starchat_tui.clean import clean
+
+    print(f"starchat: {clean(error.message)}", file=sys.stderr)
+    if error.hint:
+        print(f"  {clean(error.hint)}", file=sys.stderr)
+    return error.exit_code
+
+
+def _unexpected(error: Exception) -> int:
+    import traceback
+
+    from starchat_tui.settings import find_paths
+
+    log = find_paths(os.environ).state / "errors.log"
+    with log.open("a", encoding="utf-8") as file:
+        traceback.print_exception(error, file=file)
+    print(f"starchat: {type(error).__name__}: {error}", file=sys.stderr)
+    print(
+        f"  this is a defect of StarChat: please report it with the end of `{log}`", file=sys.stderr
+    )
+    return 1
+
+
+def _dispatch(given: list[str]) -> int:
+    from starchat_tui import flags
+
+    if given and given[0] in flags.SUBCOMMANDS:
+        from starchat_tui import subcommands
+
+        return subcommands.run(given[0], given[1:])
+    found = flags.parse(given)
+    if found.version:
+        return main(["--version"])
+    return _converse(found)
+
+
+def _converse(found: argparse.Namespace) -> int:
+    """Ask once, or open the chat, as the flags and the terminal have it."""
+    from starchat_tui import flags, settings
+    from starchat_tui.errors import UsageError
+
+    chosen, paths = settings.read(flags.chosen(found), os.environ)
+    question = " ".join(word for word in found.words if word != "-")
+    piped = _piped(bool(question), explicit="-" in found.words)
+    if (question or piped or found.file) and not found.interactive:
+        return _ask(found, chosen, paths, question, piped)
+    for flag, given in (("--json", found.json), ("-x", found.extract), ("-f", found.file)):
+        if given:
+            raise UsageError(f"{flag} needs a question", 'type one: starchat "why does it fail?"')
+    if not (sys.stdout.isatty() and os.isatty(2)):
+        raise UsageError("There is no question, and no terminal", 'starchat "why does it fail?"')
+    return _chat(found, chosen, paths, "\n\n".join(part for part in (question, piped) if part))
+
+
+def _piped(asked: bool, *, explicit: bool) -> str:
+    """What was piped in, read to its end; a question with an idle inherited stdin reads nothing."""
+    from starchat_tui.errors import UsageError
+
+    try:
+        kind = os.fstat(0).st_mode
+    except OSError:
+        return ""
+    fed = stat.S_ISFIFO(kind) or stat.S_ISREG(kind) or stat.S_ISSOCK(kind)
+    if os.isatty(0) and not explicit or (asked and not fed and not explicit):
+        return ""
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            "What was piped in is not UTF-8 text", "convert it with `iconv`"
+        ) from error
+
+
+def _ask(
+    found: argparse.Namespace, chosen: Settings, paths: Paths, question: str, piped: str
+) -> int:
+    import asyncio
+
+    from starchat_tui.ask import Asking, Terminal, ask
+    from starchat_tui.wiring import make_session
+
+    asking = Asking(
+        question,
+        files=tuple(found.file),
+        piped=piped,
+        style=found.input_style,
+        extract=found.extract,
+        json=found.json,
+        stream=found.stream,
+        fail_on_length=found.fail_on_length,
+        timeout=found.timeout,
+    )
+    terminal = Terminal(color=not found.raw and _colored(chosen.color), quiet=not chosen.stats)
+
+    async def answered() -> None:
+        session = make_session(chosen, paths)
+        if found.resume:
+            _resume(session, found, chosen)
+        await ask(session, asking, terminal)
+
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a lone surrogate
+    asyncio.run(answered())
+    return 0
+
+
+def _resume(session: Session, found: argparse.Namespace, chosen: Settings) -> None:
+    """Go on with a stored conversation; flags of this command line win over what it had."""
+    session.resume(found.resume)
+    if found.mode and found.mode != session.mode:
+        session.switch(found.mode)
+    if found.system:
+        session.system = chosen.system
+
+
+def _colored(color: str) -> bool:
+    """Whether stdout gets colours: the flag, then NO_COLOR and FORCE_COLOR, then a terminal."""
+    if color != "auto":
+        return color == "always"
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
+
+
+def _chat(found: argparse.Namespace, chosen: Settings, paths: Paths, question: str) -> int:
+    from starchat_tui import guard
+
+    if not os.isatty(0):
+        # The pipe was read to its end; from here on the keyboard is stdin.
+        keyboard = os.open("/dev/tty", os.O_RDWR)
+        os.dup2(keyboard, 0)
+        sys.stdin = sys.__stdin__ = os.fdopen(0)  # type: ignore[misc]
+    return guard.watched(lambda: told(lambda: _screen(found, chosen, paths, question)))
+
+
+def _screen(found: argparse.Namespace, chosen: Settings, paths: Paths, question: str) -> int:
+    from starchat_tui.ui.app import StarChatApp
+    from starchat_tui.wiring import is_demo, make_session
+
+    session = make_session(chosen, paths)
+    if found.resume:
+        _resume(session, found, chosen)
+    app = StarChatApp(
+        session,
+        demo=is_demo(chosen),
+        theme=chosen.theme,
+        input_history=paths.input_history,
+        first_question=question,
+    )
+    app.run()
+    return app.return_code or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,291 @@
+"""One question from the command line: stdin and question in, the answer on stdout.
+
+stdout carries the answer alone; progress and statistics go to stderr, and only to a terminal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TextIO
+
+from starchat_tui.clean import clean
+from starchat_tui.errors import AnswerCut, Interrupted, NoCode, StarChatError, TimeLimit, UsageError
+from starchat_tui.fences import CodeBlock, blocks
+from starchat_tui.paint import Painter
+from starchat_tui.session import Event, Failed, Finished, Said, Session, Stats, Waiting
+from starchat_tui.wire import Progress
+
+_SECOND_INTERRUPT = 130
+_LANGUAGES = {
+    **{"py": "python", "pyi": "python", "js": "javascript", "ts": "typescript", "rs": "rust"},
+    **{
+        "sh": "bash",
+        "rb": "ruby",
+        "h": "c",
+        "cc": "cpp",
+        "hpp": "cpp",
+        "yml": "yaml",
+        "md": "markdown",
+    },
+}
+_PYTHON = re.compile(r"^(?:#!.*python|(?:from|import|def|class|async def|@)\s*\w.*)", re.MULTILINE)
+_SHELL = re.compile(r"\A#!.*\b(?:ba|z|da|k)?sh\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What the command line asked for."""
+
+    question: str
+    files: tuple[Path, ...] = ()
+    piped: str = ""
+    style: Literal["append", "prepend", "raw"] = "append"
+    """Where what was piped in stands: fenced behind the question, before it, or as it is."""
+    extract: Literal["", "first", "last"] = ""
+    json: bool = False
+    stream: bool = True
+    fail_on_length: bool = False
+    timeout: float = 0.0
+    """Seconds the answer may take; 0 is for ever."""
+
+
+@dataclass(slots=True)
+class Terminal:
+    """The three streams and how they may be written to."""
+
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+    err: TextIO = field(default_factory=lambda: sys.stderr)
+    color: bool = False
+    quiet: bool = False
+
+    @property
+    def chatty(self) -> bool:
+        """Whether progress and statistics have a reader."""
+        return not self.quiet and self.err.isatty()
+
+
+def question_text(asking: Asking) -> str:
+    """The question with what was piped and attached in fences around it."""
+    parts = [_fenced(text, _language_of(path, text)) for path, text in _attached(asking.files)]
+    if asking.piped.strip():
+        raw = asking.style == "raw"
+        parts.append(asking.piped if raw else _fenced(asking.piped, _guessed(asking.piped)))
+    question = asking.question.strip()
+    ordered = [*parts, question] if asking.style == "prepend" else [question, *parts]
+    text = "\n\n".join(part for part in ordered if part)
+    if not text.strip():
+        raise UsageError("There is no question", 'type one: starchat "why does it fail?"')
+    return text
+
+
+def _attached(files: tuple[Path, ...]) -> list[tuple[Path, str]]:
+    try:
+        return [(path, path.read_text(encoding="utf-8")) for path in files]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"A file cannot be read ({error})", "`-f` takes text files") from error
+
+
+def _fenced(text: str, language: str) -> str:
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def _language_of(path: Path, text: str) -> str:
+    suffix = path.suffix.lstrip(".").lower()
+    return _LANGUAGES.get(suffix, suffix) or _guessed(text)
+
+
+def _guessed(text: str) -> str:
+    """The language of a piped text where its look is plain; Pygments' guess loads every lexer."""
+    if _SHELL.match(text):
+        return "bash"
+    return "python" if _PYTHON.search(text) else ""
+
+
+async def ask(session: Session, asking: Asking, terminal: Terminal) -> None:
+    """Ask and print; raises a `StarChatError` with the exit code that tells how it failed."""
+    run = _Run(session, asking, terminal)
+    await run.to_end()
+
+
+class _Run:
+    """One question on its way to the terminal."""
+
+    def __init__(self, session: Session, asking: Asking, terminal: Terminal) -> None:
+        self._session = session
+        self._asking = asking
+        self._terminal = terminal
+        self._painter = Painter(color=terminal.color)
+        self._plain = not terminal.out.isatty()
+        self._ended: StarChatError | None = None
+        """Why it was stopped from outside."""
+        self._shown = False
+        self._last = "\n"
+
+    async def to_end(self) -> None:
+        """Ask, print, and raise what the exit code is made of."""
+        text = question_text(self._asking)
+        self._watch()
+        try:
+            async with aclosing(self._session.say(text)) as events:
+                async for event in events:
+                    self._show(event)
+        except BrokenPipeError:
+            # Whoever read the answer has enough; what came is in the history.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._terminal.out.fileno())
+            raise SystemExit(128 + signal.SIGPIPE) from None
+
+    def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        loop.add_signal_handler(signal.SIGTERM, self._end, Terminated())
+        loop.add_signal_handler(signal.SIGHUP, self._end, Terminated(128 + signal.SIGHUP))
+        if self._asking.timeout:
+            seconds = self._asking.timeout
+            late = TimeLimit(f"No whole answer within {seconds:g} s", "raise `--timeout`")
+            loop.call_later(seconds, self._end, late)
+
+    def _interrupt(self) -> None:
+        if self._ended is not None:
+            os._exit(_SECOND_INTERRUPT)
+        self._end(Interrupted("Stopped", "`starchat -c` goes on with what came"))
+
+    def _end(self, reason: StarChatError) -> None:
+        self._ended = self._ended or reason
+        self._session.stop()
+
+    def _show(self, event: Event) -> None:
+        if isinstance(event, Waiting):
+            self._progress(event.progress)
+        elif isinstance(event, Said):
+            self._wipe()
+            if self._streams:
+                self._write(event.text if self._plain else self._painter.feed(event.text))
+        elif isinstance(event, Failed):
+            self._close_line()
+            raise self._ended or event.error
+        elif isinstance(event, Finished):
+            self._finished(event)
+
+    @property
+    def _streams(self) -> bool:
+        return self._asking.stream and not self._asking.extract and not self._asking.json
+
+    def _finished(self, event: Finished) -> None:
+        self._wipe()
+        if self._ended is not None:
+            self._close_line()
+            raise self._ended
+        self._print_whole(event)
+        self._close_line()
+        self._statistics(event.stats)
+        if event.state == "cut" and self._asking.fail_on_length:
+            raise AnswerCut("The answer was cut", "raise `--max-tokens`")
+
+    def _print_whole(self, event: Finished) -> None:
+        if self._asking.json:
+            document = answer_json(event, self._session.conversation)
+            self._write(json.dumps(document, ensure_ascii=False))
+        elif self._asking.extract:
+            self._write(self._extracted(event.text).code)
+        elif not self._asking.stream:
+            painted = event.text if self._plain else self._painter.feed(event.text)
+            self._write(painted + ("" if self._plain else self._painter.finish()))
+        elif not self._plain:
+            self._write(self._painter.finish())
+
+    def _extracted(self, text: str) -> CodeBlock:
+        found = blocks(text)
+        if not found:
+            raise NoCode(
+                "The answer holds no code block", "ask without `-x` to see it, or ask for code"
+            )
+        return found[0 if self._asking.extract == "first" else -1]
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._terminal.out.write(text)
+            self._terminal.out.flush()
+            self._last = text[-1]
+
+    def _close_line(self) -> None:
+        if self._last != "\n":
+            self._write("\n")
+
+    def _progress(self, progress: Progress) -> None:
+        if self._terminal.chatty:
+            self._terminal.err.write(f"\r\x1b[K{clean(progress_text(progress))}")
+            self._terminal.err.flush()
+            self._shown = True
+
+    def _wipe(self) -> None:
+        if self._shown:
+            self._terminal.err.write("\r\x1b[K")
+            self._terminal.err.flush()
+            self._shown = False
+
+    def _statistics(self, stats: Stats) -> None:
+        if self._terminal.chatty:
+            print(f"\x1b[2m{clean(stats_text(stats))}\x1b[0m", file=self._terminal.err)
+
+
+class Terminated(StarChatError):
+    """A signal ended the program."""
+
+    code = "terminated"
+
+    def __init__(self, exit_code: int = 128 + signal.SIGTERM) -> None:
+        super().__init__("Ended by a signal", "`starchat -c` goes on with what came")
+        self.exit_code = exit_code
+
+
+def progress_text(progress: Progress) -> str:
+    """What the engine does, for a reader."""
+    if progress.stage == "queued":
+        return f"waiting for {progress.done} before this one" if progress.done else "waiting"
+    share = f" {progress.done} of {progress.total}" if progress.total else ""
+    return f"{progress.stage}{share} …"
+
+
+def stats_text(stats: Stats) -> str:
+    """What the answer took, in one line."""
+    return " · ".join(
+        (
+            stats.model,
+            stats.mode,
+            f"{stats.prompt_tokens} tokens of prompt, {stats.cached_tokens} cached",
+            f"{stats.completion_tokens} of answer",
+            f"{stats.tokens_per_second:.1f} tok/s",
+            f"first after {stats.first_token:.2f} s",
+        )
+    )
+
+
+def answer_json(event: Finished, conversation: str) -> dict[str, object]:
+    """The one object `--json` prints."""
+    stats = event.stats
+    return {
+        "response": event.text,
+        "code_blocks": [
+            {"language": block.language, "code": block.code} for block in blocks(event.text)
+        ],
+        "model": stats.model,
+        "mode": stats.mode,
+        "prompt_tokens": stats.prompt_tokens,
+        "cached_tokens": stats.cached_tokens,
+        "completion_tokens": stats.completion_tokens,
+        "finish_reason": stats.finish_reason,
+        "seconds": round(stats.seconds, 4),
+        "first_token_seconds": round(stats.first_token, 4),
+        "tokens_per_second": round(stats.tokens_per_second, 2),
+        "conversation": conversation,
+    }

@@ -1,0 +1,195 @@
+"""The command line: flags to settings, words to a question."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from starchat_tui.errors import UsageError
+
+SUBCOMMANDS = {
+    "ls": "list the conversations, or those that hold some words",
+    "show": "print a conversation",
+    "rm": "delete conversations",
+    "prompt": "print exactly what would be sent for a question",
+    "serve": "run the engine in this terminal, on a socket or a port",
+    "ps": "say whether an engine runs and what it holds",
+    "load": "load a model into the engine ahead of time",
+    "stop": "end the engine",
+}
+_EPILOG = """\
+subcommands:
+{commands}
+
+`starchat` alone opens the chat. `starchat "question"` answers and ends; what is piped in joins the
+question. Every flag with a value is also STARCHAT_<NAME> and a key of config.toml.
+
+exit codes:
+  0 answered        2 command line   4 answer cut (with --fail-on-length)   75 engine busy   124 --timeout
+  1 another error   3 no code (-x)   69 no engine or model   78 configuration   130 ^C   143 SIGTERM"""
+
+SETTINGS_FLAGS = (
+    *("model", "chat_model", "ta_model", "mode", "system", "prompt", "tokenizer", "window"),
+    *("temperature", "top_p", "top_k", "repetition_penalty", "max_tokens", "seed", "stop"),
+    *(
+        "url",
+        "token",
+        "device",
+        "quantize",
+        "keep_alive",
+        "daemon",
+        "log",
+        "stats",
+        "color",
+        "theme",
+    ),
+)
+"""The flags that are settings; the others say what to do with the answer."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are ours."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print."""
+        raise UsageError(message[:1].upper() + message[1:], f"`{self.prog} --help` shows all flags")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The flags of a question or of the chat, with `words` as the question."""
+    found = question_parser().parse_intermixed_args(argv)
+    found.stop = tuple(found.stop) if found.stop else None
+    return found
+
+
+def chosen(found: argparse.Namespace) -> dict[str, Any]:
+    """The settings among the flags; None where a flag was not given."""
+    return {name: getattr(found, name, None) for name in SETTINGS_FLAGS}
+
+
+def question_parser() -> Parser:
+    """The parser of `starchat [flags] [question]`."""
+    commands = "\n".join(f"  {name:<8}{told}" for name, told in SUBCOMMANDS.items())
+    parser = Parser(
+        prog="starchat",
+        description="A local StarCoder to talk to, in the terminal.",
+        epilog=_EPILOG.format(commands=commands),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("words", nargs="*", metavar="question", help="what to ask; - reads stdin")
+    parser.add_argument("-V", "--version", action="store_true", help="print the version")
+    add_model_flags(parser)
+    _add_sampling_flags(parser)
+    _add_conversation_flags(parser)
+    _add_output_flags(parser)
+    add_engine_flags(parser)
+    return parser
+
+
+def add_model_flags(parser: argparse.ArgumentParser) -> None:
+    """Flags that say who answers."""
+    group = parser.add_argument_group("who answers")
+    group.add_argument("-m", "--model", help="a known name, a folder, or a Hub id")
+    group.add_argument("--chat-model", metavar="MODEL", help="the model of chat mode")
+    group.add_argument("--ta-model", metavar="MODEL", help="the model of ta mode")
+    group.add_argument("--mode", choices=("chat", "ta"), help="fine-tuned, or few-shot prompt")
+    group.add_argument("-s", "--system", metavar="TEXT", help="the system text")
+    group.add_argument(
+        "--prompt", metavar="NAME", help="few-shot prompt of ta mode: ta, hhh, a file, a Hub file"
+    )
+    group.add_argument("--tokenizer", metavar="FILE", help="a tokenizer.json (needed with --url)")
+    group.add_argument("--window", type=int, metavar="N", help="context length in tokens")
+    group.add_argument("--url", help="an OpenAI-compatible server, such as vLLM")
+    group.add_argument("--token", help="the bearer token of that server")
+
+
+def _add_sampling_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how it answers")
+    group.add_argument("-t", "--temperature", type=float, metavar="X", help="0 is repeatable")
+    group.add_argument("--top-p", type=float, metavar="X", help="probability mass, 0 to 1")
+    group.add_argument("--top-k", type=int, metavar="N", help="likeliest tokens; 0 is all")
+    group.add_argument("--repetition-penalty", type=float, metavar="X", help="1 is none")
+    group.add_argument("--max-tokens", type=int, metavar="N", help="the longest answer")
+    group.add_argument("--seed", type=int, metavar="N", help="makes sampling repeatable")
+    group.add_argument(
+        "--stop", action="append", metavar="TEXT", help="ends the answer; repeatable"
+    )
+
+
+def _add_conversation_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("which conversation")
+    group.add_argument(
+        *("-c", "--continue"),
+        dest="resume",
+        action="store_const",
+        const="last",
+        help="the last one",
+    )
+    group.add_argument(
+        "--cid", "--conversation", dest="resume", metavar="ID", help="the one called ID"
+    )
+    group.add_argument(
+        *("-n", "--no-log"), dest="log", action="store_const", const=False, help="keep nothing"
+    )
+    group.add_argument(
+        "-i", "--interactive", action="store_true", help="open the chat and ask there"
+    )
+    group.add_argument(
+        *("-f", "--file"), type=Path, action="append", default=[], help="attach a file; repeatable"
+    )
+    group.add_argument(
+        "--input-style", choices=("append", "prepend", "raw"), default="append", help="piped text"
+    )
+
+
+def _add_output_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what is printed")
+    group.add_argument(
+        *("-x", "--extract"),
+        action="store_const",
+        const="first",
+        default="",
+        help="the first code block",
+    )
+    group.add_argument(
+        "--xl",
+        "--extract-last",
+        dest="extract",
+        action="store_const",
+        const="last",
+        help="the last one",
+    )
+    group.add_argument("--json", action="store_true", help="one JSON object")
+    group.add_argument("--raw", action="store_true", help="no colours, even in a terminal")
+    group.add_argument("--no-stream", dest="stream", action="store_false", help="all at once")
+    group.add_argument(
+        *("-q", "--quiet"), dest="stats", action="store_const", const=False, help="no statistics"
+    )
+    group.add_argument("--color", choices=("auto", "always", "never"), help="colours")
+    group.add_argument("--theme", help="the screen's theme")
+    group.add_argument(
+        "--fail-on-length", action="store_true", help="exit 4 where the answer is cut"
+    )
+    group.add_argument(
+        "--timeout", type=float, default=0.0, metavar="S", help="exit 124 after S seconds"
+    )
+
+
+def add_engine_flags(parser: argparse.ArgumentParser) -> None:
+    """Flags of the local engine."""
+    group = parser.add_argument_group("the local engine")
+    group.add_argument("--device", help="auto, cuda:N, mps or cpu")
+    group.add_argument("--quantize", choices=("none", "int8", "int4"), help="weights")
+    group.add_argument(
+        "--keep-alive", metavar="TIME", help="idle time before it leaves: 30s, 10m, 2h, -1"
+    )
+    group.add_argument(
+        *("--no-daemon",),
+        dest="daemon",
+        action="store_const",
+        const=False,
+        help="ends with this command",
+    )

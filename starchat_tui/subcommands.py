@@ -1,0 +1,127 @@
+"""`starchat ls`, `show`, `rm`, `prompt`, `serve`, `ps`, `load`, `stop`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from starchat_tui import flags, settings
+from starchat_tui.clean import clean
+from starchat_tui.dialogue import Dialogue
+from starchat_tui.errors import UsageError
+from starchat_tui.flags import Parser
+from starchat_tui.history import History, StoredTurn, Summary
+from starchat_tui.settings import Paths, Settings
+
+
+def run(name: str, argv: Sequence[str]) -> int:
+    """Run one subcommand; the exit code."""
+    return _COMMANDS[name](argv)
+
+
+def _parser(name: str) -> Parser:
+    return Parser(
+        prog=f"starchat {name}",
+        description=f"{flags.SUBCOMMANDS[name].capitalize()}.",
+        epilog=f'To ask a question that begins with this word, quote it: starchat "{name} …"',
+        allow_abbrev=False,
+    )
+
+
+def _opened() -> tuple[Paths, History]:
+    paths = settings.find_paths(os.environ)
+    return paths, History.open(paths.database)
+
+
+def _safe(text: str) -> str:
+    """Text as it may be printed: cleaned for a terminal, raw for a pipe."""
+    return clean(text) if sys.stdout.isatty() else text
+
+
+def _ls(argv: Sequence[str]) -> int:
+    parser = _parser("ls")
+    parser.add_argument("words", nargs="*", help="words the conversation holds")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("-l", "--limit", type=int, default=200, metavar="N", help="at most N")
+    found = parser.parse_args(argv)
+    _, history = _opened()
+    for summary in history.summaries(" ".join(found.words), limit=found.limit):
+        print(_summary_json(summary) if found.json else _summary_line(summary))
+    return 0
+
+
+def _summary_line(summary: Summary) -> str:
+    day = time.strftime("%Y-%m-%d %H:%M", time.localtime(summary.updated))
+    title = clean(summary.title).replace("\n", " ").replace("\t", " ")
+    return f"{summary.id}  {day}  {summary.turns:>3} turns  {summary.mode:<4}  {title}"
+
+
+def _summary_json(summary: Summary) -> str:
+    keys = ("id", "title", "mode", "model", "turns", "updated")
+    return json.dumps({key: getattr(summary, key) for key in keys}, ensure_ascii=False)
+
+
+def _show(argv: Sequence[str]) -> int:
+    parser = _parser("show")
+    parser.add_argument("id", nargs="?", default="last", help="the beginning of its id, or last")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    found = parser.parse_args(argv)
+    _, history = _opened()
+    conversation = history.conversation(found.id)
+    path = history.path(conversation.id)
+    if found.json:
+        keys = ("id", "title", "mode", "model", "system")
+        document = {key: getattr(conversation, key) for key in keys}
+        document["turns"] = [_turn_json(stored) for stored in path]
+        print(json.dumps(document, ensure_ascii=False))
+        return 0
+    for stored in path:
+        mark = "" if stored.state == "done" else f" ({stored.state})"
+        print(f"## {stored.turn.role}{mark}\n\n{_safe(stored.turn.text)}\n")
+    return 0
+
+
+def _turn_json(stored: StoredTurn) -> dict[str, object]:
+    return {
+        "role": stored.turn.role,
+        "text": stored.turn.text,
+        "state": stored.state,
+        "model": stored.model,
+        "stats": dict(stored.stats),
+    }
+
+
+def _rm(argv: Sequence[str]) -> int:
+    parser = _parser("rm")
+    parser.add_argument("ids", nargs="+", metavar="id", help="the beginning of an id, or last")
+    found = parser.parse_args(argv)
+    _, history = _opened()
+    # All are looked up first: a wrong name deletes nothing.
+    for conversation in [history.conversation(name) for name in found.ids]:
+        history.remove(conversation.id)
+        print(f"deleted {conversation.id} {clean(conversation.title)}", file=sys.stderr)
+    return 0
+
+
+def _prompt(argv: Sequence[str]) -> int:
+    parser = _parser("prompt")
+    parser.add_argument("words", nargs="+", metavar="question", help="what would be asked")
+    parser.add_argument("--json", action="store_true", help="one JSON object, with the ids")
+    parser.add_argument("--max-tokens", type=int, metavar="N", help="the longest answer")
+    flags.add_model_flags(parser)
+    found = parser.parse_args(argv)
+    chosen, paths = settings.read(flags.chosen(found), os.environ)
+    from starchat_tui.show import shown
+    from starchat_tui.voice import Voices
+    from starchat_tui.wiring import make_engine
+
+    voices = Voices(chosen, make_engine(chosen, paths))
+    voice = asyncio.run(voices.voice(voices.first_mode()))
+    dialogue = Dialogue(chosen.system).plus("user", " ".join(found.words))
+    reserve = min(chosen.max_tokens, voice.reserve)
+    print(shown(voice.template, dialogue, window=voice.window, reserve=reserve, as_json=found.json))
+    return 0

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from starchat_tui import models
+from starchat_tui.errors import ModelUnavailable
+from starchat_tui.models import GIB, Machine, Model
+
+
+def test_every_partner_is_known_and_of_the_other_mode() -> None:
+    for model in models.KNOWN.values():
+        if model.partner:
+            assert models.KNOWN[model.partner].mode != model.mode
+
+
+def test_a_known_name_a_folder_and_a_hub_id_resolve(tmp_path: Path) -> None:
+    assert models.resolve("starchat-beta").weights == "HuggingFaceH4/starchat-beta"
+    assert models.resolve(str(tmp_path)).local
+    assert models.resolve("bigcode/anything").weights == "bigcode/anything"
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("starchat-betta", "starchat-beta"), ("./no", "folder")]
+)
+def test_an_unknown_name_gets_the_nearest(name: str, hint: str) -> None:
+    with pytest.raises(ModelUnavailable) as caught:
+        models.resolve(name)
+    assert hint in caught.value.hint
+
+
+def test_the_window_is_what_the_config_says(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"n_positions": 8192}))
+    assert models.window(models.resolve(str(tmp_path))) == 8192
+    (tmp_path / "config.json").write_text("{}")
+    assert models.window(models.resolve(str(tmp_path))) == 0
+
+
+def test_an_adapter_takes_what_it_lacks_from_its_base(tmp_path: Path) -> None:
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    base.mkdir()
+    adapter.mkdir()
+    (base / "tokenizer.json").write_text("{}")
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base)}))
+    found = models.local_file(models.resolve(str(adapter)), "tokenizer.json")
+    assert found == base / "tokenizer.json"
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]"])
+def test_a_damaged_folder_is_told(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    with pytest.raises(ModelUnavailable) as caught:
+        models.window(models.resolve(str(tmp_path)))
+    assert str(tmp_path) in caught.value.message
+    assert caught.value.hint
+
+
+def test_what_the_hub_cannot_give_is_told() -> None:
+    with pytest.raises(ModelUnavailable, match="cannot be fetched"):
+        models.local_file(Model("a/b", "a/b"), "config.json")
+
+
+@pytest.mark.parametrize(
+    ("machine", "fits"),
+    [
+        (Machine(128 * GIB, 80 * GIB), "--model starchat-beta`"),
+        (Machine(64 * GIB, 24 * GIB), "--model starchat-beta --quantize int8`"),
+        (Machine(64 * GIB, 12 * GIB), "--model starchat-beta --quantize int4`"),
+        (Machine(24 * GIB, 0), "--model starcoderbase-3b`"),
+        (Machine(4 * GIB, 0), "--model tiny-starcoder`"),
+    ],
+)
+def test_advice_names_the_largest_that_fits(machine: Machine, fits: str) -> None:
+    assert fits in models.advice(machine)
