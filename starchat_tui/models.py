@@ -13,6 +13,7 @@ from typing import Any
 
 from starchat_tui.dialogue import Mode
 from starchat_tui.errors import ModelUnavailable
+from starchat_tui.foreign import named_template
 
 GIB = 2**30
 WEIGHTS = Path(__file__).parent / "weights"
@@ -106,15 +107,18 @@ def window(model: Model) -> int:
 
 def chat_template(model: Model) -> str:
     """The model's own chat template (Jinja), empty where it has none."""
-    if model.local:
-        lone = Path(model.weights) / "chat_template.jinja"
-        if lone.is_file():
-            return lone.read_text(encoding="utf-8")
     try:
-        found = _json(local_file(model, "tokenizer_config.json")).get("chat_template")
+        return local_file(model, "chat_template.jinja").read_text(encoding="utf-8")
     except ModelUnavailable:
-        return ""
-    return found if isinstance(found, str) else ""
+        return named_template(optional_json(model, "tokenizer_config.json").get("chat_template"))
+
+
+def optional_json(model: Model, name: str) -> dict[str, Any]:
+    """A JSON file beside the weights; empty where there is none."""
+    try:
+        return _json(local_file(model, name))
+    except ModelUnavailable:
+        return {}
 
 
 def _json(path: Path) -> dict[str, Any]:

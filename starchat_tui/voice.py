@@ -10,9 +10,10 @@ from typing import Protocol
 from starchat_tui import models, prompts
 from starchat_tui.dialogue import MODES, Mode
 from starchat_tui.errors import ConfigError, ModelUnavailable
+from starchat_tui.foreign import HubTemplate
 from starchat_tui.settings import Settings
 from starchat_tui.template import ChatML, TechnicalAssistant, Template
-from starchat_tui.vocabulary import CHAT_TOKENS, Vocabulary
+from starchat_tui.vocabulary import Vocabulary
 from starchat_tui.wire import Delta, ModelCard, Progress, Request
 
 
@@ -81,6 +82,8 @@ class Voices:
         model = models.resolve(self.model_name(mode))
         name = model.name if model.name in models.KNOWN else model.weights
         window = self._settings.window or models.window(model)
+        if mode == "chat" and not self._settings.tokenizer:
+            return Voice(mode, name, _chat_template(model), _known(window, name), model.demo)
         tokenizer = self._settings.tokenizer or models.local_file(model, "tokenizer.json")
         return self._voice(mode, name, Path(tokenizer), window, demo=model.demo)
 
@@ -96,16 +99,38 @@ class Voices:
         return self._voice(mode, card.name, Path(self._settings.tokenizer), window, demo=False)
 
     def _voice(self, mode: Mode, name: str, tokenizer: Path, window: int, *, demo: bool) -> Voice:
-        if window <= 0:
-            raise ConfigError(f"The window of `{name}` is not known", "say it: `--window TOKENS`")
         vocabulary = Vocabulary.load(tokenizer.expanduser())
-        template: Template
-        if mode == "chat":
-            template = ChatML(vocabulary)
-        else:
+        template: Template = ChatML(vocabulary)
+        if mode == "ta":
             few_shot = prompts.few_shot(self._settings.prompt)
-            template = TechnicalAssistant(vocabulary, few_shot, window=window)
-        return Voice(mode, name, template, window, demo)
+            template = TechnicalAssistant(vocabulary, few_shot, window=_known(window, name))
+        return Voice(mode, name, template, _known(window, name), demo)
+
+
+def _known(window: int, name: str) -> int:
+    if window <= 0:
+        raise ConfigError(f"The window of `{name}` is not known", "say it: `--window TOKENS`")
+    return window
+
+
+def _chat_template(model: models.Model) -> Template:
+    """StarChat's layout where the model's tokenizer has its tokens, else the model's own."""
+    path = models.local_file(model, "tokenizer.json")
+    vocabulary = Vocabulary.load(path)
+    if vocabulary.chats:
+        return ChatML(vocabulary)
+    written = models.chat_template(model)
+    if not written:
+        raise ConfigError(
+            f"`{model.name}` was not fine-tuned for chat",
+            "use it with `--mode ta`, or name a chat model with `--chat-model`",
+        )
+    return HubTemplate.of_config(
+        Vocabulary.load(path, grow=False),
+        written,
+        models.optional_json(model, "tokenizer_config.json"),
+        models.optional_json(model, "generation_config.json"),
+    )
 
 
 def _chosen(cards: list[ModelCard], wanted: str, url: str) -> ModelCard:
@@ -122,5 +147,5 @@ def _chosen(cards: list[ModelCard], wanted: str, url: str) -> ModelCard:
 def _native_mode(model: models.Model) -> Mode:
     if model.mode is not None:
         return model.mode
-    written = models.local_file(model, "tokenizer.json").read_text(encoding="utf-8")
-    return "chat" if all(f'"{token}"' in written for token in CHAT_TOKENS) else "ta"
+    vocabulary = Vocabulary.load(models.local_file(model, "tokenizer.json"))
+    return "chat" if vocabulary.chats or models.chat_template(model) else "ta"
