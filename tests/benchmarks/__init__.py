@@ -1,0 +1,1 @@
+"""Speed as a product: measured in physical units, kept with its failures (`make bench`)."""
