@@ -120,7 +120,8 @@ history = History.open(Path(sys.argv[1]))
 name = history.start("t", mode="chat", model="m", system="")
 parent = None
 for index in range(100_000):
-    parent = history.add(name, Turn("user", f"turn {index}"), parent=parent, state="done", model="m")
+    turn = Turn("user", f"turn {index}")
+    parent = history.add(name, turn, parent=parent, state="done", model="m")
     print(index, flush=True)
 """
 
@@ -145,8 +146,10 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
 
 
 def test_two_processes_may_open_a_new_database_at_once(tmp_path: Path) -> None:
-    code = f"from pathlib import Path; import starchat_tui.history as h; h.History.open(Path({str(tmp_path / 'c.db')!r}))"
-    running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(6)]
+    code = "import pathlib, sys; from starchat_tui.history import History\n"
+    code += "History.open(pathlib.Path(sys.argv[1]))"
+    command = [sys.executable, "-c", code, str(tmp_path / "chats.db")]
+    running = [subprocess.Popen(command) for _ in range(6)]
     assert [one.wait() for one in running] == [0] * 6
 
 
