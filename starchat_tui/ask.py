@@ -125,7 +125,7 @@ class _Run:
         self._asking = asking
         self._terminal = terminal
         self._painter = Painter(color=terminal.color)
-        self._plain = not terminal.out.isatty()
+        self._plain = not (terminal.out.isatty() or terminal.color)
         self._ended: StarChatError | None = None
         """Why it was stopped from outside."""
         self._shown = False
@@ -169,9 +169,9 @@ class _Run:
         elif isinstance(event, Said):
             self._wipe()
             if self._streams:
-                self._write(event.text if self._plain else self._painter.feed(event.text))
+                self._say(event.text)
         elif isinstance(event, Failed):
-            self._close_line()
+            self._end_text()
             raise self._ended or event.error
         elif isinstance(event, Finished):
             self._finished(event)
@@ -182,11 +182,11 @@ class _Run:
 
     def _finished(self, event: Finished) -> None:
         self._wipe()
+        if self._ended is None:
+            self._print_whole(event)
+        self._end_text()
         if self._ended is not None:
-            self._close_line()
             raise self._ended
-        self._print_whole(event)
-        self._close_line()
         self._statistics(event.stats)
         if event.state == "cut" and self._asking.fail_on_length:
             raise AnswerCut("The answer was cut", "raise `--max-tokens`")
@@ -198,10 +198,7 @@ class _Run:
         elif self._asking.extract:
             self._write(self._extracted(event.text).code)
         elif not self._asking.stream:
-            painted = event.text if self._plain else self._painter.feed(event.text)
-            self._write(painted + ("" if self._plain else self._painter.finish()))
-        elif not self._plain:
-            self._write(self._painter.finish())
+            self._say(event.text)
 
     def _extracted(self, text: str) -> CodeBlock:
         found = blocks(text)
@@ -217,7 +214,11 @@ class _Run:
             self._terminal.out.flush()
             self._last = text[-1]
 
-    def _close_line(self) -> None:
+    def _say(self, text: str) -> None:
+        self._write(text if self._plain else self._painter.feed(text))
+
+    def _end_text(self) -> None:
+        self._write(self._painter.finish())
         if self._last != "\n":
             self._write("\n")
 
