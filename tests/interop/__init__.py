@@ -1,0 +1,1 @@
+"""Our client, unchanged, against a server nobody here wrote."""

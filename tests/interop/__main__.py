@@ -1,0 +1,106 @@
+"""`make interop`: start vLLM with a demo model where it is installed, and run the tests against it.
+
+Set STARCHAT_INTEROP_URL, STARCHAT_INTEROP_MODEL and STARCHAT_INTEROP_TOKENIZER to use a server that
+runs already. VLLM names the program where `vllm` is not on the path; it wants an environment of its
+own, because it pins other versions of torch and transformers than ours.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from starchat_tui import models
+
+PATIENCE = 600.0
+"""Seconds a server may take to be ready."""
+
+
+def command(program: str, folder: str, name: str, port: int) -> list[str]:
+    """The command line that serves a model as the tests expect it."""
+    return [
+        *(program, "serve", folder, "--served-model-name", name),
+        *("--host", "127.0.0.1", "--port", str(port)),
+        *("--dtype", "float32", "--enforce-eager", "--max-num-seqs", "4"),
+        "--enable-prompt-tokens-details",
+    ]
+
+
+@contextmanager
+def served(program: str, name: str) -> Iterator[str]:
+    """The URL of a vLLM server that is ready; it ends with the block."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command(program, models.resolve(name).weights, name, port),
+            env={**environment, **os.environ},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            if not _ready(url, process):
+                log.seek(0)
+                sys.exit(f"vLLM did not start; its last words:\n{log.read()[-4000:].decode()}")
+            yield url
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _ready(url: str, process: subprocess.Popen[bytes]) -> bool:
+    end = time.monotonic() + PATIENCE
+    while process.poll() is None and time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+    return False
+
+
+def run(environment: dict[str, str]) -> int:
+    """Run the tests of this folder."""
+    tests = [sys.executable, "-m", "pytest", "-q", str(Path(__file__).parent)]
+    return subprocess.run(tests, env={**os.environ, **environment}, check=False).returncode
+
+
+def main() -> int:
+    """Against a server that runs, or one that is started."""
+    if os.environ.get("STARCHAT_INTEROP_URL"):
+        return run({})
+    program = os.environ.get("VLLM") or shutil.which("vllm")
+    if not program:
+        sys.stderr.write(
+            "There is no server to talk to: install vLLM in an environment of its own and set\n"
+            "VLLM=/path/to/bin/vllm, or set STARCHAT_INTEROP_URL to a server that runs\n"
+        )
+        return 2
+    name = "nano-chat"
+    with served(program, name) as url:
+        return run(
+            {
+                "STARCHAT_INTEROP_URL": url,
+                "STARCHAT_INTEROP_MODEL": name,
+                "STARCHAT_INTEROP_TOKENIZER": str(
+                    models.local_file(models.resolve(name), "tokenizer.json")
+                ),
+            }
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

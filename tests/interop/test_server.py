@@ -1,0 +1,247 @@
+"""The client against vLLM or another OpenAI-style server: ids in, text out, stop, hang up.
+
+`make interop` starts one; STARCHAT_INTEROP_URL, _MODEL and _TOKENIZER name one that runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from starchat_tui.client import EngineClient
+from starchat_tui.dialogue import Dialogue
+from starchat_tui.errors import ModelUnavailable, PromptTooLong, UsageError
+from starchat_tui.template import ChatML, prompt_ids
+from starchat_tui.vocabulary import Vocabulary
+from starchat_tui.wire import Delta, ModelCard, Request, Sampling
+from tests.waiting import block_until
+
+pytestmark = pytest.mark.interop
+
+GREEDY = Sampling(max_tokens=24, temperature=0.0, top_p=1.0, top_k=0)
+QUESTION = "Write a function that adds two numbers."
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where it is, and what it serves."""
+
+    url: str
+    model: str
+    tokenizer: Path
+
+
+@dataclass
+class Answer:
+    """A streamed answer, put together."""
+
+    text: str
+    ids: list[int]
+    pieces: int
+    last: Delta
+
+
+@pytest.fixture(scope="module")
+def server() -> Server:
+    url = os.environ.get("STARCHAT_INTEROP_URL")
+    if not url:
+        pytest.skip("STARCHAT_INTEROP_URL names no server (`make interop` starts one)")
+    model = os.environ.get("STARCHAT_INTEROP_MODEL", "nano-chat")
+    return Server(url, model, Path(os.environ["STARCHAT_INTEROP_TOKENIZER"]))
+
+
+@pytest.fixture(scope="module")
+def vocabulary(server: Server) -> Vocabulary:
+    return Vocabulary.load(server.tokenizer)
+
+
+@pytest.fixture
+async def engine(server: Server) -> AsyncIterator[EngineClient]:
+    async with EngineClient(server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def request_(server: Server, vocabulary: Vocabulary) -> Request:
+    """A question as ids, answered greedily."""
+    ids = prompt_ids(Dialogue("").plus("user", QUESTION), ChatML(vocabulary))
+    return Request(server.model, tuple(ids), GREEDY, stop_ids=(vocabulary.end_id,))
+
+
+async def answered(engine: EngineClient, request: Request) -> Answer:
+    deltas = [event async for event in engine.stream(request) if isinstance(event, Delta)]
+    reasons = [delta for delta in deltas if delta.finish_reason]
+    assert len(reasons) == 1
+    usage = next((delta.usage for delta in deltas if delta.usage), None)
+    return Answer(
+        text="".join(delta.text for delta in deltas),
+        ids=[token for delta in deltas for token in delta.ids],
+        pieces=sum(bool(delta.text) for delta in deltas),
+        last=replace(reasons[0], usage=usage),
+    )
+
+
+async def card_of(engine: EngineClient, server: Server) -> ModelCard:
+    (card,) = [card for card in await engine.models() if card.name == server.model]
+    return card
+
+
+async def test_the_model_is_listed_with_its_window(engine: EngineClient, server: Server) -> None:
+    assert (await card_of(engine, server)).window >= 1024
+
+
+async def test_an_id_prompt_is_counted_exactly(engine: EngineClient, request_: Request) -> None:
+    answer = await answered(engine, request_)
+    assert answer.last.usage is not None
+    assert answer.last.usage.prompt_tokens == len(request_.prompt)
+    assert 0 < answer.last.usage.completion_tokens <= GREEDY.max_tokens
+
+
+async def test_the_text_is_that_of_the_ids(
+    engine: EngineClient, request_: Request, vocabulary: Vocabulary
+) -> None:
+    answer = await answered(engine, request_)
+    assert answer.ids
+    kept = [token for token in answer.ids if token != vocabulary.end_id]
+    assert vocabulary.decode(kept) == answer.text
+
+
+async def test_the_answer_is_that_of_our_own_engine(
+    engine: EngineClient, request_: Request, server: Server
+) -> None:
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    folder = server.tokenizer.parent
+    if not (folder / "config.json").is_file():
+        pytest.skip("the server's weights do not lie beside its tokenizer")
+    from starchat_tui.engine.reference import Reference
+
+    inner = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    model = Reference(inner, torch.device("cpu"))
+    cache, expected, given = model.new_cache(), [], list(request_.prompt)
+    for _ in range(GREEDY.max_tokens):
+        given = [int(model.extend(given, cache).argmax())]
+        expected += given
+        if given[0] in request_.stop_ids:
+            break
+    answer = await answered(engine, request_)
+    assert answer.ids == expected[: len(answer.ids)]
+    assert len(expected) - len(answer.ids) <= 1
+
+
+async def test_the_answer_comes_in_pieces(engine: EngineClient, request_: Request) -> None:
+    assert (await answered(engine, request_)).pieces >= 3
+
+
+async def test_a_stop_text_ends_the_answer_and_is_not_in_it(
+    engine: EngineClient, request_: Request
+) -> None:
+    whole = (await answered(engine, request_)).text
+    stop = whole[len(whole) // 2 :][:3]
+    answer = await answered(engine, replace(request_, stop=(stop,)))
+    assert answer.text == whole[: whole.index(stop)]
+    assert answer.last.finish_reason == "stop"
+
+
+async def test_a_stop_id_ends_the_answer(
+    engine: EngineClient, request_: Request, vocabulary: Vocabulary
+) -> None:
+    whole = (await answered(engine, request_)).ids
+    end = next(token for token in whole[3:] if token not in whole[:3])
+    answer = await answered(engine, replace(request_, stop_ids=(end,)))
+    before = whole[: whole.index(end)]
+    assert [token for token in answer.ids if token != end] == before
+    assert answer.last.finish_reason == "stop"
+    assert answer.text == vocabulary.decode(before)
+
+
+async def test_the_length_limit_is_told(engine: EngineClient, request_: Request) -> None:
+    answer = await answered(engine, replace(request_, sampling=replace(GREEDY, max_tokens=3)))
+    assert answer.last.finish_reason == "length"
+    assert answer.last.usage is not None
+    assert answer.last.usage.completion_tokens == 3
+
+
+async def test_a_seed_repeats_an_answer(engine: EngineClient, request_: Request) -> None:
+    hot = replace(GREEDY, temperature=1.5, seed=7)
+    first = await answered(engine, replace(request_, sampling=hot))
+    again = await answered(engine, replace(request_, sampling=hot))
+    other = await answered(engine, replace(request_, sampling=replace(hot, seed=8)))
+    assert first.ids == again.ids != other.ids
+
+
+def metric(server: Server, name: str) -> float:
+    """A figure the server publishes; skips where it publishes none."""
+    try:
+        with urllib.request.urlopen(f"{server.url}/metrics") as answer:
+            text = answer.read().decode()
+    except urllib.error.HTTPError:
+        pytest.skip("the server publishes no /metrics")
+    found = re.findall(rf"^(?:\w+:)?{name}(?:{{.*}})? (\S+)$", text, re.MULTILINE)
+    if not found:
+        pytest.skip(f"the server does not publish {name}")
+    return sum(map(float, found))
+
+
+async def test_hanging_up_frees_the_server(
+    engine: EngineClient, request_: Request, server: Server
+) -> None:
+    room = (await card_of(engine, server)).window - len(request_.prompt)
+    # Hot enough that no end is drawn: the answer would fill the window.
+    long = Sampling(max_tokens=room, temperature=50.0, top_p=1.0, top_k=0, seed=1)
+    before = metric(server, "generation_tokens_total")
+    async with aclosing(engine.stream(replace(request_, sampling=long, stop_ids=()))) as stream:
+        async for event in stream:
+            if isinstance(event, Delta) and event.ids:
+                break
+    block_until(lambda: metric(server, "num_requests_running") == 0, what="an idle server")
+    assert metric(server, "generation_tokens_total") - before < room / 2
+
+
+async def test_a_prompt_over_the_window_is_refused_by_name(
+    engine: EngineClient, request_: Request, server: Server
+) -> None:
+    window = (await card_of(engine, server)).window
+    with pytest.raises((PromptTooLong, UsageError), match=str(window)):
+        await answered(engine, replace(request_, prompt=(9,) * (window + 1)))
+    assert (await answered(engine, request_)).text
+
+
+async def test_an_unknown_model_is_refused_by_name(engine: EngineClient, request_: Request) -> None:
+    with pytest.raises(ModelUnavailable, match="no-such-model"):
+        await answered(engine, replace(request_, model="no-such-model"))
+
+
+def starchat(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "starchat_tui", "--url", server.url]
+    command += ["--tokenizer", str(server.tokenizer), "-m", server.model, "-t", "0", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+
+
+def test_the_command_answers(server: Server) -> None:
+    ran = starchat(server, "--max-tokens", "24", "--no-log", QUESTION)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip()
+
+
+def test_the_command_goes_on_with_a_conversation(server: Server) -> None:
+    first = json.loads(starchat(server, "--json", "--max-tokens", "24", QUESTION).stdout)
+    second = starchat(server, "--json", "--max-tokens", "24", "-c", "Now subtract them.")
+    assert second.returncode == 0, second.stderr
+    told = json.loads(second.stdout)
+    assert told["model"] == server.model
+    assert told["conversation"] == first["conversation"]
+    assert told["prompt_tokens"] > first["prompt_tokens"] + first["completion_tokens"]
