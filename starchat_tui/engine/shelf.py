@@ -1,0 +1,136 @@
+"""The models this engine holds: loaded on demand, the least recently used leaving for a new one."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+from starchat_tui.engine import device as devices
+from starchat_tui.engine import reference
+from starchat_tui.engine.detokenize import Codec
+from starchat_tui.engine.model import Model
+from starchat_tui.engine.prefix import GIB, PrefixCache
+from starchat_tui.engine.weights import Checkpoint, Report, find
+from starchat_tui.errors import ModelUnavailable, OutOfMemory
+from starchat_tui.models import resolve
+from starchat_tui.wire import ModelCard
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A model on its device, with what it has read and its tokenizer."""
+
+    name: str
+    model: Model
+    prefix: PrefixCache
+    codec: Codec
+    used: int = 0
+
+
+class Shelf:
+    """Loaded models by name."""
+
+    def __init__(
+        self, *, device: str = "auto", quantize: str = "none", converted: Path, budget: int = GIB
+    ) -> None:
+        self._device = device
+        self._quantize = quantize
+        self._converted = converted
+        self._budget = budget
+        self._loaded: dict[str, Loaded] = {}
+        self._clock = itertools.count(1)
+        self.cards: tuple[ModelCard, ...] = ()
+        """What is loaded; replaced as a whole, so that another thread may read it."""
+
+    def get(self, name: str, report: Report) -> Loaded:
+        """The model, loaded where it is not yet.
+
+        Raises `ModelUnavailable`, `ConfigError` or `OutOfMemory`; the others stay usable.
+        """
+        loaded = self._loaded.get(name)
+        if loaded is None:
+            loaded = self._loaded[name] = self._load(name, report)
+        loaded.used = next(self._clock)
+        self._publish()
+        return loaded
+
+    def free(self) -> None:
+        """Forget every prefix, and give the memory back."""
+        for loaded in self._loaded.values():
+            loaded.prefix.clear()
+        devices.release(devices.choose(self._device))
+
+    def _load(self, name: str, report: Report) -> Loaded:
+        checkpoint = find(resolve(name), report)
+        codec = Codec(tokenizer_file(checkpoint, self._converted))
+        report("loading", 0, 0)
+        model = reference.load(checkpoint, self._place(checkpoint), report)
+        report("warming", 0, 1)
+        model.extend([0], model.new_cache())
+        return Loaded(name, model, PrefixCache(model, budget=self._budget), codec)
+
+    def _place(self, checkpoint: Checkpoint) -> reference.Placement:
+        """A place for a checkpoint; other models leave, oldest first, until there is one."""
+        while True:
+            try:
+                found = reference.place(checkpoint, device=self._device, quantize=self._quantize)
+            except OutOfMemory:
+                if not self._loaded:
+                    raise
+            else:
+                if not found.spread or not self._loaded:
+                    return found
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        oldest = min(self._loaded.values(), key=lambda loaded: loaded.used)
+        del self._loaded[oldest.name]
+        self._publish()
+        device = oldest.model.device
+        del oldest
+        devices.release(device)
+
+    def _publish(self) -> None:
+        self.cards = tuple(
+            ModelCard(
+                name=loaded.name,
+                window=loaded.model.window,
+                loaded=True,
+                tokenizer=str(loaded.codec.path),
+                bytes=loaded.model.bytes,
+            )
+            for loaded in self._loaded.values()
+        )
+
+
+def tokenizer_file(checkpoint: Checkpoint, converted: Path) -> Path:
+    """The model's tokenizer.json; made from the files of an older format where there is none.
+
+    Raises `ModelUnavailable` where the model has no tokenizer at all.
+    """
+    folders = [folder for folder in (checkpoint.adapter, checkpoint.folder) if folder]
+    for folder in folders:
+        if (folder / "tokenizer.json").is_file():
+            return folder / "tokenizer.json"
+    return _convert(checkpoint.folder, converted)
+
+
+def _convert(folder: Path, converted: Path) -> Path:
+    from transformers import AutoTokenizer
+
+    try:
+        made = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, ImportError, TypeError, AttributeError) as error:
+        raise ModelUnavailable(
+            f"`{folder}` has no tokenizer", "copy its tokenizer.json there, or download it anew"
+        ) from error
+    backend = getattr(made, "backend_tokenizer", None)
+    if backend is None or not backend.get_vocab_size():
+        raise ModelUnavailable(
+            f"`{folder}` has no tokenizer that reads as a tokenizer.json", "copy one there"
+        )
+    target = converted / f"{folder.name}.tokenizer.json"
+    converted.mkdir(mode=0o700, parents=True, exist_ok=True)
+    backend.save(str(target))
+    return target
