@@ -110,7 +110,7 @@ def _piped(asked: bool, *, explicit: bool) -> str:
     except OSError:
         return ""
     fed = stat.S_ISFIFO(kind) or stat.S_ISREG(kind) or stat.S_ISSOCK(kind)
-    if os.isatty(0) and not explicit or (asked and not fed and not explicit):
+    if not explicit and (os.isatty(0) or (asked and not fed)):
         return ""
     try:
         return sys.stdin.buffer.read().decode()

@@ -27,8 +27,18 @@ subcommands:
 question. Every flag with a value is also STARCHAT_<NAME> and a key of config.toml.
 
 exit codes:
-  0 answered        2 command line   4 answer cut (with --fail-on-length)   75 engine busy   124 --timeout
-  1 another error   3 no code (-x)   69 no engine or model   78 configuration   130 ^C   143 SIGTERM"""
+    0  answered
+    1  another error
+    2  the command line does not fit
+    3  no code block (-x, --xl)
+    4  the answer was cut (--fail-on-length)
+   69  no engine, no model, or no memory for it
+   75  the engine is busy
+   78  the configuration is wrong
+  124  --timeout ran out
+  130  ^C
+  141  the reader of a pipe went away
+  143  SIGTERM"""
 
 SETTINGS_FLAGS = (
     *("model", "chat_model", "ta_model", "mode", "system", "prompt", "tokenizer", "window"),

@@ -35,6 +35,11 @@ class Model:
     demo: bool = False
 
     @property
+    def engine_name(self) -> str:
+        """What the engine knows it by: a name of ours, or where its weights are."""
+        return self.name if self.name in KNOWN else self.weights
+
+    @property
     def local(self) -> bool:
         """Whether the weights are a folder of this machine."""
         return Path(self.weights).is_dir()

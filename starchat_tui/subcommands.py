@@ -8,14 +8,16 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import asdict
 
 from starchat_tui import flags, settings
 from starchat_tui.clean import clean
 from starchat_tui.dialogue import Dialogue
-from starchat_tui.errors import UsageError
 from starchat_tui.flags import Parser
 from starchat_tui.history import History, StoredTurn, Summary
-from starchat_tui.settings import Paths, Settings
+from starchat_tui.settings import Paths
+from starchat_tui.wire import Health
 
 
 def run(name: str, argv: Sequence[str]) -> int:
@@ -125,3 +127,90 @@ def _prompt(argv: Sequence[str]) -> int:
     reserve = min(chosen.max_tokens, voice.reserve)
     print(shown(voice.template, dialogue, window=voice.window, reserve=reserve, as_json=found.json))
     return 0
+
+
+def _serve(argv: Sequence[str]) -> int:
+    from starchat_tui.engine import server
+
+    return server.main(argv, os.environ)
+
+
+def _ps(argv: Sequence[str]) -> int:
+    parser = _parser("ps")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    found = parser.parse_args(argv)
+    from starchat_tui.child import LocalEngine
+
+    paths = settings.find_paths(os.environ)
+    health = asyncio.run(LocalEngine(paths).health())
+    if found.json:
+        print(json.dumps(asdict(health) if health else {}))
+    else:
+        print(_health_lines(health, paths) if health else "no engine runs")
+    return 0
+
+
+def _health_lines(health: Health, paths: Paths) -> str:
+    stays = "for ever" if health.keep_alive < 0 else f"{health.keep_alive:.0f} s when idle"
+    rows = {
+        "engine": f"{health.version}, process {health.pid}, {health.state}",
+        "models": ", ".join(health.models) or "none loaded",
+        "weights": f"{health.bytes / 2**20:.0f} MiB",
+        "waiting": f"{health.queue} requests",
+        "stays": f"{stays}, idle for {health.idle:.0f} s",
+        "tokens": f"{health.prefilled_tokens} read, {health.generated_tokens} written",
+        "socket": str(paths.socket),
+        "log": str(paths.engine_log),
+    }
+    return "\n".join(f"{name:<8} {told}" for name, told in rows.items())
+
+
+def _load(argv: Sequence[str]) -> int:
+    parser = _parser("load")
+    parser.add_argument("model", nargs="?", help="a known name, a folder, or a Hub id")
+    flags.add_engine_flags(parser)
+    chosen, paths = settings.read(flags.chosen(parser.parse_args(argv)), os.environ)
+    from starchat_tui import models
+    from starchat_tui.ask import progress_text
+    from starchat_tui.wire import ModelCard
+    from starchat_tui.wiring import local_engine
+
+    model = models.resolve(chosen.model)
+
+    async def loaded() -> ModelCard | None:
+        card = None
+        async with aclosing(local_engine(chosen, paths).load(model.engine_name)) as events:
+            async for event in events:
+                if isinstance(event, ModelCard):
+                    card = event
+                elif sys.stderr.isatty():
+                    print(f"\r\x1b[K{progress_text(event)}", end="", file=sys.stderr, flush=True)
+        return card
+
+    card = asyncio.run(loaded())
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+    if card is not None:
+        print(f"{card.name} is loaded: window {card.window}, {card.bytes / 2**20:.0f} MiB")
+    return 0
+
+
+def _stop(argv: Sequence[str]) -> int:
+    _parser("stop").parse_args(argv)
+    from starchat_tui.child import LocalEngine
+
+    ended = asyncio.run(LocalEngine(settings.find_paths(os.environ)).stop())
+    print(f"ended process {ended.pid}" if ended else "no engine runs", file=sys.stderr)
+    return 0
+
+
+_COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "ls": _ls,
+    "show": _show,
+    "rm": _rm,
+    "prompt": _prompt,
+    "serve": _serve,
+    "ps": _ps,
+    "load": _load,
+    "stop": _stop,
+}

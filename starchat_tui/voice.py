@@ -80,7 +80,7 @@ class Voices:
         if self._settings.url:
             return await self._remote(mode)
         model = models.resolve(self.model_name(mode))
-        name = model.name if model.name in models.KNOWN else model.weights
+        name = model.engine_name
         window = self._settings.window or models.window(model)
         if mode == "chat" and not self._settings.tokenizer:
             return Voice(mode, name, _chat_template(model), _known(window, name), model.demo)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from starchat_tui import models
 from starchat_tui.history import History
 from starchat_tui.session import Session
 from starchat_tui.settings import Paths, Settings
 from starchat_tui.voice import Engine, Voices
 from starchat_tui.wire import Sampling
+
+if TYPE_CHECKING:
+    from starchat_tui.child import LocalEngine
 
 
 def make_engine(settings: Settings, paths: Paths) -> Engine:
@@ -16,6 +21,11 @@ def make_engine(settings: Settings, paths: Paths) -> Engine:
         from starchat_tui.client import EngineClient
 
         return EngineClient(settings.url, token=settings.token or None)
+    return local_engine(settings, paths)
+
+
+def local_engine(settings: Settings, paths: Paths) -> LocalEngine:
+    """The engine of this user, as the settings have it."""
     from starchat_tui.child import LocalEngine
 
     return LocalEngine(
