@@ -167,6 +167,10 @@ class Session:
         dialogue = self._dialogue.plus("user", draft) if draft else self._dialogue
         return self._fit(dialogue, await self._voice())
 
+    async def visible(self, prompt: Prompt) -> str:
+        """The prompt's text with control tokens spelled out, for a reader."""
+        return (await self._voice()).template.vocabulary.visible(prompt.ids)
+
     async def context(self, draft: str = "") -> tuple[int, int]:
         """Tokens the next prompt takes, and the window."""
         try:
