@@ -1,0 +1,365 @@
+"""The full-screen chat: it alone knows the session; its widgets say what the user did."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import aclosing, suppress
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from textual import events
+from textual.app import ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+
+from starchat_tui import commands
+from starchat_tui.clean import clean
+from starchat_tui.dialogue import MODES, Mode
+from starchat_tui.errors import StarChatError, UsageError
+from starchat_tui.session import Asked, Event, Failed, Finished, Said, Session, Waiting
+from starchat_tui.ui import wording
+from starchat_tui.ui.answer import Answer
+from starchat_tui.ui.messages import DraftChanged, Submitted
+from starchat_tui.ui.recall import InputHistory
+from starchat_tui.ui.shell import Shell
+from starchat_tui.ui.stage import Stage
+from starchat_tui.ui.welcome import Welcome
+
+QUIT_WITHIN = 3.0
+"""Seconds in which a second ^C leaves."""
+SETTLED = 0.4
+"""Seconds without a key before the draft's tokens are counted."""
+
+
+class StarChatApp(Shell):
+    """A conversation on the screen."""
+
+    CSS_PATH = "starchat.tcss"
+    TITLE = "StarChat"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "stop", "stop the answer, keep what there is", id="chat.stop"),
+        Binding(
+            "ctrl+c", "interrupt", "copy, stop, clear, leave", id="chat.interrupt", priority=True
+        ),
+        Binding("ctrl+d", "leave", "leave, where nothing is typed", id="chat.leave"),
+        Binding("f1", "help", "the keys and commands", id="chat.help"),
+        Binding("f2", "switch", "the other mode: chat or ta", id="chat.mode"),
+        Binding("ctrl+n", "new", "a new conversation", id="chat.new"),
+        Binding("ctrl+o", "library", "old conversations", id="chat.library"),
+        Binding("ctrl+r", "retry", "another answer", id="chat.retry"),
+        Binding("ctrl+t", "toggle_theme", "light or dark", id="chat.theme"),
+        Binding("alt+y", "copy_next", "copy the last code block, then older ones", id="chat.copy"),
+        Binding("pageup", "page(-1)", id="chat.page_up"),
+        Binding("pagedown", "page(1)", id="chat.page_down"),
+        Binding("ctrl+home", "end(-1)", id="chat.top"),
+        Binding("ctrl+end", "end(1)", id="chat.bottom"),
+    ]
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        demo: bool,
+        theme: str,
+        input_history: Path | None,
+        first_question: str = "",
+        environ: Mapping[str, str] = MappingProxyType({}),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        super().__init__(environ=environ)
+        self._session = session
+        self._demo = demo
+        self._first_theme = theme
+        self._first_question = first_question
+        self._clock = clock
+        self._busy = False
+        self._asked_to_quit = 0.0
+        self._stage = Stage(self._welcome(), InputHistory(input_history))
+
+    def compose(self) -> ComposeResult:
+        """One stage."""
+        yield self._stage
+
+    def _welcome(self) -> Welcome:
+        return Welcome(model=self._session.model, demo=self._demo)
+
+    async def on_mount(self) -> None:
+        """The theme, the resumed conversation, the first question."""
+        self.prepare()
+        self.choose_theme(self._first_theme)
+        if self._session.turns:
+            await self._show_session()
+        self._refresh_status()
+        if self._first_question:
+            self._ask(self._first_question)
+
+    # What the user sends
+
+    def on_submitted(self, message: Submitted) -> None:
+        """A question, or a command."""
+        self._stage.banner.close()
+        with self._shown_errors():
+            meant = commands.parse(message.text)
+            if isinstance(meant, commands.Question):
+                self._ask(meant.text)
+            else:
+                self._obey(meant)
+
+    def show_error(self, error: StarChatError) -> None:
+        """Say it over the draft."""
+        self._stage.banner.show(error)
+
+    def _ask(self, text: str) -> None:
+        if self._busy:
+            self._stage.queue.put(text)
+        else:
+            self._busy = True
+            self.run_worker(self._answer(text), group="answer")
+
+    async def _answer(self, text: str) -> None:
+        await self._stage.transcript.ask(text)
+        await self._follow(self._session.say(text), text)
+
+    async def _answer_again(self) -> None:
+        self._stage.transcript.set_aside()
+        await self._follow(self._session.retry(), "")
+
+    async def _follow(self, happening: AsyncIterator[Event], asked: str) -> None:
+        """Draw what happens until the answer ends, then ask what was sent in the meantime."""
+        answer = await self._stage.transcript.answer()
+        answer.waiting("…")
+        self._stage.answering()
+        self._stage.status(activity="asking · Esc stops")
+        try:
+            async with aclosing(happening):  # type: ignore[type-var]
+                async for event in happening:
+                    await self._happened(event, answer, asked)
+                    if isinstance(event, Asked):
+                        asked = ""  # it is stored: from here on nothing is given back
+        finally:
+            self._busy = False
+        self._refresh_status()
+        if waiting := self._stage.queue.take():
+            self._ask(waiting)
+
+    async def _happened(self, event: Event, answer: Answer, asked: str) -> None:
+        if isinstance(event, Asked):
+            self._stage.status(used=event.prompt_tokens, window=event.window)
+            await self._stage.transcript.unseen(event.dropped)
+            if event.quoted:
+                await self._stage.transcript.note(wording.quoted(event.quoted), before=answer)
+        elif isinstance(event, Waiting):
+            said = wording.progress(event.progress)
+            answer.waiting(said)
+            self._stage.status(activity=f"{said} · Esc stops")
+        elif isinstance(event, Said):
+            if not answer.text:
+                self._stage.status(activity="answering · Esc stops")
+            answer.feed(event.text)
+        elif isinstance(event, Finished):
+            await self._finished(event, answer)
+        else:
+            await self._failed(event, answer, asked)
+
+    async def _finished(self, event: Finished, answer: Answer) -> None:
+        await answer.finish(event.text)
+        speed = wording.speed(event.stats.tokens_per_second, event.stats.first_token)
+        self._stage.status(activity=speed)
+        if event.state != "done":
+            await self._stage.transcript.note(wording.ENDINGS[event.state], classes="state")
+        if event.state == "stopped":
+            self._stage.unqueue()
+
+    async def _failed(self, event: Failed, answer: Answer, asked: str) -> None:
+        await answer.finish(event.text)
+        self._stage.status(activity="")
+        self.show_error(event.error)
+        self._stage.unqueue()
+        if asked:
+            # Nothing was stored: the question is the user's draft again.
+            await self._stage.transcript.take_back()
+            self._stage.give_back(asked)
+        else:
+            said = f"no whole answer: {event.error.message}"
+            await self._stage.transcript.note(said, classes="state")
+
+    # The status line
+
+    def _refresh_status(self) -> None:
+        session = self._session
+        self._stage.status(model=session.model, mode=session.mode, demo=self._demo)
+        self._count_after(0.0)
+
+    def on_draft_changed(self, message: DraftChanged) -> None:
+        """Count the draft's tokens once the user pauses."""
+        self._count_after(SETTLED)
+
+    def _count_after(self, pause: float) -> None:
+        self.run_worker(self._count(pause), group="count", exclusive=True)
+
+    async def _count(self, pause: float) -> None:
+        await asyncio.sleep(pause)
+        if not self._busy:
+            with suppress(StarChatError):  # the same error is shown when the question is sent
+                used, window = await self._session.context(self._stage.composer.draft)
+                self._stage.status(used=used, window=window)
+
+    # Keys and commands
+
+    def _obey(self, call: commands.Call) -> None:
+        name, argument = call.command.name, call.argument
+        if self._busy and not call.command.while_busy:
+            raise UsageError(f"`/{name}` has to wait for the answer", "stop it with Esc first")
+        deeds: dict[str, Callable[[], object]] = {
+            "help": self.action_help,
+            "new": self.action_new,
+            "resume": lambda: self._open_library(argument),
+            "mode": lambda: self._switch_to(argument),
+            "retry": self.action_retry,
+            "stop": self.action_stop,
+            "copy": lambda: self._stage.copy(argument),
+            "save": lambda: self.say(f"Wrote {clean(str(self._stage.save(argument)))}"),
+            "prompt": self._show_prompt,
+            "system": lambda: self._set_system(argument),
+            "theme": lambda: self.choose_theme(argument),
+            "quit": self.exit,
+        }
+        deeds[name]()
+
+    def _by_key(self, name: str) -> None:
+        """Do what the command without an argument does."""
+        found = commands.find(name)
+        assert found is not None, name
+        with self._shown_errors():
+            self._obey(commands.Call(found))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The commands that need nothing more, for the palette."""
+        for command in commands.COMMANDS:
+            if not command.argument or command.argument.startswith("["):
+                yield SystemCommand(
+                    command.usage, command.summary, lambda name=command.name: self._by_key(name)
+                )
+        yield SystemCommand("themes", "choose among all themes", self.search_themes)
+
+    def action_stop(self) -> None:
+        """Stop the answer; without one, close the error and go back to the draft."""
+        if self._busy:
+            self._session.stop()
+        else:
+            self._stage.banner.close()
+        self._stage.composer.focus()
+
+    def action_interrupt(self) -> None:
+        """^C: copy what is selected, else stop, else clear the draft, else leave at the second."""
+        composer = self._stage.composer
+        selected = self.screen.get_selected_text() or composer.selected_text
+        if selected:
+            self.copy_out(selected, "the selection")
+        elif self._busy:
+            self._session.stop()
+        elif composer.text:
+            composer.clear_draft()
+        elif self._clock() - self._asked_to_quit < QUIT_WITHIN:
+            self.exit()
+        else:
+            self._asked_to_quit = self._clock()
+            self.say("Press Ctrl+C again to leave")
+
+    def action_leave(self) -> None:
+        """Leave; the answer that is being written is kept as far as it came."""
+        self.exit()
+
+    def action_help(self) -> None:
+        """The keys and commands."""
+        from starchat_tui.ui.dialogs import Reader
+
+        bindings = [binding for binding in self.BINDINGS if isinstance(binding, Binding)]
+        self.push_screen(Reader("StarChat", wording.help_text(bindings)))
+
+    def action_switch(self) -> None:
+        """Go on in the other mode."""
+        self._by_key("mode")
+
+    def _switch_to(self, name: str) -> None:
+        modes: dict[str, Mode] = {mode: mode for mode in MODES}
+        if name and name not in modes:
+            raise UsageError(f"There is no mode `{name}`", "they are `chat` and `ta`")
+        other = next(mode for mode in MODES if mode != self._session.mode)
+        self._session.switch(modes[name] if name else other)
+        note = wording.switched(self._session.mode, self._session.model)
+        self._stage.status(used=0, window=0)
+        self._refresh_status()
+        self.run_worker(self._stage.transcript.note(note), group="note")
+
+    def action_new(self) -> None:
+        """Begin a new conversation; the old one is kept."""
+        self._session.new()
+        self.run_worker(self._show_session(), group="show", exclusive=True)
+
+    async def _show_session(self) -> None:
+        turns = [stored.turn for stored in self._session.turns if stored.turn.text]
+        await self._stage.transcript.show(turns, welcome=None if turns else self._welcome())
+        self._stage.status(activity="")
+        self._refresh_status()
+
+    def action_library(self) -> None:
+        """The stored conversations."""
+        self._by_key("resume")
+
+    def _open_library(self, query: str) -> None:
+        from starchat_tui.ui.library import Library
+
+        library = Library(self._session.conversations, now=self._clock(), query=query)
+        self.push_screen(library, self._resume)
+
+    async def _resume(self, chosen: str | None) -> None:
+        if chosen is not None:
+            with self._shown_errors():
+                self._session.resume(chosen)
+                await self._show_session()
+
+    def action_retry(self) -> None:
+        """Ask the last question again."""
+        self._busy = True
+        self.run_worker(self._answer_again(), group="answer")
+
+    def action_copy_next(self) -> None:
+        """Copy the last code block, the one before it when repeated."""
+        with self._shown_errors():
+            self._stage.copy_next()
+
+    def action_page(self, pages: int) -> None:
+        """Scroll the conversation by pages."""
+        self._stage.page(pages)
+
+    def action_end(self, side: int) -> None:
+        """Scroll the conversation to its beginning or its end."""
+        self._stage.end(side)
+
+    def _set_system(self, text: str) -> None:
+        self._session.system = text
+        self.run_worker(self._stage.transcript.note(f"system text: {text}"), group="note")
+        self._refresh_status()
+
+    def _show_prompt(self) -> None:
+        self.run_worker(self._read_prompt(), group="prompt", exclusive=True)
+
+    async def _read_prompt(self) -> None:
+        from starchat_tui.ui.dialogs import Reader
+
+        with self._shown_errors():
+            prompt = await self._session.prompt(self._stage.composer.draft)
+            text = await self._session.visible(prompt)
+            title = f"What is sent to {self._session.model}: {len(prompt.ids):,} tokens"
+            self.push_screen(Reader(title, Content(clean(text))))
+
+    def on_key(self, event: events.Key) -> None:
+        """A letter typed where nothing takes it belongs to the draft."""
+        if event.is_printable and event.character and len(self.screen_stack) == 1:
+            self._stage.composer.focus()
+            self._stage.composer.insert(event.character)

@@ -1,0 +1,115 @@
+"""What the full-screen face does whatever it shows: themes, signals, clipboard, an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, cast
+
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
+from textual.app import App
+from textual.keys import Keys
+
+from starchat_tui.errors import StarChatError, UsageError
+from starchat_tui.ui import clipboard, theme
+from starchat_tui.ui.messages import CopyRequested, LinkOpened
+
+SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Shell(App[None]):
+    """The parts of the app that know no conversation."""
+
+    PAUSE_GC_ON_SCROLL = True
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]  # noqa: RUF012 (as App has it)
+
+    def __init__(self, *, environ: Mapping[str, str]) -> None:
+        super().__init__()
+        self._environ = environ
+        # What most terminals send for Alt+Enter; Textual would read it as Enter.
+        cast(dict[str, Any], ANSI_SEQUENCES_KEYS).setdefault("\x1b\r", (Keys.ControlJ,))
+
+    def prepare(self) -> None:
+        """Themes, and an orderly end where the terminal goes away."""
+        self.register_theme(theme.DARK)
+        self.register_theme(theme.LIGHT)
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, self._signalled, number)
+
+    def _signalled(self, number: signal.Signals) -> None:
+        self.exit(return_code=128 + number)
+
+    def _watch_app_focus(self, focus: bool) -> None:
+        """Keep the focus; Textual styles every widget anew here, seconds in a long conversation."""
+
+    def _fatal_error(self) -> None:
+        """End without a traceback on the screen; `run` raises the error at the door."""
+        self._close_messages_no_wait()
+
+    def run(self, *args: Any, **kwargs: Any) -> None:
+        """Run until the user leaves; an error that nobody caught is raised here."""
+        super().run(*args, **kwargs)
+        if self._exception is not None:
+            raise self._exception
+
+    def show_error(self, error: StarChatError) -> None:
+        """Say what happened and what to do next."""
+        self.say(f"{error.message}. {error.hint}")
+
+    @contextmanager
+    def _shown_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except StarChatError as error:
+            self.show_error(error)
+
+    # Themes
+
+    def choose_theme(self, name: str) -> None:
+        """Take a theme by name, or the light one for the dark one; raises `UsageError`."""
+        if not name:
+            name = "light" if self.current_theme.dark else "dark"
+        wanted = theme.NAMES.get(name, name)
+        if wanted not in self.available_themes:
+            names = ", ".join(["dark", "light", *sorted(self.available_themes)])
+            raise UsageError(f"There is no theme `{name}`", f"there are {names}")
+        self.theme = wanted
+
+    def action_toggle_theme(self) -> None:
+        """Light for dark, dark for light."""
+        self.choose_theme("")
+
+    # The clipboard
+
+    def copy_out(self, text: str, what: str) -> None:
+        """Copy, and say which way it went."""
+        self.run_worker(self._copy_out(text, what), group="copy")
+
+    async def _copy_out(self, text: str, what: str) -> None:
+        route = await clipboard.copy(text, clipboard.routes(self._environ), self.copy_to_clipboard)
+        self.say(clipboard.report(what, text, route))
+
+    def on_copy_requested(self, message: CopyRequested) -> None:
+        """A code block asked to be copied."""
+        self.copy_out(message.code, message.what)
+
+    def say(self, text: str) -> None:
+        """A notice that leaves by itself."""
+        self.notify(text, markup=False)
+
+    # Links
+
+    def on_link_opened(self, message: LinkOpened) -> None:
+        """Show where a link leads before it is followed."""
+        from starchat_tui.ui.dialogs import LinkDialog
+
+        def decided(choice: str | None) -> None:
+            if choice == "open":
+                self.open_url(message.url)
+            elif choice == "copy":
+                self.copy_out(message.url, "the link")
+
+        self.push_screen(LinkDialog(message.url), decided)

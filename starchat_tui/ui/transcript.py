@@ -1,0 +1,196 @@
+"""The conversation on the screen: questions, answers, and notes between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from starchat_tui.clean import clean
+from starchat_tui.dialogue import Turn
+from starchat_tui.fences import CodeBlock, blocks
+from starchat_tui.ui.answer import Answer
+from starchat_tui.ui.messages import EarlierRequested
+
+TAIL = 20
+"""Turns of a resumed conversation that are mounted at once."""
+FOLDED = 24
+"""Lines of a question that are shown before it is unfolded."""
+
+
+class Question(Static):
+    """What the user asked, as typed; a long one is folded until it is clicked."""
+
+    def __init__(self, text: str) -> None:
+        lines = clean(text).expandtabs(4).split("\n")
+        self._whole = "\n".join(lines)
+        self._folded = len(lines) > FOLDED
+        more = f"\n… {len(lines) - FOLDED + 4} more lines (click to unfold)"
+        shown = "\n".join(lines[: FOLDED - 4]) + more if self._folded else self._whole
+        super().__init__(Content(shown), markup=False)
+
+    def on_click(self) -> None:
+        """Unfold."""
+        if self._folded:
+            self._folded = False
+            self.update(Content(self._whole))
+
+
+class Note(Static):
+    """A line between turns: what changed, what an answer took."""
+
+    def __init__(self, text: str, *, classes: str = "") -> None:
+        super().__init__(Content(clean(text)), markup=False, classes=classes)
+
+
+class Unseen(Note):
+    """The border between the turns that the model no longer sees and the others."""
+
+    def __init__(self, turns: int) -> None:
+        are = "turn" if turns == 1 else f"{turns} turns"
+        super().__init__(f"the model no longer sees the {are} above")
+
+
+class Earlier(Note):
+    """Stands for the turns that are not mounted."""
+
+    def __init__(self, turns: int) -> None:
+        super().__init__(f"↑ load {turns} earlier turns")
+
+    def on_click(self) -> None:
+        """Ask for them."""
+        self.post_message(EarlierRequested())
+
+
+class Transcript(VerticalScroll, can_focus=False):
+    """The turns in order; follows the newest line until the reader scrolls up."""
+
+    def __init__(self, welcome: Widget) -> None:
+        super().__init__(welcome)
+        self._welcome: Widget | None = welcome
+        self._turns: list[Widget] = []
+        """One widget a turn, for those that are mounted."""
+        self._hidden: tuple[Turn, ...] = ()
+        """Turns before those."""
+        self._hidden_blocks: list[CodeBlock] = []
+        self._unseen: Unseen | None = None
+
+    def watch_virtual_size(self) -> None:
+        """Keep to the end once there is more than fits; a short conversation stays at the top."""
+        if not self.is_anchored:
+            self._follow()
+
+    def _follow(self) -> None:
+        if self.virtual_size.height > self.size.height > 0:
+            self.anchor()
+
+    @property
+    def code_blocks(self) -> list[CodeBlock]:
+        """All code blocks in the order of the numbers they are labelled with."""
+        mounted = [cell.block for answer in self.query(Answer) for cell in answer.cells]
+        return [*self._hidden_blocks, *mounted]
+
+    @property
+    def last_answer(self) -> str:
+        """The newest answer's text, empty where there is none."""
+        answers = [turn.text for turn in self._turns if isinstance(turn, Answer)]
+        return answers[-1] if answers else ""
+
+    async def ask(self, text: str) -> None:
+        """Show a question."""
+        await self._leave_welcome()
+        await self._mount_turn(Question(text))
+        self._follow()
+
+    async def answer(self) -> Answer:
+        """An empty answer at the end."""
+        answer = Answer(number=len(self.code_blocks) + 1)
+        await self._mount_turn(answer)
+        return answer
+
+    async def _mount_turn(self, turn: Widget) -> None:
+        self._turns.append(turn)
+        await self.mount(turn)
+
+    async def note(self, text: str, *, classes: str = "", before: Widget | None = None) -> None:
+        """Show a line at the end, or before a turn."""
+        await self.mount(Note(text, classes=classes), before=before)
+
+    async def _leave_welcome(self) -> None:
+        if self._welcome is not None:
+            await self._welcome.remove()
+            self._welcome = None
+
+    async def take_back(self) -> None:
+        """The last question was never asked: it goes, with its empty answer."""
+        while self._turns:
+            turn = self._turns.pop()
+            await turn.remove()
+            if isinstance(turn, Question):
+                return
+
+    def set_aside(self) -> None:
+        """The last answer is to have a sibling: it stays readable, and is no longer a turn."""
+        if self._turns and isinstance(self._turns[-1], Answer):
+            self._turns.pop().add_class("set-aside")
+
+    async def unseen(self, dropped: int) -> None:
+        """Mark that the oldest `dropped` turns are no longer sent."""
+        if self._unseen is not None:
+            await self._unseen.remove()
+            self._unseen = None
+        place = dropped - len(self._hidden)
+        if dropped and 0 <= place < len(self._turns):
+            self._unseen = Unseen(dropped)
+            await self.mount(self._unseen, before=self._turns[place])
+
+    async def show(self, turns: Sequence[Turn], *, welcome: Widget | None = None) -> None:
+        """Show these turns in place of all that is there, only the last `TAIL` at first."""
+        with self.app.batch_update():
+            await self.remove_children()
+            self._turns, self._unseen, self._welcome = [], None, welcome
+            first = max(0, len(turns) - TAIL)
+            self._hide(turns[:first])
+            if welcome is not None:
+                await self.mount(welcome)
+            if self._hidden:
+                await self.mount(Earlier(len(self._hidden)))
+            self._turns = await self._mount_all(turns[first:], before=None)
+        self.anchor(False)
+        self.scroll_home(animate=False)
+        self.call_after_refresh(self._follow)
+
+    async def show_earlier(self) -> None:
+        """Mount the next older turns above the others, and keep the reader's place."""
+        below = self.virtual_size.height - self.scroll_offset.y
+        first = max(0, len(self._hidden) - TAIL)
+        page = self._hidden[first:]
+        self._hide(self._hidden[:first])
+        with self.app.batch_update():
+            await self.query(Earlier).remove()
+            if self._hidden:
+                await self.mount(Earlier(len(self._hidden)), before=0)
+            self._turns[:0] = await self._mount_all(page, before=self._turns[0])
+        self.call_after_refresh(
+            lambda: self.scroll_to(y=self.virtual_size.height - below, animate=False)
+        )
+
+    def _hide(self, turns: Sequence[Turn]) -> None:
+        self._hidden = tuple(turns)
+        answers = (turn.text for turn in turns if turn.role == "assistant")
+        self._hidden_blocks = [block for text in answers for block in blocks(text)]
+
+    async def _mount_all(self, turns: Sequence[Turn], *, before: Widget | None) -> list[Widget]:
+        number = len(self._hidden_blocks) + 1
+        mounted: list[Widget] = []
+        for turn in turns:
+            widget = Question(turn.text) if turn.role == "user" else Answer(number=number)
+            await self.mount(widget, before=before)
+            if isinstance(widget, Answer):
+                await widget.finish(turn.text)
+                number += len(widget.cells)
+            mounted.append(widget)
+        return mounted
