@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _TRACKED = re.compile(r"\{%(-?)\s*(end)?generation\s*(-?)%\}")
 """The tag some templates put around what training learns; Jinja itself does not know it."""
+_HINT = "use the model as a base model with `--mode ta`"
 _PROBE = Dialogue("s", (Turn("user", "u"), Turn("assistant", "a"), Turn("user", "u")))
 
 
@@ -76,9 +77,12 @@ class HubTemplate:
 
     def pieces(self, dialogue: Dialogue, *, ask: bool = False) -> Iterator[Piece]:
         """The dialogue in order; neighbours of one role are joined, as most templates demand."""
-        texts = [*self._texts(dialogue)]
+        texts = self._texts(dialogue)
+        parts = [*self._split([text.role for text in texts], ask=ask)]
+        if len(parts) <= len(texts):
+            raise ConfigError("The model's chat template leaves out a text", _HINT)
         fresh = True
-        for literal, index in self._split([text.role for text in texts], ask=ask):
+        for literal, index in parts:
             # A space before a text belongs to its first token, as in `TechnicalAssistant`.
             kept = literal.removesuffix(" ")
             for run, control in self.vocabulary.split(kept):
@@ -136,7 +140,7 @@ class HubTemplate:
 
     def _split(self, roles: list[str], *, ask: bool) -> Iterator[tuple[str, int | None]]:
         """What the template writes before each text, with the text's index; None at the end."""
-        nonce = secrets.token_hex(8)
+        nonce = str(secrets.randbelow(10**18) + 10**18)
         messages = [
             {"role": role, "content": f"{nonce}{index:06d}"} for index, role in enumerate(roles)
         ]
@@ -156,8 +160,7 @@ class HubTemplate:
             )
         except (TemplateError, TypeError, ValueError, LookupError) as error:
             raise ConfigError(
-                f"The model's chat template refuses the dialogue ({error})",
-                "use the model as a base model with `--mode ta`",
+                f"The model's chat template refuses the dialogue ({error})", _HINT
             ) from error
 
     def _renders_system(self) -> bool:
@@ -200,10 +203,7 @@ def _compiled(source: str) -> Compiled:
     try:
         return room.from_string(_TRACKED.sub(_untracked, source))
     except TemplateError as error:
-        raise ConfigError(
-            f"The model's chat template does not compile ({error})",
-            "use the model as a base model with `--mode ta`",
-        ) from error
+        raise ConfigError(f"The model's chat template does not compile ({error})", _HINT) from error
 
 
 def _untracked(tag: re.Match[str]) -> str:

@@ -79,11 +79,11 @@ def _lines(found: Shown, vocabulary: Vocabulary) -> list[str]:
     if found.examples_offered:
         rows["few-shot"] = f"{found.examples} of {found.examples_offered} dialogues fit"
     counts = {
-        "dropped": (found.dropped, "oldest turns no longer fit"),
-        "quoted": (found.quoted, "lines looked like the layout"),
-        "look-alikes": (found.lookalikes, "control tokens were typed and stay text"),
+        "dropped": (found.dropped, "oldest turns that no longer fit"),
+        "quoted": (found.quoted, "lines that look like the layout"),
+        "look-alikes": (found.lookalikes, "control tokens typed, which stay text"),
     }
-    rows |= {name: f"{number} {what}" for name, (number, what) in counts.items() if number}
+    rows |= {name: f"{number} × {what}" for name, (number, what) in counts.items() if number}
     return [_row(name, text) for name, text in rows.items()]
 
 

@@ -12,10 +12,10 @@ piece of its own; so the prompt is, id for id, a prefix of the row that training
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import chain
+from itertools import accumulate, chain, pairwise
 from typing import Protocol
 
 from starchat_tui.dialogue import Dialogue, Turn
@@ -263,38 +263,51 @@ def fit(dialogue: Dialogue, template: Template, *, window: int, reserve: int) ->
     Raises `PromptTooLong` where the last question alone is too long.
     """
     room = window - reserve
-    first = 0
-    if len(prompt_ids(dialogue, template)) > room:
-        first = _first_kept(dialogue, template, room, min(room, int(window * KEPT_SHARE)))
-    kept = dialogue.since(first)
-    ids = tuple(prompt_ids(kept, template))
+    first, ids = 0, prompt_ids(dialogue, template)
     if len(ids) > room:
-        raise PromptTooLong(
-            f"The prompt is {len(ids)} tokens and leaves no room for {reserve} of answer "
-            f"in a window of {window}",
-            "shorten the question or what is piped in, or lower `--max-tokens`",
-        )
-    return Prompt(ids, template.stops(), first, template.quoted(kept), window)
+        for first in _cuts(dialogue, template, room, min(room, int(window * KEPT_SHARE))):
+            ids = prompt_ids(dialogue.since(first), template)
+            if len(ids) <= room:
+                break
+        else:
+            raise PromptTooLong(
+                f"The prompt is {len(ids)} tokens and leaves no room for {reserve} of answer "
+                f"in a window of {window}",
+                "shorten the question or what is piped in, or lower `--max-tokens`",
+            )
+    quoted = template.quoted(dialogue.since(first))
+    return Prompt(tuple(ids), template.stops(), first, quoted, window)
 
 
-def _first_kept(dialogue: Dialogue, template: Template, room: int, goal: int) -> int:
-    """The index of the first turn that stays: always one the user spoke."""
+def _cuts(dialogue: Dialogue, template: Template, room: int, goal: int) -> list[int]:
+    """Indices of the first turn that may stay, the best first; all but 0 are the user's turns."""
     turns = dialogue.turns
-    starts = [index for index, turn in enumerate(turns) if turn.role == "user"]
-    ends = [*starts, *([len(turns) - 1] if turns and turns[-1].role == "assistant" else [])]
+    frame, size = _measured(dialogue, template)
+    begins = sorted({0, *(index for index, turn in enumerate(turns) if turn.role == "user")})
+    questions = [size(turns[at : at + 1]) for at in begins]
+    exchanges = [size(turns[start:end]) for start, end in pairwise([*begins, len(turns)])]
+    before = [0, *accumulate(exchanges)]
+    kept = 0
+    for number, newest in [*enumerate(questions), (len(begins) - 1, exchanges[-1])]:
+        end = before[number] + newest + frame
+        if end - before[kept] > room:
+            fits = (later for later in range(kept + 1, number) if end - before[later] <= goal)
+            kept = next(fits, number)
+    return begins[kept:]
+
+
+def _measured(
+    dialogue: Dialogue, template: Template
+) -> tuple[int, Callable[[tuple[Turn, ...]], int]]:
+    """How many tokens stand around the turns, and a function that counts those of turns."""
 
     @cache
     def length(piece: Piece) -> int:
         return len(encode(piece, template.vocabulary))
 
-    def size(first: int, last: int) -> int:
-        part = replace(dialogue, turns=turns[first : last + 1])
-        return sum(map(length, template.pieces(part, ask=True)))
+    def size(turns: tuple[Turn, ...]) -> int:
+        return sum(map(length, template.pieces(replace(dialogue, turns=turns), ask=True)))
 
-    first = 0
-    for end in ends:
-        if size(first, end) > room:
-            later = [start for start in starts if first < start <= end]
-            fits = (start for start in later if size(start, end) <= goal)
-            first = next(fits, later[-1] if later else first)
-    return first
+    exchange = (Turn("user", "?"), Turn("assistant", "."))
+    frame = 2 * size(exchange) - size(exchange * 2)
+    return frame, lambda turns: size(turns) - frame
