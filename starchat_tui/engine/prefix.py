@@ -77,8 +77,10 @@ class Tree:
         while done < len(ids) and (child := node.children.get(ids[done])):
             length = common(child.ids, ids[done : done + len(child.ids)])
             child.used = self._clock
+            # Asked before the yield: `insert` divides the node it is given.
+            whole = length == len(child.ids)
             yield child, length
-            if length < len(child.ids):
+            if not whole:
                 return
             node, done = child, done + length
 
