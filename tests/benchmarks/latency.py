@@ -2,6 +2,7 @@
 
 CPU seconds of the version, of the chat's first frame on a terminal, and of a one-shot question to a
 warm engine; and the seconds until that question's first token is on stdout.
+`python -m tests.benchmarks.latency [MODEL]`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def home() -> Iterator[dict[str, str]]:
     # An installed package has its byte code.
     dropped = ("STARCHAT_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-    environment = {**kept, "STARCHAT_HOME": root, "TERM": "xterm-256color", "HF_HUB_OFFLINE": "1"}
+    model = sys.argv[1] if len(sys.argv) > 1 else "nano-chat"
+    own = {"STARCHAT_HOME": root, "STARCHAT_MODEL": model, "STARCHAT_MODE": "chat"}
+    environment = {**kept, **own, "TERM": "xterm-256color", "HF_HUB_OFFLINE": "1"}
     try:
         yield environment
     finally:
