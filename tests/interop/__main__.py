@@ -1,5 +1,7 @@
 """`make interop`: start vLLM with a demo model where it is installed, and run the tests against it.
 
+`python -m tests.interop [MODEL]` takes another model.
+
 Set STARCHAT_INTEROP_URL, STARCHAT_INTEROP_MODEL and STARCHAT_INTEROP_TOKENIZER to use a server that
 runs already. VLLM names the program where `vllm` is not on the path; it wants an environment of its
 own, because it pins other versions of torch and transformers than ours.
@@ -89,7 +91,7 @@ def main() -> int:
             "VLLM=/path/to/bin/vllm, or set STARCHAT_INTEROP_URL to a server that runs\n"
         )
         return 2
-    name = "nano-chat"
+    name = sys.argv[1] if len(sys.argv) > 1 else "nano-chat"
     with served(program, name) as url:
         return run(
             {
