@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from textual.containers import Vertical
 from textual.widgets import Static
 
 from starchat_tui.clean import clean
 from starchat_tui.fences import Closed, Code, Event, Fences, Opened
 from starchat_tui.ui.cell import CodeCell
+from starchat_tui.ui.column import Column
 
 if TYPE_CHECKING:
     from starchat_tui.ui.prose import Prose
@@ -19,7 +19,7 @@ REFRESH = 1 / 15
 """Seconds between two drawings of what has arrived."""
 
 
-class Answer(Vertical):
+class Answer(Column):
     """Prose and code blocks in the order they were written; `number` is that of its first block."""
 
     def __init__(self, *, number: int) -> None:
@@ -37,7 +37,7 @@ class Answer(Vertical):
 
     def on_mount(self) -> None:
         """Draw what arrives at a steady pace, however fast it comes."""
-        self.set_interval(REFRESH, self._draw)
+        self.set_interval(REFRESH, self.draw)
 
     def waiting(self, text: str) -> None:
         """Say what the engine does before the first word."""
@@ -50,7 +50,8 @@ class Answer(Vertical):
         self.text += text
         self._pending.append(text)
 
-    async def _draw(self) -> None:
+    async def draw(self) -> None:
+        """Draw what has arrived; nothing where that is being done."""
         if self._pending and not self._drawing.locked():
             await self._flush()
 

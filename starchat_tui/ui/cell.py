@@ -7,10 +7,9 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
@@ -20,6 +19,7 @@ from textual.widgets import Static
 
 from starchat_tui.clean import clean
 from starchat_tui.fences import CodeBlock
+from starchat_tui.ui.column import Column
 from starchat_tui.ui.highlight import STYLES, Highlighter, Line, language_of
 from starchat_tui.ui.messages import CopyRequested
 
@@ -44,6 +44,9 @@ class CodeLines(ScrollView, can_focus=True):
         """The lines as the model wrote them."""
         self._lines: list[Line] = [()]
         self._strips: dict[int, Strip] = {}
+        """Rows as they were drawn in `_view`."""
+        self._view = (0, 0)
+        """The columns that are scrolled away, and the width of the rest."""
         self._widest = 0
 
     @property
@@ -97,24 +100,26 @@ class CodeLines(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One row, as far as it is scrolled into view."""
-        width = self.size.width
-        scroll = round(self.scroll_x)
+        view = (round(self.scroll_x), self.size.width)
+        if view != self._view:
+            self._view = view
+            self._strips.clear()
         if y >= len(self._lines):
-            return Strip.blank(width, self.rich_style)
-        strip = self._selected(y) or self._strip(y)
-        return strip.crop_extend(scroll, scroll + width, self.rich_style).apply_offsets(scroll, y)
-
-    def _strip(self, y: int) -> Strip:
+            return Strip.blank(view[1], self.rich_style)
+        if (selected := self._selected(y)) is not None:
+            return selected
         if y not in self._strips:
-            self._strips[y] = Strip(list(self._segments(self._lines[y])))
+            self._strips[y] = self._in_view(Strip(list(self._segments(self._lines[y]))), y)
         return self._strips[y]
+
+    def _in_view(self, strip: Strip, y: int) -> Strip:
+        scroll, width = self._view
+        return strip.crop_extend(scroll, scroll + width, self.rich_style).apply_offsets(scroll, y)
 
     def _segments(self, line: Line) -> Iterator[Segment]:
         for style, text in line:
-            yield Segment(text, self._style(style) if style else self.rich_style)
-
-    def _style(self, name: str) -> Style:
-        return self.get_component_rich_style(f"code--{name}")
+            name = f"code--{style}"
+            yield Segment(text, self.get_component_rich_style(name) if style else self.rich_style)
 
     def _selected(self, y: int) -> Strip | None:
         """The row with the selected part marked; None where nothing of it is selected."""
@@ -122,12 +127,12 @@ class CodeLines(ScrollView, can_focus=True):
         span = selection.get_span(y) if selection is not None else None
         if span is None:
             return None
-        line = self._strip(y)
+        line = Strip(list(self._segments(self._lines[y])))
         text = line.text
         start, end = cell_len(text[: span[0]]), cell_len(text[: span[1]] if span[1] >= 0 else text)
         mark = self.screen.get_component_rich_style("screen--selection")
         before, chosen, after = line.divide([start, end, line.cell_length + 1])
-        return Strip.join([before, chosen.apply_style(mark), after])
+        return self._in_view(Strip.join([before, chosen.apply_style(mark), after]), y)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The selected text as it is seen, without the padding of the rows."""
@@ -143,7 +148,7 @@ class CodeLines(ScrollView, can_focus=True):
         self.post_message(CopyRequested(self.code, "the code block"))
 
 
-class CodeCell(Vertical):
+class CodeCell(Column):
     """A code block with its language, its number and a way to copy it."""
 
     def __init__(self, language: str, number: int) -> None:

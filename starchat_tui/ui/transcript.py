@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
@@ -13,6 +12,7 @@ from starchat_tui.clean import clean
 from starchat_tui.dialogue import Turn
 from starchat_tui.fences import CodeBlock, blocks
 from starchat_tui.ui.answer import Answer
+from starchat_tui.ui.column import ScrolledColumn
 from starchat_tui.ui.messages import EarlierRequested
 
 TAIL = 20
@@ -65,7 +65,7 @@ class Earlier(Note):
         self.post_message(EarlierRequested())
 
 
-class Transcript(VerticalScroll, can_focus=False):
+class Transcript(ScrolledColumn, can_focus=False):
     """The turns in order; follows the newest line until the reader scrolls up."""
 
     def __init__(self, welcome: Widget) -> None:

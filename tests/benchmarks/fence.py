@@ -15,13 +15,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from textual.app import App, ComposeResult
-from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widget import Widget
 from textual.widgets import Markdown
 
 from starchat_tui.ui import app
 from starchat_tui.ui.answer import Answer
+from starchat_tui.ui.column import ScrolledColumn
 from tests.benchmarks.record import Goal, publish
 
 SIZES = (25, 100, 400, 800)
@@ -42,7 +42,7 @@ class Stage(App[None]):
         self.answer = answer
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll() as column:
+        with ScrolledColumn() as column:
             yield self.answer
         column.anchor()
 
