@@ -44,8 +44,8 @@ MAY_IMPORT = {
     "ask": "clean errors fences paint session wire",
     "engine": "clean errors models settings vocabulary wire",
     "ui": "clean commands dialogue errors fences history session wire",
-    "subcommands": "child clean client dialogue engine errors flags history models session "
-    "settings show voice wiring",
+    "subcommands": "ask child clean client dialogue engine errors flags history models session "
+    "settings show voice wire wiring",
     "__main__": "ask clean errors flags guard session settings subcommands ui wiring",
 }
 TRAIN_MAY_IMPORT = {"dialogue", "template", "vocabulary", "prompts", "client", "sandbox"}
