@@ -25,7 +25,9 @@ from starchat_tui.vocabulary import CHAT_TOKENS, Vocabulary
 IGNORED = -100
 """The label of a token that training does not learn (PyTorch's `ignore_index`)."""
 KEPT_SHARE = 0.6
-"""The share of the window that is still full after old turns left."""
+"""The share of the window that is still full after old turns left, at most."""
+KEPT_ROOM = 0.8
+"""The same as a share of the room that the answer leaves: some turns fit until the next cut."""
 
 _SYSTEM, _USER, _ASSISTANT, _END = CHAT_TOKENS
 _DIVIDER = "-----"
@@ -265,7 +267,8 @@ def fit(dialogue: Dialogue, template: Template, *, window: int, reserve: int) ->
     room = window - reserve
     first, ids = 0, prompt_ids(dialogue, template)
     if len(ids) > room:
-        for first in _cuts(dialogue, template, room, min(room, int(window * KEPT_SHARE))):
+        goal = int(min(window * KEPT_SHARE, room * KEPT_ROOM))
+        for first in _cuts(dialogue, template, room, goal):
             ids = prompt_ids(dialogue.since(first), template)
             if len(ids) <= room:
                 break

@@ -13,6 +13,7 @@ from starchat_tui.dialogue import Dialogue, Turn
 from starchat_tui.errors import ConfigError, PromptTooLong
 from starchat_tui.template import (
     IGNORED,
+    KEPT_ROOM,
     KEPT_SHARE,
     ChatML,
     FewShot,
@@ -245,6 +246,11 @@ class TestFewShotFitting:
         places = [few_shot.examples.index(example) for example in kept]
         assert places == sorted(places)
 
+    def test_to_the_token(self, small: Vocabulary) -> None:
+        exact = len(_ids_of(Dialogue(), TechnicalAssistant(small, SHORT, window=8192)))
+        assert fitted(SHORT, small, room=exact) == SHORT
+        assert len(fitted(SHORT, small, room=exact - 1).examples) == 1
+
     def test_what_does_not_fit_leaves_room_for_what_does(self, small: Vocabulary) -> None:
         long = f"Human: {'word ' * 200}\n\nAssistant: no"
         kept = fitted(FewShot("p", (long, *SHORT.examples)), small, room=120)
@@ -285,7 +291,8 @@ class TestKeptIds:
         assert ids == [*prompt_ids(asked, template), *spelled[: len(" return")]]
 
     def test_not_those_of_another_vocabulary(self, small: Vocabulary) -> None:
-        turn = Turn("assistant", "return", (1, 2, 3), "another")
+        spelled = tuple(small.text_ids(letter)[0] for letter in "return")
+        turn = Turn("assistant", "return", spelled, "another")
         ids = prompt_ids(Dialogue().with_turn(turn), ChatML(small))
         assert _contains(ids, small.text_ids("return"))
 
@@ -328,22 +335,34 @@ class TestFit:
         found = fit(dialogue, ChatML(small), window=200, reserve=10)
         assert len(found.ids) <= 190
 
-    def test_the_cut_stays_from_turn_to_turn(self, small: Vocabulary) -> None:
+    @pytest.mark.parametrize("reserve", [40, 100, 200])
+    def test_the_cut_stays_from_turn_to_turn(self, small: Vocabulary, reserve: int) -> None:
         """The prefix changes rarely, and each change frees a good part of the window."""
         window, cuts = 400, []
         dialogue = Dialogue("s")
         for number in range(100):
             dialogue = dialogue.plus("user", f"question number {number}")
-            found = fit(dialogue, ChatML(small), window=window, reserve=40)
+            found = fit(dialogue, ChatML(small), window=window, reserve=reserve)
             cuts.append(found.dropped)
-            assert len(found.ids) <= window - 40
+            assert len(found.ids) <= window - reserve
             dialogue = dialogue.plus("assistant", f"the answer to question {number} is no")
         changes = sum(before != after for before, after in pairwise(cuts))
         assert cuts == sorted(cuts)
         assert cuts[-1] > 150
-        per_turn = len(prompt_ids(_long(21), ChatML(small))) / 21
-        freed = (1 - KEPT_SHARE) * window - 40
-        assert changes <= 100 * 2 * per_turn / freed
+        assert changes <= 50
+
+    @pytest.mark.parametrize("mode", ["chat", "ta"])
+    def test_the_cut_is_the_one_found_by_trying(self, small: Vocabulary, mode: str) -> None:
+        template = ChatML(small) if mode == "chat" else _assistant(small, 300)
+        random = Random(9)
+        for dialogue in dialogues(random, 60):
+            longer = _lengthened(dialogue, random)
+            reserve = random.randrange(20, 150)
+            wanted = _tried(longer, template, 300, reserve)
+            try:
+                assert fit(longer, template, window=300, reserve=reserve).dropped == wanted
+            except PromptTooLong:
+                assert len(prompt_ids(longer.since(wanted), template)) > 300 - reserve
 
     @pytest.mark.parametrize("mode", ["chat", "ta"])
     def test_any_dialogue(self, small: Vocabulary, mode: str) -> None:
@@ -357,6 +376,24 @@ class TestFit:
 
 def _assistant(vocabulary: Vocabulary, window: int) -> Template:
     return TechnicalAssistant(vocabulary, SHORT, window=max(window, 100))
+
+
+def _tried(dialogue: Dialogue, template: Template, window: int, reserve: int) -> int:
+    """The cut by its definition, every prompt along the way written out."""
+
+    def size(first: int, last: int) -> int:
+        part = replace(dialogue, turns=dialogue.turns[first : last + 1])
+        return len(prompt_ids(part, template))
+
+    room = window - reserve
+    goal = int(min(window * KEPT_SHARE, room * KEPT_ROOM))
+    asked = [at for at, turn in enumerate(dialogue.turns) if turn.role == "user"]
+    first = 0
+    for at in asked:
+        if size(first, at) > room:
+            later = [start for start in asked if first < start <= at]
+            first = next((start for start in later if size(start, at) <= goal), at)
+    return first
 
 
 def _check_fit(dialogue: Dialogue, template: Template, window: int, reserve: int) -> None:

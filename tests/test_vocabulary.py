@@ -156,6 +156,11 @@ def test_a_layouts_words_are_told_from_its_control_tokens(small: Vocabulary) -> 
     assert [*small.split("")] == []
 
 
+def test_of_two_names_the_longer_is_meant() -> None:
+    found = Vocabulary(byte_level(*map(AddedToken, ("<a", "<a>", "<a>>"))), "x")
+    assert [*found.split("<a>>x<a>")] == [("<a>>", True), ("x", False), ("<a>", True)]
+
+
 class TestAdded:
     """Added tokens, as other models' files have them."""
 
