@@ -19,6 +19,7 @@ check: setup        ## what has to pass before a change lands: format, lint, typ
 fix: setup          ## format, and mend what can be mended alone
 	@$(PYTHON) -m ruff check --fix --quiet . || true
 	@$(PYTHON) -m ruff format --quiet .
+	@$(PYTHON) -m tests.readme
 
 snapshots: setup    ## take the screens anew; then look at what changed
 	@$(PYTHON) -m pytest -q tests/ui --snapshot-update || true
