@@ -149,7 +149,7 @@ class Routes:
     async def stop(self, request: HTTPRequest) -> Response:
         """Leave; running answers are ended, unless only an idle engine was to leave."""
         body = await _body(request)
-        if isinstance(body, dict) and body.get("if_idle") and self._worker.state == "busy":
+        if isinstance(body, dict) and body.get("if_idle") and self._worker.busy:
             raise Busy("The engine is answering", "ask it to leave once it is idle")
         self._worker.leave()
         return JSONResponse({"engine": "starchat", "stopping": True, "pid": os.getpid()})

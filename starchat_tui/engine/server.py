@@ -69,6 +69,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     Raises `StarChatError` where it cannot begin.
     """
     given = parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, _terminated)
     flags = {name: getattr(given, name) for name in ("token", "device", "quantize", "keep_alive")}
     settings, paths = chosen.read(flags, environ)
     networked = given.host is not None or given.port is not None
@@ -85,6 +86,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             if not given.until_eof:
                 stack.enter_context(owned(path))
             listener = unix_socket(path)
+            stack.callback(path.unlink, missing_ok=True)
         stack.enter_context(listener)
         engine = Engine(settings, listener, path=path, cache=given.cache or paths.cache)
         if given.until_eof:
@@ -137,22 +139,25 @@ class Engine:
 
     def run(self) -> int:
         """Serve; returns 0, or 70 where the thread of the device ended by an unforeseen error."""
-        signal.signal(signal.SIGTERM, _terminated)
         where = self._path or "{}:{}".format(*self._listener.getsockname()[:2])
         print(
             f"starchat serve: listening on {where} (pid {os.getpid()})", file=sys.stderr, flush=True
         )
         self.worker.start()
+        code = 70
         try:
             asyncio.run(self._serve())
-            return 0 if self.worker.leaving else 70
+            code = 0 if self.worker.leaving else 70
+        except SystemExit as ended:
+            code = int(ended.code or 0)
         finally:
             self._forget_socket()
             self.worker.leave()
             self.worker.join(5)
             if self.worker.alive:
                 # In the middle of a load; the interpreter cannot end beside a thread inside torch.
-                os._exit(0)
+                os._exit(code)
+        return code
 
     async def _serve(self) -> None:
         serving = asyncio.create_task(self._server.serve(sockets=[self._listener]))

@@ -31,6 +31,8 @@ class Job:
     request: Request | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
     asked: float = field(default_factory=time.monotonic)
+    answering: bool = False
+    """Whether its model is loaded, so that it ends at the next token or prefill chunk."""
 
     def report(self, stage: str, done: int = 0, total: int = 0) -> None:
         """Emit progress."""
@@ -97,12 +99,16 @@ class Worker:
 
     def leave(self) -> None:
         """Take no more jobs and end those there are; the thread ends after them."""
+        gone = Unavailable("The engine was told to leave", "ask again: a new one starts")
         with self._changed:
             self.leaving = True
-            jobs = [*self._waiting, *([self._active] if self._active else [])]
+            for job in [*self._waiting, *([self._active] if self._active else [])]:
+                job.cancelled.set()
+                if not job.answering:
+                    # It may be in an import or a load, which nothing interrupts.
+                    job.emit(gone)
+            self._waiting.clear()
             self._changed.notify_all()
-        for job in jobs:
-            self.cancel(job)
 
     def join(self, timeout: float) -> None:
         """Wait at most `timeout` seconds for the thread to end."""
@@ -120,7 +126,12 @@ class Worker:
             return "leaving"
         if self._shelf is None:
             return "starting"
-        return "busy" if self._active or self._waiting else "idle"
+        return "busy" if self.busy else "idle"
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs or waits."""
+        return self._active is not None or bool(self._waiting)
 
     @property
     def queue(self) -> int:
@@ -130,8 +141,7 @@ class Worker:
     @property
     def idle_seconds(self) -> float:
         """Seconds since the last job ended; 0 while one runs or waits."""
-        busy = self._active or self._waiting
-        return 0.0 if busy else time.monotonic() - self._last_use
+        return 0.0 if self.busy else time.monotonic() - self._last_use
 
     @property
     def cards(self) -> tuple[ModelCard, ...]:
@@ -197,6 +207,7 @@ class Worker:
         loaded = self._shelf.get(job.model, job.report)
         if job.request is None:
             return next(card for card in self._shelf.cards if card.name == job.model)
+        job.answering = True
         answer = Answer(loaded, job.request, goes_on=lambda: not job.cancelled.is_set())
         try:
             return answer.run(job.emit, queued=queued)

@@ -104,7 +104,7 @@ def test_a_file_that_is_no_tokenizer_is_a_typed_error(tmp_path: Path) -> None:
 
 
 def cut_at_stop(text: str, stops: list[str]) -> str:
-    """The text up to the stop that is complete first, found afterwards and character by character."""
+    """The text up to the stop that is complete first, found afterwards, character by character."""
     for end in range(len(text) + 1):
         starts = [end - len(stop) for stop in stops if text[:end].endswith(stop)]
         if starts:

@@ -32,7 +32,9 @@ def sampler(sampling: Sampling, prompt: list[int]) -> Sampler:
     return Sampler(sampling, prompt, vocabulary_size=ROWS, device=CPU)
 
 
-def transformers_scores(sampling: Sampling, prompt: list[int], logits: torch.Tensor) -> torch.Tensor:
+def transformers_scores(
+    sampling: Sampling, prompt: list[int], logits: torch.Tensor
+) -> torch.Tensor:
     """What `generate` draws from, its own processors in its own order."""
     chain = LogitsProcessorList()
     if sampling.repetition_penalty != 1.0:
