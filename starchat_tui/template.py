@@ -206,20 +206,18 @@ def _example(text: str) -> str:
 
 
 def fitted(prompt: FewShot, vocabulary: Vocabulary, *, room: int) -> FewShot:
-    """The preamble and as many whole examples, in order, as fit `room` tokens."""
+    """The preamble and the most whole examples, in their order, that fit `room` tokens."""
     left = room - len(vocabulary.text_ids(prompt.preamble)) - len(vocabulary.text_ids(_CLOSING))
     if left < 0:
         raise ConfigError(
             f"The few-shot prompt's preamble is {room - left} tokens, and {room} have room",
             "shorten it, choose another with `--prompt`, or use a model with a larger window",
         )
-    kept: list[str] = []
-    for example in prompt.examples:
-        size = len(vocabulary.text_ids(_example(example)))
-        if size <= left:
-            left -= size
-            kept.append(example)
-    return FewShot(prompt.preamble, tuple(kept))
+    sizes = [len(vocabulary.text_ids(_example(example))) for example in prompt.examples]
+    shortest = sorted(range(len(sizes)), key=sizes.__getitem__)
+    totals = accumulate(sizes[index] for index in shortest)
+    kept = sorted(index for index, total in zip(shortest, totals, strict=True) if total <= left)
+    return FewShot(prompt.preamble, tuple(prompt.examples[index] for index in kept))
 
 
 def pieces(dialogue: Dialogue, template: Template) -> Iterator[Piece]:

@@ -241,7 +241,7 @@ class TestFewShotFitting:
     def test_a_small_window_gets_whole_dialogues(self, small: Vocabulary) -> None:
         few_shot = prompts.few_shot("ta")
         kept = fitted(few_shot, small, room=1024).examples
-        assert len(kept) >= 3
+        assert len(kept) >= 5
         assert kept[:3] == few_shot.examples[:3]
         places = [few_shot.examples.index(example) for example in kept]
         assert places == sorted(places)
