@@ -141,10 +141,10 @@ class EngineClient:
     ) -> AsyncGenerator[Delta | Progress | ModelCard, None]:
         """The server-sent events of one answer up to its end; raises the error among them."""
         async with self._response("POST", path, body) as response:
-            async for line in response.aiter_lines():
-                if not line.startswith("data:"):
+            async for line in _lines(response.aiter_bytes()):
+                if not line.startswith(b"data:"):
                     continue
-                event = parse_event(line[5:].strip())
+                event = parse_event(line[5:].decode(errors="replace"))
                 if event is None:
                     return
                 if isinstance(event, StarChatError):
@@ -235,6 +235,16 @@ def _keep_asking() -> list[tuple[int, int, int]]:
         if hasattr(socket, name):
             options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
     return options
+
+
+async def _lines(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Bytes cut at line ends, and only there: text may hold U+2028, which `splitlines` cuts at."""
+    pending = b""
+    async for piece in pieces:
+        *whole, pending = (pending + piece).split(b"\n")
+        for line in whole:
+            yield line
+    yield pending
 
 
 async def _refusal(response: httpx2.Response) -> StarChatError:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from starchat_tui.errors import EngineGone, StarChatError, UsageError, of_code
+from starchat_tui.errors import EngineGone, PromptTooLong, StarChatError, UsageError, of_code
 
 DONE = "[DONE]"
 
@@ -26,7 +26,7 @@ class Sampling:
     """0 takes the likeliest token."""
     top_p: float = 0.95
     top_k: int = 50
-    """0 keeps all."""
+    """0 keeps all, and is always sent: the default of other servers is another."""
     repetition_penalty: float = 1.0
     seed: int | None = None
 
@@ -129,8 +129,6 @@ class Health:
 def request_json(request: Request) -> dict[str, Any]:
     """The body of `POST /v1/completions`; what is at its neutral value is left out."""
     sampling = {key: value for key, value in asdict(request.sampling).items() if value is not None}
-    if sampling["top_k"] == 0:
-        del sampling["top_k"]
     body: dict[str, Any] = {
         "model": request.model,
         "prompt": request.prompt if isinstance(request.prompt, str) else list(request.prompt),
@@ -328,15 +326,12 @@ def parse_error(body: object, status: int) -> StarChatError:
 
 def _foreign_error(message: str, kind: str, status: int) -> StarChatError:
     if kind == "exceed_context_size_error" or "maximum context length" in message:
-        hint = "shorten the question or what is piped in, or start a new conversation"
-        return of_code("context_length_exceeded")(message, hint)
+        return PromptTooLong(message, "shorten the question, or start a new conversation")
     if status in (401, 403):
         return UsageError(message, "send the server's token: set STARCHAT_TOKEN")
     by_status = {400: "invalid_request", 404: "model_unavailable", 429: "busy"}
-    hint = "`GET /v1/models` of the server lists its names" if status == 404 else ""
-    return of_code(by_status.get(status, "unavailable" if status >= 500 else "error"))(
-        message, hint or "the server's own log may say more"
-    )
+    kind = by_status.get(status, "unavailable" if status >= 500 else "error")
+    return of_code(kind)(message, "the server's log, or its `GET /v1/models`, may say more")
 
 
 def parse_event(data: str) -> Delta | Progress | ModelCard | StarChatError | None:
