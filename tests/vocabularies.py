@@ -18,10 +18,11 @@ from tokenizers import (
     trainers,
 )
 
-from starchat_tui.dialogue import Dialogue, Turn
+from starchat_tui.dialogue import Dialogue, Role, Turn
 from starchat_tui.vocabulary import CHAT_TOKENS, END_OF_TEXT
 
 ROOT = Path(__file__).parent.parent
+ROLES: tuple[Role, Role] = ("user", "assistant")
 STARCODERS = (END_OF_TEXT, "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>")
 
 
@@ -109,6 +110,6 @@ def dialogues(random: Random, count: int) -> Iterator[Dialogue]:
     """`count` dialogues that end in a question: any texts, any order of roles."""
     text = texts(random)
     for _ in range(count):
-        roles = random.choices(("user", "assistant"), k=random.randrange(4))
+        roles: list[Role] = random.choices(ROLES, k=random.randrange(4))
         turns = (Turn(role, next(text)) for role in (*roles, "user"))
         yield Dialogue(next(text), tuple(turns))
