@@ -42,11 +42,12 @@ MAY_IMPORT = {
     "commands": "clean dialogue errors",
     "show": "clean dialogue errors history template vocabulary voice wire",
     "ask": "clean errors fences paint session wire",
+    "repl": "ask clean commands dialogue errors fences history models paint session wire",
     "engine": "clean errors models settings vocabulary wire",
     "ui": "clean commands dialogue errors fences history session wire",
     "subcommands": "ask child clean client dialogue engine errors flags history models session "
     "settings show voice wire wiring",
-    "__main__": "ask clean errors flags guard session settings subcommands ui wiring",
+    "__main__": "ask clean errors flags guard repl session settings subcommands ui wiring",
 }
 TRAIN_MAY_IMPORT = {"dialogue", "template", "vocabulary", "prompts", "client", "sandbox"}
 """Of the package, and for evaluation the last two; nothing of it imports `train`."""
@@ -60,6 +61,7 @@ HOMES = {
     "uvicorn": {"engine"},
     "httpx2": {"client"},
     "textual": {"ui"},
+    "prompt_toolkit": {"repl"},
     "sqlite3": {"history"},
 }
 """Libraries that only these rooms import."""
