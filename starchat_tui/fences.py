@@ -53,6 +53,9 @@ class CodeBlock:
 class _Fence:
     mark: str
     indent: int
+    """Its column; as much is taken off each line."""
+    item: int
+    """The column where the list item it stands in begins; 0 outside lists."""
 
 
 _MARKER = r"(?P<lead>[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+)?"
@@ -116,7 +119,7 @@ class Fences:
     def _end_code_line(self, line: str, fence: _Fence, events: list[Event]) -> None:
         mark = line.strip(" \t")
         closes = len(mark) >= len(fence.mark) and not mark.strip(fence.mark[0])
-        if not closes or _indent(line) > fence.indent + 3:
+        if not closes or _indent(line) > fence.item + 3:
             self._plain(events)
             return
         self._open, self._line = None, ""
@@ -131,7 +134,9 @@ class Fences:
         if lead:
             events.append(Prose(lead.rstrip() + "\n"))
             self._item = _columns(lead)
-        self._open = _Fence(opening["mark"], _columns(lead + opening["indent"]))
+        column = _columns(lead + opening["indent"])
+        item = self._item if column >= self._item else 0
+        self._open = _Fence(opening["mark"], column, item)
         self._line = ""
         events.append(Opened(_language(opening["info"])))
 
@@ -178,7 +183,7 @@ def events(text: str) -> list[Event]:
 
 
 def blocks(text: str) -> list[CodeBlock]:
-    """The code blocks of `text` in order; the last one may be incomplete."""
+    """The code blocks of `text` in order; the last one may be incomplete, but not empty then."""
     found: list[CodeBlock] = []
     for event in events(text):
         if isinstance(event, Opened):
@@ -187,7 +192,7 @@ def blocks(text: str) -> list[CodeBlock]:
             found[-1] = replace(found[-1], code=event.text)
         elif isinstance(event, Closed):
             found[-1] = replace(found[-1], complete=True)
-    return found
+    return [block for block in found if block.code or block.complete]
 
 
 def _language(info: str) -> str:

@@ -111,6 +111,9 @@ class Answer(Column):
             if self._waiting.is_attached:
                 await self._waiting.remove()
             await self._show(self._fences.finish())
+            if self._cell is not None and not self._cell.block.code:
+                await self.cells.pop().remove()  # stopped right after the opening fence
+                self._cell = None
             self._end_cell()
             await self._end_prose()
 

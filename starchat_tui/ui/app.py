@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -76,13 +77,14 @@ class StarChatApp(Shell):
         self._first_theme = theme
         self._first_question = first_question
         self._clock = clock
-        self._busy = False
+        self.busy = False
+        """Whether an answer is being written."""
         self._asked_to_quit = 0.0
-        self._stage = Stage(self._welcome(), InputHistory(input_history))
+        self.stage = Stage(self._welcome(), InputHistory(input_history))
 
     def compose(self) -> ComposeResult:
         """One stage."""
-        yield self._stage
+        yield self.stage
 
     def _welcome(self) -> Welcome:
         return Welcome(model=self._session.model, demo=self._demo)
@@ -96,12 +98,13 @@ class StarChatApp(Shell):
         self._refresh_status()
         if self._first_question:
             self._ask(self._first_question)
+        self.call_after_refresh(lambda: self.run_worker(preload, thread=True))
 
     # What the user sends
 
     def on_submitted(self, message: Submitted) -> None:
         """A question, or a command."""
-        self._stage.banner.close()
+        self.stage.banner.close()
         with self._shown_errors():
             meant = commands.parse(message.text)
             if isinstance(meant, commands.Question):
@@ -111,87 +114,92 @@ class StarChatApp(Shell):
 
     def show_error(self, error: StarChatError) -> None:
         """Say it over the draft."""
-        self._stage.banner.show(error)
+        self.stage.banner.show(error)
 
     def _ask(self, text: str) -> None:
-        if self._busy:
-            self._stage.queue.put(text)
+        if self.busy:
+            self.stage.queue.put(text)
         else:
-            self._busy = True
-            self.run_worker(self._answer(text), group="answer")
+            self.busy = True
+            self.in_background(partial(self._answer, text), group="answer")
 
     async def _answer(self, text: str) -> None:
-        await self._stage.transcript.ask(text)
+        await self.stage.transcript.ask(text)
         await self._follow(self._session.say(text), text)
-
-    async def _answer_again(self) -> None:
-        self._stage.transcript.set_aside()
-        await self._follow(self._session.retry(), "")
 
     async def _follow(self, happening: AsyncIterator[Event], asked: str) -> None:
         """Draw what happens until the answer ends, then ask what was sent in the meantime."""
-        answer = await self._stage.transcript.answer()
+        answer = await self.stage.transcript.answer()
         answer.waiting("…")
-        self._stage.answering()
-        self._stage.status(activity="asking · Esc stops")
+        self.stage.answering()
+        self.stage.status(activity="asking · Esc stops")
+        stored = False
         try:
             async with aclosing(happening):  # type: ignore[type-var]
                 async for event in happening:
-                    await self._happened(event, answer, asked)
-                    if isinstance(event, Asked):
-                        asked = ""  # it is stored: from here on nothing is given back
+                    if isinstance(event, Failed) and not stored:
+                        await self._never_asked(event, asked)
+                    else:
+                        await self._happened(event, answer)
+                    stored = True
         finally:
-            self._busy = False
+            self.busy = False
         self._refresh_status()
-        if waiting := self._stage.queue.take():
+        if waiting := self.stage.queue.take():
             self._ask(waiting)
 
-    async def _happened(self, event: Event, answer: Answer, asked: str) -> None:
+    async def _happened(self, event: Event, answer: Answer) -> None:
         if isinstance(event, Asked):
-            self._stage.status(used=event.prompt_tokens, window=event.window)
-            await self._stage.transcript.unseen(event.dropped)
+            self.stage.status(used=event.prompt_tokens, window=event.window)
+            self.stage.transcript.set_aside()
+            await self.stage.transcript.unseen(event.dropped)
             if event.quoted:
-                await self._stage.transcript.note(wording.quoted(event.quoted), before=answer)
+                await self.stage.transcript.note(wording.quoted(event.quoted), before=answer)
         elif isinstance(event, Waiting):
             said = wording.progress(event.progress)
             answer.waiting(said)
-            self._stage.status(activity=f"{said} · Esc stops")
+            self.stage.status(activity=f"{said} · Esc stops")
         elif isinstance(event, Said):
             if not answer.text:
-                self._stage.status(activity="answering · Esc stops")
+                self.stage.status(activity="answering · Esc stops")
             answer.feed(event.text)
         elif isinstance(event, Finished):
             await self._finished(event, answer)
         else:
-            await self._failed(event, answer, asked)
+            await self._failed(event, answer)
 
     async def _finished(self, event: Finished, answer: Answer) -> None:
         await answer.finish(event.text)
         speed = wording.speed(event.stats.tokens_per_second, event.stats.first_token)
-        self._stage.status(activity=speed)
+        self.stage.status(activity=speed)
         if event.state != "done":
-            await self._stage.transcript.note(wording.ENDINGS[event.state], classes="state")
+            await self.stage.transcript.note(wording.ENDINGS[event.state], classes="state")
         if event.state == "stopped":
-            self._stage.unqueue()
+            self.stage.unqueue()
 
-    async def _failed(self, event: Failed, answer: Answer, asked: str) -> None:
+    async def _failed(self, event: Failed, answer: Answer) -> None:
         await answer.finish(event.text)
-        self._stage.status(activity="")
-        self.show_error(event.error)
-        self._stage.unqueue()
+        said = f"no whole answer: {event.error.message}"
+        await self.stage.transcript.note(said, classes="state")
+        self._tell(event.error)
+
+    async def _never_asked(self, event: Failed, asked: str) -> None:
+        """Nothing was stored: a question is the user's draft again."""
+        await self.stage.transcript.take_back(question=bool(asked))
+        self._tell(event.error)
         if asked:
-            # Nothing was stored: the question is the user's draft again.
-            await self._stage.transcript.take_back()
-            self._stage.give_back(asked)
-        else:
-            said = f"no whole answer: {event.error.message}"
-            await self._stage.transcript.note(said, classes="state")
+            self.stage.give_back(asked)
+
+    def _tell(self, error: StarChatError) -> None:
+        self.stage.status(activity="")
+        self.show_error(error)
+        self.stage.unqueue()
 
     # The status line
 
     def _refresh_status(self) -> None:
         session = self._session
-        self._stage.status(model=session.model, mode=session.mode, demo=self._demo)
+        self.stage.status(model=session.model, mode=session.mode, demo=self._demo)
         self._count_after(0.0)
 
     def on_draft_changed(self, message: DraftChanged) -> None:
@@ -199,30 +207,30 @@ class StarChatApp(Shell):
         self._count_after(SETTLED)
 
     def _count_after(self, pause: float) -> None:
-        self.run_worker(self._count(pause), group="count", exclusive=True)
+        self.in_background(partial(self._count, pause), group="count", exclusive=True)
 
     async def _count(self, pause: float) -> None:
         await asyncio.sleep(pause)
-        if not self._busy:
+        if not self.busy:
             with suppress(StarChatError):  # the same error is shown when the question is sent
-                used, window = await self._session.context(self._stage.composer.draft)
-                self._stage.status(used=used, window=window)
+                used, window = await self._session.context(self.stage.composer.draft)
+                self.stage.status(used=used, window=window)
 
     # Keys and commands
 
     def _obey(self, call: commands.Call) -> None:
         name, argument = call.command.name, call.argument
-        if self._busy and not call.command.while_busy:
+        if self.busy and not call.command.while_busy:
             raise UsageError(f"`/{name}` has to wait for the answer", "stop it with Esc first")
         deeds: dict[str, Callable[[], object]] = {
             "help": self.action_help,
-            "new": self.action_new,
+            "new": self._new,
             "resume": lambda: self._open_library(argument),
             "mode": lambda: self._switch_to(argument),
-            "retry": self.action_retry,
+            "retry": self._retry,
             "stop": self.action_stop,
-            "copy": lambda: self._stage.copy(argument),
-            "save": lambda: self.say(f"Wrote {clean(str(self._stage.save(argument)))}"),
+            "copy": lambda: self.stage.copy(argument),
+            "save": lambda: self.say(f"Wrote {clean(str(self.stage.save(argument)))}"),
             "prompt": self._show_prompt,
             "system": lambda: self._set_system(argument),
             "theme": lambda: self.choose_theme(argument),
@@ -248,19 +256,19 @@ class StarChatApp(Shell):
 
     def action_stop(self) -> None:
         """Stop the answer; without one, close the error and go back to the draft."""
-        if self._busy:
+        if self.busy:
             self._session.stop()
         else:
-            self._stage.banner.close()
-        self._stage.composer.focus()
+            self.stage.banner.close()
+        self.stage.composer.focus()
 
     def action_interrupt(self) -> None:
         """^C: copy what is selected, else stop, else clear the draft, else leave at the second."""
-        composer = self._stage.composer
+        composer = self.stage.composer
         selected = self.screen.get_selected_text() or composer.selected_text
         if selected:
             self.copy_out(selected, "the selection")
-        elif self._busy:
+        elif self.busy:
             self._session.stop()
         elif composer.text:
             composer.clear_draft()
@@ -292,19 +300,22 @@ class StarChatApp(Shell):
         other = next(mode for mode in MODES if mode != self._session.mode)
         self._session.switch(modes[name] if name else other)
         note = wording.switched(self._session.mode, self._session.model)
-        self._stage.status(used=0, window=0)
+        self.stage.status(used=0, window=0)
         self._refresh_status()
-        self.run_worker(self._stage.transcript.note(note), group="note")
+        self.in_background(partial(self.stage.transcript.note, note), group="note")
 
     def action_new(self) -> None:
         """Begin a new conversation; the old one is kept."""
+        self._by_key("new")
+
+    def _new(self) -> None:
         self._session.new()
-        self.run_worker(self._show_session(), group="show", exclusive=True)
+        self.in_background(self._show_session, group="show", exclusive=True)
 
     async def _show_session(self) -> None:
         turns = [stored.turn for stored in self._session.turns if stored.turn.text]
-        await self._stage.transcript.show(turns, welcome=None if turns else self._welcome())
-        self._stage.status(activity="")
+        await self.stage.transcript.show(turns, welcome=None if turns else self._welcome())
+        self.stage.status(activity="")
         self._refresh_status()
 
     def action_library(self) -> None:
@@ -325,35 +336,40 @@ class StarChatApp(Shell):
 
     def action_retry(self) -> None:
         """Ask the last question again."""
-        self._busy = True
-        self.run_worker(self._answer_again(), group="answer")
+        self._by_key("retry")
+
+    def _retry(self) -> None:
+        self.busy = True
+        self.in_background(partial(self._follow, self._session.retry(), ""), group="answer")
 
     def action_copy_next(self) -> None:
         """Copy the last code block, the one before it when repeated."""
         with self._shown_errors():
-            self._stage.copy_next()
+            self.stage.copy_next()
 
     def action_page(self, pages: int) -> None:
         """Scroll the conversation by pages."""
-        self._stage.page(pages)
+        self.stage.page(pages)
 
     def action_end(self, side: int) -> None:
         """Scroll the conversation to its beginning or its end."""
-        self._stage.end(side)
+        self.stage.end(side)
 
     def _set_system(self, text: str) -> None:
         self._session.system = text
-        self.run_worker(self._stage.transcript.note(f"system text: {text}"), group="note")
+        self.in_background(
+            partial(self.stage.transcript.note, f"system text: {text}"), group="note"
+        )
         self._refresh_status()
 
     def _show_prompt(self) -> None:
-        self.run_worker(self._read_prompt(), group="prompt", exclusive=True)
+        self.in_background(self._read_prompt, group="prompt", exclusive=True)
 
     async def _read_prompt(self) -> None:
         from starchat_tui.ui.dialogs import Reader
 
         with self._shown_errors():
-            prompt = await self._session.prompt(self._stage.composer.draft)
+            prompt = await self._session.prompt(self.stage.composer.draft)
             text = await self._session.visible(prompt)
             title = f"What is sent to {self._session.model}: {len(prompt.ids):,} tokens"
             self.push_screen(Reader(title, Content(clean(text))))
@@ -361,5 +377,14 @@ class StarChatApp(Shell):
     def on_key(self, event: events.Key) -> None:
         """A letter typed where nothing takes it belongs to the draft."""
         if event.is_printable and event.character and len(self.screen_stack) == 1:
-            self._stage.composer.focus()
-            self._stage.composer.insert(event.character)
+            self.stage.composer.focus()
+            self.stage.composer.insert(event.character)
+
+
+def preload() -> None:
+    """Import what the first answer needs, once the first frame is drawn."""
+    from starchat_tui.ui import prose
+    from starchat_tui.ui.highlight import lexer_of
+
+    prose.parser()
+    lexer_of("python")

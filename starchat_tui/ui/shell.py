@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
@@ -66,6 +67,16 @@ class Shell(App[None]):
         except StarChatError as error:
             self.show_error(error)
 
+    def in_background(
+        self,
+        work: Callable[[], Coroutine[Any, Any, None]],
+        *,
+        group: str,
+        exclusive: bool = False,
+    ) -> None:
+        """Run `work` beside the keys; with `exclusive` it ends what its group still does."""
+        self.run_worker(cast(Any, work), group=group, exclusive=exclusive)
+
     # Themes
 
     def choose_theme(self, name: str) -> None:
@@ -86,7 +97,7 @@ class Shell(App[None]):
 
     def copy_out(self, text: str, what: str) -> None:
         """Copy, and say which way it went."""
-        self.run_worker(self._copy_out(text, what), group="copy")
+        self.in_background(partial(self._copy_out, text, what), group="copy")
 
     async def _copy_out(self, text: str, what: str) -> None:
         route = await clipboard.copy(text, clipboard.routes(self._environ), self.copy_to_clipboard)

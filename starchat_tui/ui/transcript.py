@@ -124,18 +124,16 @@ class Transcript(ScrolledColumn, can_focus=False):
             await self._welcome.remove()
             self._welcome = None
 
-    async def take_back(self) -> None:
-        """The last question was never asked: it goes, with its empty answer."""
-        while self._turns:
-            turn = self._turns.pop()
-            await turn.remove()
-            if isinstance(turn, Question):
-                return
+    async def take_back(self, *, question: bool) -> None:
+        """What was to be answered was never asked: the empty answer goes, and the question."""
+        await self._turns.pop().remove()
+        if question:
+            await self._turns.pop().remove()
 
     def set_aside(self) -> None:
-        """The last answer is to have a sibling: it stays readable, and is no longer a turn."""
-        if self._turns and isinstance(self._turns[-1], Answer):
-            self._turns.pop().add_class("set-aside")
+        """The last answer is a sibling of the one before: that stays readable, but is no turn."""
+        if len(self._turns) > 1 and isinstance(self._turns[-2], Answer):
+            self._turns.pop(-2).add_class("set-aside")
 
     async def unseen(self, dropped: int) -> None:
         """Mark that the oldest `dropped` turns are no longer sent."""

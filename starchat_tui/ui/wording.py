@@ -51,7 +51,9 @@ def switched(mode: Mode, model: str) -> str:
 
 
 def speed(tokens_per_second: float, first_token: float) -> str:
-    """Tokens per second, and seconds to the first one."""
+    """Tokens per second, and seconds to the first one; empty where none came."""
+    if not first_token:
+        return ""
     rate = f"{tokens_per_second:.0f} tok/s · " if tokens_per_second else ""
     return f"{rate}first after {first_token:.1f} s"
 

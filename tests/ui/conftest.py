@@ -1,0 +1,86 @@
+"""A real session with a scripted engine, the app around it, and ways to look at its screen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from starchat_tui.history import History
+from starchat_tui.session import Session
+from starchat_tui.settings import Settings
+from starchat_tui.ui.app import StarChatApp
+from starchat_tui.voice import Voices
+from starchat_tui.wire import Sampling
+from tests.fakes import byte_tokenizer
+from tests.scripted import ScriptedEngine
+
+WINDOW = 30_000
+"""Bytes, since the tokenizer makes a token of each; half holds the few-shot prompt's beginning."""
+NOW = 1_700_000_000.0
+
+Make = Callable[..., StarChatApp]
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return ScriptedEngine()
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    return History.open(tmp_path / "chats.db")
+
+
+@pytest.fixture
+def make_session(
+    tmp_path: Path, engine: ScriptedEngine, history: History
+) -> Callable[..., Session]:
+    tokenizer = tmp_path / "tokenizer.json"
+    tokenizer.write_text(json.dumps(byte_tokenizer()))
+
+    def made(*, window: int = WINDOW, max_tokens: int = 200) -> Session:
+        settings = Settings(tokenizer=str(tokenizer), window=window)
+        voices = Voices(settings, engine)
+        return Session(history, engine, voices, sampling=Sampling(max_tokens=max_tokens))
+
+    return made
+
+
+@pytest.fixture
+def session(make_session: Callable[..., Session]) -> Session:
+    return make_session()
+
+
+@pytest.fixture
+def typed(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "history.jsonl"
+
+
+@pytest.fixture
+def make(session: Session, typed: Path) -> Make:
+    def made(
+        *,
+        session: Session = session,
+        demo: bool = True,
+        theme: str = "dark",
+        first_question: str = "",
+        clock: Callable[[], float] = lambda: NOW,
+    ) -> StarChatApp:
+        return StarChatApp(
+            session,
+            demo=demo,
+            theme=theme,
+            input_history=typed,
+            first_question=first_question,
+            clock=clock,
+        )
+
+    return made
+
+
+@pytest.fixture
+def app(make: Make) -> StarChatApp:
+    return make()

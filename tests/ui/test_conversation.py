@@ -1,0 +1,367 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from starchat_tui.errors import EngineGone, OutOfMemory
+from starchat_tui.history import History
+from starchat_tui.session import Session
+from starchat_tui.ui.answer import Answer
+from starchat_tui.ui.app import StarChatApp
+from starchat_tui.ui.cell import CodeCell
+from starchat_tui.ui.transcript import Earlier, Question, Unseen
+from starchat_tui.wire import Progress
+from tests.scripted import ScriptedEngine, cut
+from tests.ui.conftest import Make
+from tests.ui.looking import go_on, notes, send, settled, shown
+from tests.waiting import wait_until
+
+CODE = "Use `%`:\n\n```python\ndef even(n):\n    return n % 2 == 0\n```\n\nThat is **all**.\n"
+
+
+def texts(session: Session) -> list[tuple[str, str, str]]:
+    return [(one.turn.role, one.turn.text, one.state) for one in session.turns]
+
+
+async def test_a_question_is_answered_with_a_code_block(
+    app: StarChatApp, engine: ScriptedEngine, session: Session
+) -> None:
+    engine.enqueue(*cut(CODE))
+    async with app.run_test() as pilot:
+        await pilot.press(*"even?", "enter")
+        await settled(pilot)
+        screen = shown(app)
+        assert "even?" in screen
+        assert "return n % 2 == 0" in screen
+        assert "That is all." in screen
+        assert "```" not in screen
+        assert app.stage.transcript.query_one(CodeCell).block.code.startswith("def even(n):\n")
+    assert texts(session) == [("user", "even?", "done"), ("assistant", CODE, "done")]
+
+
+async def test_one_may_type_while_the_model_loads_and_answers(
+    app: StarChatApp, engine: ScriptedEngine
+) -> None:
+    engine.steps = asyncio.Semaphore(0)
+    engine.enqueue(Progress("loading", 3, 10), "One ", "two")
+    async with app.run_test() as pilot:
+        await send(pilot, "first")
+        go_on(engine)
+        await wait_until(lambda: "loading the model … 30 %" in shown(app))
+        await pilot.press(*"next")
+        go_on(engine)
+        await wait_until(lambda: "One" in shown(app))
+        assert "loading" not in shown(app).split("╭")[0]
+        await pilot.press(*" too")
+        assert app.stage.composer.text == "next too"
+        go_on(engine, 9)
+        await settled(pilot)
+        assert "One two" in shown(app)
+        assert app.stage.composer.text == "next too"
+
+
+async def test_a_question_sent_meanwhile_waits_its_turn(
+    app: StarChatApp, engine: ScriptedEngine, session: Session
+) -> None:
+    engine.steps = asyncio.Semaphore(0)
+    engine.enqueue("1")
+    engine.enqueue("2")
+    async with app.run_test() as pilot:
+        await send(pilot, "first")
+        await send(pilot, "second\nline")
+        assert "next: second" in shown(app)
+        assert len(engine.requests) <= 1
+        go_on(engine, 9)
+        await wait_until(lambda: len(session.turns) == 4)
+        await settled(pilot)
+        assert "next:" not in shown(app)
+    assert [text for _, text, _ in texts(session)] == ["first", "1", "second\nline", "2"]
+
+
+async def test_escape_stops_and_keeps_the_partial_answer(
+    app: StarChatApp, engine: ScriptedEngine, session: Session
+) -> None:
+    engine.steps = asyncio.Semaphore(0)
+    engine.enqueue("Some", " words", " never said")
+    async with app.run_test() as pilot:
+        await send(pilot, "q")
+        await send(pilot, "queued")
+        go_on(engine, 2)
+        await wait_until(lambda: "Some words" in shown(app))
+        await pilot.press("escape")
+        await settled(pilot)
+        assert notes(app) == ["stopped"]
+        assert app.stage.composer.draft == "queued"
+        assert len(engine.requests) == 1
+    assert texts(session)[-1] == ("assistant", "Some words", "stopped")
+
+
+async def test_stopping_before_the_first_word_leaves_no_empty_block(
+    app: StarChatApp, engine: ScriptedEngine
+) -> None:
+    engine.steps = asyncio.Semaphore(0)
+    engine.enqueue("Here:\n\n```", "python\n")
+    async with app.run_test() as pilot:
+        await send(pilot, "q")
+        go_on(engine)
+        await wait_until(lambda: "Here:" in shown(app))
+        await pilot.press("escape")
+        await settled(pilot)
+        assert not app.stage.transcript.query(CodeCell)
+        assert app.stage.transcript.code_blocks == []
+
+
+async def test_control_c_stops_then_clears_then_asks_then_leaves(
+    make: Make, engine: ScriptedEngine
+) -> None:
+    now = [1000.0]
+    app = make(clock=lambda: now[0])
+    engine.steps = asyncio.Semaphore(0)
+    engine.enqueue("a", "b")
+    async with app.run_test() as pilot:
+        await send(pilot, "q")
+        app.stage.composer.insert("a draft")
+        await pilot.press("ctrl+c")
+        await settled(pilot)
+        assert notes(app) == ["stopped"]
+        assert app.stage.composer.text == "a draft"
+        await pilot.press("ctrl+c")
+        assert app.stage.composer.text == ""
+        await pilot.press("up")
+        assert app.stage.composer.text == "a draft"
+        await pilot.press("ctrl+c", "ctrl+c")
+        assert app.is_running
+        now[0] += 10
+        await pilot.press("ctrl+c")
+        assert app.is_running, "too late to count as the second press"
+        now[0] += 1
+        await pilot.press("ctrl+c")
+        await pilot.pause()
+    assert app.return_code == 0
+    assert not app.is_running
+
+
+async def test_control_d_leaves_only_where_nothing_is_typed(app: StarChatApp) -> None:
+    async with app.run_test() as pilot:
+        await pilot.press("a", "b", "home", "ctrl+d")
+        assert app.stage.composer.text == "b"
+        await pilot.press("delete", "ctrl+d")
+        await wait_until(lambda: not app.is_running)
+
+
+async def test_the_mode_is_switched_in_mid_conversation(
+    app: StarChatApp, engine: ScriptedEngine, session: Session
+) -> None:
+    engine.enqueue("one")
+    engine.enqueue(" two\nHuman: three")
+    async with app.run_test() as pilot:
+        await send(pilot, "first")
+        await settled(pilot)
+        await pilot.press("f2")
+        await settled(pilot)
+        assert notes(app) == [
+            "ta mode · nano-base · a base model answers, shown by example dialogues how to; "
+            "the conversation goes on"
+        ]
+        assert "nano-base   ta" in shown(app)
+        await send(pilot, "second")
+        await settled(pilot)
+        await send(pilot, "/mode chat")
+        await settled(pilot)
+        assert "nano-chat   chat" in shown(app)
+    chat, ta = engine.requests
+    assert chat.model == "nano-chat"
+    assert ta.model == "nano-base"
+    assert bytes(token for token in ta.prompt if isinstance(token, int) and token < 256).endswith(
+        b"\n\nHuman: first\n\nAssistant: one\n\nHuman: second\n\nAssistant:"
+    )
+
+
+async def test_an_error_keeps_the_partial_answer_and_says_what_to_do(
+    app: StarChatApp, engine: ScriptedEngine, session: Session
+) -> None:
+    engine.enqueue("Half", EngineGone("The engine ended", "ask again"))
+    engine.enqueue("whole")
+    async with app.run_test() as pilot:
+        await send(pilot, "q")
+        await settled(pilot)
+        assert "The engine ended\n" in shown(app)
+        assert "ask again" in shown(app)
+        assert "Half" in shown(app)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "ask again" not in shown(app)
+        assert notes(app) == ["no whole answer: The engine ended"]
+        await send(pilot, "again")
+        await settled(pilot)
+        assert "whole" in shown(app)
+    assert texts(session)[1] == ("assistant", "Half", "failed")
+
+
+async def test_a_question_that_was_never_stored_is_the_draft_again(
+    make: Make, make_session: Callable[..., Session], engine: ScriptedEngine
+) -> None:
+    session = make_session(window=400)
+    app = make(session=session)
+    async with app.run_test() as pilot:
+        await send(pilot, "x" * 1000)
+        await settled(pilot)
+        assert app.stage.composer.draft == "x" * 1000
+        assert not app.stage.transcript.query(Question)
+        assert "shorten the question" in shown(app)
+    assert engine.requests == []
+    assert session.turns == ()
+
+
+async def test_retry_makes_a_sibling_and_keeps_the_first_answer_readable(
+    app: StarChatApp, engine: ScriptedEngine, session: Session, history: History
+) -> None:
+    engine.enqueue("```\n1\n```")
+    engine.enqueue("```\n2\n```")
+    async with app.run_test() as pilot:
+        await send(pilot, "q")
+        await settled(pilot)
+        await pilot.press("ctrl+r")
+        await settled(pilot)
+        first, second = app.stage.transcript.query(Answer)
+        assert first.has_class("set-aside")
+        assert (first.text, second.text) == ("```\n1\n```", "```\n2\n```")
+        assert [block.code for block in app.stage.transcript.code_blocks] == ["1", "2"]
+    assert len(history.siblings(session.turns[-1].id)) == 2
+    assert texts(session)[-1] == ("assistant", "```\n2\n```", "done")
+
+
+async def test_nothing_to_retry_is_an_error_not_a_crash(app: StarChatApp) -> None:
+    async with app.run_test() as pilot:
+        await pilot.press("ctrl+r")
+        await settled(pilot)
+        assert "There is no question to retry" in shown(app)
+        assert not app.stage.transcript.query(Answer)
+
+
+async def test_turns_that_left_the_window_are_marked(
+    make: Make, make_session: Callable[..., Session], engine: ScriptedEngine
+) -> None:
+    app = make(session=make_session(window=1000, max_tokens=100))
+    async with app.run_test() as pilot:
+        for number in range(4):
+            engine.enqueue("y" * 100)
+            await send(pilot, f"{number}" * 200)
+            await settled(pilot)
+        unseen = app.stage.transcript.query_one(Unseen)
+        marked = [child for child in app.stage.transcript.children if child is not unseen]
+        above = app.stage.transcript.children.index(unseen)
+        assert str(unseen.render()) == f"the model no longer sees the {above} turns above"
+        assert 0 < above < len(marked)
+        assert len(app.stage.transcript.query(Unseen)) == 1
+
+
+async def test_quoted_lines_are_said(app: StarChatApp, engine: ScriptedEngine) -> None:
+    engine.enqueue("ok")
+    async with app.run_test() as pilot:
+        await pilot.press("f2")
+        await send(pilot, "what is\nHuman: x\n-----\n")
+        await settled(pilot)
+        assert notes(app)[-1].startswith("2 lines look like the prompt's own layout")
+
+
+async def test_the_context_counts_the_draft_exactly(app: StarChatApp, session: Session) -> None:
+    async with app.run_test(size=(100, 30)) as pilot:
+        await settled(pilot)
+        empty, window = await session.context()
+        assert f"{empty:,}/{window:,}" in shown(app)
+        app.stage.composer.insert("x" * 50)
+        used = len((await session.prompt("x" * 50)).ids)
+        assert used > empty + 50
+        await wait_until(lambda: f"{used:,}/{window:,}" in shown(app))
+
+
+async def test_a_long_conversation_is_mounted_from_its_end(
+    make: Make, session: Session, engine: ScriptedEngine, make_session: Callable[..., Session]
+) -> None:
+    for number in range(30):
+        engine.enqueue(f"```\nblock {number}\n```")
+        async for _ in session.say(f"question {number}"):
+            pass
+    resumed = make_session()
+    resumed.resume("last")
+    app = make(session=resumed)
+    async with app.run_test() as pilot:
+        await settled(pilot)
+        transcript = app.stage.transcript
+        assert str(transcript.query(Question).first().render()) == "question 20"
+        assert "block 29" in shown(app)
+        assert "copy 30" in shown(app)
+        assert str(transcript.query_one(Earlier).render()) == "↑ load 40 earlier turns"
+        for left in ("↑ load 20 earlier turns", ""):
+            await pilot.press("ctrl+home")
+            await pilot.click(Earlier)
+            await settled(pilot)
+            assert [str(one.render()) for one in transcript.query(Earlier)] == [left] * bool(left)
+        questions = [str(one.render()) for one in transcript.query(Question)]
+        assert questions == [f"question {number}" for number in range(30)]
+        assert [cell.number for cell in transcript.query(CodeCell)] == list(range(1, 31))
+        assert [block.code for block in transcript.code_blocks] == [
+            f"block {number}" for number in range(30)
+        ]
+
+
+async def test_a_new_conversation_and_back_through_the_library(
+    app: StarChatApp, engine: ScriptedEngine, session: Session
+) -> None:
+    engine.enqueue("an answer about sorting")
+    async with app.run_test() as pilot:
+        await send(pilot, "how to sort")
+        await settled(pilot)
+        await pilot.press("ctrl+n")
+        await settled(pilot)
+        assert "how to sort" not in shown(app)
+        assert "demo model" in shown(app)
+        assert session.turns == ()
+        await pilot.press("ctrl+o")
+        await pilot.pause()
+        assert "how to sort" in shown(app)
+        await pilot.press(*"nowhere")
+        assert "nothing found" in shown(app)
+        await pilot.press("ctrl+u", *"sorting", "enter")
+        await settled(pilot)
+        assert "an answer about sorting" in shown(app)
+    assert len(session.turns) == 2
+
+
+async def test_the_first_question_is_asked_at_once(make: Make, engine: ScriptedEngine) -> None:
+    engine.enqueue("yes")
+    app = make(first_question="are you there?")
+    async with app.run_test() as pilot:
+        await settled(pilot)
+        assert "are you there?" in shown(app)
+        assert "yes" in shown(app)
+
+
+@pytest.mark.parametrize("key", ["ctrl+n", "ctrl+o", "ctrl+r"])
+async def test_a_running_answer_is_not_pulled_away(
+    app: StarChatApp, engine: ScriptedEngine, key: str
+) -> None:
+    engine.steps = asyncio.Semaphore(0)
+    engine.enqueue("a")
+    async with app.run_test() as pilot:
+        await send(pilot, "q")
+        await pilot.press(key)
+        await pilot.pause()
+        assert "has to wait for the answer" in shown(app)
+        go_on(engine, 5)
+        await settled(pilot)
+        assert len(engine.requests) == 1
+
+
+async def test_out_of_memory_before_the_first_word(
+    app: StarChatApp, engine: ScriptedEngine, session: Session
+) -> None:
+    engine.enqueue(OutOfMemory("No memory", "use `--quantize int4`"))
+    async with app.run_test() as pilot:
+        await send(pilot, "q")
+        await settled(pilot)
+        assert "use `--quantize int4`" in shown(app)
+    assert texts(session)[0] == ("user", "q", "done")
