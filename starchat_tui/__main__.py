@@ -154,11 +154,13 @@ def _ask(
 
 def _resume(session: Session, found: argparse.Namespace, chosen: Settings) -> None:
     """Go on with a stored conversation; flags of this command line win over what it had."""
+    from starchat_tui.wiring import system_text
+
     session.resume(found.resume)
     if found.mode and found.mode != session.mode:
         session.switch(found.mode)
     if found.system:
-        session.system = chosen.system
+        session.system = system_text(chosen)
 
 
 def _colored(color: str) -> bool:

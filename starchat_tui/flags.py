@@ -106,7 +106,7 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--chat-model", metavar="MODEL", help="the model of chat mode")
     group.add_argument("--ta-model", metavar="MODEL", help="the model of ta mode")
     group.add_argument("--mode", choices=("chat", "ta"), help="fine-tuned, or few-shot prompt")
-    group.add_argument("-s", "--system", metavar="TEXT", help="the system text")
+    group.add_argument("-s", "--system", metavar="TEXT", help="the system text; @NAME is a file")
     group.add_argument(
         "--prompt", metavar="NAME", help="few-shot prompt of ta mode: ta, hhh, a file, a Hub file"
     )

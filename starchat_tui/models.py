@@ -88,6 +88,8 @@ def local_file(model: Model, name: str) -> Path:
 
     An adapter's folder that lacks the file stands for its base model.
     """
+    if model.demo and not model.local:
+        raise ModelUnavailable(f"The demo model {model.name} is not there", "`make nano` makes it")
     if not model.local:
         return _fetch(model.weights, name)
     path = Path(model.weights) / name

@@ -28,7 +28,7 @@ class Settings:
     mode: str = ""
     """`chat` (fine-tuned) or `ta` (few-shot prompt); by default what the model is made for."""
     system: str = ""
-    """The system text."""
+    """The system text; `@NAME` takes it from a prompt file (`@starchat` is ours)."""
     prompt: str = "ta"
     """The few-shot prompt of `ta` mode: ta, hhh, a file, or OWNER/REPO/FILE.txt on the Hub."""
     tokenizer: str = ""

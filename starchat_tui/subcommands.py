@@ -119,13 +119,14 @@ def _prompt(argv: Sequence[str]) -> int:
     chosen, paths = settings.read(flags.chosen(found), os.environ)
     from starchat_tui.show import shown
     from starchat_tui.voice import Voices
-    from starchat_tui.wiring import make_engine
+    from starchat_tui.wiring import make_engine, system_text
 
     voices = Voices(chosen, make_engine(chosen, paths))
     voice = asyncio.run(voices.voice(voices.first_mode()))
-    dialogue = Dialogue(chosen.system).plus("user", " ".join(found.words))
+    dialogue = Dialogue(system_text(chosen)).plus("user", " ".join(found.words))
     reserve = min(chosen.max_tokens, voice.reserve)
-    print(shown(voice.template, dialogue, window=voice.window, reserve=reserve, as_json=found.json))
+    text = shown(voice.template, dialogue, window=voice.window, reserve=reserve, as_json=found.json)
+    print(text if found.json else _safe(text))
     return 0
 
 

@@ -99,7 +99,8 @@ class Voices:
         return self._voice(mode, card.name, Path(self._settings.tokenizer), window, demo=False)
 
     def _voice(self, mode: Mode, name: str, tokenizer: Path, window: int, *, demo: bool) -> Voice:
-        vocabulary = Vocabulary.load(tokenizer.expanduser())
+        # Only a layout with the four tokens needs them; a base model has no rows for them.
+        vocabulary = Vocabulary.load(tokenizer.expanduser(), grow=mode == "chat")
         template: Template = ChatML(vocabulary)
         if mode == "ta":
             few_shot = prompts.few_shot(self._settings.prompt)
@@ -115,8 +116,7 @@ def _known(window: int, name: str) -> int:
 
 def _chat_template(model: models.Model) -> Template:
     """StarChat's layout where the model's tokenizer has its tokens, else the model's own."""
-    path = models.local_file(model, "tokenizer.json")
-    vocabulary = Vocabulary.load(path)
+    vocabulary = Vocabulary.load(models.local_file(model, "tokenizer.json"), grow=False)
     if vocabulary.chats:
         return ChatML(vocabulary)
     written = models.chat_template(model)
@@ -126,7 +126,7 @@ def _chat_template(model: models.Model) -> Template:
             "use it with `--mode ta`, or name a chat model with `--chat-model`",
         )
     return HubTemplate.of_config(
-        Vocabulary.load(path, grow=False),
+        vocabulary,
         written,
         models.optional_json(model, "tokenizer_config.json"),
         models.optional_json(model, "generation_config.json"),
@@ -147,5 +147,5 @@ def _chosen(cards: list[ModelCard], wanted: str, url: str) -> ModelCard:
 def _native_mode(model: models.Model) -> Mode:
     if model.mode is not None:
         return model.mode
-    vocabulary = Vocabulary.load(models.local_file(model, "tokenizer.json"))
+    vocabulary = Vocabulary.load(models.local_file(model, "tokenizer.json"), grow=False)
     return "chat" if vocabulary.chats or models.chat_template(model) else "ta"

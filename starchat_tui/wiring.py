@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from starchat_tui import models
+from starchat_tui import models, prompts
 from starchat_tui.history import History
 from starchat_tui.session import Session
 from starchat_tui.settings import Paths, Settings
@@ -45,9 +45,16 @@ def make_session(settings: Settings, paths: Paths) -> Session:
         engine,
         Voices(settings, engine),
         sampling=make_sampling(settings),
-        system=settings.system,
+        system=system_text(settings),
         stop=settings.stop,
     )
+
+
+def system_text(settings: Settings) -> str:
+    """The system text; `@NAME` stands for a prompt file, as in `-s @starchat`."""
+    if settings.system.startswith("@"):
+        return prompts.text_of(settings.system[1:]).strip()
+    return settings.system
 
 
 def make_sampling(settings: Settings) -> Sampling:
