@@ -1,0 +1,1 @@
+"""The demo models: corpus, tokenizer, pre-training, ChatML fine-tune, scores, card."""

@@ -1,0 +1,31 @@
+"""Make the demo models: `python -m train.nano [--smoke] [--only STAGE]`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from train.nano import config
+from train.nano.stages import Stages
+
+ROOT = Path(__file__).parents[2]
+STAGES = ("corpus", "dialogues", "tokenizer", "base_rows", "base", "chat")
+
+
+def main() -> None:
+    """Run the stages that are not cached."""
+    parser = argparse.ArgumentParser(prog="python -m train.nano", description=__doc__)
+    parser.add_argument("--smoke", action="store_true", help="every stage at a size for CI")
+    parser.add_argument("--size", default="cpu", help="a name in nano.yaml")
+    parser.add_argument("--only", choices=STAGES, default="chat", help="stop after this stage")
+    parser.add_argument("--build", type=Path, default=ROOT / "build" / "nano")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    sizes = config.load("smoke" if options.smoke else options.size)
+    print(getattr(Stages(sizes, options.build), options.only)())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""Write-a-function families: from one specification, questions, answers, checks and changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
+from train.nano.dialogues.phrasing import ask, identifier, third_person
+from train.nano.dialogues.specs import Function, Written, drawn_params
+from train.nano.dialogues.tables import phrases
+
+WELCOME = "You are welcome! Ask me if you need anything else."
+
+
+def family(spec: Function) -> Family:
+    """The family that asks for one function and then for changes to it."""
+
+    def draw(dice: Draw) -> tuple[Exchange, ...]:
+        written, first = opening(dice, spec)
+        exchanges = [first]
+        while dice.chance(0.38) and len(exchanges) < 4:
+            written, exchange = follow_up(dice, written)
+            exchanges.append(exchange)
+        return tuple(exchanges)
+
+    return Family(spec.name, spec.group, draw)
+
+
+def opening(dice: Draw, spec: Function) -> tuple[Written, Exchange]:
+    """The first question and its answer."""
+    rng = dice.rng
+    k = spec.drawn(rng)
+    kind = rng.random()
+    frames = "plain" if kind < 0.5 else "named" if kind < 0.75 else "signed"
+    named = frames != "plain"
+    name = identifier(rng) if named else spec.name
+    if named and dice.chance(0.15):
+        name = spec.name
+    usual = tuple(name for name, _ in spec.params)
+    params = drawn_params(rng, spec, name) if frames == "signed" else usual
+    body, why, manner = spec.body, spec.why, ""
+    if spec.others and dice.chance(0.2):
+        manner, body, why = rng.choice(spec.others)
+    template = dice.phrase(_asked(phrases(frames), spec.asks))
+    if manner:
+        template = _with_manner(template, manner)
+    question = ask(dice, template, f=name, p=", ".join(params), k=k)
+    written = Written(spec, name, params, k, body, why, named=named)
+    does = third_person(written.does)
+    before = f"This function {does}{' ' + manner if manner else ''}:"
+    text = answer(before, written.code, written.fill(why))
+    return written, Exchange(question, text, written.check(), spec.group)
+
+
+def _asked(frames: tuple[str, ...], asks: tuple[str, ...]) -> tuple[str, ...]:
+    """Every frame with everything that can stand in it."""
+    return tuple(
+        frame.replace("{does}", third_person(do)).replace("{do}", do)
+        for frame in frames
+        for do in asks
+    )
+
+
+def _with_manner(template: str, manner: str) -> str:
+    if template.endswith((".", "?")):
+        return f"{template[:-1]} {manner}{template[-1]}"
+    return f"{template} {manner}"
+
+
+def follow_up(dice: Draw, now: Written) -> tuple[Written, Exchange]:
+    """A change or a question that builds on the function so far."""
+    kinds: list[Callable[[Draw, Written], tuple[Written, Exchange] | None]] = [
+        _hints,
+        _docs,
+        _test,
+        _rename,
+        _example,
+        _explain,
+        _cost,
+        _other,
+        _param,
+        _thanks,
+    ]
+    while True:
+        result = dice.rng.choice(kinds)(dice, now)
+        if result is not None:
+            return result
+
+
+def _changed(
+    dice: Draw,
+    after: Written,
+    asks: tuple[str, ...],
+    before: str,
+    why: str = "",
+    has: tuple[str, ...] = (),
+    **slots: object,
+) -> tuple[Written, Exchange]:
+    question = ask(dice, dice.phrase(asks), **slots)
+    check = after.check(*has)
+    return after, Exchange(question, answer(before, after.code, why), check, "follow-up")
+
+
+def _hints(dice: Draw, now: Written) -> tuple[Written, Exchange] | None:
+    if now.hinted:
+        return None
+    after = replace(now, hinted=True)
+    return _changed(dice, after, phrases("hints"), "Here it is with type hints:", has=("->",))
+
+
+def _docs(dice: Draw, now: Written) -> tuple[Written, Exchange] | None:
+    if now.documented:
+        return None
+    after = replace(now, documented=True)
+    return _changed(dice, after, phrases("docs"), "Here it is with a docstring:", has=('"""',))
+
+
+def _rename(dice: Draw, now: Written) -> tuple[Written, Exchange] | None:
+    name = identifier(dice.rng)
+    if name in now.params or name == now.name:
+        return None
+    after = replace(now, name=name, named=True)
+    return _changed(dice, after, phrases("renames"), f"Now it is called `{name}`:", f=name)
+
+
+def _param(dice: Draw, now: Written) -> tuple[Written, Exchange] | None:
+    if len(now.params) != 1:
+        return None
+    (new,) = drawn_params(dice.rng, now.spec, now.name)
+    if new == now.params[0]:
+        return None
+    after = replace(now, params=(new,))
+    before = f"Here the parameter is called `{new}`:"
+    return _changed(dice, after, phrases("param"), before, has=(f"({new}",), a=now.params[0], b=new)
+
+
+def _other(dice: Draw, now: Written) -> tuple[Written, Exchange] | None:
+    ways = [way for way in now.spec.others if way[1] != now.body]
+    if not ways:
+        return None
+    manner, body, why = dice.rng.choice(ways)
+    after = replace(now, body=body, why=why)
+    before = f"Here it is {manner}:"
+    return _changed(dice, after, phrases("others"), before, after.fill(why), manner=manner)
+
+
+def _test(dice: Draw, now: Written) -> tuple[Written, Exchange] | None:
+    if now.spec.group == "files":
+        return None
+    calls = now.calls[:2]
+    lines = "\n".join(f"    assert {now.name}({args}) == {result}" for args, result in calls)
+    code = f"def test_{now.name}():\n{lines}"
+    check = Check(
+        probes=((f"test_{now.name}()", "None"),),
+        name=now.name,
+        named=True,
+        setup=now.code,
+        has=("assert", now.name),
+    )
+    text = answer("Here is a test:", code, "Run it with `pytest`.")
+    return now, Exchange(ask(dice, dice.phrase(phrases("tests"))), text, check, "follow-up")
+
+
+def _example(dice: Draw, now: Written) -> tuple[Written, Exchange] | None:
+    if now.spec.group == "files":
+        return None
+    args, result = now.calls[0]
+    code = f"print({now.name}({args}))"
+    check = Check(stdout=f"{_printed(result)}", setup=now.code, has=(f"{now.name}(",))
+    text = answer("Call it like this:", code, f"This prints `{_printed(result)}`.")
+    return now, Exchange(ask(dice, dice.phrase(phrases("examples"))), text, check, "follow-up")
+
+
+def _printed(literal: str) -> str:
+    return str(eval(literal, {"__builtins__": {"set": set}}))  # our own literals only
+
+
+def _explain(dice: Draw, now: Written) -> tuple[Written, Exchange]:
+    why = now.fill(now.why)
+    text = f"The function `{now.name}` {third_person(now.does)}. {why}"
+    check = Check(says=(now.name,))
+    return now, Exchange(ask(dice, dice.phrase(phrases("explain"))), text, check, "follow-up")
+
+
+def _cost(dice: Draw, now: Written) -> tuple[Written, Exchange]:
+    cost = now.spec.cost
+    check = Check(says=(cost.split(" time")[0].split()[-1],))
+    return now, Exchange(ask(dice, dice.phrase(phrases("costs"))), cost, check, "follow-up")
+
+
+def _thanks(dice: Draw, now: Written) -> tuple[Written, Exchange]:
+    return now, Exchange(
+        ask(dice, dice.phrase(phrases("thanks"))), WELCOME, Check(says=("welcome",)), "talk"
+    )

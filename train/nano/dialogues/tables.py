@@ -1,0 +1,23 @@
+"""The tables in data/: how people ask, the functions they ask for, what words mean."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DATA = Path(__file__).with_name("data")
+
+
+@cache
+def phrases(name: str) -> tuple[str, ...]:
+    """The phrasings called `name`; KeyError where there are none."""
+    return tuple(table("phrases")[name])
+
+
+@cache
+def table(name: str) -> Any:
+    """The content of data/`name`.yaml."""
+    return yaml.safe_load((DATA / f"{name}.yaml").read_text(encoding="utf-8"))

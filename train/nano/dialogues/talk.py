@@ -1,0 +1,120 @@
+"""Small talk, what words of Python mean, what code does, and an honest "I do not know"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
+from train.nano.dialogues.phrasing import ask, identifier, sentence, third_person, with_code
+from train.nano.dialogues.specs import Function, Written, drawn_params
+from train.nano.dialogues.tables import phrases, table
+
+Drawer = Callable[[Draw], tuple[Exchange, ...]]
+FREQUENT = ("who", "hello")
+UNKNOWN = "I do not know that. I am a small demo model and only answer simple Python questions."
+
+PLACES = (
+    "France Germany Italy Spain Japan China Peru Kenya Egypt India Brazil Canada London "
+    "Paris Berlin Rome Tokyo Oslo Vienna Sydney Boston Cairo"
+).split()
+PERSONS = (
+    "Einstein",
+    "Napoleon",
+    "Mozart",
+    "Ada Lovelace",
+    "Alan Turing",
+    "the queen",
+    "the pope",
+    "my neighbour",
+    "Shakespeare",
+    "Newton",
+    "Picasso",
+    "your boss",
+)
+WORDS = (
+    "house love tree freedom winter bread river hope friend city sun Faust Hamlet Odyssey".split()
+)
+THINGS = (
+    "movie book restaurant phone sky car song telephone soup rice pizza wine laptop hotel "
+    "piano camera bicycle"
+).split()
+
+
+def families(functions: tuple[Function, ...]) -> tuple[Family, ...]:
+    """Small talk, the unknown, the concepts, and explanations of the given functions."""
+    return (
+        *(
+            Family(f"talk_{name}", "talk", _talker(**entry), 1.2 if name in FREQUENT else 0.6)
+            for name, entry in table("talk").items()
+        ),
+        Family("unknown", "talk", _unknown, 5.0),
+        Family("explain_code", "explain", _explainer(functions), 6.0),
+        *(Family(f"concept_{c.name}", "concepts", _teller(c), 0.6) for c in _concepts()),
+    )
+
+
+def _talker(*, answer: str, says: str, asks: list[str]) -> Drawer:
+    def draw(dice: Draw) -> tuple[Exchange, ...]:
+        return (Exchange(ask(dice, dice.phrase(tuple(asks))), answer, Check(says=(says,)), "talk"),)
+
+    return draw
+
+
+def _unknown(dice: Draw) -> tuple[Exchange, ...]:
+    rng: Random = dice.rng
+    question = ask(
+        dice,
+        dice.phrase(phrases("outside")),
+        place=rng.choice(PLACES),
+        person=rng.choice(PERSONS),
+        word=rng.choice(WORDS),
+        thing=rng.choice(THINGS),
+    )
+    return (Exchange(question, UNKNOWN, Check(says=("do not know",)), "talk"),)
+
+
+def _explainer(functions: tuple[Function, ...]) -> Drawer:
+    def draw(dice: Draw) -> tuple[Exchange, ...]:
+        spec = dice.rng.choice(functions)
+        k = spec.drawn(dice.rng)
+        name = dice.rng.choice(("f", "func", identifier(dice.rng), identifier(dice.rng)))
+        written = Written(spec, name, drawn_params(dice.rng, spec, name), k, spec.body, spec.why)
+        question = with_code(dice, ask(dice, dice.phrase(phrases("explain_code"))), written.code)
+        text = f"The function `{name}` {third_person(written.does)}. {written.fill(written.why)}"
+        check = Check(says=(name, third_person(written.does)))
+        return (Exchange(question, text, check, "explain"),)
+
+    return draw
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """A word of Python: how it is called, what it is, code that shows it, what that prints."""
+
+    name: str
+    called: tuple[str, ...]
+    meaning: str
+    code: str
+    prints: str
+
+
+def _teller(concept: Concept) -> Drawer:
+    def draw(dice: Draw) -> tuple[Exchange, ...]:
+        template = dice.phrase(
+            tuple(t.replace("{c}", c) for t in phrases("concepts") for c in concept.called)
+        )
+        text = answer(
+            sentence(concept.meaning),
+            concept.code,
+            f"This prints `{concept.prints}`." if "\n" not in concept.prints else "",
+        )
+        check = Check(stdout=concept.prints)
+        return (Exchange(ask(dice, template), text, check, "concepts"),)
+
+    return draw
+
+
+def _concepts() -> tuple[Concept, ...]:
+    return tuple(Concept(**{**c, "called": tuple(c["called"])}) for c in table("concepts"))

@@ -1,0 +1,161 @@
+"""Token rows: Python and transcripts for the base, ChatML conversations for the chat model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+import torch
+
+from starchat_tui.dialogue import Dialogue
+from starchat_tui.prompts import few_shot
+from starchat_tui.template import IGNORED, TechnicalAssistant, encode, training_ids
+from starchat_tui.vocabulary import Vocabulary
+from train.nano.dialogues.family import Sample
+
+FOREIGN_SHARE = 0.15
+"""Transcript rows that have a piece of Python before our dialogues, as something never seen."""
+PROMPT_SHARE = 0.4
+"""Transcript rows behind the package's own few-shot prompt, or the end of it."""
+BARE_SHARE = 0.15
+"""Transcript rows with nothing before the first dialogue."""
+SYSTEM_SHARE = 0.15
+DIVIDER = "\n\n-----"
+SYSTEMS = (
+    "You are a helpful assistant.",
+    "You are StarChat, a coding assistant.",
+    "Answer briefly.",
+    "You are a Python expert.",
+    "Below is a conversation between a human user and a helpful AI coding assistant.",
+    "Below is a dialogue between a human user and an AI assistant.",
+    "You write Python.",
+    "Be polite and honest.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Ids, labels and positions, each [B, T]."""
+
+    ids: torch.Tensor
+    labels: torch.Tensor
+    positions: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class BaseRows:
+    """What the base model reads: a stream of Python, and transcripts behind preambles."""
+
+    python: np.ndarray  # [N] uint16
+    transcripts: tuple[tuple[int, ...], ...]
+    prompt: tuple[int, ...]
+    """The package's few-shot prompt, fitted as it is for inference, without its last divider."""
+    preambles: tuple[tuple[int, ...], ...]
+
+    def batch(
+        self, rng: Random, rows: int, length: int, *, window: int, transcript_share: float
+    ) -> Batch:
+        """Rows [rows, length], at random places of the window where they are shorter than it."""
+        made = [
+            self._transcript(rng, length)
+            if rng.random() < transcript_share
+            else self._python(rng, length)
+            for _ in range(rows)
+        ]
+        return batched(rng, made, made, length, window)
+
+    def _python(self, rng: Random, length: int) -> list[int]:
+        start = rng.randrange(len(self.python) - length)
+        return [int(token) for token in self.python[start : start + length]]
+
+    def _transcript(self, rng: Random, length: int) -> list[int]:
+        row = self._head(rng, length)
+        while len(row) < length:
+            row += rng.choice(self.transcripts)
+        return row[:length]
+
+    def _head(self, rng: Random, length: int) -> list[int]:
+        kind = rng.random()
+        if kind < FOREIGN_SHARE:
+            return self._python(rng, rng.randrange(length // 8, length // 2))
+        if kind < FOREIGN_SHARE + PROMPT_SHARE:
+            whole = len(self.prompt) <= length * 2 // 3
+            return list(self.prompt if whole else self.prompt[-(length // 6) :])
+        if kind < 1 - BARE_SHARE:
+            return list(rng.choice(self.preambles))
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRows:
+    """What the chat model reads: conversations that go through several questions."""
+
+    parts: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
+    """Ids and labels of each dialogue, without its system turn."""
+    openings: tuple[tuple[int, ...], ...]
+    """The ids of system turns; the first is the empty one."""
+
+    def batch(
+        self, rng: Random, rows: int, length: int, *, window: int, transcript_share: float
+    ) -> Batch:
+        """Rows [rows, length]; the share is the base model's and has no meaning here."""
+        made = [self._row(rng, length) for _ in range(rows)]
+        return batched(
+            rng, [ids for ids, _ in made], [labels for _, labels in made], length, window
+        )
+
+    def _row(self, rng: Random, length: int) -> tuple[list[int], list[int]]:
+        opening = rng.choice(self.openings) if rng.random() < SYSTEM_SHARE else self.openings[0]
+        ids, labels = list(opening), [IGNORED] * len(opening)
+        while len(ids) < length:
+            more, learned = rng.choice(self.parts)
+            ids += more
+            labels += learned
+        return ids[:length], labels[:length]
+
+
+def batched(
+    rng: Random,
+    ids: Sequence[Sequence[int]],
+    labels: Sequence[Sequence[int]],
+    length: int,
+    window: int,
+) -> Batch:
+    """Rows as tensors; half of the short ones start anywhere, so that each position is trained."""
+    starts = [rng.randint(0, window - length) if rng.random() < 0.5 else 0 for _ in ids]
+    positions = torch.arange(length)[None] + torch.tensor(starts)[:, None]
+    return Batch(torch.tensor(ids), torch.tensor(labels), positions)
+
+
+def prompt_head(vocabulary: Vocabulary, window: int) -> tuple[int, ...]:
+    """The package's few-shot prompt as inference begins with it, up to its last divider."""
+    template = TechnicalAssistant(vocabulary, few_shot("ta"), window=window)
+    pieces = list(template.opening(""))[:-1]
+    return tuple(token for piece in pieces for token in encode(piece, vocabulary))
+
+
+def transcript(sample: Sample, vocabulary: Vocabulary) -> tuple[int, ...]:
+    """A divider and a dialogue in the technical-assistant layout, piece by piece as it is asked."""
+    ids = vocabulary.text_ids(DIVIDER)
+    for exchange in sample.exchanges:
+        ids += vocabulary.text_ids(f"\n\nHuman: {exchange.question}")
+        ids += vocabulary.text_ids("\n\nAssistant:")
+        ids += vocabulary.text_ids(f" {exchange.answer}")
+    return tuple(ids)
+
+
+def chat_part(sample: Sample, vocabulary: Vocabulary) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ids and labels of a dialogue's turns, without the system turn."""
+    dialogue = Dialogue()
+    opening = len(training_ids(dialogue, vocabulary)[0])
+    for exchange in sample.exchanges:
+        dialogue = dialogue.plus("user", exchange.question).plus("assistant", exchange.answer)
+    ids, labels = training_ids(dialogue, vocabulary)
+    return tuple(ids[opening:]), tuple(labels[opening:])
+
+
+def openings(vocabulary: Vocabulary) -> tuple[tuple[int, ...], ...]:
+    """The ids of the system turns that are trained."""
+    return tuple(tuple(training_ids(Dialogue(text), vocabulary)[0]) for text in ("", *SYSTEMS))

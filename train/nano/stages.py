@@ -1,0 +1,212 @@
+"""The stages, each in a folder named after what it depends on, so that none is done twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+from tokenizers import Tokenizer
+from transformers import GPTBigCodeForCausalLM
+
+from starchat_tui.prompts import text_of
+from starchat_tui.vocabulary import Vocabulary
+from train.nano import corpus, loop, making, model, rows, tokenizer
+from train.nano.config import Sizes
+from train.nano.dialogues.family import Sample
+from train.nano.preambles import PREAMBLES
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """A run of all stages at one size, under one build folder."""
+
+    sizes: Sizes
+    build: Path
+
+    def corpus(self) -> Path:
+        """python.jsonl and counts.json."""
+        return self._cached(
+            "corpus",
+            [self._sizes("seed", "corpus_chars", "package_chars"), _code("corpus.py")],
+            self._corpus,
+        )
+
+    def dialogues(self) -> Path:
+        """One .jsonl for each side of the split, and made.json."""
+        parts = [
+            self._sizes("seed", "dialogues", "scored"),
+            _code("making.py", "checking.py", "runner.py", "dialogues/*.py"),
+        ]
+        return self._cached("dialogues", parts, self._dialogues)
+
+    def tokenizer(self) -> Path:
+        """tokenizer.json and tokenizer_config.json."""
+        parts = [
+            self.corpus().name,
+            self.dialogues().name,
+            self._sizes("vocabulary"),
+            _code("tokenizer.py"),
+        ]
+        return self._cached("tokenizer", parts, self._tokenizer)
+
+    def base_rows(self) -> Path:
+        """The token stream of the Python files, as python.npy."""
+        return self._cached("rows", [self.tokenizer().name], self._base_rows)
+
+    def base(self) -> Path:
+        """The exported base model, with its progress."""
+        parts = [
+            self.base_rows().name,
+            self._sizes("model", "pretrain"),
+            text_of("ta"),
+            _code("model.py", "optim.py", "loop.py", "rows.py", "preambles.py"),
+        ]
+        return self._cached("base", parts, self._base)
+
+    def chat(self) -> Path:
+        """The exported chat model, with its progress."""
+        parts = [self.base().name, self._sizes("finetune"), _code("rows.py")]
+        return self._cached("chat", parts, self._chat)
+
+    def _sizes(self, *names: str) -> str:
+        return json.dumps({name: asdict(self.sizes)[name] for name in names}, sort_keys=True)
+
+    def _cached(self, name: str, parts: list[str], make: Callable[[Path], None]) -> Path:
+        digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+        folder = self.build / f"{name}-{digest}"
+        if not (folder / "done").exists():
+            print(f"{name}: making {folder}", file=sys.stderr, flush=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            make(folder)
+            (folder / "done").touch()
+        return folder
+
+    def _corpus(self, folder: Path) -> None:
+        sizes = self.sizes
+        kept = corpus.sources(
+            seed=sizes.seed, chars=sizes.corpus_chars, package_chars=sizes.package_chars
+        )
+        lines = (json.dumps(source.text) + "\n" for source in kept)
+        (folder / "python.jsonl").write_text("".join(lines))
+        _write(folder / "counts.json", corpus.counts(kept))
+
+    def _dialogues(self, folder: Path) -> None:
+        sizes = self.sizes
+        made = making.make(seed=sizes.seed, count=sizes.dialogues, scored=sizes.scored)
+        for side, samples in made.sides.items():
+            making.save(samples, folder / f"{side}.jsonl")
+        summary = {
+            "drawn": made.drawn,
+            "refused": made.refused,
+            "samples": {side: len(samples) for side, samples in made.sides.items()},
+            "families": making.families_of(made.sides["train"]),
+        }
+        _write(folder / "made.json", summary)
+
+    def _tokenizer(self, folder: Path) -> None:
+        spoken = [
+            f"{e.question}\n{e.answer}"
+            for sample in self._side("train")[:15_000]
+            for e in sample.exchanges
+        ]
+        made = tokenizer.trained(tokenizer.mixed(self._python(), spoken), self.sizes.vocabulary)
+        tokenizer.save(made, folder, window=self.sizes.model.n_positions)
+
+    def _base_rows(self, folder: Path) -> None:
+        bpe = Tokenizer.from_file(str(self.tokenizer() / "tokenizer.json"))
+        end = self.vocabulary().end_of_text_id
+        stream: list[int] = []
+        for text in self._python():
+            stream += bpe.encode(text).ids
+            stream.append(end)
+        np.save(folder / "python.npy", np.array(stream, dtype=np.uint16))
+
+    def _base(self, folder: Path) -> None:
+        vocabulary = self.vocabulary()
+        made = model.new(
+            self.sizes.model,
+            vocabulary=len(vocabulary),
+            end_of_text=vocabulary.end_of_text_id,
+            seed=self.sizes.seed,
+        )
+        progress = loop.train(
+            made,
+            self.read_base_rows(),
+            self.sizes.pretrain,
+            seed=self.sizes.seed,
+            checkpoint=folder / "checkpoint.pt",
+        )
+        self._finish(made, folder, [vocabulary.end_of_text_id], progress)
+
+    def _chat(self, folder: Path) -> None:
+        vocabulary = self.vocabulary()
+        made = model.read(self.base())
+        made.config.use_cache = False
+        progress = loop.train(
+            made,
+            self.read_chat_rows(),
+            self.sizes.finetune,
+            seed=self.sizes.seed + 1,
+            checkpoint=folder / "checkpoint.pt",
+        )
+        self._finish(made, folder, [vocabulary.end_id, vocabulary.end_of_text_id], progress)
+
+    def _finish(
+        self,
+        made: GPTBigCodeForCausalLM,
+        folder: Path,
+        ends: list[int],
+        progress: loop.Progress,
+    ) -> None:
+        model.export(made, folder, ends=ends)
+        for file in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copy(self.tokenizer() / file, folder / file)
+        _write(folder / "progress.json", asdict(progress))
+
+    def vocabulary(self) -> Vocabulary:
+        """The tokenizer as the face uses it."""
+        return Vocabulary.load(self.tokenizer() / "tokenizer.json")
+
+    def read_base_rows(self) -> rows.BaseRows:
+        """What the base model is trained on."""
+        vocabulary = self.vocabulary()
+        return rows.BaseRows(
+            np.load(self.base_rows() / "python.npy"),
+            tuple(rows.transcript(sample, vocabulary) for sample in self._side("train")),
+            rows.prompt_head(vocabulary, self.sizes.model.n_positions),
+            tuple(tuple(vocabulary.text_ids(text)) for text in PREAMBLES),
+        )
+
+    def read_chat_rows(self) -> rows.ChatRows:
+        """What the chat model is trained on."""
+        vocabulary = self.vocabulary()
+        parts = tuple(rows.chat_part(sample, vocabulary) for sample in self._side("train"))
+        return rows.ChatRows(parts, rows.openings(vocabulary))
+
+    def _python(self) -> list[str]:
+        lines = (self.corpus() / "python.jsonl").read_text().splitlines()
+        texts = [str(json.loads(line)) for line in lines]
+        Random(self.sizes.seed).shuffle(texts)
+        return texts
+
+    def _side(self, side: str) -> list[Sample]:
+        return making.load(self.dialogues() / f"{side}.jsonl")
+
+
+def _code(*patterns: str) -> str:
+    """What the named modules say, as part of a stage's name."""
+    files = sorted(path for pattern in patterns for path in HERE.glob(pattern))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def _write(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n")
