@@ -299,10 +299,12 @@ class StarChatApp(Shell):
             raise UsageError(f"There is no mode `{name}`", "they are `chat` and `ta`")
         other = next(mode for mode in MODES if mode != self._session.mode)
         self._session.switch(modes[name] if name else other)
-        note = wording.switched(self._session.mode, self._session.model)
         self.stage.status(used=0, window=0)
         self._refresh_status()
-        self.in_background(partial(self.stage.transcript.note, note), group="note")
+        self._note(wording.switched(self._session.mode, self._session.model))
+
+    def _note(self, text: str) -> None:
+        self.in_background(partial(self.stage.transcript.note, text), group="note")
 
     def action_new(self) -> None:
         """Begin a new conversation; the old one is kept."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -130,9 +131,9 @@ class CodeLines(ScrollView, can_focus=True):
         line = Strip(list(self._segments(self._lines[y])))
         text = line.text
         start, end = cell_len(text[: span[0]]), cell_len(text[: span[1]] if span[1] >= 0 else text)
-        mark = self.screen.get_component_rich_style("screen--selection")
-        before, chosen, after = line.divide([start, end, line.cell_length + 1])
-        return self._in_view(Strip.join([before, chosen.apply_style(mark), after]), y)
+        mark = Style(bgcolor=self.screen.get_component_rich_style("screen--selection").bgcolor)
+        chosen = Strip(Segment.apply_style(line.crop(start, end), post_style=mark))
+        return self._in_view(Strip.join([line.crop(0, start), chosen, line.crop(end)]), y)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The selected text as it is seen, without the padding of the rows."""

@@ -88,39 +88,38 @@ class Highlighter:
 
     def feed(self, line: str) -> Line:
         """The next whole line, without its newline."""
-        stack = self._stack.copy()
-        tokens = self._lex(line, stack)
+        tokens, stack = self._lex(line)
         if not any(kind == "Error" for kind, _ in tokens):
             self._stack = stack
         return _styled(tokens)
 
     def peek(self, line: str) -> Line:
         """A line that is still growing, coloured as far as it reads."""
-        return _styled(self._lex(line, self._stack.copy()))
+        return _styled(self._lex(line)[0])
 
     def whole(self, lines: Iterable[str]) -> list[Line]:
         """All lines of a finished block, lexed at once."""
         text = "\n".join(lines)
-        tokens = [
-            (_kind(kind), value) for _, kind, value in self._lexer.get_tokens_unprocessed(text)
-        ]
-        return [_styled(line) for line in _split(tokens)]
+        found = self._lexer.get_tokens_unprocessed(text + "\n")
+        tokens = [(_kind(kind), value) for _, kind, value in found]
+        if "".join(value for _, value in tokens) != text + "\n":
+            tokens = [("", text + "\n")]  # a lexer that drops something
+        return [_styled(line) for line in _split(tokens)][:-1]
 
-    def _lex(self, line: str, stack: list[str]) -> list[Token]:
-        """The tokens of `line`; `stack` is left as the lexer leaves it at the line's end."""
-        if not stack:
-            return [("", line)]
+    def _lex(self, line: str) -> tuple[list[Token], list[str]]:
+        """The tokens of `line`, and the lexer's states at its end."""
+        if not self._stack:
+            return [("", line)], []
         from pygments.lexer import ExtendedRegexLexer, LexerContext
 
-        context = LexerContext(line + "\n", 0, stack)
+        context = LexerContext(line + "\n", 0, self._stack.copy())
         lex: Any = ExtendedRegexLexer.get_tokens_unprocessed
         try:
-            found = [(_kind(kind), value) for _, kind, value in lex(self._lexer, context=context)]
+            found = [(_kind(kind), text) for _, kind, text in lex(self._lexer, context=context)]
         except TypeError:  # a callback that takes no context: this lexer cannot be restarted
             self._stack = []
-            stack.clear()
-            return [("", line)]
-        return [(kind, value.replace("\n", "")) for kind, value in found]
+            return [("", line)], []
+        return [(kind, text.replace("\n", "")) for kind, text in found], context.stack
 
 
 def _restartable(lexer: Lexer) -> bool:
