@@ -69,8 +69,8 @@ class EngineClient:
         Raises `Unavailable` where nobody listens, `EngineGone` where the server hangs up in
         mid-answer, and whatever error the server names. Closing the generator ends the answer.
         """
-        if request.progress and not await self._is_ours():
-            request = replace(request, progress=False)
+        if (request.progress or request.shared) and not await self._is_ours():
+            request = replace(request, progress=False, shared=0)
         if not request.stream:
             yield await self._whole(request)
             return

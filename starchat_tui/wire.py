@@ -43,6 +43,8 @@ class Request:
     stream: bool = True
     progress: bool = False
     """Whether queueing, loading and prefill are reported in the stream."""
+    shared: int = 0
+    """The first tokens that every conversation begins with; our engine keeps them on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ def request_json(request: Request) -> dict[str, Any]:
         body |= {"stream_options": {"include_usage": True}, "return_token_ids": True}
     if request.progress:
         body["progress"] = True
+    if request.shared:
+        body["shared"] = request.shared
     return body
 
 
@@ -154,11 +158,11 @@ _NUMBERS: Mapping[str, tuple[type, float, float]] = {
     "repetition_penalty": (float, 0.01, 100.0),
     "seed": (int, -(2**63), 2**63 - 1),
 }
-_KNOWN = {
-    *_NUMBERS,
-    *("model", "prompt", "stream", "stop", "stop_token_ids", "stream_options", "progress"),
-    *("return_token_ids", "user", "n", "echo", "logprobs"),
-}
+_NEUTRAL = {"n": 1, "best_of": 1, "echo": False, "logprobs": None, "suffix": None}
+_NEUTRAL |= {"presence_penalty": 0, "frequency_penalty": 0, "logit_bias": None}
+"""Fields of OpenAI's that change nothing at these values, which alone are accepted."""
+_KNOWN = {*_NUMBERS, *_NEUTRAL, "model", "prompt", "stream", "stop", "stop_token_ids", "user"}
+_KNOWN |= {"stream_options", "return_token_ids", "progress", "shared"}
 
 
 def parse_request(body: object) -> Request:
@@ -168,12 +172,13 @@ def parse_request(body: object) -> Request:
     unknown = sorted(set(body) - _KNOWN)
     if unknown:
         raise UsageError(f"Unknown field `{unknown[0]}`", f"known are {', '.join(sorted(_KNOWN))}")
-    for field, neutral in (("n", 1), ("echo", False), ("logprobs", None)):
+    for field, neutral in _NEUTRAL.items():
         if body.get(field) not in (neutral, None):
             raise UsageError(f"`{field}` other than {neutral} is not supported", "leave it out")
     model = body.get("model")
     if not isinstance(model, str) or not model:
         raise UsageError("`model` is missing", "`GET /v1/models` lists the names")
+    (shared,) = _ids([body.get("shared") or 0], "shared")
     return Request(
         model=model,
         prompt=_prompt(body.get("prompt")),
@@ -182,6 +187,7 @@ def parse_request(body: object) -> Request:
         stop_ids=_ids(body.get("stop_token_ids") or [], "stop_token_ids"),
         stream=bool(body.get("stream", False)),
         progress=bool(body.get("progress", False)),
+        shared=shared,
     )
 
 
@@ -200,10 +206,10 @@ def _ids(value: object, field: str) -> tuple[int, ...]:
 
 
 def _strings(value: object) -> tuple[str, ...]:
-    values = [value] if isinstance(value, str) else value or []
-    if not isinstance(values, list) or not all(isinstance(one, str) and one for one in values):
+    texts = [value] if isinstance(value, str) else value or []
+    if not isinstance(texts, list) or not all(isinstance(one, str) and one for one in texts):
         raise UsageError("`stop` is not a text or a list of texts", "leave it out for none")
-    return tuple(values)
+    return tuple(texts)
 
 
 def _sampling(body: Mapping[str, Any]) -> Sampling:
@@ -221,19 +227,10 @@ def _sampling(body: Mapping[str, Any]) -> Sampling:
 
 def delta_json(delta: Delta, *, name: str, model: str) -> dict[str, Any]:
     """One streamed chunk, or with everything in it the whole answer."""
-    body: dict[str, Any] = {
-        "id": name,
-        "object": "text_completion",
-        "model": model,
-        "choices": [
-            {
-                "index": 0,
-                "text": delta.text,
-                "token_ids": list(delta.ids),
-                "finish_reason": delta.finish_reason,
-            }
-        ],
-    }
+    choice: dict[str, Any] = {"index": 0, "text": delta.text, "token_ids": list(delta.ids)}
+    choice["finish_reason"] = delta.finish_reason
+    body: dict[str, Any] = {"id": name, "object": "text_completion", "model": model}
+    body["choices"] = [choice]
     if delta.usage is not None:
         body["usage"] = {
             "prompt_tokens": delta.usage.prompt_tokens,

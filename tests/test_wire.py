@@ -39,6 +39,7 @@ REQUESTS = [
         stop=("\nHuman:", "-----"),
         stop_ids=(49155, 0),
         progress=True,
+        shared=1,
     ),
     Request("m", (1,), Sampling(temperature=0), stream=False),
 ]
@@ -87,6 +88,8 @@ def test_only_our_own_engine_is_asked_for_progress() -> None:
         ({"n": 2}, "n"),
         ({"echo": True}, "echo"),
         ({"logprobs": 3}, "logprobs"),
+        ({"presence_penalty": 0.5}, "presence_penalty"),
+        ({"shared": -1}, "shared"),
         ({"tempurature": 1}, "tempurature"),
     ],
     ids=str,
@@ -105,6 +108,7 @@ def test_a_body_that_is_no_object_is_refused(body: object) -> None:
 
 def test_openais_own_spellings_are_understood() -> None:
     body = {"model": "m", "prompt": "a", "stop": "end", "n": 1, "echo": False, "user": "me"}
+    body |= {"frequency_penalty": 0, "logit_bias": None}
     assert wire.parse_request(body) == Request("m", "a", stop=("end",), stream=False)
 
 

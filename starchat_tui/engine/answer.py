@@ -36,16 +36,39 @@ class Answer:
         Raises what torch raises; the prefix cache is whole afterwards.
         """
         started = time.monotonic()
-        cached = self._loaded.prefix.open(self._ids)
+        cached = self._open()
         logits = self._read(cached, emit)
         between = time.monotonic()
         tail, reason = ("", "cancelled") if logits is None else self._say(logits, emit)
+        self._keep()
         return Delta(
             text=tail,
             finish_reason=reason,
             usage=Usage(len(self._ids), self.completed, cached),
             timings=Timings(queued, between - started, time.monotonic() - between),
         )
+
+    def _open(self) -> int:
+        """The number of tokens that need not be read, from memory or from disk."""
+        prefix, shared = self._loaded.prefix, self._shared()
+        cached = prefix.open(self._ids)
+        if cached < len(shared):
+            run = self._loaded.store.load(shared, self._loaded.model.device)
+            if run:
+                prefix.adopt(shared, run)
+                return len(shared)
+        return cached
+
+    def _keep(self) -> None:
+        shared = self._shared()
+        if shared and not self._loaded.store.has(shared):
+            run = self._loaded.prefix.read(len(shared))
+            if run:
+                self._loaded.store.save(shared, run)
+
+    def _shared(self) -> tuple[int, ...]:
+        """What every conversation begins with; the last token of a prompt is always read."""
+        return self._ids[: min(self._request.shared, len(self._ids) - 1)]
 
     def _read(self, cached: int, emit: Emit) -> Tensor | None:
         """The logits [V] after the prompt; None where the client left meanwhile."""

@@ -145,6 +145,17 @@ class PrefixCache:
         self.ids += ids
         return logits
 
+    def adopt(self, ids: Sequence[int], run: Run) -> None:
+        """Make `ids`, which go on from the live sequence, live; `run` is all of theirs."""
+        self._cache.append(cut(run, len(self.ids), len(ids)))
+        self.ids = list(ids)
+
+    def read(self, length: int) -> Run | None:
+        """The run of the first `length` live tokens; None where there are fewer, or no runs."""
+        if length > len(self.ids) or not self._cache.rewindable:
+            return None
+        return self._cache.read(0, length)
+
     def clear(self) -> None:
         """Forget everything, and free its memory."""
         self._restart()

@@ -11,6 +11,7 @@ from starchat_tui.engine import reference
 from starchat_tui.engine.detokenize import Codec
 from starchat_tui.engine.model import Model
 from starchat_tui.engine.prefix import GIB, PrefixCache
+from starchat_tui.engine.store import Store, key_of
 from starchat_tui.engine.weights import Checkpoint, Report, find
 from starchat_tui.errors import ModelUnavailable, OutOfMemory
 from starchat_tui.models import resolve
@@ -25,6 +26,7 @@ class Loaded:
     model: Model
     prefix: PrefixCache
     codec: Codec
+    store: Store
     used: int = 0
 
 
@@ -32,11 +34,11 @@ class Shelf:
     """Loaded models by name."""
 
     def __init__(
-        self, *, device: str = "auto", quantize: str = "none", converted: Path, budget: int = GIB
+        self, *, device: str = "auto", quantize: str = "none", cache: Path, budget: int = GIB
     ) -> None:
         self._device = device
         self._quantize = quantize
-        self._converted = converted
+        self._cache = cache
         self._budget = budget
         self._loaded: dict[str, Loaded] = {}
         self._clock = itertools.count(1)
@@ -63,12 +65,15 @@ class Shelf:
 
     def _load(self, name: str, report: Report) -> Loaded:
         checkpoint = find(resolve(name), report)
-        codec = Codec(tokenizer_file(checkpoint, self._converted))
+        codec = Codec(tokenizer_file(checkpoint, self._cache / "tokenizers"))
         report("loading", 0, 0)
-        model = reference.load(checkpoint, self._place(checkpoint), report)
+        placement = self._place(checkpoint)
+        model = reference.load(checkpoint, placement, report)
         report("warming", 0, 1)
         model.extend([0], model.new_cache())
-        return Loaded(name, model, PrefixCache(model, budget=self._budget), codec)
+        key = key_of(checkpoint, placement.dtype, placement.quantize)
+        store = Store(self._cache / "prefixes", key)
+        return Loaded(name, model, PrefixCache(model, budget=self._budget), codec, store)
 
     def _place(self, checkpoint: Checkpoint) -> reference.Placement:
         """A place for a checkpoint; other models leave, oldest first, until there is one."""

@@ -172,7 +172,7 @@ class Worker:
         self._shelf = Shelf(
             device=self._choices.device,
             quantize=self._choices.quantize,
-            converted=self._choices.cache / "tokenizers",
+            cache=self._choices.cache,
         )
 
     def _next(self) -> Job | None:

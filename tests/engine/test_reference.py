@@ -182,7 +182,7 @@ def test_a_model_without_a_tokenizer_is_a_typed_error(folder: Path, tmp_path: Pa
 
 @pytest.fixture
 def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(device="cpu", converted=tmp_path / "converted")
+    return Shelf(device="cpu", cache=tmp_path / "cache")
 
 
 def test_models_stay_on_the_shelf(shelf: Shelf, tiny_folder: Path, tmp_path: Path) -> None:
