@@ -108,7 +108,8 @@ class Shell(App[None]):
         self.copy_out(message.code, message.what)
 
     def say(self, text: str) -> None:
-        """A notice that leaves by itself."""
+        """A notice that leaves by itself, or for the next one."""
+        self.clear_notifications()
         self.notify(text, markup=False)
 
     # Links
