@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "history": "dialogue errors",
     "voice": "dialogue errors foreign models prompts settings template vocabulary wire",
     "session": "dialogue errors history template voice wire",
-    "wiring": "child client history models session settings voice wire",
+    "wiring": "child client history models prompts session settings voice wire",
     "commands": "clean dialogue errors",
     "show": "clean dialogue errors history template vocabulary voice wire",
     "ask": "clean errors fences paint session wire",

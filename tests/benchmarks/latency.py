@@ -41,8 +41,8 @@ def home() -> Iterator[dict[str, str]]:
     dropped = ("STARCHAT_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     model = sys.argv[1] if len(sys.argv) > 1 else "nano-chat"
-    own = {"STARCHAT_HOME": root, "STARCHAT_MODEL": model, "STARCHAT_MODE": "chat"}
-    environment = {**kept, **own, "TERM": "xterm-256color", "HF_HUB_OFFLINE": "1"}
+    own = {"STARCHAT_HOME": root, "STARCHAT_MODEL": model, "HF_HUB_OFFLINE": "1"}
+    environment = {**kept, **own, "TERM": "xterm-256color"}
     try:
         yield environment
     finally:
