@@ -372,8 +372,11 @@ import os, socket
 caller = socket.socket(socket.AF_UNIX)
 os.setuid(65534)
 caller.connect({str(engine.socket)!r})
-caller.sendall(b"GET /health HTTP/1.1\\r\\nHost: e\\r\\n\\r\\n")
-print(len(caller.recv(100)))
+try:
+    caller.sendall(b"GET /health HTTP/1.1\\r\\nHost: e\\r\\n\\r\\n")
+    print("read", len(caller.recv(100)))
+except (BrokenPipeError, ConnectionResetError):
+    print("read", 0)
 """
     parents = [engine.socket, *engine.socket.parents[:2]]
     modes = [stat.S_IMODE(path.stat().st_mode) for path in parents]
@@ -384,7 +387,7 @@ print(len(caller.recv(100)))
     finally:
         for path, mode in zip(parents, modes, strict=True):
             path.chmod(mode)
-    assert ran.stdout.strip() == "0" or "ConnectionResetError" in ran.stderr, ran
+    assert ran.stdout.strip() == "read 0", ran
     assert engine.health()["pid"] == engine.process.pid
 
 
@@ -395,7 +398,7 @@ def free_port() -> int:
         return port
 
 
-async def test_the_network_needs_the_token(tiny_folder: Path) -> None:
+async def test_the_network_needs_the_token() -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with served("--port", str(port), "--token", "s3cret", answers=False) as engine:
@@ -405,8 +408,7 @@ async def test_the_network_needs_the_token(tiny_folder: Path) -> None:
         for stranger in (bad, none):
             with pytest.raises(UsageError, match="token"):
                 await stranger.models()
-        _, answer = await answered(good, asking(tiny_folder, progress=True))
-        assert answer.finish_reason == "length"
+        await good.models()
 
 
 def run_serve(*flags: str, home: Path) -> subprocess.CompletedProcess[str]:
@@ -437,11 +439,11 @@ def test_a_socket_in_a_shared_directory_is_refused(empty_home: Path) -> None:
     assert stat.S_IMODE(shared.stat().st_mode) == 0o755
 
 
-def test_it_leaves_when_idle_and_takes_its_socket_along(tiny_folder: Path) -> None:
+def test_it_leaves_when_idle_and_takes_its_socket_along() -> None:
     with served("--keep-alive", "0") as engine:
-        body = {"model": str(tiny_folder), "prompt": [1], "max_tokens": 5}
         with engine.http() as http:
-            assert http.post("/v1/completions", json=body).status_code == 200
+            body = {"model": "absent", "prompt": [1]}
+            assert http.post("/v1/completions", json=body).status_code == 404
         assert engine.process.wait(30) == 0
         assert not engine.socket.exists()
 
