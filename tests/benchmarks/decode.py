@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import statistics
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM
 
-from starchat_tui import models
 from starchat_tui.engine.answer import Answer
-from starchat_tui.engine.detokenize import Codec
-from starchat_tui.engine.prefix import PrefixCache
 from starchat_tui.engine.reference import Reference
-from starchat_tui.engine.shelf import Loaded
+from starchat_tui.engine.shelf import Loaded, Shelf
 from starchat_tui.wire import Delta, Progress, Request, Sampling
 from tests.benchmarks.record import Goal, publish
 
@@ -63,20 +60,21 @@ def library(loaded: Loaded, prompt: tuple[int, ...]) -> tuple[list[int], float]:
 def measure() -> dict[str, float | int | str | bool]:
     """The figures."""
     torch.set_num_threads(1)
-    named = models.resolve(sys.argv[1] if len(sys.argv) > 1 else "nano-chat")
-    folder = Path(named.weights)
-    inner = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    model = Reference(inner, torch.device("cpu"))
-    codec = Codec(folder / "tokenizer.json")
-    loaded = Loaded(named.name, model, PrefixCache(model), codec)
-    prompt = tuple(codec.ids(QUESTION))
+    name = sys.argv[1] if len(sys.argv) > 1 else "nano-chat"
+    with tempfile.TemporaryDirectory() as cache:
+        return compared(Shelf(device="cpu", cache=Path(cache)).get(name, lambda *_: None))
+
+
+def compared(loaded: Loaded) -> dict[str, float | int | str | bool]:
+    """The figures of a loaded model."""
+    prompt = tuple(loaded.codec.ids(QUESTION))
     runs = [(engine(loaded, prompt), library(loaded, prompt)) for _ in range(REPEATS + 1)]
     # The first warms up.
     ours = [seconds for (_, seconds), _ in runs[1:]]
     theirs = [seconds for _, (_, seconds) in runs[1:]]
     (our_ids, _), (their_ids, _) = runs[0]
     return {
-        "model": folder.name,
+        "model": loaded.name,
         "tokens": TOKENS,
         "engine_tokens_per_second": round(TOKENS / statistics.median(ours), 1),
         "generate_tokens_per_second": round(TOKENS / statistics.median(theirs), 1),
