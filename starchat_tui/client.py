@@ -175,6 +175,8 @@ class EngineClient:
                     base_url=self.url,
                     headers=headers,
                     timeout=timeout,
+                    # No proxy and no password of ~/.netrc comes between.
+                    trust_env=False,
                     transport=self._transport or self._wire(),
                 ) as client,
                 client.stream(method, path, json=body) as response,

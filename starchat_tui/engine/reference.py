@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -132,6 +133,10 @@ class Reference:
         self.vocabulary_size = int(inner.get_input_embeddings().weight.shape[0])
         self.window = _window(inner.config)
         self.bytes = int(inner.get_memory_footprint())
+        # Older architectures give the logits of every position, whatever is asked.
+        whole = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
+        accepted = inspect.signature(whole.forward).parameters
+        self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
 
     def new_cache(self) -> HubCache:
         """The cache of an empty sequence."""
@@ -144,7 +149,7 @@ class Reference:
         assert 0 < len(ids) <= self.window - cache.length, (len(ids), cache.length, self.window)
         given = torch.tensor([list(ids)], dtype=torch.long, device=self.device)
         found = self.inner(
-            input_ids=given, past_key_values=cache.inner, use_cache=True, logits_to_keep=1
+            input_ids=given, past_key_values=cache.inner, use_cache=True, **self._last_only
         )
         logits: Tensor = found.logits[0, -1].float()
         return logits
@@ -216,6 +221,7 @@ def _read(checkpoint: Checkpoint, placement: Placement, report: Report) -> Any:
             device_map="auto" if placement.spread else {"": str(placement.device)},
             quantization_config=_quantization(placement),
             local_files_only=True,
+            trust_remote_code=False,
         )
 
 

@@ -70,6 +70,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """
     given = parser().parse_args(argv)
     signal.signal(signal.SIGTERM, _terminated)
+    if "OMP_WAIT_POLICY" not in environ:
+        # OpenMP's threads else spin while they wait, and on a busy machine a token takes seconds.
+        os.putenv("OMP_WAIT_POLICY", "PASSIVE")
     flags = {name: getattr(given, name) for name in ("token", "device", "quantize", "keep_alive")}
     settings, paths = chosen.read(flags, environ)
     networked = given.host is not None or given.port is not None

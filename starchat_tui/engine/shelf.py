@@ -125,7 +125,7 @@ def _convert(folder: Path, converted: Path) -> Path:
     from transformers import AutoTokenizer
 
     try:
-        made = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        made = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError, TypeError, AttributeError) as error:
         raise ModelUnavailable(
             f"`{folder}` has no tokenizer", "copy its tokenizer.json there, or download it anew"

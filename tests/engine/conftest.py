@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from starchat_tui.engine.reference import Reference
 from tests.fakes import save_tiny_model, tiny_model
+
+if TYPE_CHECKING:
+    from starchat_tui.engine.reference import Reference
+
+# As the engine sets it, before torch is imported: tests, too, run on busy machines.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")
@@ -20,5 +27,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reference() -> Reference:
     """The model, as the engine asks it."""
     import torch
+
+    from starchat_tui.engine.reference import Reference
 
     return Reference(tiny_model(), torch.device("cpu"))

@@ -16,7 +16,7 @@ from starchat_tui.engine.shelf import Shelf, tokenizer_file
 from starchat_tui.engine.weights import Checkpoint, check, find
 from starchat_tui.errors import ConfigError, ModelUnavailable, OutOfMemory
 from starchat_tui.models import resolve
-from tests.fakes import VOCABULARY_SIZE, WINDOW, save_tiny_model
+from tests.fakes import VOCABULARY_SIZE, WINDOW, save_tiny_model, tiny_model
 
 GIB = 2**30
 
@@ -63,6 +63,24 @@ def test_the_cache_goes_back_and_on(reference: Reference) -> None:
     cache.append(tail)
     again = reference.extend([50], cache)
     assert torch.allclose(again, reference.extend([*ids, 50], reference.new_cache()), atol=1e-5)
+
+
+def test_a_model_that_gives_every_positions_logits_is_understood(reference: Reference) -> None:
+    inner = tiny_model()
+    forward = inner.forward
+    shapes: list[tuple[int, ...]] = []
+
+    def every(input_ids: torch.Tensor, **kwargs: object) -> object:
+        found = forward(input_ids, **kwargs)
+        shapes.append(tuple(found.logits.shape))
+        return found
+
+    inner.forward = every
+    made = Reference(inner, torch.device("cpu"))
+    found = made.extend([1, 2, 3], made.new_cache())
+    assert shapes == [(1, 3, VOCABULARY_SIZE)]
+    expected = reference.extend([1, 2, 3], reference.new_cache())
+    assert torch.allclose(found, expected, atol=1e-4)
 
 
 def test_a_run_has_memory_of_its_own(reference: Reference) -> None:

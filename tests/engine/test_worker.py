@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from starchat_tui.engine import routes
 from starchat_tui.engine.reference import Reference
 from starchat_tui.engine.routes import is_last
 from starchat_tui.engine.worker import Choices, Event, Job, Worker
@@ -156,6 +157,19 @@ def test_who_waits_is_told_when_the_engine_leaves(worker: Worker, tiny_folder: P
     assert isinstance(waiting.last, Unavailable)
     assert isinstance(busy.last, Delta)
     assert busy.last.finish_reason == "cancelled"
+
+
+async def test_a_long_silence_is_broken_by_heartbeats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "HEARTBEAT", 0.01)
+    # Its thread is never started: as in a load that takes minutes.
+    ticket = routes.Ticket(Worker(Choices(cache=tmp_path)), "m", Request("m", (1,), progress=False))
+    events = ticket.events()
+    assert [await anext(events) for _ in range(3)] == [None, None, None]
+    ticket.cancel()
+    last = [event async for event in events if event is not None]
+    assert last == [Delta(finish_reason="cancelled")]
 
 
 def test_a_job_that_left_the_queue_is_not_begun(worker: Worker, tiny_folder: Path) -> None:
