@@ -33,7 +33,7 @@ from starchat_tui.ui.welcome import Welcome
 QUIT_WITHIN = 3.0
 """Seconds in which a second ^C leaves."""
 SETTLED = 0.4
-"""Seconds without a key before the draft's tokens are counted."""
+"""Seconds without a key, or after the first frame, before tokens are counted."""
 
 
 class StarChatApp(Shell):
@@ -71,10 +71,9 @@ class StarChatApp(Shell):
         environ: Mapping[str, str] = MappingProxyType({}),
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(environ=environ)
+        super().__init__(environ=environ, theme=theme)
         self._session = session
         self._demo = demo
-        self._first_theme = theme
         self._first_question = first_question
         self._clock = clock
         self.busy = False
@@ -90,15 +89,14 @@ class StarChatApp(Shell):
         return Welcome(model=self._session.model, demo=self._demo)
 
     async def on_mount(self) -> None:
-        """The theme, the resumed conversation, the first question."""
+        """The resumed conversation, the first question."""
         self.prepare()
-        self.choose_theme(self._first_theme)
         if self._session.turns:
             await self._show_session()
-        self._refresh_status()
+        self._refresh_status(SETTLED)
         if self._first_question:
             self._ask(self._first_question)
-        self.call_after_refresh(lambda: self.run_worker(preload, thread=True))
+        self.set_timer(SETTLED, lambda: self.run_worker(preload, thread=True))
 
     # What the user sends
 
@@ -197,10 +195,10 @@ class StarChatApp(Shell):
 
     # The status line
 
-    def _refresh_status(self) -> None:
+    def _refresh_status(self, pause: float = 0.0) -> None:
         session = self._session
         self.stage.status(model=session.model, mode=session.mode, demo=self._demo)
-        self._count_after(0.0)
+        self._count_after(pause)
 
     def on_draft_changed(self, message: DraftChanged) -> None:
         """Count the draft's tokens once the user pauses."""
@@ -384,7 +382,7 @@ class StarChatApp(Shell):
 
 
 def preload() -> None:
-    """Import what the first answer needs, once the first frame is drawn."""
+    """Import what the first answer needs, while the user reads the first frame."""
     from starchat_tui.ui import prose
     from starchat_tui.ui.highlight import lexer_of
 

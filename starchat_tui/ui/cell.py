@@ -87,7 +87,7 @@ class CodeLines(ScrollView, can_focus=True):
         for y in range(first, len(self._lines)):
             self._strips.pop(y, None)
             self._widest = max(self._widest, _width(self._lines[y]))
-        self.virtual_size = Size(self._widest + 1, self._height())
+        self.virtual_size = Size(self._widest, self._height())
         self.refresh_lines(first, len(self._lines) - first)
 
     def _height(self) -> int:

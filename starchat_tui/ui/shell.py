@@ -14,8 +14,9 @@ from textual.app import App
 from textual.keys import Keys
 
 from starchat_tui.errors import StarChatError, UsageError
-from starchat_tui.ui import clipboard, theme
+from starchat_tui.ui import clipboard
 from starchat_tui.ui.messages import CopyRequested, LinkOpened
+from starchat_tui.ui.theme import DARK, LIGHT, NAMES
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -26,16 +27,25 @@ class Shell(App[None]):
     PAUSE_GC_ON_SCROLL = True
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]  # noqa: RUF012 (as App has it)
 
-    def __init__(self, *, environ: Mapping[str, str]) -> None:
+    def __init__(self, *, environ: Mapping[str, str], theme: str) -> None:
         super().__init__()
         self._environ = environ
+        self._styled = False
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.choose_theme(theme)
+        self.stylesheet.set_variables(self.get_css_variables())
         # What most terminals send for Alt+Enter; Textual would read it as Enter.
         cast(dict[str, Any], ANSI_SEQUENCES_KEYS).setdefault("\x1b\r", (Keys.ControlJ,))
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Style all anew; not the first time, which has nothing new (a tenth of the start)."""
+        if self._styled:
+            super().refresh_css(animate)
+        self._styled = True
+
     def prepare(self) -> None:
-        """Themes, and an orderly end where the terminal goes away."""
-        self.register_theme(theme.DARK)
-        self.register_theme(theme.LIGHT)
+        """An orderly end where the terminal goes away."""
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self._signalled, number)
@@ -52,9 +62,11 @@ class Shell(App[None]):
 
     def run(self, *args: Any, **kwargs: Any) -> None:
         """Run until the user leaves; an error that nobody caught is raised here."""
-        super().run(*args, **kwargs)
-        if self._exception is not None:
-            raise self._exception
+        try:
+            return super().run(*args, **kwargs)
+        finally:
+            if self._exception is not None:
+                raise self._exception
 
     def show_error(self, error: StarChatError) -> None:
         """Say what happened and what to do next."""
@@ -83,7 +95,7 @@ class Shell(App[None]):
         """Take a theme by name, or the light one for the dark one; raises `UsageError`."""
         if not name:
             name = "light" if self.current_theme.dark else "dark"
-        wanted = theme.NAMES.get(name, name)
+        wanted = NAMES.get(name, name)
         if wanted not in self.available_themes:
             names = ", ".join(["dark", "light", *sorted(self.available_themes)])
             raise UsageError(f"There is no theme `{name}`", f"there are {names}")

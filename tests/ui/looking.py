@@ -36,6 +36,7 @@ async def send(pilot: Pilot[None], text: str) -> None:
     assert isinstance(app, StarChatApp)
     app.stage.composer.insert(text)
     await pilot.press("enter")
+    await pilot.pause()
 
 
 async def settled(pilot: Pilot[None]) -> None:

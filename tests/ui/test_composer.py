@@ -57,7 +57,7 @@ async def test_a_new_line_has_three_keys(key: str) -> None:
     ids=ascii,
 )
 async def test_terminals_spell_a_new_line_in_many_ways(sequence: str) -> None:
-    Shell(environ={})
+    Shell(environ={}, theme="dark")
     parser = XTermParser()
     bench = Bench()
     async with bench.run_test() as pilot:
