@@ -50,6 +50,14 @@ def test_a_byte_level_codec_goes_there_and_back(byte_codec: Codec) -> None:
     assert decoded(byte_codec.decoder(), list(byte_codec.ids(TEXT))) == TEXT
 
 
+def test_soup_of_starcoders_tokens_is_what_tokenizers_decodes(shared_data: Path) -> None:
+    path = shared_data / "starcoder-vocabulary" / "tokenizer.json"
+    codec, theirs, dice = Codec(path), Tokenizer.from_file(str(path)), random.Random(0)
+    for _ in range(300):
+        ids = dice.choices(range(49_152), k=30)
+        assert decoded(codec.decoder(), ids) == theirs.decode(ids, skip_special_tokens=True)
+
+
 def test_control_tokens_have_no_text_and_cannot_be_written(byte_codec: Codec) -> None:
     assert decoded(byte_codec.decoder(), [104, CHAT_IDS[3], 105]) == "hi"
     assert not set(byte_codec.ids("<|end|><|endoftext|>")) & set(CHAT_IDS)
