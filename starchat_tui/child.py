@@ -94,11 +94,17 @@ class LocalEngine:
             return None
 
     async def stop(self) -> Health | None:
-        """End the engine, and wait until it is gone; what it was, or None where none ran."""
+        """End the engine, and wait until it is gone; what it was, or None where none ran.
+
+        Raises `Unavailable` where it does not leave.
+        """
         found = await self.health()
         with suppress(Unavailable):
             await self._client.stop_engine()
-        while await self.health():
+        end = time.monotonic() + PATIENCE
+        while left := await self.health():
+            if time.monotonic() > end:
+                raise Unavailable("The engine does not leave", f"end it with `kill {left.pid}`")
             await asyncio.sleep(_POLL)
         return found
 

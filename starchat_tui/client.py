@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     import httpx2
 
 CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0
+"""For what a living server answers at once; answers to questions have no such limit."""
 _WRONG_LINE = 200
 """Characters of an answer nobody understands that the error shows."""
 
@@ -44,9 +46,9 @@ _WRONG_LINE = 200
 class EngineClient:
     """A server by the path of its Unix socket, or by its URL.
 
-    Each request has a connection of its own, so that closing it is what ends the answer. There is
-    no read timeout, because loading a model takes minutes: a Unix socket closes with its process,
-    and TCP asks the peer every few seconds whether it is there.
+    Each request has a connection of its own, so that closing it is what ends the answer. An answer
+    has no read timeout, because loading a model takes minutes: a Unix socket closes with its
+    process, and TCP asks the peer every few seconds whether it is there.
     """
 
     def __init__(
@@ -96,7 +98,7 @@ class EngineClient:
 
     async def models(self) -> list[ModelCard]:
         """The models the server offers."""
-        body = await self._json("GET", "/v1/models")
+        body = await self._json("GET", "/v1/models", None, patience=READ_SECONDS)
         found = body.get("data") if isinstance(body, dict) else None
         if not isinstance(found, list):
             raise self._strange(json.dumps(body))
@@ -104,7 +106,7 @@ class EngineClient:
 
     async def health(self) -> Health:
         """What our engine is doing; another server's health has only empty fields."""
-        async with self._response("GET", "/health", None) as response:
+        async with self._response("GET", "/health", None, patience=READ_SECONDS) as response:
             raw = await response.aread()
         try:
             body = json.loads(raw)
@@ -121,7 +123,8 @@ class EngineClient:
 
     async def stop_engine(self, *, if_idle: bool = False) -> None:
         """Tell our engine to leave; raises `Busy` where it answers and only an idle one was to."""
-        await self._json("POST", "/v1/starchat/stop", {"if_idle": if_idle})
+        body = {"if_idle": if_idle}
+        await self._json("POST", "/v1/starchat/stop", body, patience=READ_SECONDS)
 
     async def _whole(self, request: Request) -> Delta:
         body = await self._json("POST", "/v1/completions", request_json(request))
@@ -151,8 +154,10 @@ class EngineClient:
                     raise event
                 yield event
 
-    async def _json(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        async with self._response(method, path, body) as response:
+    async def _json(
+        self, method: str, path: str, body: dict[str, Any] | None, *, patience: float | None = None
+    ) -> Any:
+        async with self._response(method, path, body, patience=patience) as response:
             raw = await response.aread()
         try:
             return json.loads(raw)
@@ -161,13 +166,16 @@ class EngineClient:
 
     @asynccontextmanager
     async def _response(
-        self, method: str, path: str, body: dict[str, Any] | None
+        self, method: str, path: str, body: dict[str, Any] | None, *, patience: float | None = None
     ) -> AsyncIterator[httpx2.Response]:
-        """An answer that is not an error, still to be read; closed at the end."""
+        """An answer that is not an error, still to be read; closed at the end.
+
+        `patience` is the longest silence, in seconds.
+        """
         import httpx2
 
         headers = {"authorization": f"Bearer {self._token}"} if self._token else {}
-        timeout = httpx2.Timeout(None, connect=CONNECT_SECONDS)
+        timeout = httpx2.Timeout(patience, connect=CONNECT_SECONDS)
         connected = False
         try:
             async with (
@@ -187,6 +195,8 @@ class EngineClient:
                 yield response
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol) as error:
             raise self._absent(error) from error
+        except httpx2.TimeoutException as error:
+            raise self._gone("does not answer") from error
         except httpx2.TransportError as error:
             when = "before the answer was complete" if connected else "before it answered"
             raise self._gone(f"hung up {when} ({type(error).__name__})") from error

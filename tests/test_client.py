@@ -233,6 +233,18 @@ def test_what_is_no_url_is_refused(url: str) -> None:
         EngineClient(url)
 
 
+async def test_a_server_that_is_frozen_is_not_waited_for(
+    empty_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("starchat_tui.client.READ_SECONDS", 0.05)
+    path = empty_home / "raw.sock"
+    async with await asyncio.start_unix_server(Raw(then="wait"), path):
+        client = EngineClient(path)
+        for asked in (client.health, client.models, client.stop_engine):
+            with pytest.raises(EngineGone, match="does not answer"):
+                await asked()
+
+
 async def test_nobody_listens_on_a_url() -> None:
     with pytest.raises(Unavailable, match=r"No server answers at http://127\.0\.0\.1:9") as caught:
         await collected(EngineClient("http://127.0.0.1:9"))
