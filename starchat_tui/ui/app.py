@@ -376,7 +376,8 @@ class StarChatApp(Shell):
 
     def on_key(self, event: events.Key) -> None:
         """A letter typed where nothing takes it belongs to the draft."""
-        if event.is_printable and event.character and len(self.screen_stack) == 1:
+        plain = event.is_printable and not event.key.startswith("alt+")
+        if plain and event.character and len(self.screen_stack) == 1:
             self.stage.composer.focus()
             self.stage.composer.insert(event.character)
 

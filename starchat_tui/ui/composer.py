@@ -73,6 +73,8 @@ class Composer(TextArea):
         elif event.key in NEWLINE:
             self._take(event)
             self.insert("\n")
+        elif event.key.startswith("alt+"):
+            event.prevent_default()  # a command of the app's, not the letter that comes with it
 
     def _take(self, event: events.Key) -> None:
         event.stop()

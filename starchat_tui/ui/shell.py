@@ -12,6 +12,7 @@ from typing import Any, cast
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.app import App
 from textual.keys import Keys
+from textual.worker import WorkerFailed
 
 from starchat_tui.errors import StarChatError, UsageError
 from starchat_tui.ui import clipboard
@@ -56,8 +57,13 @@ class Shell(App[None]):
     def _watch_app_focus(self, focus: bool) -> None:
         """Keep the focus; Textual styles every widget anew here, seconds in a long conversation."""
 
-    def _fatal_error(self) -> None:
+    def _handle_exception(self, error: Exception) -> None:
         """End without a traceback on the screen; `run` raises the error at the door."""
+        if self._exception is None:
+            cause = error.error if isinstance(error, WorkerFailed) else error
+            self._exception = cause if isinstance(cause, Exception) else error
+            self._exception_event.set()
+        self._return_code = 1
         self._close_messages_no_wait()
 
     def run(self, *args: Any, **kwargs: Any) -> None:

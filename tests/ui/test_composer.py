@@ -170,6 +170,15 @@ async def test_the_keys_of_readline_are_not_shadowed() -> None:
         assert bench.composer.text == "xone "
 
 
+async def test_a_letter_with_alt_is_no_text() -> None:
+    bench = Bench()
+    async with bench.run_test() as pilot:
+        await pilot.press("a")
+        bench.composer.post_message(events.Key("alt+y", "y"))
+        await pilot.press("b")
+        assert bench.composer.text == "ab"
+
+
 async def test_a_command_is_completed() -> None:
     bench = Bench()
     async with bench.run_test() as pilot:
