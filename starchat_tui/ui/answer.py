@@ -119,7 +119,7 @@ class Answer(Column):
 
     async def _again(self, text: str) -> None:
         async with self._drawing:
-            with self.app.batch_update():
+            async with self.batch():
                 await self.remove_children()
                 self._next_number -= len(self.cells)
                 self.cells.clear()

@@ -147,7 +147,7 @@ class Transcript(ScrolledColumn, can_focus=False):
 
     async def show(self, turns: Sequence[Turn], *, welcome: Widget | None = None) -> None:
         """Show these turns in place of all that is there, only the last `TAIL` at first."""
-        with self.app.batch_update():
+        async with self.batch():
             await self.remove_children()
             self._turns, self._unseen, self._welcome = [], None, welcome
             first = max(0, len(turns) - TAIL)
@@ -167,7 +167,7 @@ class Transcript(ScrolledColumn, can_focus=False):
         first = max(0, len(self._hidden) - TAIL)
         page = self._hidden[first:]
         self._hide(self._hidden[:first])
-        with self.app.batch_update():
+        async with self.batch():
             await self.query(Earlier).remove()
             if self._hidden:
                 await self.mount(Earlier(len(self._hidden)), before=0)

@@ -44,7 +44,7 @@ async def settled(pilot: Pilot[None]) -> None:
     app = pilot.app
     assert isinstance(app, StarChatApp)
     await wait_until(lambda: not app.busy, what="the answer's end")
-    await app.workers.wait_for_complete()
+    await wait_until(lambda: all(one.is_finished for one in app.workers), what="the workers")
     await pilot.pause()
 
 
