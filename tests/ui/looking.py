@@ -23,6 +23,11 @@ def shown(app: App[None]) -> str:
     return "\n".join(strip.text.rstrip() for strip in strips(app))
 
 
+async def sees(app: App[None], text: str) -> None:
+    """Wait until `text` is on the screen."""
+    await wait_until(lambda: text in shown(app), what=f"{text!r} on the screen")
+
+
 async def paste(pilot: Pilot[None], text: str) -> None:
     """Paste `text` where the focus is."""
     assert pilot.app.focused is not None

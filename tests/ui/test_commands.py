@@ -18,7 +18,7 @@ from starchat_tui.ui.stage import save_new
 from starchat_tui.ui.welcome import EXAMPLES, Example
 from tests.scripted import ScriptedEngine
 from tests.ui.conftest import Make
-from tests.ui.looking import notes, send, settled, shown
+from tests.ui.looking import notes, sees, send, settled, shown
 from tests.waiting import wait_until
 
 TWO_BLOCKS = "```python\nfirst()\n```\nand\n```make\nall:\n\tsecond\n```"
@@ -38,7 +38,7 @@ async def test_copy_takes_the_last_block_then_older_ones(
     engine.enqueue(TWO_BLOCKS)
     async with app.run_test(notifications=True, size=(100, 30)) as pilot:
         await pilot.press("alt+y")
-        assert "no code block in this conversation" in shown(app)
+        await sees(app, "no code block in this conversation")
         await send(pilot, "q")
         await settled(pilot)
         for _ in range(3):
@@ -49,10 +49,10 @@ async def test_copy_takes_the_last_block_then_older_ones(
         assert copied == ["all:\n\tsecond", "first()", "all:\n\tsecond", "first()"]
         (notice,) = app._notifications
         assert notice.message.startswith("Sent code block 1 (1 line) to the terminal's clipboard")
-        assert "Sent code block 1" in shown(app), "above the draft, not over it"
+        await sees(app, "Sent code block 1")
         await send(pilot, "/copy 3")
-        assert "There is no code block 3" in shown(app)
-        assert "they are numbered 1 to 2" in shown(app)
+        await sees(app, "There is no code block 3")
+        await sees(app, "they are numbered 1 to 2")
 
 
 async def test_an_answer_without_code_is_copied_whole(
@@ -90,11 +90,11 @@ async def test_save_writes_a_new_file_and_no_old_one(
         await send(pilot, f"/save 2 {target}")
         await pilot.pause()
         assert target.read_text() == "all:\n\tsecond\n"
-        assert "Wrote" in shown(app)
+        await sees(app, "Wrote")
         await send(pilot, f"/save 1 {target}")
-        assert "exists" in shown(app)
+        await sees(app, "exists")
         await send(pilot, "/save 1")
-        assert "give `/save 1 example.py`" in shown(app)
+        await sees(app, "give `/save 1 example.py`")
     assert target.read_text() == "all:\n\tsecond\n"
 
 
@@ -116,9 +116,9 @@ async def test_prompt_shows_exactly_what_is_sent(app: StarChatApp, session: Sess
         await settled(pilot)
         assert isinstance(app.screen, Reader)
         count = len((await session.prompt()).ids)
-        assert f"What is sent to nano-chat: {count} tokens" in shown(app)
-        assert "<|system|>" in shown(app)
-        assert "Be brief<|end|>" in shown(app)
+        await sees(app, f"What is sent to nano-chat: {count} tokens")
+        await sees(app, "<|system|>")
+        await sees(app, "Be brief<|end|>")
         await pilot.press("escape")
         assert not isinstance(app.screen, Reader)
 
@@ -133,7 +133,7 @@ async def test_themes_by_key_by_name_and_by_mistake(app: StarChatApp) -> None:
         await send(pilot, "/theme")
         assert app.theme == "starchat-light"
         await send(pilot, "/theme no-such")
-        assert "There is no theme `no-such`" in shown(app)
+        await sees(app, "There is no theme `no-such`")
         assert app.theme == "starchat-light"
 
 
@@ -141,7 +141,7 @@ async def test_an_unknown_command_is_not_sent(app: StarChatApp, engine: Scripted
     engine.enqueue("ok")
     async with app.run_test() as pilot:
         await send(pilot, "/retyr")
-        assert "did you mean `/retry`?" in shown(app)
+        await sees(app, "did you mean `/retry`?")
         await send(pilot, "//retyr is what?")
         await settled(pilot)
     assert bytes(
@@ -265,10 +265,10 @@ async def test_the_library_searches_what_was_said(
         await send(pilot, "/resume sorted")
         await pilot.pause()
         assert app.screen.query_one(Input).value == "sorted"
-        assert "sorting" in shown(app)
+        await sees(app, "sorting")
         assert "files" not in shown(app)
         await pilot.press("ctrl+u", "down", "down", "up")
-        assert "files ␛[2J" in shown(app)
+        await sees(app, "files ␛[2J")
         await pilot.press("enter")
         await settled(pilot)
     assert session.title.startswith(("sorting", "files"))

@@ -15,7 +15,7 @@ from starchat_tui.ui.transcript import Earlier, Question, Unseen
 from starchat_tui.wire import Progress
 from tests.scripted import ScriptedEngine, cut
 from tests.ui.conftest import Make
-from tests.ui.looking import go_on, notes, send, settled, shown
+from tests.ui.looking import go_on, notes, sees, send, settled, shown
 from tests.waiting import wait_until
 
 CODE = "Use `%`:\n\n```python\ndef even(n):\n    return n % 2 == 0\n```\n\nThat is **all**.\n"
@@ -58,7 +58,7 @@ async def test_one_may_type_while_the_model_loads_and_answers(
         assert app.stage.composer.text == "next too"
         go_on(engine, 9)
         await settled(pilot)
-        assert "One two" in shown(app)
+        await sees(app, "One two")
         assert app.stage.composer.text == "next too"
 
 
@@ -71,7 +71,7 @@ async def test_a_question_sent_meanwhile_waits_its_turn(
     async with app.run_test() as pilot:
         await send(pilot, "first")
         await send(pilot, "second\nline")
-        assert "next: second" in shown(app)
+        await sees(app, "next: second")
         assert len(engine.requests) <= 1
         go_on(engine, 9)
         await wait_until(lambda: len(session.turns) == 4)
@@ -165,12 +165,12 @@ async def test_the_mode_is_switched_in_mid_conversation(
             "ta mode · nano-base · a base model answers, shown by example dialogues how to; "
             "the conversation goes on"
         ]
-        assert "nano-base   ta" in shown(app)
+        await sees(app, "nano-base   ta")
         await send(pilot, "second")
         await settled(pilot)
         await send(pilot, "/mode chat")
         await settled(pilot)
-        assert "nano-chat   chat" in shown(app)
+        await sees(app, "nano-chat   chat")
     chat, ta = engine.requests
     assert chat.model == "nano-chat"
     assert ta.model == "nano-base"
@@ -187,16 +187,16 @@ async def test_an_error_keeps_the_partial_answer_and_says_what_to_do(
     async with app.run_test() as pilot:
         await send(pilot, "q")
         await settled(pilot)
-        assert "The engine ended\n" in shown(app)
-        assert "ask again" in shown(app)
-        assert "Half" in shown(app)
+        await sees(app, "The engine ended\n")
+        await sees(app, "ask again")
+        await sees(app, "Half")
         await pilot.press("escape")
         await pilot.pause()
         assert "ask again" not in shown(app)
         assert notes(app) == ["no whole answer: The engine ended"]
         await send(pilot, "again")
         await settled(pilot)
-        assert "whole" in shown(app)
+        await sees(app, "whole")
     assert texts(session)[1] == ("assistant", "Half", "failed")
 
 
@@ -210,7 +210,7 @@ async def test_a_question_that_was_never_stored_is_the_draft_again(
         await settled(pilot)
         assert app.stage.composer.draft == "x" * 1000
         assert not app.stage.transcript.query(Question)
-        assert "shorten the question" in shown(app)
+        await sees(app, "shorten the question")
     assert engine.requests == []
     assert session.turns == ()
 
@@ -237,7 +237,7 @@ async def test_nothing_to_retry_is_an_error_not_a_crash(app: StarChatApp) -> Non
     async with app.run_test() as pilot:
         await pilot.press("ctrl+r")
         await settled(pilot)
-        assert "There is no question to retry" in shown(app)
+        await sees(app, "There is no question to retry")
         assert not app.stage.transcript.query(Answer)
 
 
@@ -271,7 +271,7 @@ async def test_the_context_counts_the_draft_exactly(app: StarChatApp, session: S
     async with app.run_test(size=(100, 30)) as pilot:
         await settled(pilot)
         empty, window = await session.context()
-        assert f"{empty:,}/{window:,}" in shown(app)
+        await sees(app, f"{empty:,}/{window:,}")
         app.stage.composer.insert("x" * 50)
         used = len((await session.prompt("x" * 50)).ids)
         assert used > empty + 50
@@ -292,8 +292,8 @@ async def test_a_long_conversation_is_mounted_from_its_end(
         await settled(pilot)
         transcript = app.stage.transcript
         assert str(transcript.query(Question).first().render()) == "question 20"
-        assert "block 29" in shown(app)
-        assert "copy 30" in shown(app)
+        await sees(app, "block 29")
+        await sees(app, "copy 30")
         assert str(transcript.query_one(Earlier).render()) == "↑ load 40 earlier turns"
         for left in ("↑ load 20 earlier turns", ""):
             await pilot.press("ctrl+home")
@@ -318,16 +318,16 @@ async def test_a_new_conversation_and_back_through_the_library(
         await pilot.press("ctrl+n")
         await settled(pilot)
         assert "how to sort" not in shown(app)
-        assert "demo model" in shown(app)
+        await sees(app, "demo model")
         assert session.turns == ()
         await pilot.press("ctrl+o")
         await pilot.pause()
-        assert "how to sort" in shown(app)
+        await sees(app, "how to sort")
         await pilot.press(*"nowhere")
-        assert "nothing found" in shown(app)
+        await sees(app, "nothing found")
         await pilot.press("ctrl+u", *"sorting", "enter")
         await settled(pilot)
-        assert "an answer about sorting" in shown(app)
+        await sees(app, "an answer about sorting")
     assert len(session.turns) == 2
 
 
@@ -336,8 +336,8 @@ async def test_the_first_question_is_asked_at_once(make: Make, engine: ScriptedE
     app = make(first_question="are you there?")
     async with app.run_test() as pilot:
         await settled(pilot)
-        assert "are you there?" in shown(app)
-        assert "yes" in shown(app)
+        await sees(app, "are you there?")
+        await sees(app, "yes")
 
 
 @pytest.mark.parametrize("key", ["ctrl+n", "ctrl+o", "ctrl+r"])
@@ -350,7 +350,7 @@ async def test_a_running_answer_is_not_pulled_away(
         await send(pilot, "q")
         await pilot.press(key)
         await pilot.pause()
-        assert "has to wait for the answer" in shown(app)
+        await sees(app, "has to wait for the answer")
         go_on(engine, 5)
         await settled(pilot)
         assert len(engine.requests) == 1
@@ -363,5 +363,5 @@ async def test_out_of_memory_before_the_first_word(
     async with app.run_test() as pilot:
         await send(pilot, "q")
         await settled(pilot)
-        assert "use `--quantize int4`" in shown(app)
+        await sees(app, "use `--quantize int4`")
     assert texts(session)[0] == ("user", "q", "done")
