@@ -147,10 +147,9 @@ class Engine:
             f"starchat serve: listening on {where} (pid {os.getpid()})", file=sys.stderr, flush=True
         )
         self.worker.start()
-        code = 70
+        code = 130
         try:
-            asyncio.run(self._serve())
-            code = 0 if self.worker.leaving else 70
+            code = asyncio.run(self._serve())
         except SystemExit as ended:
             code = int(ended.code or 0)
         finally:
@@ -162,13 +161,16 @@ class Engine:
                 os._exit(code)
         return code
 
-    async def _serve(self) -> None:
+    async def _serve(self) -> int:
         serving = asyncio.create_task(self._server.serve(sockets=[self._listener]))
         while not serving.done() and self._stays():
             await asyncio.wait({serving}, timeout=0.1)
+        code = 0 if serving.done() or self.worker.leaving else 70
         self._forget_socket()
+        self.worker.leave()
         self._server.should_exit = True
         await serving
+        return code
 
     def _stays(self) -> bool:
         worker = self.worker

@@ -24,7 +24,7 @@ _LOG = "the engine's log says more (`starchat ps` names it); ask again"
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """A completion, or with no request the loading of a model; `emit` is called on the thread."""
+    """A completion, or with no request the loading of a model; any thread may call `emit`."""
 
     model: str
     emit: Callable[[Event], None]
@@ -227,6 +227,7 @@ class Worker:
             self._shelf.free()
             return out_of_memory(self._choices.device)
         if "CUDA error" in str(error):
-            self.leaving = True
+            # After a device assert every call fails until the process ends.
+            self.leave()
         reason = " ".join(str(error).split())[:300]
         return StarChatError(f"The model failed: {reason}", _LOG)
