@@ -118,11 +118,10 @@ class Answer(Column):
             await self._end_prose()
 
     async def _again(self, text: str) -> None:
-        async with self._drawing:
-            async with self.batch():
-                await self.remove_children()
-                self._next_number -= len(self.cells)
-                self.cells.clear()
-                self._fences, self._prose, self._cell = Fences(), None, None
-                self.text = text
-                await self._show(self._fences.feed(text))
+        async with self._drawing, self.batch():
+            await self.remove_children()
+            self._next_number -= len(self.cells)
+            self.cells.clear()
+            self._fences, self._prose, self._cell = Fences(), None, None
+            self.text = text
+            await self._show(self._fences.feed(text))

@@ -313,7 +313,7 @@ class StarChatApp(Shell):
         self.in_background(self._show_session, group="show", exclusive=True)
 
     async def _show_session(self) -> None:
-        turns = [stored.turn for stored in self._session.turns if stored.turn.text]
+        turns = [stored for stored in self._session.turns if stored.turn.text]
         await self.stage.transcript.show(turns, welcome=None if turns else self._welcome())
         self.stage.status(activity="")
         self._refresh_status()

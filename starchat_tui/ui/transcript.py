@@ -9,11 +9,12 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from starchat_tui.clean import clean
-from starchat_tui.dialogue import Turn
 from starchat_tui.fences import CodeBlock, blocks
+from starchat_tui.history import StoredTurn
 from starchat_tui.ui.answer import Answer
 from starchat_tui.ui.column import ScrolledColumn
 from starchat_tui.ui.messages import EarlierRequested
+from starchat_tui.ui.wording import ENDINGS
 
 TAIL = 20
 """Turns of a resumed conversation that are mounted at once."""
@@ -73,7 +74,7 @@ class Transcript(ScrolledColumn, can_focus=False):
         self._welcome: Widget | None = welcome
         self._turns: list[Widget] = []
         """One widget a turn, for those that are mounted."""
-        self._hidden: tuple[Turn, ...] = ()
+        self._hidden: tuple[StoredTurn, ...] = ()
         """Turns before those."""
         self._hidden_blocks: list[CodeBlock] = []
         self._unseen: Unseen | None = None
@@ -145,7 +146,7 @@ class Transcript(ScrolledColumn, can_focus=False):
             self._unseen = Unseen(dropped)
             await self.mount(self._unseen, before=self._turns[place])
 
-    async def show(self, turns: Sequence[Turn], *, welcome: Widget | None = None) -> None:
+    async def show(self, turns: Sequence[StoredTurn], *, welcome: Widget | None = None) -> None:
         """Show these turns in place of all that is there, only the last `TAIL` at first."""
         async with self.batch():
             await self.remove_children()
@@ -176,19 +177,24 @@ class Transcript(ScrolledColumn, can_focus=False):
             lambda: self.scroll_to(y=self.virtual_size.height - below, animate=False)
         )
 
-    def _hide(self, turns: Sequence[Turn]) -> None:
+    def _hide(self, turns: Sequence[StoredTurn]) -> None:
         self._hidden = tuple(turns)
-        answers = (turn.text for turn in turns if turn.role == "assistant")
+        answers = (one.turn.text for one in turns if one.turn.role == "assistant")
         self._hidden_blocks = [block for text in answers for block in blocks(text)]
 
-    async def _mount_all(self, turns: Sequence[Turn], *, before: Widget | None) -> list[Widget]:
+    async def _mount_all(
+        self, turns: Sequence[StoredTurn], *, before: Widget | None
+    ) -> list[Widget]:
         number = len(self._hidden_blocks) + 1
         mounted: list[Widget] = []
-        for turn in turns:
+        for stored in turns:
+            turn = stored.turn
             widget = Question(turn.text) if turn.role == "user" else Answer(number=number)
             await self.mount(widget, before=before)
             if isinstance(widget, Answer):
                 await widget.finish(turn.text)
                 number += len(widget.cells)
+            if stored.state in ENDINGS:
+                await self.note(ENDINGS[stored.state], classes="state", before=before)
             mounted.append(widget)
         return mounted

@@ -23,7 +23,12 @@ _MODES: dict[Mode, str] = {
     "chat": "a model fine-tuned on dialogues answers",
     "ta": "a base model answers, shown by example dialogues how to",
 }
-ENDINGS = {"stopped": "stopped", "cut": "cut: the answer reached its length limit"}
+ENDINGS = {
+    "stopped": "stopped",
+    "cut": "cut: the answer reached its length limit",
+    "failed": "no whole answer",
+    "partial": "not finished: the program ended meanwhile",
+}
 """What stands under an answer that is not whole."""
 _COMPOSER_KEYS = (
     ("Enter", "send"),

@@ -308,6 +308,23 @@ async def test_a_long_conversation_is_mounted_from_its_end(
         ]
 
 
+async def test_a_resumed_conversation_says_which_answers_are_not_whole(
+    make: Make, session: Session, engine: ScriptedEngine, make_session: Callable[..., Session]
+) -> None:
+    engine.enqueue("half", EngineGone("gone", ""))
+    engine.enqueue("whole")
+    for question in ("one", "two"):
+        async for _ in session.say(question):
+            pass
+    resumed = make_session()
+    resumed.resume("last")
+    app = make(session=resumed)
+    async with app.run_test() as pilot:
+        await settled(pilot)
+        assert notes(app) == ["no whole answer"]
+        await sees(app, "whole")
+
+
 async def test_a_new_conversation_and_back_through_the_library(
     app: StarChatApp, engine: ScriptedEngine, session: Session
 ) -> None:
