@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 PACKAGE = "starchat_tui"
 
@@ -89,30 +87,27 @@ def room_of(path: Path) -> str:
     return name_of(path).split("/")[0]
 
 
-def module_id(path: Path) -> str:
-    return path.name if isinstance(path, Path) and path.parent == ROOT else name_of(path)
-
-
-every_module = pytest.mark.parametrize("path", MODULES, ids=module_id)
-our_module = pytest.mark.parametrize("path", OURS, ids=module_id)
-
-
 @cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
-def imported(path: Path) -> Iterator[str]:
+@cache
+def imported(path: Path) -> tuple[str, ...]:
     """The dotted names of everything `path` imports, also late, inside functions, and by string."""
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{path}: relative imports hide the room they name"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
-            ("import_module", "__import__")
-        ):
+    return tuple(name for node in ast.walk(tree_of(path)) for name in names_of(node, path))
+
+
+def names_of(node: ast.AST, path: Path) -> Iterator[str]:
+    """What one node of `path` imports."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        assert not node.level, f"{path}: relative imports hide the room they name"
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.Call):
+        called = ast.unparse(node.func)
+        if called.endswith(("import_module", "__import__")):
             assert isinstance(node.args[0], ast.Constant), f"{path}: an import of an unknown name"
             yield str(node.args[0].value)
 
@@ -169,10 +164,13 @@ def test_the_table_has_floors() -> None:
         assert set(below.split()) <= set(floors[: floors.index(room)]), f"an arrow up from {room}"
 
 
-@our_module
-def test_a_room_names_only_rooms_below_it(path: Path) -> None:
-    up = rooms_named(path) - set(MAY_IMPORT[room_of(path)].split())
-    assert not up, f"{name_of(path)} names {sorted(up)}"
+def test_a_room_names_only_rooms_below_it() -> None:
+    up = [
+        f"{name_of(path)} names {sorted(named)}"
+        for path in OURS
+        if (named := rooms_named(path) - set(MAY_IMPORT.get(room_of(path), "").split()))
+    ]
+    assert not up, up
 
 
 def test_no_module_is_in_a_circle() -> None:
@@ -190,100 +188,142 @@ def test_no_module_is_in_a_circle() -> None:
     assert done == set(MODULES)
 
 
-@every_module
-def test_heavy_libraries_stay_in_their_rooms(path: Path) -> None:
-    for name in imported(path):
-        homes = HOMES.get(name.split(".")[0])
-        assert homes is None or room_of(path) in homes, f"{name_of(path)} imports {name}"
-
-
-@every_module
-def test_training_and_the_product_meet_in_a_few_rooms(path: Path) -> None:
-    if room_of(path) == "train":
-        beyond = rooms_named(path) - TRAIN_MAY_IMPORT
-        assert not beyond, f"{name_of(path)} names {sorted(beyond)}"
-    else:
-        assert not [name for name in imported(path) if name.split(".")[0] == "train"]
-
-
-@every_module
-def test_only_two_rooms_spell_a_control_token(path: Path) -> None:
-    spelled = [
-        f"line {line}: {text!r}" for line, text in strings(path) if re.search(r"<\||\|>", text)
+def test_heavy_libraries_stay_in_their_rooms() -> None:
+    astray = [
+        f"{name_of(path)} imports {name}"
+        for path in MODULES
+        for name in imported(path)
+        if room_of(path) not in HOMES.get(name.split(".")[0], {room_of(path)})
     ]
-    assert not spelled or name_of(path) in TOKEN_SPELLERS, spelled
+    assert not astray, astray
 
 
-@every_module
-def test_only_the_jail_spells_a_bubblewrap_flag(path: Path) -> None:
-    flags = re.compile(r"^(bwrap|--(ro-)?bind(-try)?|--unshare-\w+|--die-with-parent|--tmpfs)$")
-    spelled = [f"line {line}: {text}" for line, text in strings(path) if flags.match(text)]
-    assert not spelled or name_of(path) in BUBBLEWRAP_SPELLERS, spelled
+def test_training_and_the_product_meet_in_a_few_rooms() -> None:
+    for path in MODULES:
+        if room_of(path) == "train":
+            beyond = rooms_named(path) - TRAIN_MAY_IMPORT
+            assert not beyond, f"{name_of(path)} names {sorted(beyond)}"
+        else:
+            up = [name for name in imported(path) if name.split(".")[0] == "train"]
+            assert not up, f"{name_of(path)} names {up}"
 
 
-@pytest.mark.parametrize("path", [path for path in OURS if room_of(path) == "ui"], ids=module_id)
-def test_a_widget_knows_neither_the_app_nor_the_session(path: Path) -> None:
-    if name_of(path) == "ui/app":
-        return
-    named = set(imported(path))
-    assert not {name for name in named if name.startswith(f"{PACKAGE}.ui.app")}
-    assert not {name for name in named if name.startswith(f"{PACKAGE}.session")}
-    reached = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)]
-    reached = [node for node in reached if node.attr == "app" and ast.unparse(node.value) == "self"]
-    assert not reached, f"line {reached[0].lineno} reaches for the app"
+def spelled(pattern: str, allowed: set[str]) -> list[str]:
+    """Where a string outside `allowed` modules matches."""
+    return [
+        f"{name_of(path)} line {line}: {text!r}"
+        for path in MODULES
+        if name_of(path) not in allowed
+        for line, text in strings(path)
+        if re.search(pattern, text)
+    ]
 
 
-@our_module
-def test_settings_are_read_at_the_door(path: Path) -> None:
-    if name_of(path) in ENVIRONMENT_READERS:
-        return
-    for node in ast.walk(tree_of(path)):
-        read = isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
-        assert not read, f"{name_of(path)} line {node.lineno} reads the environment"
-        loaded = isinstance(node, ast.Call) and ast.unparse(node.func) == "settings.load"
-        assert not loaded, f"{name_of(path)} line {node.lineno} loads settings"
+def test_only_two_rooms_spell_a_control_token() -> None:
+    found = spelled(r"<\||\|>", TOKEN_SPELLERS)
+    assert not found, found
 
 
-@every_module
-def test_what_is_not_foreseen_is_caught_at_the_doors_only(path: Path) -> None:
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.ExceptHandler) and name_of(path) not in BLIND:
-            kind = "" if node.type is None else ast.unparse(node.type)
-            blind = re.search(r"\b(Base)?Exception\b", kind) or node.type is None
-            # One that is raised again, whatever it was, hides nothing.
-            again = any(isinstance(one, ast.Raise) and one.exc is None for one in node.body)
-            assert not blind or again, f"{name_of(path)} line {node.lineno} catches {kind or 'all'}"
+def test_only_the_jail_spells_a_bubblewrap_flag() -> None:
+    flags = r"^(bwrap|--(ro-)?bind(-try)?|--unshare-\w+|--die-with-parent|--tmpfs)$"
+    found = spelled(flags, BUBBLEWRAP_SPELLERS)
+    assert not found, found
 
 
-@every_module
-def test_modules_hold_no_state(path: Path) -> None:
-    changed = [node.lineno for node in ast.walk(tree_of(path)) if isinstance(node, ast.Global)]
-    assert not changed, f"`global` in lines {changed}"
+def test_a_widget_knows_neither_the_app_nor_the_session() -> None:
+    for path in OURS:
+        if room_of(path) != "ui" or name_of(path) == "ui/app":
+            continue
+        above = (f"{PACKAGE}.ui.app", f"{PACKAGE}.session")
+        up = [name for name in imported(path) if name.startswith(above)]
+        assert not up, f"{name_of(path)} names {up}"
+        for node in ast.walk(tree_of(path)):
+            reached = isinstance(node, ast.Attribute) and ast.unparse(node) == "self.app"
+            assert not reached, f"{name_of(path)} line {node.lineno} reaches for the app"
 
 
-@every_module
-def test_modules_and_functions_stay_readable(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert text.count("\n") <= LONGEST_MODULE, f"{text.count(chr(10))} lines"
-    for node in functions(path):
-        length = (node.end_lineno or 0) - node.lineno + 1
-        assert length <= LONGEST_FUNCTION, f"{node.name} has {length} lines"
+def test_settings_are_read_at_the_door() -> None:
+    read = [
+        f"{name_of(path)} line {node.lineno}: {ast.unparse(node)}"
+        for path in OURS
+        if name_of(path) not in ENVIRONMENT_READERS
+        for node in ast.walk(tree_of(path))
+        if (isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv"))
+        or (isinstance(node, ast.Call) and ast.unparse(node.func) == "settings.load")
+    ]
+    assert not read, read
 
 
-@every_module
-def test_every_function_is_annotated(path: Path) -> None:
-    for node in functions(path):
-        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        bare = [one.arg for one in arguments if one.annotation is None]
-        assert not set(bare) - {"self", "cls"}, f"{node.name}, line {node.lineno}: {bare}"
-        assert node.returns is not None, f"{node.name}, line {node.lineno}: what does it return?"
+def test_what_is_not_foreseen_is_caught_at_the_doors_only() -> None:
+    blind = [
+        f"{name_of(path)} line {node.lineno}"
+        for path in MODULES
+        if name_of(path) not in BLIND
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ExceptHandler) and catches_all(node)
+    ]
+    assert not blind, blind
 
 
-@every_module
-def test_annotations_are_never_evaluated(path: Path) -> None:
-    code = [node for node in tree_of(path).body if not isinstance(node, ast.Expr)]
-    if any(functions(path)):
-        assert ast.unparse(code[0]) == "from __future__ import annotations"
+def catches_all(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler takes whatever comes and keeps it: one that raises it again does not."""
+    kind = "Exception" if handler.type is None else ast.unparse(handler.type)
+    again = any(isinstance(one, ast.Raise) and one.exc is None for one in handler.body)
+    return bool(re.search(r"\b(Base)?Exception\b", kind)) and not again
+
+
+def test_modules_hold_no_state() -> None:
+    changed = [
+        f"{name_of(path)} line {node.lineno}"
+        for path in MODULES
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.Global)
+    ]
+    assert not changed, f"`global`: {changed}"
+
+
+def test_modules_stay_readable() -> None:
+    lengths = {name_of(path): path.read_text(encoding="utf-8").count("\n") for path in MODULES}
+    long = {name: lines for name, lines in lengths.items() if lines > LONGEST_MODULE}
+    assert not long, f"more than {LONGEST_MODULE} lines: {long}"
+
+
+def test_functions_stay_readable() -> None:
+    lengths = {
+        f"{name_of(path)} {node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for path in MODULES
+        for node in functions(path)
+    }
+    long = {name: lines for name, lines in lengths.items() if lines > LONGEST_FUNCTION}
+    assert not long, f"more than {LONGEST_FUNCTION} lines: {long}"
+
+
+def test_every_function_is_annotated() -> None:
+    bare = [
+        f"{name_of(path)} line {node.lineno}: {node.name}"
+        for path in MODULES
+        for node in functions(path)
+        if node.returns is None or not all(map(annotated, arguments_of(node)))
+    ]
+    assert not bare, bare
+
+
+def arguments_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:
+    """The arguments of a function by name, in any of the three ways."""
+    return [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+
+
+def annotated(argument: ast.arg) -> bool:
+    """Whether an argument says its type, or needs none."""
+    return argument.annotation is not None or argument.arg in ("self", "cls")
+
+
+def test_annotations_are_never_evaluated() -> None:
+    for path in MODULES:
+        code = [node for node in tree_of(path).body if not isinstance(node, ast.Expr)]
+        if any(functions(path)):
+            first = ast.unparse(code[0])
+            assert first == "from __future__ import annotations", name_of(path)
 
 
 def loaded_by(statements: str) -> set[str]:
@@ -300,12 +340,13 @@ def loaded_by(statements: str) -> set[str]:
     return set(ran.stdout.split())
 
 
-@pytest.mark.parametrize(
-    "room", [room for room in MAY_IMPORT if room not in ("engine", "__init__")]
-)
-def test_no_face_loads_torch(room: str) -> None:
-    name = "ui.app" if room == "ui" else room
-    assert not {"torch", "transformers"} & loaded_by(f"import {PACKAGE}.{name}")
+def test_no_face_loads_torch() -> None:
+    faces = [room for room in MAY_IMPORT if room not in ("__init__", "engine")]
+    program = ["import sys", f"import {PACKAGE}.ui.app"]
+    for face in faces:
+        program.append(f"import {PACKAGE}.{face}")
+        program.append(f"assert not {{'torch', 'transformers'}} & set(sys.modules), {face!r}")
+    assert f"{PACKAGE}.ui.app" in loaded_by("\n".join(program))
 
 
 def test_the_version_loads_nothing_heavy() -> None:
