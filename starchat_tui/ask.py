@@ -18,9 +18,10 @@ from typing import Literal, TextIO
 
 from starchat_tui.clean import clean
 from starchat_tui.errors import AnswerCut, Interrupted, NoCode, StarChatError, TimeLimit, UsageError
+from starchat_tui.events import Event, Failed, Finished, Said, Stats, Waiting
 from starchat_tui.fences import CodeBlock, blocks
 from starchat_tui.paint import Painter
-from starchat_tui.session import Event, Failed, Finished, Said, Session, Stats, Waiting
+from starchat_tui.session import Session
 from starchat_tui.wire import Progress
 
 _SECOND_INTERRUPT = 130

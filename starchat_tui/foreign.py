@@ -112,6 +112,10 @@ class HubTemplate:
         """None: the template's layout cannot be written in text."""
         return 0
 
+    def shared(self, system: str) -> int:
+        """None: a conversation begins with the user's own text."""
+        return 0
+
     @cached_property
     def _closing(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The control token, or else the text, that follows an answer."""

@@ -41,10 +41,10 @@ def watched(run: Callable[[], int]) -> int:
         return os.WEXITSTATUS(status)
     termios.tcsetattr(0, termios.TCSADRAIN, before)
     os.write(2, RESTORE.encode())
-    number = os.WTERMSIG(status)
-    print(f"starchat: the chat was ended by {signal.Signals(number).name}", file=sys.stderr)
+    fatal = signal.Signals(os.WTERMSIG(status))
+    print(f"starchat: the chat was ended by {fatal.name}", file=sys.stderr)
     print("  nothing said is lost: `starchat -c` goes on", file=sys.stderr)
-    return 128 + number
+    return 128 + fatal
 
 
 def _waited(child: int) -> int:

@@ -72,7 +72,7 @@ def resolve(name: str) -> Model:
         return KNOWN[name]
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return Model(name, str(folder.absolute()))
+        return Model(str(folder.absolute()), str(folder.absolute()))
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return Model(name, name)
     close = difflib.get_close_matches(name, KNOWN, n=1)

@@ -57,6 +57,6 @@ class Painter:
             lexer = get_lexer_by_name(self._language or "python", stripnl=False, ensurenl=False)
         except ClassNotFound:
             return clean(line)
-        painted = highlight(self._code, lexer, TerminalFormatter()).split("\n")
+        painted: list[str] = highlight(self._code, lexer, TerminalFormatter()).split("\n")
         ended = line.endswith("\n")
         return painted[-2] + "\n" if ended else painted[-1]

@@ -3,87 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
+from starchat_tui.answer import Answer
 from starchat_tui.dialogue import Dialogue, Mode, Turn
-from starchat_tui.errors import EngineGone, PromptTooLong, StarChatError, UsageError
-from starchat_tui.history import History, State, StoredTurn, Summary
+from starchat_tui.errors import PromptTooLong, StarChatError, UsageError
+from starchat_tui.events import Asked, Event, Failed
+from starchat_tui.history import History, StoredTurn, Summary
 from starchat_tui.template import Prompt, fit
 from starchat_tui.voice import Engine, Voice, Voices
-from starchat_tui.wire import Delta, Progress, Request, Sampling, Usage
+from starchat_tui.wire import Request, Sampling
 
-SAVE_EVERY = 0.25
-"""Seconds an answer may grow before what it has become is committed."""
 TITLE_LENGTH = 60
 """Characters of the first question that name a conversation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """What an answer took."""
-
-    model: str
-    mode: Mode
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-    window: int
-    seconds: float
-    first_token: float
-    """Seconds from the question to the first piece of the answer."""
-    tokens_per_second: float
-    finish_reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The question is committed and its prompt is known."""
-
-    turn: str
-    prompt_tokens: int
-    window: int
-    dropped: int
-    """Oldest turns the model no longer sees."""
-    quoted: int
-    """Lines that were quoted because they looked like the prompt's layout."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """The engine is not answering yet."""
-
-    progress: Progress
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """The next piece of the answer."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The whole answer, as it is kept."""
-
-    text: str
-    state: Literal["done", "stopped", "cut"]
-    stats: Stats
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """There is no whole answer; what came of it is kept."""
-
-    error: StarChatError
-    text: str
-
-
-Event = Asked | Waiting | Said | Finished | Failed
 
 
 class Session:
@@ -245,7 +179,7 @@ class Session:
             state="partial",
             model=voice.model,
         )
-        answer = _Answer(self._history, turn, voice)
+        answer = Answer(self._history, turn, voice)
         yield Asked(str(turn), len(prompt.ids), voice.window, prompt.dropped, prompt.quoted)
         try:
             async with aclosing(self._arriving(self._request(voice, prompt), answer)) as events:
@@ -269,10 +203,11 @@ class Session:
             sampling=replace(self._sampling, max_tokens=min(self._sampling.max_tokens, room)),
             stop=(*prompt.stops.texts, *self._stop_texts),
             stop_ids=prompt.stops.ids,
+            shared=prompt.shared,
             progress=True,
         )
 
-    async def _arriving(self, request: Request, answer: _Answer) -> AsyncGenerator[Event, None]:
+    async def _arriving(self, request: Request, answer: Answer) -> AsyncGenerator[Event, None]:
         """The stream's events until it ends or `stop` is called; saves what has come in time."""
         async with aclosing(self._engine.stream(request)) as stream:
             stopping = asyncio.ensure_future(self._stopping.wait())
@@ -304,96 +239,6 @@ class Session:
                 await asyncio.wait({coming})
                 if not coming.cancelled():
                     coming.exception()
-
-
-class _Answer:
-    """An answer as it grows, and how much of it is committed."""
-
-    def __init__(self, history: History, turn: int, voice: Voice) -> None:
-        self._history = history
-        self._turn = turn
-        self._voice = voice
-        self._raw = ""
-        self._ids: tuple[int, ...] = ()
-        self._began = time.monotonic()
-        self._first = 0.0
-        self._saved = self._began
-        self._dirty = False
-        self._usage = Usage()
-        self._reason = ""
-        self.state: State = "partial"
-
-    @property
-    def text(self) -> str:
-        """The answer as the template keeps it."""
-        return self._voice.template.answer(self._raw)
-
-    def take(self, piece: Delta | Progress) -> Event | None:
-        """Add a piece of the stream; what the screen should know of it."""
-        if isinstance(piece, Progress):
-            return Waiting(piece)
-        self._ids += piece.ids
-        self._usage = piece.usage or self._usage
-        self._reason = piece.finish_reason or self._reason
-        if not piece.text:
-            return None
-        self._first = self._first or time.monotonic() - self._began
-        fresh = piece.text if self._raw else self._voice.template.answer(f"{piece.text}|")[:-1]
-        self._raw += piece.text if fresh else ""
-        self._dirty = True
-        return Said(fresh) if fresh else None
-
-    def unsaved_for(self) -> float | None:
-        """Seconds until what has come must be committed; None where nothing is pending."""
-        return max(0.0, self._saved + SAVE_EVERY - time.monotonic()) if self._dirty else None
-
-    def save_in_time(self) -> None:
-        """Commit what has come where it is due."""
-        if self._dirty and time.monotonic() - self._saved >= SAVE_EVERY:
-            self.save("partial")
-
-    def save(self, state: State) -> None:
-        """Commit what has come, as `state`."""
-        self.state = state
-        turn = Turn("assistant", self.text, self._ids, self._voice.template.vocabulary.fingerprint)
-        stats = {} if state == "partial" else asdict(self._stats())
-        self._history.write(self._turn, turn, state=state, stats=stats)
-        self._saved, self._dirty = time.monotonic(), False
-
-    def stopped(self) -> None:
-        """The user ended it."""
-        self._reason = "stopped"
-
-    def finish(self) -> Finished:
-        """Commit the whole; raises `EngineGone` where the stream ended without a reason."""
-        if not self._reason:
-            raise EngineGone(
-                "The engine hung up before the answer was complete", "ask again: Ctrl+R retries"
-            )
-        state: Literal["done", "stopped", "cut"] = "done"
-        if self._reason in ("stopped", "cancelled"):
-            state = "stopped"
-        elif self._reason == "length":
-            state = "cut"
-        self.save(state)
-        return Finished(self.text, state, self._stats())
-
-    def _stats(self) -> Stats:
-        seconds = time.monotonic() - self._began
-        tokens = self._usage.completion_tokens or len(self._ids)
-        decoding = seconds - self._first
-        return Stats(
-            model=self._voice.model,
-            mode=self._voice.mode,
-            prompt_tokens=self._usage.prompt_tokens,
-            cached_tokens=self._usage.cached_tokens,
-            completion_tokens=tokens,
-            window=self._voice.window,
-            seconds=seconds,
-            first_token=self._first,
-            tokens_per_second=(tokens - 1) / decoding if tokens > 1 and decoding > 0 else 0.0,
-            finish_reason=self._reason,
-        )
 
 
 def title_of(question: str) -> str:

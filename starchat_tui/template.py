@@ -73,6 +73,8 @@ class Prompt:
     quoted: int
     """Lines that were quoted because they looked like the layout."""
     window: int
+    shared: int = 0
+    """The first of `ids` that every conversation of this mode begins with, from a prompt file."""
 
 
 class Template(Protocol):
@@ -91,6 +93,9 @@ class Template(Protocol):
 
     def quoted(self, dialogue: Dialogue) -> int:
         """How many lines are quoted because they look like the layout."""
+
+    def shared(self, system: str) -> int:
+        """Tokens of a prompt file that every conversation begins with."""
 
 
 class ChatML:
@@ -133,6 +138,10 @@ class ChatML:
 
     def quoted(self, dialogue: Dialogue) -> int:
         """None: control tokens cannot be written in text."""
+        return 0
+
+    def shared(self, system: str) -> int:
+        """None: a conversation begins with the user's own text."""
         return 0
 
 
@@ -194,6 +203,10 @@ class TechnicalAssistant:
         """How many lines looked like a divider or a role line."""
         texts = (dialogue.system, *(turn.text for turn in dialogue.turns))
         return sum(len(_MARKED_LINE.findall(text.strip())) for text in texts)
+
+    def shared(self, system: str) -> int:
+        """The few-shot prompt; none of it behind a system text, which is the user's own."""
+        return 0 if system.strip() else len(_ids(self.opening(""), self.vocabulary))
 
 
 def quote(text: str) -> str:
@@ -277,7 +290,8 @@ def fit(dialogue: Dialogue, template: Template, *, window: int, reserve: int) ->
                 "shorten the question or what is piped in, or lower `--max-tokens`",
             )
     quoted = template.quoted(dialogue.since(first))
-    return Prompt(tuple(ids), template.stops(), first, quoted, window)
+    shared = template.shared(dialogue.system)
+    return Prompt(tuple(ids), template.stops(), first, quoted, window, shared)
 
 
 def _cuts(dialogue: Dialogue, template: Template, room: int, goal: int) -> list[int]:

@@ -24,7 +24,12 @@ FOREIGN += ("FORCE_COLOR", "LINES", "NO_COLOR", "PAGER", "TMUX", "VISUAL")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set what libraries read once, when they are imported."""
-    os.environ.update(TEXTUAL_ANIMATIONS="none", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+    os.environ.update(
+        OMP_WAIT_POLICY="PASSIVE",
+        TEXTUAL_ANIMATIONS="none",
+        HF_HUB_OFFLINE="1",
+        TOKENIZERS_PARALLELISM="false",
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

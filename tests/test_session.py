@@ -10,17 +10,9 @@ from pathlib import Path
 import pytest
 
 from starchat_tui.errors import EngineGone, OutOfMemory
+from starchat_tui.events import Asked, Event, Failed, Finished, Said, Waiting
 from starchat_tui.history import History
-from starchat_tui.session import (
-    Asked,
-    Event,
-    Failed,
-    Finished,
-    Said,
-    Session,
-    Waiting,
-    title_of,
-)
+from starchat_tui.session import Session, title_of
 from starchat_tui.settings import Settings
 from starchat_tui.vocabulary import Vocabulary
 from starchat_tui.voice import Voices
@@ -336,3 +328,20 @@ async def test_the_seed_and_sampling_reach_the_engine(make: Make, engine: Script
     session._sampling = replace(session._sampling, seed=7, temperature=0.0)
     await said(session, "q")
     assert engine.requests[0].sampling.seed == 7
+
+
+async def test_only_the_few_shot_prompt_is_called_shared(
+    make: Make, engine: ScriptedEngine
+) -> None:
+    engine.enqueue("a")
+    engine.enqueue("b")
+    session = make()
+    await said(session, "one")
+    session.switch("ta")
+    await said(session, "two")
+    chat, ta = engine.requests
+    assert chat.shared == 0
+    known = bytes(token for token in ta.prompt[: ta.shared] if isinstance(token, int)).decode()
+    assert known.startswith("Below are conversations")
+    assert known.endswith("\n\n-----")
+    assert "one" not in known.split("\n\n-----")[-1]
