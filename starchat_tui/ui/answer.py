@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from textual.timer import Timer
 from textual.widgets import Static
 
 from starchat_tui.clean import clean
@@ -31,13 +32,16 @@ class Answer(Column):
         self._prose: Prose | None = None
         self._cell: CodeCell | None = None
         self._waiting = Static("", markup=False, classes="answer--waiting")
+        self._pace: Timer | None = None
+        self._whole = False
+        """Whether no more comes; a finished answer costs no time."""
         self.cells: list[CodeCell] = []
         self.text = ""
         """The answer as the model wrote it."""
 
     def on_mount(self) -> None:
         """Draw what arrives at a steady pace, however fast it comes."""
-        self.set_interval(REFRESH, self.draw)
+        self._pace = self.set_interval(REFRESH, self.draw, pause=self._whole)
 
     def waiting(self, text: str) -> None:
         """Say what the engine does before the first word."""
@@ -104,6 +108,9 @@ class Answer(Column):
 
     async def finish(self, text: str) -> None:
         """No more comes; where `text` differs from what arrived (a trimmed overrun) it is drawn."""
+        self._whole = True
+        if self._pace is not None:
+            self._pace.stop()
         await self._flush()
         if text != self.text:
             await self._again(text)

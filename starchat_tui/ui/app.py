@@ -21,11 +21,12 @@ from starchat_tui import commands
 from starchat_tui.clean import clean
 from starchat_tui.dialogue import MODES, Mode
 from starchat_tui.errors import StarChatError, UsageError
-from starchat_tui.session import Asked, Event, Failed, Finished, Said, Session, Waiting
+from starchat_tui.events import Asked, Event, Failed, Finished, Said, Waiting
+from starchat_tui.session import Session
 from starchat_tui.ui import wording
 from starchat_tui.ui.answer import Answer
 from starchat_tui.ui.messages import DraftChanged, Submitted
-from starchat_tui.ui.recall import InputHistory
+from starchat_tui.ui.recall import Draft, InputHistory
 from starchat_tui.ui.shell import Shell
 from starchat_tui.ui.stage import Stage
 from starchat_tui.ui.welcome import Welcome
@@ -67,6 +68,7 @@ class StarChatApp(Shell):
         demo: bool,
         theme: str,
         input_history: Path | None,
+        draft: Path | None = None,
         first_question: str = "",
         environ: Mapping[str, str] = MappingProxyType({}),
         clock: Callable[[], float] = time.time,
@@ -79,7 +81,9 @@ class StarChatApp(Shell):
         self.busy = False
         """Whether an answer is being written."""
         self._asked_to_quit = 0.0
-        self.stage = Stage(self._welcome(), InputHistory(input_history))
+        self._draft = Draft(draft)
+        typed = InputHistory(input_history)
+        self.stage = Stage(self._welcome(), typed, draft=self._draft.read())
 
     def compose(self) -> ComposeResult:
         """One stage."""
@@ -97,6 +101,10 @@ class StarChatApp(Shell):
         if self._first_question:
             self._ask(self._first_question)
         self.set_timer(SETTLED, lambda: self.run_worker(preload, thread=True))
+
+    def on_unmount(self) -> None:
+        """Keep the draft."""
+        self._draft.keep(self.stage.composer.draft)
 
     # What the user sends
 
@@ -201,7 +209,7 @@ class StarChatApp(Shell):
         self._count_after(pause)
 
     def on_draft_changed(self, message: DraftChanged) -> None:
-        """Count the draft's tokens once the user pauses."""
+        """Keep the draft, and count its tokens, once the user pauses."""
         self._count_after(SETTLED)
 
     def _count_after(self, pause: float) -> None:
@@ -209,6 +217,7 @@ class StarChatApp(Shell):
 
     async def _count(self, pause: float) -> None:
         await asyncio.sleep(pause)
+        self._draft.keep(self.stage.composer.draft)
         if not self.busy:
             with suppress(StarChatError):  # the same error is shown when the question is sent
                 used, window = await self._session.context(self.stage.composer.draft)

@@ -1,4 +1,4 @@
-"""What was typed before, one JSON document a line, and walking back through it."""
+"""What was typed: the lines that were sent, to walk back through, and the draft that was not."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class InputHistory:
         self.leave()
         if self._path is not None:
             with suppress(OSError):  # a full disk must not cost the question
-                _append(self._path, text)
+                _write(self._path, os.O_APPEND, json.dumps({"text": text}) + "\n")
 
     def back(self, current: str) -> str | None:
         """The next older line that begins with the draft; None where there is none."""
@@ -63,6 +63,31 @@ class InputHistory:
         return entry != current and entry.startswith(self._draft or "")
 
 
+class Draft:
+    """The text in the composer, kept while nothing runs; a path of None keeps nothing."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._kept = ""
+
+    def read(self) -> str:
+        """The draft that was left behind."""
+        with suppress(OSError, UnicodeDecodeError):
+            self._kept = self._path.read_text(encoding="utf-8") if self._path else ""
+        return self._kept
+
+    def keep(self, text: str) -> None:
+        """Write it where it changed; an empty one leaves no file."""
+        if self._path is None or text == self._kept:
+            return
+        self._kept = text
+        with suppress(OSError):
+            if text.strip():
+                _write(self._path, os.O_TRUNC, text)
+            else:
+                self._path.unlink(missing_ok=True)
+
+
 def _read(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -81,8 +106,9 @@ def _text(line: str) -> str:
     return text if isinstance(text, str) else ""
 
 
-def _append(path: Path, text: str) -> None:
+def _write(path: Path, how: int, text: str) -> None:
+    """Write `text` to a file that nobody else reads; `how` is O_APPEND or O_TRUNC."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    with os.fdopen(descriptor, "a", encoding="utf-8", errors="replace") as file:
-        file.write(json.dumps({"text": text}) + "\n")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
+        file.write(text)

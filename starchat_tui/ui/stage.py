@@ -28,12 +28,12 @@ from starchat_tui.ui.welcome import Welcome
 class Stage(Vertical):
     """The conversation, what is wrong, what waits, the draft, the status."""
 
-    def __init__(self, welcome: Welcome, typed: InputHistory) -> None:
+    def __init__(self, welcome: Welcome, typed: InputHistory, *, draft: str = "") -> None:
         super().__init__()
         self.transcript = Transcript(welcome)
         self.banner = Banner()
         self.queue = Queue()
-        self.composer = Composer(typed)
+        self.composer = Composer(typed, draft=draft)
         self._status = StatusLine()
         self._copies = 0
         """Code blocks copied by one key since the last answer."""

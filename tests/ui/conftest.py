@@ -74,6 +74,7 @@ def make(session: Session, typed: Path) -> Make:
             demo=demo,
             theme=theme,
             input_history=typed,
+            draft=typed.with_name("draft.md"),
             first_question=first_question,
             clock=clock,
         )

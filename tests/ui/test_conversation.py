@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -149,6 +151,50 @@ async def test_control_d_leaves_only_where_nothing_is_typed(app: StarChatApp) ->
         assert app.stage.composer.text == "b"
         await pilot.press("delete", "ctrl+d")
         await wait_until(lambda: not app.is_running)
+
+
+async def test_the_draft_is_there_the_next_time(
+    make: Make, engine: ScriptedEngine, typed: Path
+) -> None:
+    app = make()
+    async with app.run_test() as pilot:
+        await pilot.press(*"half a thought", "ctrl+j", "x", "ctrl+j")
+        app.exit()
+    kept = typed.with_name("draft.md")
+    assert kept.read_text() == "half a thought\nx\n"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    engine.enqueue("ok")
+    app = make()
+    async with app.run_test() as pilot:
+        assert app.stage.composer.text == "half a thought\nx\n"
+        await pilot.press("enter")
+        await settled(pilot)
+        await wait_until(lambda: not kept.exists())
+
+
+async def test_leaving_in_mid_answer_keeps_what_came(
+    app: StarChatApp, engine: ScriptedEngine, session: Session
+) -> None:
+    engine.steps = asyncio.Semaphore(0)
+    engine.enqueue("as far as", " this")
+    async with app.run_test() as pilot:
+        await send(pilot, "q")
+        go_on(engine)
+        await sees(app, "as far as")
+        await send(pilot, "/quit")
+        await wait_until(lambda: not app.is_running)
+    assert texts(session)[-1] == ("assistant", "as far as", "stopped")
+
+
+async def test_a_finished_answer_costs_no_time(app: StarChatApp, engine: ScriptedEngine) -> None:
+    engine.enqueue("one")
+    async with app.run_test() as pilot:
+        await send(pilot, "q")
+        await settled(pilot)
+        answer = app.stage.transcript.query_one(Answer)
+        await wait_until(
+            lambda: all(timer._task is None or timer._task.done() for timer in answer._timers)
+        )
 
 
 async def test_the_mode_is_switched_in_mid_conversation(
