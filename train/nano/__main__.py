@@ -11,7 +11,8 @@ from train.nano import config
 from train.nano.stages import Stages
 
 ROOT = Path(__file__).parents[2]
-STAGES = ("corpus", "dialogues", "tokenizer", "base_rows", "base", "chat")
+STAGES = ("corpus", "dialogues", "tokenizer", "base_rows", "base", "chat", "scores")
+WEIGHTS = ROOT / "starchat_tui" / "weights"
 
 
 def main() -> None:
@@ -19,12 +20,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m train.nano", description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="every stage at a size for CI")
     parser.add_argument("--size", default="cpu", help="a name in nano.yaml")
-    parser.add_argument("--only", choices=STAGES, default="chat", help="stop after this stage")
+    parser.add_argument("--only", choices=STAGES, help="stop after this stage")
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "nano")
     options = parser.parse_args()
     torch.set_num_threads(1)
     sizes = config.load("smoke" if options.smoke else options.size)
-    print(getattr(Stages(sizes, options.build), options.only)())
+    stages = Stages(sizes, options.build)
+    target = options.build / "weights" if options.smoke else WEIGHTS
+    print(getattr(stages, options.only)() if options.only else stages.weights(target))
 
 
 if __name__ == "__main__":

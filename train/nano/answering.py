@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import GPTBigCodeForCausalLM
+from transformers import DynamicCache, GPTBigCodeForCausalLM
 
 from starchat_tui.dialogue import Dialogue, Mode
 from starchat_tui.prompts import few_shot
@@ -54,15 +54,18 @@ class Answerer:
 
     @torch.inference_mode()
     def _batch(self, prompts: list[list[int]], most: int) -> list[Answer]:
-        """Answers to prompts [B][T], which are padded on the left to one length."""
-        longest = max(map(len, prompts))
-        most = min(most, self.window - longest)
-        ids = torch.tensor([[0] * (longest - len(p)) + p for p in prompts])
-        mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts])
-        cache = None
+        """Answers to prompts [B][T]: what all begin with once, the rest padded on the left."""
+        shared = common_prefix(prompts)
+        rests = [prompt[shared:] for prompt in prompts]
+        longest = max(map(len, rests))
+        ids = torch.tensor([[0] * (longest - len(rest)) + rest for rest in rests])
+        mask = torch.tensor(
+            [[1] * shared + [0] * (longest - len(rest)) + [1] * len(rest) for rest in rests]
+        )
+        cache = self._prefilled(prompts[0][:shared], len(prompts))
         said: list[list[int]] = [[] for _ in prompts]
         done: list[str | None] = [None] * len(prompts)
-        for _ in range(most):
+        for _ in range(min(most, self.window - shared - longest)):
             positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.size(1) :]
             out = self.model(
                 input_ids=ids,
@@ -81,13 +84,20 @@ class Answerer:
                     done[row] = self._ended(said[row])
             if None not in done:
                 break
-        return [
-            Answer(
-                self.template.answer(self.vocabulary.decode(tokens) if end is None else end),
-                end is None,
-            )
-            for tokens, end in zip(said, done, strict=True)
-        ]
+        return [self._answer(tokens, end) for tokens, end in zip(said, done, strict=True)]
+
+    def _prefilled(self, shared: list[int], count: int) -> DynamicCache | None:
+        """The cache of what all prompts begin with, once for each of them."""
+        if not shared:
+            return None
+        out = self.model(input_ids=torch.tensor([shared]), use_cache=True, logits_to_keep=1)
+        cache: DynamicCache = out.past_key_values
+        cache.batch_repeat_interleave(count)
+        return cache
+
+    def _answer(self, tokens: list[int], end: str | None) -> Answer:
+        text = self.vocabulary.decode(tokens) if end is None else end
+        return Answer(self.template.answer(text), cut=end is None)
 
     def _ended(self, tokens: list[int]) -> str | None:
         """The text so far where it has ended, without what ended it."""
@@ -99,3 +109,13 @@ class Answerer:
         text = self.vocabulary.decode(tokens)
         ends = [text.index(stop) for stop in stops.texts if stop in text]
         return text[: min(ends)] if ends else None
+
+
+def common_prefix(prompts: Sequence[Sequence[int]]) -> int:
+    """The number of ids that all prompts begin with, at most one less than the shortest has."""
+    shortest = min(map(len, prompts)) - 1
+    first = prompts[0]
+    return next(
+        (at for at in range(shortest) if any(prompt[at] != first[at] for prompt in prompts)),
+        shortest,
+    )

@@ -23,9 +23,9 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """One training run; its clock counts the minutes in its loop, over all resumptions."""
+    """One training run."""
 
-    minutes: float
+    steps: int
     rows: int
     """Rows of `short` tokens in a step; long rows are as many as hold the same tokens."""
     short: int
@@ -36,7 +36,6 @@ class Schedule:
     muon_rate: float
     adam_rate: float
     warmup: float
-    checkpoint_minutes: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,7 @@ class Sizes:
     pretrain: Schedule
     finetune: Schedule
     scored: int
+    asked: int
 
 
 def load(name: str, path: Path = SIZES) -> Sizes:

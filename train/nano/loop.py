@@ -1,4 +1,4 @@
-"""The training loop: a clocked schedule, checkpoints that resume, progress on stderr."""
+"""The training loop: a schedule of steps, checkpoints that resume, progress on stderr."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from train.nano.rows import Batch
 
 FLOOR = 0.02
 """The last learning rate, as a share of the peak."""
-REPORT_SECONDS = 20
+REPORT_SECONDS = 20.0
+CHECKPOINT_SECONDS = 120.0
 
 
 class Rows(Protocol):
@@ -55,32 +56,30 @@ def rate(share: float, warmup: float) -> float:
 def train(
     model: GPTBigCodeForCausalLM, rows: Rows, schedule: Schedule, *, seed: int, checkpoint: Path
 ) -> Progress:
-    """Train until the schedule's minutes are used, from `checkpoint` on where there is one."""
-    total = schedule.minutes * 60
+    """Train for the schedule's steps, from `checkpoint` on where there is one."""
     optims = optimizers(model, muon=schedule.muon_rate, adam=schedule.adam_rate)
     peaks = [group["lr"] for optim in optims for group in optim.param_groups]
     progress = resumed(checkpoint, model, optims)
     window = model.config.n_positions
     model.train()
-    saved = reported = time.monotonic()
-    while progress.seconds < total:
+    saved = reported = progress.seconds
+    while progress.steps < schedule.steps:
         began = time.monotonic()
-        share = progress.seconds / total
+        share = progress.steps / schedule.steps
         _set_rates(optims, peaks, rate(share, schedule.warmup))
         batch = _batch(rows, schedule, share, Random(seed * 1_000_003 + progress.steps), window)
         loss = _step(model, optims, batch)
-        now = time.monotonic()
-        progress.seconds += now - began
+        progress.seconds += time.monotonic() - began
         progress.steps += 1
         progress.tokens += batch.ids.numel()
         progress.loss = loss if math.isnan(progress.loss) else 0.98 * progress.loss + 0.02 * loss
-        if now - reported > REPORT_SECONDS:
-            reported = now
-            _report(progress, total)
-        if now - saved > schedule.checkpoint_minutes * 60:
-            saved = now
+        if progress.seconds - reported > REPORT_SECONDS:
+            reported = progress.seconds
+            _report(progress, schedule.steps)
+        if progress.seconds - saved > CHECKPOINT_SECONDS:
+            saved = progress.seconds
             save(checkpoint, model, optims, progress)
-    _report(progress, total)
+    _report(progress, schedule.steps)
     save(checkpoint, model, optims, progress)
     return progress
 
@@ -109,11 +108,12 @@ def _set_rates(optims: list[torch.optim.Optimizer], peaks: list[float], factor: 
         group["lr"] = peak * factor
 
 
-def _report(progress: Progress, total: float) -> None:
+def _report(progress: Progress, steps: int) -> None:
     speed = progress.tokens / max(progress.seconds, 1e-9)
+    left = progress.seconds / max(progress.steps, 1) * (steps - progress.steps) / 60
     print(
-        f"{progress.seconds / 60:6.1f} of {total / 60:.0f} min  step {progress.steps:5d}  "
-        f"{progress.tokens / 1e6:6.2f}M tokens  {speed:5.0f} tok/s  loss {progress.loss:.4f}",
+        f"step {progress.steps:5d} of {steps}  {progress.tokens / 1e6:6.2f}M tokens  "
+        f"{speed:5.0f} tok/s  loss {progress.loss:.4f}  {left:4.1f} min left",
         file=sys.stderr,
         flush=True,
     )

@@ -9,12 +9,13 @@ import torch
 from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 
 from starchat_tui.template import IGNORED
+from train.nano import circuit
 from train.nano.config import Shape
 from train.nano.rows import Batch
 
 
 def new(shape: Shape, *, vocabulary: int, end_of_text: int, seed: int) -> GPTBigCodeForCausalLM:
-    """A model with random weights."""
+    """A model that has learned nothing, but can copy."""
     torch.manual_seed(seed)
     config = GPTBigCodeConfig(
         vocab_size=vocabulary,
@@ -33,20 +34,8 @@ def new(shape: Shape, *, vocabulary: int, end_of_text: int, seed: int) -> GPTBig
         use_cache=False,
     )
     made = GPTBigCodeForCausalLM(config)
-    with torch.no_grad():
-        made.transformer.wpe.weight.copy_(waves(shape.n_positions, shape.n_embd))
+    circuit.install(made, seed=seed)
     return made
-
-
-def waves(positions: int, width: int, *, deviation: float = 0.02) -> torch.Tensor:
-    """Sines and cosines [positions, width] that learned positions start from.
-
-    Random ones would have to be learned one by one before a head can find "the token before", and
-    copying rests on that; between waves of fixed frequencies it is the same rotation everywhere.
-    """
-    rates = 10_000.0 ** (-torch.arange(0, width, 2) / width)
-    angles = torch.arange(positions)[:, None] * rates
-    return deviation * 2**0.5 * torch.cat([angles.sin(), angles.cos()], 1)
 
 
 def loss_of(model: GPTBigCodeForCausalLM, batch: Batch) -> torch.Tensor:

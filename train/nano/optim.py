@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 
@@ -44,11 +45,18 @@ class Muon(torch.optim.Optimizer):
 
 
 def optimizers(model: torch.nn.Module, *, muon: float, adam: float) -> list[torch.optim.Optimizer]:
-    """Both optimizers, each with its peak rate; a Muon rate of 0 gives everything to AdamW."""
+    """Both optimizers, each with its peak rate.
+
+    Positions learn a hundred times slower: AdamW moves each entry by about its rate at every step,
+    and would wash out the waves that copying rests on (`circuit`).
+    """
     hidden: list[torch.nn.Parameter] = []
+    positions: list[torch.nn.Parameter] = []
     rest: list[torch.nn.Parameter] = []
     for name, param in model.named_parameters():
-        matrix = param.ndim == 2 and ".h." in name and muon > 0
-        (hidden if matrix else rest).append(param)
-    adamw = torch.optim.AdamW(rest, lr=adam, betas=(0.9, 0.95), weight_decay=0.01, fused=True)
-    return [Muon(hidden, muon), adamw] if hidden else [adamw]
+        matrix = param.ndim == 2 and ".h." in name
+        (hidden if matrix else positions if ".wpe." in name else rest).append(param)
+    slow: dict[str, Any] = {"params": positions, "lr": adam / 100, "weight_decay": 0.0}
+    groups: list[dict[str, Any]] = [{"params": rest}, slow]
+    adamw = torch.optim.AdamW(groups, lr=adam, betas=(0.9, 0.95), weight_decay=0.01, fused=True)
+    return [Muon(hidden, muon), adamw]

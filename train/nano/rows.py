@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -21,6 +22,8 @@ PROMPT_SHARE = 0.4
 """Transcript rows behind the package's own few-shot prompt, or the end of it."""
 BARE_SHARE = 0.15
 """Transcript rows with nothing before the first dialogue."""
+DRILL_SHARE = 0.08
+"""The base model's rows that teach nothing but copying."""
 SYSTEM_SHARE = 0.15
 DIVIDER = "\n\n-----"
 SYSTEMS = (
@@ -58,13 +61,23 @@ class BaseRows:
         self, rng: Random, rows: int, length: int, *, window: int, transcript_share: float
     ) -> Batch:
         """Rows [rows, length], at random places of the window where they are shorter than it."""
-        made = [
-            self._transcript(rng, length)
-            if rng.random() < transcript_share
-            else self._python(rng, length)
-            for _ in range(rows)
-        ]
-        return batched(rng, made, made, length, window)
+        made = [self._row(rng, length, transcript_share) for _ in range(rows)]
+        return batched(
+            rng, [ids for ids, _ in made], [labels for _, labels in made], length, window
+        )
+
+    def _row(self, rng: Random, length: int, share: float) -> tuple[list[int], list[int]]:
+        if rng.random() < DRILL_SHARE:
+            return self._drill(rng, length)
+        ids = self._transcript(rng, length) if rng.random() < share else self._python(rng, length)
+        return ids, ids
+
+    def _drill(self, rng: Random, length: int) -> tuple[list[int], list[int]]:
+        """The same random tokens again and again; the first time they are not learned."""
+        period = rng.randint(4, length // 3)
+        tokens = [int(self.python[rng.randrange(len(self.python))]) for _ in range(period)]
+        ids = (tokens * (length // period + 1))[:length]
+        return ids, [IGNORED] * period + ids[period:]
 
     def _python(self, rng: Random, length: int) -> list[int]:
         start = rng.randrange(len(self.python) - length)
@@ -159,3 +172,16 @@ def chat_part(sample: Sample, vocabulary: Vocabulary) -> tuple[tuple[int, ...], 
 def openings(vocabulary: Vocabulary) -> tuple[tuple[int, ...], ...]:
     """The ids of the system turns that are trained."""
     return tuple(tuple(training_ids(Dialogue(text), vocabulary)[0]) for text in ("", *SYSTEMS))
+
+
+def save_ragged(path: Path, rows: Sequence[Sequence[int]]) -> None:
+    """Rows of different lengths as one array and where each ends."""
+    flat = np.array([token for row in rows for token in row], dtype=np.int32)
+    np.savez(path, flat=flat, ends=np.cumsum([len(row) for row in rows]))
+
+
+def load_ragged(path: Path) -> tuple[tuple[int, ...], ...]:
+    """What `save_ragged` wrote."""
+    with np.load(path) as file:
+        flat, ends = file["flat"].tolist(), file["ends"].tolist()
+    return tuple(tuple(flat[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=True))

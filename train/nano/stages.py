@@ -10,19 +10,28 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
 from transformers import GPTBigCodeForCausalLM
 
+from starchat_tui.dialogue import Mode
 from starchat_tui.prompts import text_of
 from starchat_tui.vocabulary import Vocabulary
-from train.nano import corpus, loop, making, model, rows, tokenizer
+from train.nano import card, corpus, loop, making, model, rows, score, tokenizer
 from train.nano.config import Sizes
 from train.nano.dialogues.family import Sample
 from train.nano.preambles import PREAMBLES
 
 HERE = Path(__file__).parent
+SHIPPED = (
+    "config.json",
+    "generation_config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +68,9 @@ class Stages:
         return self._cached("tokenizer", parts, self._tokenizer)
 
     def base_rows(self) -> Path:
-        """The token stream of the Python files, as python.npy."""
-        return self._cached("rows", [self.tokenizer().name], self._base_rows)
+        """Everything as ids: python.npy, transcripts.npz, and the dialogues' ids and labels."""
+        parts = [self.tokenizer().name, _code("rows.py")]
+        return self._cached("rows", parts, self._base_rows)
 
     def base(self) -> Path:
         """The exported base model, with its progress."""
@@ -76,6 +86,32 @@ class Stages:
         """The exported chat model, with its progress."""
         parts = [self.base().name, self._sizes("finetune"), _code("rows.py")]
         return self._cached("chat", parts, self._chat)
+
+    def scores(self) -> Path:
+        """scores.json: both models in their modes, on everything held out."""
+        code = _code("score.py", "answering.py", "checking.py", "runner.py", "twenty.yaml")
+        parts = [self.chat().name, self._sizes("asked"), text_of("ta"), code]
+        return self._cached("scores", parts, self._scores)
+
+    def weights(self, target: Path) -> Path:
+        """Both models with their cards, in `target`, as the package ships them."""
+        made: dict[Mode, Path] = {"ta": self.base(), "chat": self.chat()}
+        facts = card.Facts(
+            corpus=_read(self.corpus() / "counts.json"),
+            made=_read(self.dialogues() / "made.json"),
+            scores=_read(self.scores() / "scores.json"),
+            progress={mode: _read(folder / "progress.json") for mode, folder in made.items()},
+            parameters=model.parameters(self.chat()),
+            window=self.sizes.model.n_positions,
+        )
+        for mode, folder in made.items():
+            into = target / score.MODES[mode]
+            into.mkdir(parents=True, exist_ok=True)
+            for name in SHIPPED:
+                shutil.copy(folder / name, into / name)
+            (into / "README.md").write_text(card.text(mode, facts))
+            _write(into / "scores.json", facts.scores[mode])
+        return target
 
     def _sizes(self, *names: str) -> str:
         return json.dumps({name: asdict(self.sizes)[name] for name in names}, sort_keys=True)
@@ -129,6 +165,12 @@ class Stages:
             stream += bpe.encode(text).ids
             stream.append(end)
         np.save(folder / "python.npy", np.array(stream, dtype=np.uint16))
+        vocabulary, samples = self.vocabulary(), self._side("train")
+        spoken = [rows.transcript(sample, vocabulary) for sample in samples]
+        rows.save_ragged(folder / "transcripts.npz", spoken)
+        parts = [rows.chat_part(sample, vocabulary) for sample in samples]
+        rows.save_ragged(folder / "ids.npz", [ids for ids, _ in parts])
+        rows.save_ragged(folder / "labels.npz", [labels for _, labels in parts])
 
     def _base(self, folder: Path) -> None:
         vocabulary = self.vocabulary()
@@ -172,6 +214,14 @@ class Stages:
             shutil.copy(self.tokenizer() / file, folder / file)
         _write(folder / "progress.json", asdict(progress))
 
+    def _scores(self, folder: Path) -> None:
+        made: dict[Mode, Path] = {"chat": self.chat(), "ta": self.base()}
+        result = {
+            mode: score.scores(weights, mode, self.dialogues(), self.sizes.asked)
+            for mode, weights in made.items()
+        }
+        _write(folder / "scores.json", result)
+
     def vocabulary(self) -> Vocabulary:
         """The tokenizer as the face uses it."""
         return Vocabulary.load(self.tokenizer() / "tokenizer.json")
@@ -181,7 +231,7 @@ class Stages:
         vocabulary = self.vocabulary()
         return rows.BaseRows(
             np.load(self.base_rows() / "python.npy"),
-            tuple(rows.transcript(sample, vocabulary) for sample in self._side("train")),
+            rows.load_ragged(self.base_rows() / "transcripts.npz"),
             rows.prompt_head(vocabulary, self.sizes.model.n_positions),
             tuple(tuple(vocabulary.text_ids(text)) for text in PREAMBLES),
         )
@@ -189,7 +239,9 @@ class Stages:
     def read_chat_rows(self) -> rows.ChatRows:
         """What the chat model is trained on."""
         vocabulary = self.vocabulary()
-        parts = tuple(rows.chat_part(sample, vocabulary) for sample in self._side("train"))
+        folder = self.base_rows()
+        ids, labels = (rows.load_ragged(folder / f"{name}.npz") for name in ("ids", "labels"))
+        parts = tuple(zip(ids, labels, strict=True))
         return rows.ChatRows(parts, rows.openings(vocabulary))
 
     def _python(self) -> list[str]:
@@ -206,6 +258,10 @@ def _code(*patterns: str) -> str:
     """What the named modules say, as part of a stage's name."""
     files = sorted(path for pattern in patterns for path in HERE.glob(pattern))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text())
 
 
 def _write(path: Path, value: object) -> None:

@@ -1,0 +1,189 @@
+"""The generator: what it teaches is right, checks can fail, nothing leaks across the split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from train.nano import making
+from train.nano.checking import check_all, code_of, drawn_by, read_only
+from train.nano.dialogues.family import Check, Draw, Exchange, Plot, Sample, is_held_out
+from train.nano.dialogues.phrasing import ask, identifier, third_person
+from train.nano.dialogues.registry import HELD_OUT, draw_samples, families
+from train.nano.dialogues.specs import functions
+from train.nano.dialogues.tables import phrases, table
+
+
+def drawn(*, each: int = 2, seed: int = 11) -> list[Sample]:
+    return [
+        family.sample(Draw(Random(f"{seed} {family.name} {turn}"), held_out_phrasing))
+        for family in families()
+        for held_out_phrasing in (False, True)
+        for turn in range(each)
+    ]
+
+
+def exchanges(samples: Iterable[Sample]) -> list[Exchange]:
+    return [exchange for sample in samples for exchange in sample.exchanges]
+
+
+def test_every_familys_reference_answers_pass_their_checks() -> None:
+    listed = exchanges(drawn())
+    verdicts = check_all((e.answer, e.check) for e in listed)
+    assert {e.question: v for e, v in zip(listed, verdicts, strict=True) if v} == {}
+    assert {"bugs", "plots", "classes", "follow-up", "talk"} <= {e.group for e in listed}
+
+
+def test_there_are_at_least_a_hundred_families_with_names_of_their_own() -> None:
+    names = [family.name for family in families()]
+    assert len(names) == len(set(names)) >= 100
+    assert set(names) >= HELD_OUT
+    assert len(HELD_OUT) >= len(names) // 13
+
+
+def test_another_answer_of_the_same_form_fails() -> None:
+    """Shuffled among the functions of a subject, reference answers are wrong nearly always."""
+    specs = [spec for spec in functions() if len(spec.params) == 1 and not spec.draws]
+    listed = [
+        exchanges([f.sample(Draw(Random(1)))])[0]
+        for f in families()
+        if f.name in {spec.name for spec in specs}
+    ]
+    pairs = [(other.answer, e.check) for e, other in pairwise(listed)]
+    wrong = [verdict for verdict in check_all(pairs) if verdict]
+    assert len(wrong) >= 0.95 * len(pairs)
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        ("def f(x):\n    return x + 1", ""),
+        ("def g(x):\n    return x + 1", ""),
+        ("def f(x):\n    return x", "$f(1) is 1, not 2"),
+        ("def f(x):\n    return float(x + 1)", "$f(1) is 2.0, not 2"),
+        ("def f(x)\n    return x", "SyntaxError"),
+        ("raise SystemExit", "SystemExit"),
+        ("def f(x):\n    while True: pass", "took too long or died"),
+        ("def f(x):\n    return 'x' * 10**10", "MemoryError"),
+    ],
+)
+def test_code_is_run_and_its_results_compared(code: str, verdict: str) -> None:
+    check = Check(probes=(("$f(1)", "2"),), name="f")
+    (found,) = check_all([(f"```python\n{code}\n```", check)])
+    assert found.startswith(verdict)
+    assert bool(found) == bool(verdict)
+
+
+def test_a_name_that_the_question_fixed_must_be_used() -> None:
+    check = Check(probes=(("$f(1)", "2"),), name="f", named=True)
+    (found,) = check_all([("```python\ndef g(x):\n    return x + 1\n```", check)])
+    assert "NameError" in found
+
+
+def test_one_jobs_damage_does_not_reach_the_next() -> None:
+    vandal = "```python\nimport builtins\nbuiltins.len = lambda x: 0\nprint(1)\n```"
+    honest = "```python\nprint(len([1, 2]))\n```"
+    checks = [(vandal, Check(stdout="1")), (honest, Check(stdout="2"))]
+    assert check_all(checks) == ["", ""]
+
+
+def test_an_answer_without_code_is_wrong_where_code_is_asked_for() -> None:
+    assert read_only("Use `sum`.", Check(stdout="1")) == "no code"
+
+
+def test_a_fence_that_never_closes_still_counts_as_code() -> None:
+    assert code_of("x\n```python\nprint(1)") == "print(1)"
+
+
+PROGRAM = """import matplotlib.pyplot as plt
+
+names = ["a", "b"]
+sizes = [1, 2]
+
+plt.bar(names, sizes, color="red")
+plt.title("T")
+plt.show()
+"""
+
+
+def test_what_a_program_draws_is_read_from_its_syntax() -> None:
+    assert drawn_by(PROGRAM) == Plot("bar", (("a", "b"), (1, 2)), title="T")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("[1, 2]", "[1, 3]"),
+        ('"T"', '"t"'),
+        ("plt.bar", "plt.plot"),
+        ("plt.show()", ""),
+        ("import matplotlib.pyplot as plt", ""),
+        ("names = ", "labels = "),
+    ],
+)
+def test_a_plot_of_anything_else_is_wrong(change: tuple[str, str]) -> None:
+    check = Check(plot=Plot("bar", (("a", "b"), (1, 2)), title="T"))
+    assert read_only(f"```python\n{PROGRAM}```", check) == ""
+    assert read_only(f"```python\n{PROGRAM.replace(*change)}```", check) != ""
+
+
+def test_nothing_scored_was_trained() -> None:
+    made = making.make(seed=3, count=400, scored=30)
+    trained = {making.key(sample) for sample in made.sides["train"]}
+    for side in making.SIDES[1:]:
+        assert made.sides[side]
+        assert not trained & {making.key(sample) for sample in made.sides[side]}
+    assert not HELD_OUT & {sample.family for sample in made.sides["train"]}
+    assert {sample.family for sample in made.sides["family"]} <= HELD_OUT
+
+
+def test_held_out_phrasings_are_only_drawn_on_their_side() -> None:
+    both = tuple(phrases("plain"))
+    assert 0 < sum(map(is_held_out, both)) < len(both) / 3
+    for side in (False, True):
+        found = {Draw(Random(n), side).phrase(both) for n in range(200)}
+        assert {is_held_out(text) for text in found} == {side}
+
+
+def test_the_same_seed_draws_the_same_conversations() -> None:
+    def draw(seed: int) -> list[Sample]:
+        return list(draw_samples(seed, 40, held_out_phrasing=False, held_out_families=False))
+
+    assert draw(1) == draw(1) != draw(2)
+
+
+def test_what_must_be_copied_is_never_misspelt() -> None:
+    for seed in range(300):
+        dice = Draw(Random(seed))
+        name = identifier(dice.rng)
+        assert name in ask(dice, "Write a function called {f} that returns something.", f=name)
+
+
+def test_samples_survive_the_file(tmp_path: Path) -> None:
+    samples = drawn(each=1)
+    path = tmp_path / "samples.jsonl"
+    making.save(samples, path)
+    assert making.load(path) == samples
+
+
+@pytest.mark.parametrize(
+    ("verb", "third"),
+    [
+        ("add up", "adds up"),
+        ("search it", "searches it"),
+        ("copy it", "copies it"),
+        ("do it", "does it"),
+        ("play it", "plays it"),
+    ],
+)
+def test_verbs_are_inflected(verb: str, third: str) -> None:
+    assert third_person(verb) == third
+
+
+def test_every_table_can_be_read() -> None:
+    for name in ("lists", "numbers", "strings", "classics", "concepts", "talk", "phrases"):
+        assert table(name)

@@ -1,0 +1,259 @@
+"""Tokenizer, rows, optimizer, loop and stages of the demo models."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+from transformers import GPTBigCodeForCausalLM
+
+from starchat_tui.dialogue import Dialogue
+from starchat_tui.template import IGNORED, ChatML, prompt_ids
+from starchat_tui.vocabulary import CHAT_TOKENS, Vocabulary
+from train.nano import circuit, config, loop, model, rows, score, tokenizer
+from train.nano.dialogues.family import Sample
+from train.nano.dialogues.registry import draw_samples
+from train.nano.optim import optimizers, orthogonal
+from train.nano.rows import Batch
+
+ROOT = Path(__file__).parents[3]
+SHAPE = config.Shape(n_embd=32, n_layer=2, n_head=2, n_positions=256)
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[Sample]:
+    return list(draw_samples(5, 1000, held_out_phrasing=False, held_out_families=False))
+
+
+@pytest.fixture(scope="module")
+def vocabulary(samples: list[Sample], tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    spoken = (f"{e.question}\n{e.answer}" for sample in samples[:200] for e in sample.exchanges)
+    tokenizer.save(tokenizer.trained(spoken, 640), folder, window=256)
+    return Vocabulary.load(folder / "tokenizer.json", grow=False)
+
+
+def test_special_tokens_come_first_and_dialogue_tokens_last(vocabulary: Vocabulary) -> None:
+    assert len(vocabulary) == 640
+    assert [vocabulary.control_id(token) for token in tokenizer.SPECIAL] == list(range(19))
+    assert [vocabulary.control_id(token) for token in CHAT_TOKENS] == [636, 637, 638, 639]
+    assert vocabulary.text_ids("2024") == [vocabulary.text_ids(digit)[0] for digit in "2024"]
+
+
+def test_a_thousand_dialogues_encode_and_come_back(
+    samples: list[Sample], vocabulary: Vocabulary
+) -> None:
+    for sample in samples:
+        ids, labels = rows.chat_part(sample, vocabulary)
+        learned = [label for label in labels if label != IGNORED]
+        assert vocabulary.decode(learned) == "".join(e.answer for e in sample.exchanges)
+        assert learned.count(vocabulary.end_id) == len(sample.exchanges)
+        said = vocabulary.decode(ids)
+        assert all(e.question in said for e in sample.exchanges)
+
+
+def test_a_chat_row_begins_as_a_prompt_does(samples: list[Sample], vocabulary: Vocabulary) -> None:
+    sample = samples[0]
+    ids, _ = rows.chat_part(sample, vocabulary)
+    asked = Dialogue().plus("user", sample.exchanges[0].question)
+    prompt = prompt_ids(asked, ChatML(vocabulary))
+    assert [*rows.openings(vocabulary)[0], *ids][: len(prompt)] == prompt
+
+
+def test_a_transcript_row_begins_as_the_prompt_does(
+    samples: list[Sample], vocabulary: Vocabulary
+) -> None:
+    ids = vocabulary.decode(rows.transcript(samples[0], vocabulary))
+    exchange = samples[0].exchanges[0]
+    wanted = f"\n\n-----\n\nHuman: {exchange.question}\n\nAssistant: {exchange.answer}"
+    assert ids.startswith(wanted)
+
+
+def test_rows_reach_every_position(vocabulary: Vocabulary, samples: list[Sample]) -> None:
+    parts = tuple(rows.chat_part(sample, vocabulary) for sample in samples[:50])
+    chat = rows.ChatRows(parts, rows.openings(vocabulary))
+    batch = chat.batch(Random(0), 1500, 64, window=256, transcript_share=0.0)
+    assert batch.ids.shape == batch.labels.shape == batch.positions.shape == (1500, 64)
+    assert batch.positions.min() == 0
+    assert batch.positions.max() == 255
+    assert (batch.positions[:, 1:] - batch.positions[:, :-1] == 1).all()
+    whole = chat.batch(Random(0), 2, 256, window=256, transcript_share=0.0)
+    assert (whole.positions[:, 0] == 0).all()
+
+
+def test_the_loss_is_that_of_transformers_on_learned_labels() -> None:
+    made = model.new(SHAPE, vocabulary=64, end_of_text=0, seed=1)
+    ids = torch.randint(0, 64, (2, 40), generator=torch.Generator().manual_seed(0))
+    labels = ids.clone()
+    labels[:, 5:20] = IGNORED
+    positions = torch.arange(40)[None].expand(2, 40)
+    with torch.no_grad():
+        ours = model.loss_of(made, rows.Batch(ids, labels, positions))
+        theirs = made(input_ids=ids, labels=labels, position_ids=positions, use_cache=False).loss
+    assert torch.allclose(ours, theirs, atol=1e-5)
+
+
+def test_an_update_of_muon_is_nearly_orthogonal() -> None:
+    matrix = torch.randn(24, 60, generator=torch.Generator().manual_seed(0))
+    for turned in (matrix, matrix.T):
+        values = torch.linalg.svdvals(orthogonal(turned))
+        assert orthogonal(turned).shape == turned.shape
+        assert values.min() > 0.5
+        assert values.max() < 1.4
+
+
+def test_the_turn_of_a_place_is_the_place_before() -> None:
+    waves = circuit.waves(200, 16)
+    assert torch.allclose(waves[1:] @ circuit.one_back(16), waves[:-1], atol=1e-5)
+
+
+def test_a_new_model_attends_to_the_token_before_and_to_the_last_match() -> None:
+    shape = config.Shape(n_embd=192, n_layer=2, n_head=4, n_positions=2048)
+    made = model.new(shape, vocabulary=512, end_of_text=0, seed=3)
+    made.set_attn_implementation("eager")
+    period, length = 34, 170
+    tokens = torch.randperm(512, generator=torch.Generator().manual_seed(0))[:period]
+    ids = tokens.repeat(length // period)[None]
+    with torch.no_grad():
+        before, match = (
+            layer[0, 0]
+            for layer in made(input_ids=ids, output_attentions=True, use_cache=False).attentions
+        )
+    later = torch.arange(period, length)
+    assert before[later, later - 1].mean() > 0.9
+    after = torch.stack(
+        [match[at, (at + 1) % period : at + 1 : period].sum() for at in later.tolist()]
+    )
+    assert after.mean() > 0.7
+
+
+def test_only_positions_learn_slowly() -> None:
+    made = model.new(SHAPE, vocabulary=64, end_of_text=0, seed=1)
+    muon, adamw = optimizers(made, muon=0.02, adam=0.003)
+    rates = {id(p): g["lr"] for o in (muon, adamw) for g in o.param_groups for p in g["params"]}
+    assert len(rates) == len(list(made.parameters()))
+    assert rates[id(made.transformer.wpe.weight)] == pytest.approx(0.003 / 100)
+    assert rates[id(made.transformer.wte.weight)] == 0.003
+    assert rates[id(made.get_parameter("transformer.h.0.mlp.c_fc.weight"))] == 0.02
+
+
+def schedule(steps: int) -> config.Schedule:
+    return replace(config.load("smoke").pretrain, steps=steps, rows=8, short=64, long_share=0.0)
+
+
+class Cycle:
+    """Rows that count round and round: what follows is always known."""
+
+    def batch(
+        self, rng: Random, rows: int, length: int, *, window: int, transcript_share: float
+    ) -> Batch:
+        starts = torch.tensor([[rng.randrange(60)] for _ in range(rows)])
+        ids = (starts + torch.arange(length)) % 60
+        return Batch(ids, ids, torch.arange(length).expand(rows, length))
+
+
+def test_training_lowers_the_loss(tmp_path: Path) -> None:
+    made = model.new(SHAPE, vocabulary=64, end_of_text=0, seed=1)
+    progress = loop.train(made, Cycle(), schedule(60), seed=1, checkpoint=tmp_path / "c.pt")
+    assert (progress.steps, progress.tokens) == (60, 60 * 8 * 64)
+    batch = Cycle().batch(Random(9), 4, 64, window=256, transcript_share=0.0)
+    with torch.no_grad():
+        assert model.loss_of(made, batch) < 1.0 < math.log(64)
+
+
+class Unplugged(Cycle):
+    """Rows that end the run after `left` batches, as a person would."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def batch(
+        self, rng: Random, rows: int, length: int, *, window: int, transcript_share: float
+    ) -> Batch:
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        return super().batch(rng, rows, length, window=window, transcript_share=transcript_share)
+
+
+def test_a_run_that_was_interrupted_ends_like_one_that_was_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fresh() -> GPTBigCodeForCausalLM:
+        return model.new(SHAPE, vocabulary=64, end_of_text=0, seed=1)
+
+    whole, resumed, path = fresh(), fresh(), tmp_path / "checkpoint.pt"
+    expected = loop.train(whole, Cycle(), schedule(12), seed=1, checkpoint=tmp_path / "whole.pt")
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(fresh(), Unplugged(7), schedule(12), seed=1, checkpoint=path)
+    progress = loop.train(resumed, Cycle(), schedule(12), seed=1, checkpoint=path)
+    assert (progress.steps, progress.tokens) == (expected.steps, expected.tokens)
+    for ours, theirs in zip(resumed.parameters(), whole.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_an_export_is_half_precision_tied_and_reads_back(tmp_path: Path) -> None:
+    made = model.new(SHAPE, vocabulary=64, end_of_text=0, seed=1)
+    model.export(made, tmp_path, ends=[63, 0])
+    back = model.read(tmp_path)
+    assert back.lm_head.weight.data_ptr() == back.transformer.wte.weight.data_ptr()
+    assert model.end_ids(tmp_path) == [63, 0]
+    stored = json.loads((tmp_path / "config.json").read_text())
+    assert stored["multi_query"] is True
+    size = (tmp_path / "model.safetensors").stat().st_size
+    assert 2 * model.parameters(tmp_path) <= size < 2 * model.parameters(tmp_path) + 10_000
+    for (name, ours), theirs in zip(
+        made.state_dict().items(), back.state_dict().values(), strict=True
+    ):
+        assert torch.allclose(ours, theirs, atol=1e-3), name
+
+
+def test_the_rate_rises_then_falls_to_its_floor() -> None:
+    shares = [loop.rate(share / 100, 0.1) for share in range(101)]
+    assert max(shares) == shares[10] == pytest.approx(1.0)
+    assert shares[100] == pytest.approx(loop.FLOOR)
+
+
+def test_intervals_hold_what_is_known() -> None:
+    low, high = score.wilson(80, 100)
+    assert (round(low, 3), round(high, 3)) == (0.711, 0.867)
+    assert score.wilson(0, 0) == (0.0, 1.0)
+
+
+def test_the_twenty_questions_can_be_answered_rightly() -> None:
+    asked = score.twenty()
+    assert len(asked) == 20
+    assert all(a.exchange.check.runs for a in asked)
+
+
+@pytest.mark.slow
+def test_every_stage_runs_in_ci(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "train.nano", "--smoke", "--build", str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    first = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=300
+    )
+    again = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=300
+    )
+    assert again.stdout == first.stdout
+    assert "making" not in again.stderr
+    folder = Path(first.stdout.strip()) / "nano-chat"
+    assert {file.name for file in folder.iterdir()} >= {
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "README.md",
+        "scores.json",
+    }
