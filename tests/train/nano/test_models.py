@@ -162,8 +162,8 @@ class Cycle:
 
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
     made = model.new(SHAPE, vocabulary=64, end_of_text=0, seed=1)
-    progress = loop.train(made, Cycle(), schedule(60), seed=1, checkpoint=tmp_path / "c.pt")
-    assert (progress.steps, progress.tokens) == (60, 60 * 8 * 64)
+    progress = loop.train(made, Cycle(), schedule(150), seed=1, checkpoint=tmp_path / "c.pt")
+    assert (progress.steps, progress.tokens) == (150, 150 * 8 * 64)
     batch = Cycle().batch(Random(9), 4, 64, window=256, transcript_share=0.0)
     with torch.no_grad():
         assert model.loss_of(made, batch) < 1.0 < math.log(64)
