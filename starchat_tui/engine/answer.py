@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from torch import Tensor
 
 from starchat_tui.engine import generate
-from starchat_tui.engine.detokenize import Stopper
+from starchat_tui.engine.detokenize import Decoder, Stopper
 from starchat_tui.engine.sampling import Sampler
 from starchat_tui.engine.shelf import Loaded
 from starchat_tui.errors import PromptTooLong, UsageError
@@ -86,7 +86,8 @@ class Answer:
 
     def _say(self, logits: Tensor, emit: Emit) -> tuple[str, str]:
         """Emit the answer; returns the text that was held back, and why the answer ended."""
-        decoder, stopper = self._loaded.codec.decoder(), Stopper(self._request.stop)
+        decoder = Decoder(self._loaded.vocabulary.bytes_of)
+        stopper = Stopper(self._request.stop)
         reason = "length"
         for token in self._tokens(logits):
             self.completed += 1
@@ -122,7 +123,7 @@ def readable(loaded: Loaded, prompt: tuple[int, ...] | str) -> tuple[int, ...]:
     Learned positions and embedding rows are looked up on the device, where one too far ends the
     process: raises `PromptTooLong` and `UsageError` before.
     """
-    ids = loaded.codec.ids(prompt) if isinstance(prompt, str) else prompt
+    ids = tuple(loaded.vocabulary.text_ids(prompt)) if isinstance(prompt, str) else prompt
     window, rows = loaded.model.window, loaded.model.vocabulary_size
     if not ids:
         raise UsageError("`prompt` holds no token", "send a text or a list of token ids")

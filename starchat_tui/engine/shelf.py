@@ -8,13 +8,13 @@ from pathlib import Path
 
 from starchat_tui.engine import device as devices
 from starchat_tui.engine import reference
-from starchat_tui.engine.detokenize import Codec
 from starchat_tui.engine.model import Model
 from starchat_tui.engine.prefix import GIB, PrefixCache
 from starchat_tui.engine.store import Store, key_of
 from starchat_tui.engine.weights import Checkpoint, Report, find
 from starchat_tui.errors import ModelUnavailable, OutOfMemory
 from starchat_tui.models import resolve
+from starchat_tui.vocabulary import Vocabulary
 from starchat_tui.wire import ModelCard
 
 
@@ -25,7 +25,8 @@ class Loaded:
     name: str
     model: Model
     prefix: PrefixCache
-    codec: Codec
+    tokenizer: Path
+    vocabulary: Vocabulary
     store: Store
     used: int = 0
 
@@ -65,7 +66,9 @@ class Shelf:
 
     def _load(self, name: str, report: Report) -> Loaded:
         checkpoint = find(resolve(name), report)
-        codec = Codec(tokenizer_file(checkpoint, self._cache / "tokenizers"))
+        tokenizer = tokenizer_file(checkpoint, self._cache / "tokenizers")
+        # The model has rows for the ids of the file, and for no others.
+        vocabulary = Vocabulary.load(tokenizer, grow=False)
         report("loading", 0, 0)
         placement = self._place(checkpoint)
         model = reference.load(checkpoint, placement, report)
@@ -73,7 +76,8 @@ class Shelf:
         model.extend([0], model.new_cache())
         key = key_of(checkpoint, placement.dtype, placement.quantize)
         store = Store(self._cache / "prefixes", key)
-        return Loaded(name, model, PrefixCache(model, budget=self._budget), codec, store)
+        prefix = PrefixCache(model, budget=self._budget)
+        return Loaded(name, model, prefix, tokenizer, vocabulary, store)
 
     def _place(self, checkpoint: Checkpoint) -> reference.Placement:
         """A place for a checkpoint; other models leave, oldest first, until there is one."""
@@ -102,7 +106,7 @@ class Shelf:
                 name=loaded.name,
                 window=loaded.model.window,
                 loaded=True,
-                tokenizer=str(loaded.codec.path),
+                tokenizer=str(loaded.tokenizer),
                 bytes=loaded.model.bytes,
             )
             for loaded in self._loaded.values()

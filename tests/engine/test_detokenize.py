@@ -7,10 +7,10 @@ import random
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, normalizers
+from tokenizers import Tokenizer
 
-from starchat_tui.engine.detokenize import ByteDecoder, Codec, Decoder, Stopper
-from starchat_tui.errors import ConfigError
+from starchat_tui.engine.detokenize import Decoder, Stopper
+from starchat_tui.vocabulary import Vocabulary
 from tests.fakes import CHAT_IDS, byte_tokenizer
 
 TEXT = "def größe(): return '🙂 ﬁn' # 日本語\r\n\té"
@@ -24,7 +24,7 @@ def test_bytes_are_exact_for_every_cut() -> None:
     data = TEXT.encode()
     for cut in range(len(data) + 1):
         parts = [data[:cut], data[cut:]]
-        assert decoded(ByteDecoder(parts.__getitem__), [0, 1]) == TEXT
+        assert decoded(Decoder(parts.__getitem__), [0, 1]) == TEXT
 
 
 def test_token_soup_is_what_decoding_at_the_end_gives() -> None:
@@ -32,83 +32,34 @@ def test_token_soup_is_what_decoding_at_the_end_gives() -> None:
     for _ in range(2_000):
         tokens = [dice.randbytes(dice.randrange(4)) for _ in range(dice.randrange(12))]
         whole = b"".join(tokens).decode(errors="replace")
-        assert decoded(ByteDecoder(tokens.__getitem__), list(range(len(tokens)))) == whole
+        assert decoded(Decoder(tokens.__getitem__), list(range(len(tokens)))) == whole
 
 
 def test_a_character_waits_for_its_last_byte() -> None:
-    said = [*map(ByteDecoder(lambda token: bytes([token])).feed, "é".encode())]
+    said = [*map(Decoder(lambda token: bytes([token])).feed, "é".encode())]
     assert said == ["", "é"]
 
 
 @pytest.fixture
-def byte_codec(tmp_path: Path) -> Codec:
+def vocabulary(tmp_path: Path) -> Vocabulary:
     (tmp_path / "tokenizer.json").write_text(json.dumps(byte_tokenizer()))
-    return Codec(tmp_path / "tokenizer.json")
+    return Vocabulary.load(tmp_path / "tokenizer.json")
 
 
-def test_a_byte_level_codec_goes_there_and_back(byte_codec: Codec) -> None:
-    assert decoded(byte_codec.decoder(), list(byte_codec.ids(TEXT))) == TEXT
+def test_text_goes_there_and_back(vocabulary: Vocabulary) -> None:
+    assert decoded(Decoder(vocabulary.bytes_of), vocabulary.text_ids(TEXT)) == TEXT
 
 
 def test_soup_of_starcoders_tokens_is_what_tokenizers_decodes(shared_data: Path) -> None:
     path = shared_data / "starcoder-vocabulary" / "tokenizer.json"
-    codec, theirs, dice = Codec(path), Tokenizer.from_file(str(path)), random.Random(0)
+    ours, theirs, dice = Vocabulary.load(path), Tokenizer.from_file(str(path)), random.Random(0)
     for _ in range(300):
         ids = dice.choices(range(49_152), k=30)
-        assert decoded(codec.decoder(), ids) == theirs.decode(ids, skip_special_tokens=True)
+        assert decoded(Decoder(ours.bytes_of), ids) == theirs.decode(ids, skip_special_tokens=True)
 
 
-def test_control_tokens_have_no_text_and_cannot_be_written(byte_codec: Codec) -> None:
-    assert decoded(byte_codec.decoder(), [104, CHAT_IDS[3], 105]) == "hi"
-    assert not set(byte_codec.ids("<|end|><|endoftext|>")) & set(CHAT_IDS)
-
-
-@pytest.fixture
-def piece_codec(tmp_path: Path) -> Codec:
-    """A SentencePiece-like vocabulary: spaces as marks, single bytes where it has no piece."""
-    pieces = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "▁the", "▁cat", "s", "é"]
-    pieces += ["t", "h", "e", "c", "a", "▁t", "▁th", "▁c", "▁ca", "at"]
-    merges = [("▁", "t"), ("▁t", "h"), ("▁th", "e"), ("▁", "c"), ("▁c", "a"), ("▁ca", "t")]
-    vocabulary = {piece: index for index, piece in enumerate(pieces)}
-    merges = [pair for pair in merges if "".join(pair) in vocabulary]
-    model = models.BPE(vocabulary, merges, unk_token="<unk>", byte_fallback=True)
-    tokenizer = Tokenizer(model)
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
-    )
-    tokenizer.decoder = decoders.Sequence(
-        [
-            decoders.Replace("▁", " "),
-            decoders.ByteFallback(),
-            decoders.Fuse(),
-            decoders.Strip(" ", 1, 0),
-        ]
-    )
-    tokenizer.save(str(tmp_path / "tokenizer.json"))
-    return Codec(tmp_path / "tokenizer.json")
-
-
-@pytest.mark.parametrize("text", ["the cats", "the é 🙂 cat", "日本 the", " the", ""])
-def test_other_vocabularies_stream_what_they_decode_at_the_end(
-    piece_codec: Codec, text: str
-) -> None:
-    ids = list(piece_codec.ids(text))
-    decoder = piece_codec.decoder()
-    pieces = [decoder.feed(token) for token in ids]
-    assert "".join([*pieces, decoder.finish()]) == text
-    assert "\N{REPLACEMENT CHARACTER}" not in "".join(pieces)
-
-
-def test_an_answer_that_ends_inside_a_character_is_replaced(piece_codec: Codec) -> None:
-    ids = list(piece_codec.ids("é🙂"))
-    assert decoded(piece_codec.decoder(), ids[:-1]).endswith("\N{REPLACEMENT CHARACTER}")
-
-
-def test_a_file_that_is_no_tokenizer_is_a_typed_error(tmp_path: Path) -> None:
-    for text in ("", "[]", "{"):
-        (tmp_path / "tokenizer.json").write_text(text)
-        with pytest.raises(ConfigError):
-            Codec(tmp_path / "tokenizer.json")
+def test_control_tokens_have_no_text(vocabulary: Vocabulary) -> None:
+    assert decoded(Decoder(vocabulary.bytes_of), [104, CHAT_IDS[3], 105]) == "hi"
 
 
 def cut_at_stop(text: str, stops: list[str]) -> str:
