@@ -11,7 +11,7 @@ from train.nano import config
 from train.nano.stages import Stages
 
 ROOT = Path(__file__).parents[2]
-STAGES = ("corpus", "dialogues", "tokenizer", "base_rows", "base", "chat", "scores")
+STAGES = ("corpus", "dialogues", "tokenizer", "base_rows", "base", "annealed", "chat", "scores")
 WEIGHTS = ROOT / "starchat_tui" / "weights"
 
 

@@ -30,6 +30,7 @@ class Facts:
     corpus: Mapping[str, Mapping[str, int]]
     made: Mapping[str, Any]
     scores: Mapping[Mode, Mapping[str, Any]]
+    pretrained: Mapping[str, float]
     progress: Mapping[Mode, Mapping[str, float]]
     parameters: int
     window: int
@@ -57,18 +58,21 @@ def text(mode: Mode, facts: Facts) -> str:
 
 
 def _size(mode: Mode, facts: Facts) -> list[str]:
-    base, chat = facts.progress["ta"], facts.progress["chat"]
-    lines = [
+    then = {
+        "chat": "Fine-tune on the dialogues in ChatML, several in one conversation",
+        "ta": "Then more transcripts, half of the steps in rows of the whole window",
+    }
+    return [
         "## Size and training",
         "",
         f"GPTBigCode with multi-query attention, {facts.parameters / 1e6:.2f}M parameters, "
-        f"half precision, a window of {facts.window:,} tokens trained at its full length.",
+        f"half precision, a window of {facts.window:,} tokens, trained at its full length.",
         "",
-        f"- Pre-training: {_run(base)}.",
+        f"- Pre-training on Python and transcripts: {_run(facts.pretrained)}.",
+        f"- {then[mode]}: {_run(facts.progress[mode])}.",
+        "- Made by `make nano`, on one CPU core, in single precision.",
+        "",
     ]
-    if mode == "chat":
-        lines.append(f"- Fine-tune: {_run(chat)}.")
-    return [*lines, "- Made by `make nano`, on one CPU core, in single precision.", ""]
 
 
 def _run(progress: Mapping[str, float]) -> str:

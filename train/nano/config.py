@@ -49,6 +49,7 @@ class Sizes:
     vocabulary: int
     model: Shape
     pretrain: Schedule
+    anneal: Schedule
     finetune: Schedule
     scored: int
     asked: int
@@ -62,6 +63,7 @@ def load(name: str, path: Path = SIZES) -> Sizes:
             **raw,
             "model": Shape(**raw["model"]),
             "pretrain": Schedule(**raw["pretrain"]),
+            "anneal": Schedule(**raw["anneal"]),
             "finetune": Schedule(**raw["finetune"]),
         }
     )

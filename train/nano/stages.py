@@ -82,6 +82,11 @@ class Stages:
         ]
         return self._cached("base", parts, self._base)
 
+    def annealed(self) -> Path:
+        """The base model that ships: trained on with more transcripts, behind long prompts."""
+        parts = [self.base().name, self._sizes("anneal")]
+        return self._cached("annealed", parts, self._annealed)
+
     def chat(self) -> Path:
         """The exported chat model, with its progress."""
         parts = [self.base().name, self._sizes("finetune"), _code("rows.py")]
@@ -90,16 +95,17 @@ class Stages:
     def scores(self) -> Path:
         """scores.json: both models in their modes, on everything held out."""
         code = _code("score.py", "answering.py", "checking.py", "runner.py", "twenty.yaml")
-        parts = [self.chat().name, self._sizes("asked"), text_of("ta"), code]
+        parts = [self.chat().name, self.annealed().name, self._sizes("asked"), text_of("ta"), code]
         return self._cached("scores", parts, self._scores)
 
     def weights(self, target: Path) -> Path:
         """Both models with their cards, in `target`, as the package ships them."""
-        made: dict[Mode, Path] = {"ta": self.base(), "chat": self.chat()}
+        made: dict[Mode, Path] = {"ta": self.annealed(), "chat": self.chat()}
         facts = card.Facts(
             corpus=_read(self.corpus() / "counts.json"),
             made=_read(self.dialogues() / "made.json"),
             scores=_read(self.scores() / "scores.json"),
+            pretrained=_read(self.base() / "progress.json"),
             progress={mode: _read(folder / "progress.json") for mode, folder in made.items()},
             parameters=model.parameters(self.chat()),
             window=self.sizes.model.n_positions,
@@ -189,6 +195,18 @@ class Stages:
         )
         self._finish(made, folder, [vocabulary.end_of_text_id], progress)
 
+    def _annealed(self, folder: Path) -> None:
+        made = model.read(self.base())
+        made.config.use_cache = False
+        progress = loop.train(
+            made,
+            self.read_base_rows(),
+            self.sizes.anneal,
+            seed=self.sizes.seed + 2,
+            checkpoint=folder / "checkpoint.pt",
+        )
+        self._finish(made, folder, [self.vocabulary().end_of_text_id], progress)
+
     def _chat(self, folder: Path) -> None:
         vocabulary = self.vocabulary()
         made = model.read(self.base())
@@ -215,7 +233,7 @@ class Stages:
         _write(folder / "progress.json", asdict(progress))
 
     def _scores(self, folder: Path) -> None:
-        made: dict[Mode, Path] = {"chat": self.chat(), "ta": self.base()}
+        made: dict[Mode, Path] = {"chat": self.chat(), "ta": self.annealed()}
         result = {
             mode: score.scores(weights, mode, self.dialogues(), self.sizes.asked)
             for mode, weights in made.items()
