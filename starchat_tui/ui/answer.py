@@ -45,6 +45,8 @@ class Answer(Column):
 
     def waiting(self, text: str) -> None:
         """Say what the engine does before the first word."""
+        if self.text:
+            return
         if not self._waiting.is_attached:
             self.mount(self._waiting)
         self._waiting.update(clean(text))
@@ -108,9 +110,10 @@ class Answer(Column):
 
     async def finish(self, text: str) -> None:
         """No more comes; where `text` differs from what arrived (a trimmed overrun) it is drawn."""
-        self._whole = True
-        if self._pace is not None:
-            self._pace.stop()
+        async with self._drawing:  # stopping the pace cancels a drawing that it has begun
+            self._whole = True
+            if self._pace is not None:
+                self._pace.stop()
         await self._flush()
         if text != self.text:
             await self._again(text)
@@ -132,3 +135,12 @@ class Answer(Column):
             self._fences, self._prose, self._cell = Fences(), None, None
             self.text = text
             await self._show(self._fences.feed(text))
+
+
+def preload() -> None:
+    """Import what the first answer needs, while the user reads the first frame."""
+    from starchat_tui.ui import prose
+    from starchat_tui.ui.highlight import lexer_of
+
+    prose.parser()
+    lexer_of("python")

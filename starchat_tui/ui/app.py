@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from starchat_tui.errors import StarChatError, UsageError
 from starchat_tui.events import Asked, Event, Failed, Finished, Said, Waiting
 from starchat_tui.session import Session
 from starchat_tui.ui import wording
-from starchat_tui.ui.answer import Answer
+from starchat_tui.ui.answer import Answer, preload
 from starchat_tui.ui.messages import DraftChanged, Submitted
 from starchat_tui.ui.recall import Draft, InputHistory
 from starchat_tui.ui.shell import Shell
@@ -47,7 +47,7 @@ class StarChatApp(Shell):
         Binding(
             "ctrl+c", "interrupt", "copy, stop, clear, leave", id="chat.interrupt", priority=True
         ),
-        Binding("ctrl+d", "leave", "leave, where nothing is typed", id="chat.leave"),
+        Binding("ctrl+d", "quit", "leave, where nothing is typed", id="chat.leave"),
         Binding("f1", "help", "the keys and commands", id="chat.help"),
         Binding("f2", "switch", "the other mode: chat or ta", id="chat.mode"),
         Binding("ctrl+n", "new", "a new conversation", id="chat.new"),
@@ -133,7 +133,7 @@ class StarChatApp(Shell):
         await self.stage.transcript.ask(text)
         await self._follow(self._session.say(text), text)
 
-    async def _follow(self, happening: AsyncIterator[Event], asked: str) -> None:
+    async def _follow(self, happening: AsyncGenerator[Event, None], asked: str) -> None:
         """Draw what happens until the answer ends, then ask what was sent in the meantime."""
         answer = await self.stage.transcript.answer()
         answer.waiting("…")
@@ -141,7 +141,7 @@ class StarChatApp(Shell):
         self.stage.status(activity="asking · Esc stops")
         stored = False
         try:
-            async with aclosing(happening):  # type: ignore[type-var]
+            async with aclosing(happening):
                 async for event in happening:
                     if isinstance(event, Failed) and not stored:
                         await self._never_asked(event, asked)
@@ -174,8 +174,15 @@ class StarChatApp(Shell):
         else:
             await self._failed(event, answer)
 
+    async def _end(self, answer: Answer, text: str) -> None:
+        """Draw the whole; an answer without a word is no turn."""
+        if text:
+            await answer.finish(text)
+        else:
+            await self.stage.transcript.take_back(question=False)
+
     async def _finished(self, event: Finished, answer: Answer) -> None:
-        await answer.finish(event.text)
+        await self._end(answer, event.text)
         speed = wording.speed(event.stats.tokens_per_second, event.stats.first_token)
         self.stage.status(activity=speed)
         if event.state != "done":
@@ -184,7 +191,7 @@ class StarChatApp(Shell):
             self.stage.unqueue()
 
     async def _failed(self, event: Failed, answer: Answer) -> None:
-        await answer.finish(event.text)
+        await self._end(answer, event.text)
         said = f"no whole answer: {event.error.message}"
         await self.stage.transcript.note(said, classes="state")
         self._tell(event.error)
@@ -204,8 +211,8 @@ class StarChatApp(Shell):
     # The status line
 
     def _refresh_status(self, pause: float = 0.0) -> None:
-        session = self._session
-        self.stage.status(model=session.model, mode=session.mode, demo=self._demo)
+        model, mode = self._session.model, self._session.mode
+        self.stage.status(model=model, mode=mode, demo=self._demo)
         self._count_after(pause)
 
     def on_draft_changed(self, message: DraftChanged) -> None:
@@ -285,10 +292,6 @@ class StarChatApp(Shell):
             self._asked_to_quit = self._clock()
             self.say("Press Ctrl+C again to leave")
 
-    def action_leave(self) -> None:
-        """Leave; the answer that is being written is kept as far as it came."""
-        self.exit()
-
     def action_help(self) -> None:
         """The keys and commands."""
         from starchat_tui.ui.dialogs import Reader
@@ -366,9 +369,7 @@ class StarChatApp(Shell):
 
     def _set_system(self, text: str) -> None:
         self._session.system = text
-        self.in_background(
-            partial(self.stage.transcript.note, f"system text: {text}"), group="note"
-        )
+        self._note(f"system text: {text}")
         self._refresh_status()
 
     def _show_prompt(self) -> None:
@@ -389,12 +390,3 @@ class StarChatApp(Shell):
         if plain and event.character and len(self.screen_stack) == 1:
             self.stage.composer.focus()
             self.stage.composer.insert(event.character)
-
-
-def preload() -> None:
-    """Import what the first answer needs, while the user reads the first frame."""
-    from starchat_tui.ui import prose
-    from starchat_tui.ui.highlight import lexer_of
-
-    prose.parser()
-    lexer_of("python")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import random
 
 from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
 
+from starchat_tui.fences import Event
 from starchat_tui.ui import app as app_module
 from starchat_tui.ui.answer import Answer
 from starchat_tui.ui.messages import LinkOpened
@@ -150,3 +152,25 @@ async def test_waiting_gives_way_to_the_answer() -> None:
         await bench.answer.draw()
         await pilot.pause()
         assert "loading" not in shown(bench)
+
+
+async def test_an_answer_that_ends_while_it_is_drawn_loses_nothing() -> None:
+    bench = Bench()
+    async with bench.run_test(size=(70, 20)) as pilot:
+        answer, show = bench.answer, bench.answer._show
+        drawing, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slowly(events: list[Event]) -> None:
+            drawing.set()
+            await go_on.wait()
+            await show(events)
+
+        answer._show = slowly  # type: ignore[method-assign]
+        answer.feed("```\nsome code\n```")
+        await drawing.wait()
+        ending = asyncio.create_task(answer.finish(answer.text))
+        await pilot.pause()
+        go_on.set()
+        await ending
+        await pilot.pause()
+        assert "some code" in shown(bench)

@@ -428,3 +428,26 @@ async def test_out_of_memory_before_the_first_word(
         await settled(pilot)
         await sees(app, "use `--quantize int4`")
     assert texts(session)[0] == ("user", "q", "done")
+
+
+async def test_an_answer_without_a_word_is_no_turn(
+    make: Make, make_session: Callable[..., Session], engine: ScriptedEngine
+) -> None:
+    app = make(session=make_session(window=1000, max_tokens=100))
+    async with app.run_test() as pilot:
+        engine.enqueue(OutOfMemory("No memory", ""))
+        await send(pilot, "0" * 100)
+        await settled(pilot)
+        assert not app.stage.transcript.query(Answer)
+        for number in range(1, 4):
+            engine.enqueue("y" * 100)
+            await send(pilot, f"{number}" * 200)
+            await settled(pilot)
+        transcript = app.stage.transcript
+        turns = [one for one in transcript.children if isinstance(one, Question | Answer)]
+        kept = app.stage.transcript.children[
+            app.stage.transcript.children.index(app.stage.transcript.query_one(Unseen)) + 1
+        ]
+        dropped = int(str(app.stage.transcript.query_one(Unseen).render()).split()[-3])
+        assert turns[dropped] is kept
+        assert isinstance(kept, Question)
