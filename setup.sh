@@ -2,12 +2,13 @@
 # Makes .venv ready to run, test and check; called again, it returns at once.
 #
 #   PYTHON       the interpreter to use (default: the first of 3.11 or later that is found)
-#   TORCH_INDEX  where PyTorch's CPU wheels are, for a Linux machine without an NVIDIA GPU
+#   TORCH_INDEX  the index of PyTorch's CPU wheels (its install page names it), for a Linux machine
+#                without an NVIDIA GPU where pip would fetch the CUDA build
 set -euo pipefail
 cd "$(dirname "$0")"
 
 TORCH="torch==2.13.0"
-CPU_WHEELS="${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}"
+CPU_WHEELS="${TORCH_INDEX:-}"
 STAMP=.venv/.made-from
 wanted="$(cat pyproject.toml setup.sh | cksum)"
 
@@ -79,8 +80,9 @@ torch() {
   pip freeze | grep -q "^$TORCH" && return
   say "installing PyTorch (this is the long part)"
   if [ "$(uname -s)" = Linux ] && ! have nvidia-smi && brings_cuda; then
-    pip install --index-url "$CPU_WHEELS" "$TORCH" && return
-    say "the CPU build could not be fetched from $CPU_WHEELS; taking the larger build with CUDA"
+    [ -n "$CPU_WHEELS" ] && pip install --index-url "$CPU_WHEELS" "$TORCH" && return
+    say "taking the build with CUDA, gigabytes this machine has no use for; for the small one set"
+    say "TORCH_INDEX to the index of PyTorch's CPU wheels, as PyTorch's install page gives it"
   fi
   pip install "$TORCH"
 }
