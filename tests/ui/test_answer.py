@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import random
 
+import pytest
 from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
 
@@ -11,6 +12,7 @@ from starchat_tui.ui import app as app_module
 from starchat_tui.ui.answer import Answer
 from starchat_tui.ui.messages import LinkOpened
 from starchat_tui.ui.prose import Prose
+from tests.scripted import cut
 from tests.test_clean import PAYLOADS
 from tests.ui.looking import shown
 
@@ -61,13 +63,14 @@ class Bench(App[None]):
         self.links.append(message.url)
 
 
-async def drawn(*pieces: str, final: str | None = None) -> str:
+async def drawn(*pieces: str, final: str | None = None, height: int = 50) -> str:
     """The screen after an answer that came in these pieces."""
     bench = Bench()
-    async with bench.run_test(size=(70, 50)) as pilot:
-        for piece in pieces:
+    async with bench.run_test(size=(100, height)) as pilot:
+        for number, piece in enumerate(pieces):
             bench.answer.feed(piece)
-            await bench.answer.draw()
+            if number % 50 == 0 or len(pieces) < 50:
+                await bench.answer.draw()
         await bench.answer.finish("".join(pieces) if final is None else final)
         await pilot.pause()
         return shown(bench)
@@ -106,14 +109,14 @@ async def test_blocks_of_an_answer_drawn_anew_keep_their_numbers() -> None:
     assert "copy 3" not in screen
 
 
-async def test_nothing_a_terminal_would_obey_reaches_the_screen() -> None:
-    for name, payload in PAYLOADS.items():
-        text = (
-            f"say {payload} and\n\n```python\n# {payload}\nx = '{payload}'\n```\n\n- {payload}x\n"
-        )
-        screen = await drawn(*text)
-        bad = [one for one in screen if one != "\n" and not one.isprintable()]
-        assert not bad, (name, bad)
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+async def test_nothing_a_terminal_would_obey_reaches_the_screen(size: int) -> None:
+    prose = "".join(f"- {name} {payload}x\n" for name, payload in PAYLOADS.items())
+    code = "".join(f"# {name} {payload}\n'{payload}'\n" for name, payload in PAYLOADS.items())
+    screen = await drawn(*cut(f"{prose}\n```python\n{code}```\n", size), height=120)
+    assert [one for one in screen if one != "\n" and not one.isprintable()] == []
+    for name in PAYLOADS:
+        assert screen.count(f" {name} ") == 2, name
 
 
 async def test_an_entity_cannot_bring_back_what_was_taken_out() -> None:
