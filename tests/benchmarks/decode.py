@@ -67,7 +67,7 @@ def measure() -> dict[str, float | int | str | bool]:
 
 def compared(loaded: Loaded) -> dict[str, float | int | str | bool]:
     """The figures of a loaded model."""
-    prompt = tuple(loaded.codec.ids(QUESTION))
+    prompt = tuple(loaded.vocabulary.text_ids(QUESTION))
     runs = [(engine(loaded, prompt), library(loaded, prompt)) for _ in range(REPEATS + 1)]
     # The first warms up.
     ours = [seconds for (_, seconds), _ in runs[1:]]
