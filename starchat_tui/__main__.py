@@ -73,6 +73,8 @@ def _unexpected(error: Exception) -> int:
 def _dispatch(given: list[str]) -> int:
     from starchat_tui import flags
 
+    if given[:1] == ["repl"]:
+        return _converse(flags.parse(given[1:]), lines=True)
     if given and given[0] in flags.SUBCOMMANDS:
         from starchat_tui import subcommands
 
@@ -83,7 +85,7 @@ def _dispatch(given: list[str]) -> int:
     return _converse(found)
 
 
-def _converse(found: argparse.Namespace) -> int:
+def _converse(found: argparse.Namespace, *, lines: bool = False) -> int:
     """Ask once, or open the chat, as the flags and the terminal have it."""
     from starchat_tui import flags, settings
     from starchat_tui.errors import UsageError
@@ -91,14 +93,20 @@ def _converse(found: argparse.Namespace) -> int:
     chosen, paths = settings.read(flags.chosen(found), os.environ)
     question = " ".join(word for word in found.words if word != "-")
     piped = _piped(bool(question), explicit="-" in found.words)
-    if (question or piped or found.file) and not found.interactive:
+    if (question or piped or found.file) and not (found.interactive or lines):
         return _ask(found, chosen, paths, question, piped)
     for flag, given in (("--json", found.json), ("-x", found.extract), ("-f", found.file)):
         if given:
             raise UsageError(f"{flag} needs a question", 'type one: starchat "why does it fail?"')
     if not (sys.stdout.isatty() and os.isatty(2)):
         raise UsageError("There is no question, and no terminal", 'starchat "why does it fail?"')
-    return _chat(found, chosen, paths, "\n\n".join(part for part in (question, piped) if part))
+    first = "\n\n".join(part for part in (question, piped) if part)
+    _take_keyboard()
+    if lines or chosen.accessible or os.environ.get("TERM") == "dumb":
+        return _lines(found, chosen, paths, first)
+    from starchat_tui import guard
+
+    return guard.watched(lambda: told(lambda: _screen(found, chosen, paths, first)))
 
 
 def _piped(asked: bool, *, explicit: bool) -> str:
@@ -172,15 +180,34 @@ def _colored(color: str) -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
 
 
-def _chat(found: argparse.Namespace, chosen: Settings, paths: Paths, question: str) -> int:
-    from starchat_tui import guard
-
+def _take_keyboard() -> None:
+    """Make the keyboard stdin again, where a pipe was and has been read to its end."""
     if not os.isatty(0):
-        # The pipe was read to its end; from here on the keyboard is stdin.
-        keyboard = os.open("/dev/tty", os.O_RDWR)
-        os.dup2(keyboard, 0)
+        os.dup2(os.open("/dev/tty", os.O_RDWR), 0)
         sys.stdin = sys.__stdin__ = os.fdopen(0)  # type: ignore[misc]
-    return guard.watched(lambda: told(lambda: _screen(found, chosen, paths, question)))
+
+
+def _lines(found: argparse.Namespace, chosen: Settings, paths: Paths, first: str) -> int:
+    import asyncio
+
+    from starchat_tui.ask import Terminal
+    from starchat_tui.recall import InputHistory
+    from starchat_tui.repl import Repl
+    from starchat_tui.wiring import make_session
+
+    accessible = chosen.accessible or os.environ.get("TERM") == "dumb"
+    terminal = Terminal(color=not (found.raw or accessible) and _colored(chosen.color))
+
+    async def talk() -> None:
+        session = make_session(chosen, paths)
+        if found.resume:
+            _resume(session, found, chosen)
+        recall = InputHistory(paths.input_history)
+        repl = Repl(session, terminal, recall, accessible=accessible, environ=os.environ)
+        await repl.run(first)
+
+    asyncio.run(talk())
+    return 0
 
 
 def _screen(found: argparse.Namespace, chosen: Settings, paths: Paths, question: str) -> int:
@@ -195,7 +222,9 @@ def _screen(found: argparse.Namespace, chosen: Settings, paths: Paths, question:
         demo=is_demo(chosen),
         theme=chosen.theme,
         input_history=paths.input_history,
+        draft=paths.draft,
         first_question=question,
+        environ=os.environ,
     )
     app.run()
     return app.return_code or 0

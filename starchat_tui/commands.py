@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from starchat_tui.errors import UsageError
 
@@ -110,3 +111,18 @@ def block_number(argument: str, count: int) -> int:
     if not argument.isdecimal() or not 1 <= int(argument) <= count:
         raise UsageError(f"There is no code block {argument}", f"they are numbered 1 to {count}")
     return int(argument)
+
+
+def save_new(path: Path, text: str) -> Path:
+    """Write `text` to a file that was not there; raises `UsageError` with the reason it cannot."""
+    target = path.expanduser()
+    try:
+        with target.open("x", encoding="utf-8", errors="surrogatepass", newline="") as file:
+            file.write(text if text.endswith("\n") else f"{text}\n")
+    except FileExistsError as error:
+        raise UsageError(f"`{target}` exists", "name a file that does not") from error
+    except OSError as error:
+        raise UsageError(
+            f"`{target}` cannot be written ({error.strerror})", "name another file"
+        ) from error
+    return target.absolute()

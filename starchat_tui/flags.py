@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from starchat_tui.errors import UsageError
 
 SUBCOMMANDS = {
+    "repl": "the chat line by line, in a terminal that only appends",
     "ls": "list the conversations, or those that hold some words",
     "show": "print a conversation",
     "rm": "delete conversations",
@@ -40,21 +41,10 @@ exit codes:
   141  the reader of a pipe went away
   143  SIGTERM"""
 
-SETTINGS_FLAGS = (
-    *("model", "chat_model", "ta_model", "mode", "system", "prompt", "tokenizer", "window"),
-    *("temperature", "top_p", "top_k", "repetition_penalty", "max_tokens", "seed", "stop"),
-    *(
-        "url",
-        "token",
-        "device",
-        "quantize",
-        "keep_alive",
-        "daemon",
-        "log",
-        "stats",
-        "color",
-        "theme",
-    ),
+SETTINGS_FLAGS = tuple(
+    "model chat_model ta_model mode system prompt tokenizer window temperature top_p top_k"
+    " repetition_penalty max_tokens seed stop url token device quantize keep_alive daemon log stats"
+    " color accessible theme".split()
 )
 """The flags that are settings; the others say what to do with the answer."""
 
@@ -179,6 +169,9 @@ def _add_output_flags(parser: argparse.ArgumentParser) -> None:
         *("-q", "--quiet"), dest="stats", action="store_const", const=False, help="no statistics"
     )
     group.add_argument("--color", choices=("auto", "always", "never"), help="colours")
+    group.add_argument(
+        "--accessible", action="store_const", const=True, help="line mode for screen readers"
+    )
     group.add_argument("--theme", help="the screen's theme")
     group.add_argument(
         "--fail-on-length", action="store_true", help="exit 4 where the answer is cut"

@@ -67,6 +67,8 @@ class Settings:
     """Whether token counts and speed are shown."""
     color: str = "auto"
     """auto, always or never."""
+    accessible: bool = False
+    """Line mode with labels instead of marks, for screen readers; also where ACCESSIBLE is set."""
     theme: str = "starchat-dark"
     """The theme of the screen."""
 
@@ -189,6 +191,8 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path) -> Se
         given = environ.get(f"STARCHAT_{name.upper()}")
         if given is not None:
             chosen[name] = _value(given, kind, f"STARCHAT_{name.upper()}")
+    if environ.get("ACCESSIBLE"):
+        chosen.setdefault("accessible", True)
     chosen |= {name: value for name, value in flags.items() if value is not None}
     settings = Settings(**chosen)
     _check(settings)

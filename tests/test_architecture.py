@@ -30,6 +30,8 @@ MAY_IMPORT = {
     "foreign": "dialogue errors template vocabulary",
     "prompts": "errors template",
     "models": "dialogue errors foreign",
+    "recall": "",
+    "clipboard": "clean",
     "paint": "clean fences",
     "client": "errors wire",
     "child": "client errors settings wire",
@@ -42,12 +44,12 @@ MAY_IMPORT = {
     "commands": "clean dialogue errors",
     "show": "clean dialogue errors history template vocabulary voice wire",
     "ask": "clean errors events fences paint session wire",
-    "repl": "ask clean commands dialogue errors fences history models paint session wire",
+    "repl": "ask clean clipboard commands dialogue errors events fences paint recall session",
     "engine": "clean errors models settings vocabulary wire",
-    "ui": "clean commands dialogue errors events fences history session wire",
+    "ui": "clean clipboard commands dialogue errors events fences history recall session wire",
     "subcommands": "ask child clean client dialogue engine errors flags history models session "
     "settings show voice wire wiring",
-    "__main__": "ask clean errors flags guard repl session settings subcommands ui wiring",
+    "__main__": "ask clean errors flags guard recall repl session settings subcommands ui wiring",
 }
 TRAIN_MAY_IMPORT = {"dialogue", "template", "vocabulary", "prompts", "client", "sandbox"}
 """Of the package, and for evaluation the last two; nothing of it imports `train`."""

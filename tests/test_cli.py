@@ -63,7 +63,9 @@ class Shell:
 
     def spawn(self, *argv: str, tokens: int = 6) -> pexpect.spawn[str]:
         """Ask the tiny model in a terminal."""
-        command = [*STARCHAT, "-m", str(self.model), "--max-tokens", str(tokens), *argv]
+        first, rest = (argv[:1], argv[1:]) if argv[0] == "repl" else ((), argv)
+        options = ["-m", str(self.model), "--max-tokens", str(tokens)]
+        command = [*STARCHAT, *first, *options, *rest]
         return pexpect.spawn(
             command[0],
             command[1:],
@@ -321,6 +323,18 @@ def test_prompt_prints_exactly_what_would_be_sent(shell: Shell) -> None:
     assert found["text"] == text
     assert len(found["ids"]) == found["prompt_tokens"]
     assert found["lookalikes"] == 1
+
+
+def test_the_line_mode_answers_stops_and_leaves(shell: Shell) -> None:
+    talk = shell.spawn("repl", tokens=400)
+    talk.expect("›")
+    talk.send("a question\r")
+    talk.expect("first after")
+    talk.send("\x04")
+    talk.expect(pexpect.EOF)
+    talk.close()
+    assert talk.exitstatus == 0
+    assert json.loads(shell.run("show", "--json").stdout)["turns"][0]["text"] == "a question"
 
 
 def test_load_ps_and_stop_tell_of_the_engine(shell: Shell) -> None:

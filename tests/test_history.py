@@ -40,6 +40,13 @@ def test_a_turn_comes_back_as_it_was_written(history: History) -> None:
     assert (found.mode, found.system, found.head) == ("ta", "be kind", stored.id)
 
 
+def test_a_lone_surrogate_costs_one_character(history: History) -> None:
+    name, (asked, answer) = conversation(history, "a\udcffb", "", title="\ud800")
+    history.write(answer, Turn("assistant", "x\udfff"), state="done")
+    assert [stored.turn.text for stored in history.path(name)] == ["a?b", "x?"]
+    assert asked < answer
+
+
 def test_an_answer_grows_in_place_and_keeps_its_statistics(history: History) -> None:
     name, (_, answer) = conversation(history, "q", "")
     history.write(answer, Turn("assistant", "a", (1,), "v"), state="partial")

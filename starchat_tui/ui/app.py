@@ -22,11 +22,11 @@ from starchat_tui.clean import clean
 from starchat_tui.dialogue import MODES, Mode
 from starchat_tui.errors import StarChatError, UsageError
 from starchat_tui.events import Asked, Event, Failed, Finished, Said, Waiting
+from starchat_tui.recall import Draft, InputHistory
 from starchat_tui.session import Session
 from starchat_tui.ui import wording
 from starchat_tui.ui.answer import Answer, preload
 from starchat_tui.ui.messages import DraftChanged, Submitted
-from starchat_tui.ui.recall import Draft, InputHistory
 from starchat_tui.ui.shell import Shell
 from starchat_tui.ui.stage import Stage
 from starchat_tui.ui.welcome import Welcome

@@ -11,8 +11,8 @@ from textual.widgets import TextArea
 
 from starchat_tui.clean import clean
 from starchat_tui.commands import COMMANDS
+from starchat_tui.recall import InputHistory
 from starchat_tui.ui.messages import DraftChanged, Submitted
-from starchat_tui.ui.recall import InputHistory
 
 PASTE_LINES = 5
 """A paste of more lines than this is folded."""

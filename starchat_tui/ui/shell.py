@@ -14,8 +14,8 @@ from textual.app import App
 from textual.keys import Keys
 from textual.worker import WorkerFailed
 
+from starchat_tui import clipboard
 from starchat_tui.errors import StarChatError, UsageError
-from starchat_tui.ui import clipboard
 from starchat_tui.ui.messages import CopyRequested, LinkOpened
 from starchat_tui.ui.theme import DARK, LIGHT, NAMES
 

@@ -9,8 +9,9 @@ from typing import Any
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from starchat_tui.commands import block_number
+from starchat_tui.commands import block_number, save_new
 from starchat_tui.errors import UsageError
+from starchat_tui.recall import InputHistory
 from starchat_tui.ui.banner import Banner, Queue
 from starchat_tui.ui.composer import Composer
 from starchat_tui.ui.messages import (
@@ -19,7 +20,6 @@ from starchat_tui.ui.messages import (
     EarlierRequested,
     ExampleChosen,
 )
-from starchat_tui.ui.recall import InputHistory
 from starchat_tui.ui.status import StatusLine
 from starchat_tui.ui.transcript import Transcript
 from starchat_tui.ui.welcome import Welcome
@@ -118,18 +118,3 @@ class Stage(Vertical):
             raise UsageError("`/save` needs a number and a file", "give `/save 1 example.py`")
         blocks = self.transcript.code_blocks
         return save_new(Path(name.strip()), blocks[block_number(number, len(blocks)) - 1].code)
-
-
-def save_new(path: Path, text: str) -> Path:
-    """Write `text` to a file that was not there; raises `UsageError` with the reason it cannot."""
-    target = path.expanduser()
-    try:
-        with target.open("x", encoding="utf-8", errors="surrogatepass", newline="") as file:
-            file.write(text if text.endswith("\n") else f"{text}\n")
-    except FileExistsError as error:
-        raise UsageError(f"`{target}` exists", "name a file that does not") from error
-    except OSError as error:
-        raise UsageError(
-            f"`{target}` cannot be written ({error.strerror})", "name another file"
-        ) from error
-    return target.absolute()

@@ -14,7 +14,7 @@ from starchat_tui.ui.app import StarChatApp
 from starchat_tui.ui.dialogs import LinkDialog, Reader
 from starchat_tui.ui.library import ago
 from starchat_tui.ui.messages import LinkOpened
-from starchat_tui.ui.stage import save_new
+from starchat_tui.commands import save_new
 from starchat_tui.ui.welcome import EXAMPLES, Example
 from tests.scripted import ScriptedEngine
 from tests.ui.conftest import Make

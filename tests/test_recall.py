@@ -3,7 +3,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from starchat_tui.ui.recall import KEPT, InputHistory
+from starchat_tui.recall import KEPT, InputHistory
 
 
 def test_lines_are_walked_back_and_forward_to_the_draft() -> None:

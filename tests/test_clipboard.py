@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.ui.clipboard import OSC52_LIMIT, TERMINAL, Route, copy, report, routes
+from starchat_tui.clipboard import OSC52_LIMIT, TERMINAL, Route, copy, report, routes
 
 
 def has(*names: str) -> dict[str, str]:
@@ -49,7 +49,7 @@ async def test_the_first_program_that_takes_it_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_program_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("starchat_tui.ui.clipboard.TIMEOUT", 0.1)
+    monkeypatch.setattr("starchat_tui.clipboard.TIMEOUT", 0.1)
     wrote: list[str] = []
     assert await copy("x", [Route("hung", ("sleep", "60")), TERMINAL], wrote.append) == TERMINAL
 

@@ -21,6 +21,11 @@ class InputHistory:
         self._draft: str | None = None
         """What stood in the composer when the walk began; None outside a walk."""
 
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """The lines, oldest first."""
+        return tuple(self._entries)
+
     def add(self, text: str) -> None:
         """Remember a line, also for the next time; the same one twice running counts once."""
         self.leave()
