@@ -211,6 +211,7 @@ def _lines(found: argparse.Namespace, chosen: Settings, paths: Paths, first: str
 
 
 def _screen(found: argparse.Namespace, chosen: Settings, paths: Paths, question: str) -> int:
+    from starchat_tui import models
     from starchat_tui.ui.app import StarChatApp
     from starchat_tui.wiring import is_demo, make_session
 
@@ -224,6 +225,7 @@ def _screen(found: argparse.Namespace, chosen: Settings, paths: Paths, question:
         input_history=paths.input_history,
         draft=paths.draft,
         first_question=question,
+        advice=lambda: models.advice(models.machine()),
         environ=os.environ,
     )
     app.run()

@@ -49,7 +49,8 @@ MAY_IMPORT = {
     "ui": "clean clipboard commands dialogue errors events fences history recall session wire",
     "subcommands": "ask child clean client dialogue engine errors flags history models session "
     "settings show voice wire wiring",
-    "__main__": "ask clean errors flags guard recall repl session settings subcommands ui wiring",
+    "__main__": "ask clean errors flags guard models recall repl session settings subcommands ui "
+    "wiring",
 }
 TRAIN_MAY_IMPORT = {"dialogue", "template", "vocabulary", "prompts", "client", "sandbox"}
 """Of the package, and for evaluation the last two; nothing of it imports `train`."""

@@ -70,6 +70,7 @@ class StarChatApp(Shell):
         input_history: Path | None,
         draft: Path | None = None,
         first_question: str = "",
+        advice: Callable[[], str] | None = None,
         environ: Mapping[str, str] = MappingProxyType({}),
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -77,6 +78,7 @@ class StarChatApp(Shell):
         self._session = session
         self._demo = demo
         self._first_question = first_question
+        self._advice = advice
         self._clock = clock
         self.busy = False
         """Whether an answer is being written."""
@@ -90,7 +92,7 @@ class StarChatApp(Shell):
         yield self.stage
 
     def _welcome(self) -> Welcome:
-        return Welcome(model=self._session.model, demo=self._demo)
+        return Welcome(model=self._session.model, demo=self._demo, advice=self._advice)
 
     async def on_mount(self) -> None:
         """The resumed conversation, the first question."""

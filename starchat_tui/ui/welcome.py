@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -41,10 +43,12 @@ class Example(Static, can_focus=True):
 class Welcome(Vertical):
     """Who answers, what to try, and how to get a larger model where this one is a demo."""
 
-    def __init__(self, *, model: str, demo: bool) -> None:
+    def __init__(self, *, model: str, demo: bool, advice: Callable[[], str] | None = None) -> None:
         super().__init__()
         self._model = model
         self._demo = demo
+        self._advice = advice
+        """Which real model this machine can hold."""
 
     def compose(self) -> ComposeResult:
         """A heading, the demo's own words, three questions."""
@@ -55,6 +59,17 @@ class Welcome(Vertical):
         yield Static("Try", markup=False, classes="welcome--try")
         for text in EXAMPLES:
             yield Example(text)
+        # The last line: it comes when the machine has been asked, and must move nothing.
+        yield Static("", markup=False, classes="welcome--fits")
+
+    def on_mount(self) -> None:
+        """Ask the machine what fits it, beside the first frame: that may take a moment."""
+        if self._demo and self._advice is not None:
+            self.run_worker(self._advise(self._advice))
+
+    async def _advise(self, advice: Callable[[], str]) -> None:
+        text = clean(await asyncio.to_thread(advice))
+        self.query_one(".welcome--fits", Static).update(Content(text))
 
 
 _PLAIN = Content("Ask about code. Everything stays on this machine.")

@@ -76,6 +76,7 @@ def make(session: Session, typed: Path) -> Make:
             input_history=typed,
             draft=typed.with_name("draft.md"),
             first_question=first_question,
+            advice=lambda: "This machine (24 GB and no GPU) fits `starchat --model some-model`",
             clock=clock,
         )
 
