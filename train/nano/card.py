@@ -15,8 +15,8 @@ SIDES = {
     "twenty": "twenty simple questions",
 }
 WHAT: dict[Mode, str] = {
-    "chat": "nano-chat is nano-base, fine-tuned on ChatML dialogues (`chat` mode): only the "
-    "assistant's words and its end token were learned.",
+    "chat": "nano-chat is fine-tuned on ChatML dialogues (`chat` mode) from the pre-trained model "
+    "that nano-base comes from: only the assistant's words and its end token were learned.",
     "ta": "nano-base is pre-trained on Python and on plain-text transcripts; it continues the "
     "technical-assistant prompt (`ta` mode) and never saw a chat. The text of that prompt, as the "
     "package ships it, was among its training rows.",
@@ -70,7 +70,7 @@ def _size(mode: Mode, facts: Facts) -> list[str]:
         "",
         f"- Pre-training on Python and transcripts: {_run(facts.pretrained)}.",
         f"- {then[mode]}: {_run(facts.progress[mode])}.",
-        "- Made by `make nano`, on one CPU core, in single precision.",
+        "- Made by the stages of `make nano`, on one CPU core, in single precision.",
         "",
     ]
 
@@ -112,7 +112,8 @@ def _scores(scores: Mapping[str, Any]) -> list[str]:
         "## Scores",
         "",
         "Answers at temperature 0, right when their code runs and gives what the question asks for "
-        "(Wilson intervals of 95 %):",
+        "(Wilson intervals of 95 %). A follow-up stands behind the reference answers of the turns "
+        "before it.",
         "",
         "| asked | group | right | of | share | interval |",
         "|---|---|---:|---:|---:|---|",
