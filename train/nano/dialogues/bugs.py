@@ -15,14 +15,7 @@ OPERATORS = {
     "multiply": ("*", "multiplies", "multiplying", ("multiply", "times", "product", "mul")),
     "divide": ("/", "divides", "dividing", ("divide", "quotient", "div", "ratio")),
 }
-LETTER_PAIRS = (
-    ("a", "b"),
-    ("x", "y"),
-    ("first", "second"),
-    ("left", "right"),
-    ("m", "n"),
-    ("p", "q"),
-)
+LETTER_PAIRS = tuple(zip("a x first left m p".split(), "b y second right n q".split(), strict=True))
 LISTS = "numbers values items data xs nums elements scores prices".split()
 ITEMS = "item value element entry v".split()
 Probes = tuple[tuple[str, str], ...]
@@ -43,7 +36,6 @@ class Bug:
 def families() -> tuple[Family, ...]:
     """Every kind of bug."""
     makers: tuple[Callable[[Draw], Bug], ...] = (
-        _operator,
         _operator,
         _missing_return,
         _start_value,

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import Random
 
 from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
 from train.nano.dialogues.functions import WELCOME
+from train.nano.dialogues.given import (
+    numbers_of,
+    print_evens,
+    print_list,
+    printing,
+    reducing,
+    sort_these,
+    squares,
+)
 from train.nano.dialogues.phrasing import NOUNS, PEOPLE, ask, identifier
 from train.nano.dialogues.plots import THINGS
 from train.nano.dialogues.tables import phrases
@@ -19,11 +27,11 @@ def families() -> tuple[Family, ...]:
     makers: dict[str, Maker] = {
         "print_range": _print_range,
         "print_text": _print_text,
-        "print_list": _print_list,
-        "sort_these": _sort_these,
-        "sum_these": _sum_these,
-        "largest_of_these": _largest_of_these,
-        "squares": _squares,
+        "print_list": print_list,
+        "sort_these": sort_these,
+        "sum_these": reducing("sum_these"),
+        "largest_of_these": reducing("largest_of_these"),
+        "squares": squares,
         "make_pairs": _make_pairs,
         "greet": _greet,
         "while_loop": _while_loop,
@@ -32,9 +40,9 @@ def families() -> tuple[Family, ...]:
         "arithmetic": _arithmetic,
         "random_number": _random_number,
         "if_else": _if_else,
-        "reverse_these": _reverse_these,
-        "length_of": _length_of,
-        "print_evens": _print_evens,
+        "reverse_these": reducing("reverse_these"),
+        "length_of": reducing("length_of"),
+        "print_evens": print_evens,
         "append_item": _append_item,
         "lambda": _lambda,
         "try_except": _try_except,
@@ -58,18 +66,6 @@ def drawer(maker: Maker) -> Callable[[Draw], tuple[Exchange, ...]]:
     return draw
 
 
-def _printing(question: str, before: str, code: str, stdout: str, after: str = "") -> Exchange:
-    return Exchange(question, answer(before, code, after), Check(stdout=stdout), "scripts")
-
-
-def _numbers(rng: Random, least: int = 3, most: int = 7) -> list[int]:
-    return [rng.randint(0, rng.choice((9, 99, 999))) for _ in range(rng.randint(least, most))]
-
-
-def _told(dice: Draw, values: list[int]) -> str:
-    return str(values) if dice.chance(0.6) else ", ".join(map(str, values))
-
-
 def _print_range(dice: Draw) -> Exchange:
     low = dice.rng.choice((0, 1, 1, 1, 5, 10, dice.rng.randint(0, 90)))
     high = low + dice.rng.randint(2, 30)
@@ -80,7 +76,7 @@ def _print_range(dice: Draw) -> Exchange:
         b=high,
     )
     code = f"for i in range({low}, {high + 1}):\n    print(i)"
-    return _printing(
+    return printing(
         question,
         "This loop prints each number:",
         code,
@@ -106,7 +102,7 @@ def _print_text(dice: Draw) -> Exchange:
             t=text,
             n=n,
         )
-        return _printing(
+        return printing(
             question,
             f"The loop runs {n} times:",
             f'for _ in range({n}):\n    print("{text}")',
@@ -117,106 +113,7 @@ def _print_text(dice: Draw) -> Exchange:
         dice.phrase(phrases("print_text")),
         t=text,
     )
-    return _printing(question, "Use `print`:", f'print("{text}")', text)
-
-
-def _print_list(dice: Draw) -> Exchange:
-    things = dice.rng.sample(sorted({*THINGS, *PEOPLE}), dice.rng.randint(2, 5))
-    name = dice.rng.choice(("names", "items", "words", "things", "colors", "fruits"))
-    listed = "[" + ", ".join(f'"{t}"' for t in things) + "]"
-    question = ask(
-        dice,
-        dice.phrase(phrases("print_list")),
-        l=listed,
-        p=", ".join(things),
-    )
-    code = f"{name} = {listed}\n\nfor item in {name}:\n    print(item)"
-    code = code.replace(name, "items")
-    return _printing(question, "The loop prints one item at a time:", code, "\n".join(things))
-
-
-def _sort_these(dice: Draw) -> Exchange:
-    values = _numbers(dice.rng)
-    down = dice.chance(0.3)
-    manner = (
-        dice.rng.choice((" in descending order", " from high to low", " in reverse order"))
-        if down
-        else ""
-    )
-    question = ask(
-        dice,
-        dice.phrase(phrases("sort_these")) + manner + dice.rng.choice(("", ".", "?")),
-        l=_told(dice, values),
-    )
-    code = f"numbers = {values}\nprint(sorted(numbers{', reverse=True' if down else ''}))"
-    return _printing(question, "Use `sorted`:", code, str(sorted(values, reverse=down)))
-
-
-def _reducing(
-    dice: Draw,
-    asks: tuple[str, ...],
-    before: str,
-    call: str,
-    result: Callable[[list[int]], object],
-) -> Exchange:
-    values = _numbers(dice.rng)
-    question = ask(dice, dice.phrase(asks), l=_told(dice, values))
-    return _printing(question, before, f"numbers = {values}\nprint({call})", str(result(values)))
-
-
-def _sum_these(dice: Draw) -> Exchange:
-    return _reducing(
-        dice,
-        phrases("sum_these"),
-        "Use `sum`:",
-        "sum(numbers)",
-        sum,
-    )
-
-
-def _largest_of_these(dice: Draw) -> Exchange:
-    return _reducing(
-        dice,
-        phrases("largest_of_these"),
-        "Use `max`:",
-        "max(numbers)",
-        max,
-    )
-
-
-def _reverse_these(dice: Draw) -> Exchange:
-    return _reducing(
-        dice,
-        phrases("reverse_these"),
-        "The slice `[::-1]` reverses a list:",
-        "numbers[::-1]",
-        lambda v: v[::-1],
-    )
-
-
-def _length_of(dice: Draw) -> Exchange:
-    return _reducing(
-        dice,
-        phrases("length_of"),
-        "Use `len`:",
-        "len(numbers)",
-        len,
-    )
-
-
-def _squares(dice: Draw) -> Exchange:
-    n = dice.rng.randint(3, 40)
-    cube = dice.chance(0.3)
-    word, power = ("cubes", 3) if cube else ("squares", 2)
-    question = ask(
-        dice,
-        dice.phrase(tuple(p.replace("{word}", word) for p in phrases("squares"))),
-        n=n,
-    )
-    code = f"{word} = [i ** {power} for i in range(1, {n + 1})]\nprint({word})"
-    return _printing(
-        question, "A list comprehension does it:", code, str([i**power for i in range(1, n + 1)])
-    )
+    return printing(question, "Use `print`:", f'print("{text}")', text)
 
 
 def _make_pairs(dice: Draw) -> Exchange:
@@ -274,7 +171,7 @@ def _while_loop(dice: Draw) -> Exchange:
         n=n,
     )
     code = f"i = {a}\nwhile i <= {n}:\n    print(i)\n    i += 1"
-    return _printing(
+    return printing(
         question,
         "The loop runs as long as the condition holds:",
         code,
@@ -290,7 +187,7 @@ def _times_table(dice: Draw) -> Exchange:
         k=k,
     )
     code = f'for i in range(1, 11):\n    print({k}, "x", i, "=", {k} * i)'
-    return _printing(
+    return printing(
         question,
         f"This prints the table of {k}:",
         code,
@@ -330,7 +227,7 @@ def _arithmetic(dice: Draw) -> Exchange:
         b=b,
         o=dice.rng.choice(words),
     )
-    return _printing(
+    return printing(
         question,
         "Let Python compute it:",
         f"print({a} {symbol} {b})",
@@ -383,25 +280,8 @@ def _if_else(dice: Draw) -> Exchange:
     return Exchange(question, answer("An `if` chooses between the two:", code), check, "scripts")
 
 
-def _print_evens(dice: Draw) -> Exchange:
-    odd, n = dice.chance(0.4), dice.rng.randint(8, 60)
-    word, start = ("odd", 1) if odd else ("even", 2)
-    question = ask(
-        dice,
-        dice.phrase(tuple(p.replace("{word}", word) for p in phrases("print_evens"))),
-        n=n,
-    )
-    code = f"for i in range({start}, {n + 1}, 2):\n    print(i)"
-    return _printing(
-        question,
-        "The third argument of `range` is the step:",
-        code,
-        "\n".join(map(str, range(start, n + 1, 2))),
-    )
-
-
 def _append_item(dice: Draw) -> Exchange:
-    values, new, name = _numbers(dice.rng, 2, 5), dice.rng.randint(0, 99), identifier(dice.rng)
+    values, new, name = numbers_of(dice.rng, 2, 5), dice.rng.randint(0, 99), identifier(dice.rng)
     question = ask(
         dice,
         dice.phrase(phrases("append_item")),
@@ -410,7 +290,7 @@ def _append_item(dice: Draw) -> Exchange:
         l=values,
     )
     code = f"{name} = {values}\n{name}.append({new})\nprint({name})"
-    return _printing(question, "Use `append`:", code, str([*values, new]))
+    return printing(question, "Use `append`:", code, str([*values, new]))
 
 
 def _lambda(dice: Draw) -> Exchange:
