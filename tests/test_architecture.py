@@ -74,6 +74,8 @@ ENVIRONMENT_READERS = {"settings", "__main__", "subcommands"}
 DOORS = {"__main__", "ui/app"}
 BLIND = DOORS | {"vocabulary", "train/nano/runner"}
 """May catch anything: `tokenizers` raises bare `Exception`, and code under test what it likes."""
+OWN_WORDS = {"guard"}
+"""Print what only they have written."""
 LONGEST_FUNCTION = 70
 LONGEST_MODULE = 400
 
@@ -245,6 +247,20 @@ def test_a_widget_knows_neither_the_app_nor_the_session() -> None:
         for node in ast.walk(tree_of(path)):
             reached = isinstance(node, ast.Attribute) and ast.unparse(node) == "self.app"
             assert not reached, f"{name_of(path)} line {node.lineno} reaches for the app"
+
+
+def test_what_is_printed_passes_through_clean() -> None:
+    unclean = [
+        name_of(path)
+        for path in OURS
+        if room_of(path) != "engine" and name_of(path) not in OWN_WORDS
+        if any(
+            isinstance(node, ast.Call) and ast.unparse(node.func) == "print"
+            for node in ast.walk(tree_of(path))
+        )
+        if "clean" not in rooms_named(path)
+    ]
+    assert not unclean, f"print without `clean`: {unclean}"
 
 
 def test_settings_are_read_at_the_door() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tomllib
@@ -118,3 +119,14 @@ def test_every_variable_it_names_is_read() -> None:
     named = set(re.findall(r"STARCHAT_[A-Z_]+[A-Z]", README))
     source = (ROOT / "starchat_tui" / "settings.py").read_text(encoding="utf-8")
     assert {name for name in named if name not in fields and name not in source} == set()
+
+
+def test_the_scores_it_tells_are_those_of_the_models_that_ship() -> None:
+    table = README.split("| asked | `nano-chat`", 1)[1].split("\n\n", 1)[0]
+    told = [re.findall(r"(\d+) of (\d+)", row) for row in table.splitlines()[2:]]
+    for column, model in enumerate(("nano-chat", "nano-base")):
+        scores = json.loads((models.WEIGHTS / model / "scores.json").read_text(encoding="utf-8"))
+        counts = [scores[group]["all"] for group in ("twenty", "values", "phrasing", "family")]
+        assert [row[column] for row in told] == [
+            (str(count["right"]), str(count["asked"])) for count in counts
+        ]
