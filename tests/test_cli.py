@@ -221,6 +221,31 @@ def test_78_a_wrong_setting(shell: Shell) -> None:
     assert b"STARCHAT_TEMPERATURE" in done.stderr
 
 
+def test_69_an_engine_killed_in_mid_answer_loses_nothing(shell: Shell) -> None:
+    shell.ask("warm")
+    killed = json.loads(shell.run("ps", "--json").stdout)["pid"]
+    command = [*STARCHAT, "-m", str(shell.model), "--max-tokens", "450", "-t", "0", "kill it"]
+    asking = subprocess.Popen(
+        command,
+        env=shell.environ(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+    )
+    assert asking.stdout is not None
+    began = asking.stdout.read(1)
+    os.kill(killed, signal.SIGKILL)
+    rest, told = asking.communicate(timeout=60)
+    assert asking.returncode == 69
+    assert b"ask again" in told
+    answer = json.loads(shell.run("show", "--json").stdout)["turns"][-1]
+    assert answer["state"] == "failed"
+    assert answer["text"].encode() == (began + rest).removesuffix(b"\n")
+    assert shell.ask("and now?").returncode == 0
+    assert json.loads(shell.run("ps", "--json").stdout)["pid"] != killed
+
+
 def test_124_the_time_limit(shell: Shell) -> None:
     done = shell.run("-m", str(shell.model), "--no-daemon", "--timeout", "0.3", "q")
     assert done.returncode == 124
