@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from starchat_tui.vocabulary import Vocabulary
+from tests.vocabularies import byte_level, write
+
 KEPT = ("STARCHAT_DATA", "STARCHAT_INTEROP_URL", "STARCHAT_INTEROP_MODEL")
 KEPT += ("STARCHAT_INTEROP_TOKENIZER", "STARCHAT_REQUIRE")
 """What a person tells the tests themselves; every other STARCHAT_* is taken away."""
@@ -116,3 +119,23 @@ def shared_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("STARCHAT_DATA names no folder with real tokenizers and dialogues")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
+    """Our own byte-level vocabulary, grown by the four chat tokens."""
+    path = tmp_path_factory.mktemp("small") / "tokenizer.json"
+    return Vocabulary.load(write(byte_level(), path))
+
+
+@pytest.fixture(scope="session")
+def starcoder(shared_data: Path) -> Vocabulary:
+    """StarCoder's real vocabulary, grown."""
+    return Vocabulary.load(shared_data / "starcoder-vocabulary" / "tokenizer.json")
+
+
+@pytest.fixture(scope="session", params=["small", "starcoder"])
+def vocabulary(request: pytest.FixtureRequest) -> Vocabulary:
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, Vocabulary)
+    return found

@@ -321,6 +321,7 @@ async def test_cancelling_a_wait_hangs_up(empty_home: Path) -> None:
         await wait_until(raw.written.is_set, what="the server has begun")
         waiting.cancel()
         await wait_until(raw.hung_up.is_set, what="the server notices")
+        assert waiting.cancelled()
 
 
 def test_importing_the_client_costs_no_http_library() -> None:

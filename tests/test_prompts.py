@@ -76,8 +76,7 @@ class TestOurs:
 
     @every_example
     def test_python_compiles(self, example: str) -> None:
-        for block in code(example):
-            ast.parse(block)
+        assert all(ast.parse(block).body for block in code(example))
 
     def test_every_subject_is_there(self) -> None:
         questions = [turns(example)[0][1] + example for example in prompts.few_shot("ta").examples]

@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice, pairwise
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -29,30 +28,10 @@ from starchat_tui.template import (
     training_ids,
 )
 from starchat_tui.vocabulary import CHAT_TOKENS, END_OF_TEXT, Vocabulary
-from tests.vocabularies import ROLES, byte_level, dialogues, sentencepiece, texts, write
+from tests.vocabularies import ROLES, dialogues, sentencepiece, texts
 
 SYSTEM, USER, ASSISTANT, END = CHAT_TOKENS
 SHORT = FewShot("You help.", ("Human: Hi\n\nAssistant: Hello!", "Human: 2+2?\n\nAssistant: 4"))
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
-    """Our own byte-level vocabulary, grown by the four chat tokens."""
-    path = tmp_path_factory.mktemp("small") / "tokenizer.json"
-    return Vocabulary.load(write(byte_level(), path))
-
-
-@pytest.fixture(scope="module")
-def starcoder(shared_data: Path) -> Vocabulary:
-    """StarCoder's real vocabulary, grown."""
-    return Vocabulary.load(shared_data / "starcoder-vocabulary" / "tokenizer.json")
-
-
-@pytest.fixture(scope="module", params=["small", "starcoder"])
-def vocabulary(request: pytest.FixtureRequest) -> Vocabulary:
-    found = request.getfixturevalue(request.param)
-    assert isinstance(found, Vocabulary)
-    return found
 
 
 def fuzzed(vocabulary: Vocabulary, seed: int) -> Iterator[tuple[Dialogue, Dialogue]]:

@@ -16,26 +16,6 @@ from tests.vocabularies import FRAGMENTS, STARCODERS, byte_level, sentencepiece,
 GOLDEN = "Sure, what can I do for you?"
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
-    """Our own byte-level vocabulary, grown by the four chat tokens."""
-    path = tmp_path_factory.mktemp("small") / "tokenizer.json"
-    return Vocabulary.load(write(byte_level(), path))
-
-
-@pytest.fixture(scope="module")
-def starcoder(shared_data: Path) -> Vocabulary:
-    """StarCoder's real vocabulary, grown."""
-    return Vocabulary.load(shared_data / "starcoder-vocabulary" / "tokenizer.json")
-
-
-@pytest.fixture(scope="module", params=["small", "starcoder"])
-def vocabulary(request: pytest.FixtureRequest) -> Vocabulary:
-    found = request.getfixturevalue(request.param)
-    assert isinstance(found, Vocabulary)
-    return found
-
-
 def test_starcoders_ids(starcoder: Vocabulary) -> None:
     assert [starcoder.control_id(token) for token in CHAT_TOKENS] == [49152, 49153, 49154, 49155]
     assert starcoder.text_ids(GOLDEN) == [69, 513, 30, 2769, 883, 439, 745, 436, 844, 49]

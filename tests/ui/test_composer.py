@@ -8,10 +8,10 @@ from textual._xterm_parser import XTermParser
 from textual.app import App, ComposeResult
 
 from starchat_tui.clean import clean
+from starchat_tui.recall import InputHistory
 from starchat_tui.ui import app as app_module
 from starchat_tui.ui.composer import PASTE_CHARACTERS, PASTE_LINES, Composer
 from starchat_tui.ui.messages import Submitted
-from starchat_tui.recall import InputHistory
 from starchat_tui.ui.shell import Shell
 from tests.ui.looking import paste, shown
 

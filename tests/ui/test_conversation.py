@@ -195,6 +195,7 @@ async def test_a_finished_answer_costs_no_time(app: StarChatApp, engine: Scripte
         await wait_until(
             lambda: all(timer._task is None or timer._task.done() for timer in answer._timers)
         )
+        assert answer.text == "one"
 
 
 async def test_the_mode_is_switched_in_mid_conversation(
@@ -401,6 +402,7 @@ async def test_the_first_question_is_asked_at_once(make: Make, engine: ScriptedE
         await settled(pilot)
         await sees(app, "are you there?")
         await sees(app, "yes")
+    assert len(engine.requests) == 1
 
 
 @pytest.mark.parametrize("key", ["ctrl+n", "ctrl+o", "ctrl+r"])
