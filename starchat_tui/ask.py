@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 from starchat_tui.clean import clean
-from starchat_tui.errors import AnswerCut, Interrupted, NoCode, StarChatError, TimeLimit, UsageError
+from starchat_tui.errors import (
+    AnswerCut,
+    Interrupted,
+    NoCode,
+    StarChatError,
+    Terminated,
+    TimeLimit,
+    UsageError,
+)
 from starchat_tui.events import Event, Failed, Finished, Said, Stats, Waiting
 from starchat_tui.fences import CodeBlock, blocks
 from starchat_tui.paint import Painter
@@ -148,8 +156,10 @@ class _Run:
     def _watch(self) -> None:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
-        loop.add_signal_handler(signal.SIGTERM, self._end, Terminated())
-        loop.add_signal_handler(signal.SIGHUP, self._end, Terminated(128 + signal.SIGHUP))
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            ended = Terminated(f"Ended by {number.name}", "`starchat -c` goes on with what came")
+            ended.exit_code = 128 + number
+            loop.add_signal_handler(number, self._end, ended)
         if self._asking.timeout:
             seconds = self._asking.timeout
             late = TimeLimit(f"No whole answer within {seconds:g} s", "raise `--timeout`")
@@ -238,16 +248,6 @@ class _Run:
     def _statistics(self, stats: Stats) -> None:
         if self._terminal.chatty:
             print(f"\x1b[2m{clean(stats_text(stats))}\x1b[0m", file=self._terminal.err)
-
-
-class Terminated(StarChatError):
-    """A signal ended the program."""
-
-    code = "terminated"
-
-    def __init__(self, exit_code: int = 128 + signal.SIGTERM) -> None:
-        super().__init__("Ended by a signal", "`starchat -c` goes on with what came")
-        self.exit_code = exit_code
 
 
 def progress_text(progress: Progress) -> str:

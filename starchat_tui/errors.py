@@ -12,7 +12,8 @@ StarChatError ............... 1
 ├── Busy .................... 75   try again later
 ├── ConfigError ............. 78   settings, prompt file or tokenizer are wrong
 ├── TimeLimit ............... 124  `--timeout` ran out
-└── Interrupted ............. 130  ^C
+├── Interrupted ............. 130  ^C
+└── Terminated .............. 143  SIGTERM; 129 for SIGHUP
 """
 
 from __future__ import annotations
@@ -118,6 +119,13 @@ class Interrupted(StarChatError):
 
     exit_code = 130
     code = "interrupted"
+
+
+class Terminated(StarChatError):
+    """A signal ended the program."""
+
+    exit_code = 143
+    code = "terminated"
 
 
 def of_code(code: str) -> type[StarChatError]:

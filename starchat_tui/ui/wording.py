@@ -33,7 +33,7 @@ ENDINGS = {
 _COMPOSER_KEYS = (
     ("Enter", "send"),
     ("Ctrl+J, Alt+Enter, Shift+Enter", "new line"),
-    ("Up, Down", "what you typed before, in the first and the last row"),
+    ("Up, Down", "what you typed before (first, last row)"),
     ("Tab", "complete a command, or go on to the code blocks"),
     ("Page Up, Page Down", "scroll the conversation"),
     ("Left, Right, c", "in a code block: scroll it, copy it"),
