@@ -16,6 +16,7 @@ import pexpect
 import pytest
 
 from starchat_tui import __version__
+from tests.demo import CONVERSATION
 from tests.fakes import save_tiny_model
 from tests.waiting import block_until
 
@@ -133,6 +134,21 @@ def test_ls_finds_and_rm_deletes(shell: Shell) -> None:
     (line,) = lines(shell.run("ls", "quok").stdout)
     assert shell.run("rm", line.split()[0]).returncode == 0
     assert shell.run("ls", "quok").stdout == b""
+
+
+def test_the_bundled_model_says_what_the_readme_shows(shell: Shell) -> None:
+    for (question, answer), more in zip(CONVERSATION, ((), ("-c",)), strict=True):
+        done = shell.run("-t", "0", *more, question)
+        assert (done.returncode, done.stdout.decode()) == (0, f"{answer}\n"), done.stderr
+
+
+def test_the_mode_switches_in_mid_conversation_on_the_bundled_models(shell: Shell) -> None:
+    first = json.loads(shell.run("--json", "-t", "0", "How do I reverse a list?").stdout)
+    again = shell.run("--json", "-t", "0", "-c", "--mode", "ta", "And a string?")
+    second = json.loads(again.stdout)
+    assert (first["model"], second["model"]) == ("nano-chat", "nano-base")
+    assert first["conversation"] == second["conversation"]
+    assert second["prompt_tokens"] > 700
 
 
 # Every exit code of the table
