@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -10,12 +11,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import aclosing
 from pathlib import Path
 
 import pexpect
 import pytest
 
 from starchat_tui import __version__
+from starchat_tui.client import EngineClient
+from starchat_tui.engine.worker import Choices
+from starchat_tui.errors import Busy
+from starchat_tui.wire import Request, Sampling
 from tests.demo import CONVERSATION
 from tests.fakes import save_tiny_model
 from tests.waiting import block_until
@@ -209,26 +215,36 @@ def test_69_a_half_copied_model(shell: Shell, tmp_path: Path) -> None:
     assert shell.ask("still there?").returncode == 0
 
 
-def test_75_the_engine_is_busy(shell: Shell) -> None:
+async def test_75_the_engine_is_busy(shell: Shell) -> None:
     shell.ask("warm")
-    command = [*STARCHAT, "-n", "-m", str(shell.model), "--max-tokens", "400", "q"]
-    crowd = [
-        subprocess.Popen(
-            [*command, "--seed", str(number), "-t", "1"],
-            env=shell.environ(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        for number in range(24)
-    ]
-    codes = []
-    for one in crowd:
-        _, told = one.communicate(timeout=120)
-        codes.append(one.returncode)
-        if one.returncode:
-            assert b"wait" in told
-    assert set(codes) == {0, 75}
+    client = EngineClient(shell.home / "run" / "engine.sock")
+    request = Request(str(shell.model), (1, 2, 3), Sampling(max_tokens=500, temperature=1.0))
+
+    async def press() -> None:
+        """Ask again and again, so that the queue is full whenever somebody looks."""
+        while True:
+            try:
+                async with aclosing(client.stream(request)) as events:
+                    assert [event async for event in events]
+            except Busy:
+                await asyncio.sleep(0.01)
+
+    crowd = [asyncio.create_task(press()) for _ in range(24)]
+    try:
+        while (await client.health()).queue < Choices().room:
+            await asyncio.sleep(0.01)
+        done = await asyncio.to_thread(shell.ask, "may I?")
+        for _ in range(3):
+            # It may have slipped into the moment between two of the crowd.
+            if done.returncode:
+                break
+            done = await asyncio.to_thread(shell.ask, "and now?")
+    finally:
+        for one in crowd:
+            one.cancel()
+        await asyncio.wait(crowd)
+    assert done.returncode == 75
+    assert b"wait" in done.stderr
 
 
 def test_78_a_wrong_setting(shell: Shell) -> None:
