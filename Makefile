@@ -1,20 +1,22 @@
 # Each target does all the set-up itself; called again, the set-up costs nothing.
 PYTHON := .venv/bin/python
 BENCHMARKS := latency prefix decode fence
+# A few at a time: more workers than this wait for each other's torch.
+PYTEST := $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: run test check fix snapshots bench nano interop setup
 
 run: setup          ## open the chat
 	@.venv/bin/starchat
 
-test: setup         ## the tests, in a minute or so
-	@$(PYTHON) -m pytest -q -m "not slow"
+test: setup         ## the tests, in a few minutes
+	@$(PYTEST) -m "not slow"
 
 check: setup        ## what has to pass before a change lands: format, lint, types, every test
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(PYTHON) -m ruff check --quiet .
 	@$(PYTHON) -m mypy --strict starchat_tui train
-	@$(PYTHON) -m pytest -q
+	@$(PYTEST)
 
 fix: setup          ## format, and mend what can be mended alone
 	@$(PYTHON) -m ruff check --fix --quiet . || true
