@@ -58,12 +58,13 @@ def tell(error: StarChatError) -> int:
 def _unexpected(error: Exception) -> int:
     import traceback
 
+    from starchat_tui.clean import clean
     from starchat_tui.settings import find_paths
 
     log = find_paths(os.environ).state / "errors.log"
     with log.open("a", encoding="utf-8") as file:
         traceback.print_exception(error, file=file)
-    print(f"starchat: {type(error).__name__}: {error}", file=sys.stderr)
+    print(f"starchat: {type(error).__name__}: {clean(str(error))}", file=sys.stderr)
     print(
         f"  this is a defect of StarChat: please report it with the end of `{log}`", file=sys.stderr
     )
