@@ -41,6 +41,11 @@ def clean(text: str) -> str:
     return _SUSPECT.sub(_visible, text) if _SUSPECT.search(text) else text
 
 
+def whole(text: str) -> str:
+    """`text` without lone surrogates, which have no UTF-8: a stray byte, a server's JSON."""
+    return text.encode(errors="replace").decode()
+
+
 def hidden(text: str) -> list[str]:
     """The Unicode names (`U+202E`) of the characters in `text` that a reader would not see."""
     return sorted({f"U+{ord(character):04X}" for character in _suspects(text)})

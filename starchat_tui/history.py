@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from starchat_tui.clean import whole
 from starchat_tui.dialogue import Mode, Role, Turn
 from starchat_tui.errors import ConfigError, UsageError
 
@@ -159,7 +160,7 @@ class History:
         with self._writing() as writer:
             writer.execute(
                 "INSERT INTO conversation VALUES (?, ?, ?, ?, ?, NULL, ?, ?)",
-                (name, _whole(title), mode, model, _whole(system), now, now),
+                (name, whole(title), mode, model, whole(system), now, now),
             )
         return name
 
@@ -173,7 +174,7 @@ class History:
                 "INSERT INTO turn (conversation, parent, role, text, state, model, ids, vocabulary,"
                 " stats, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '{}', ?)",
                 (
-                    *(conversation, parent, turn.role, _whole(turn.text), state, model),
+                    *(conversation, parent, turn.role, whole(turn.text), state, model),
                     *(_packed(turn.ids), turn.vocabulary, now),
                 ),
             ).lastrowid
@@ -192,7 +193,7 @@ class History:
                 "UPDATE turn SET text = ?, ids = ?, vocabulary = ?, state = ?, stats = ?"
                 " WHERE id = ?",
                 (
-                    *(_whole(turn.text), _packed(turn.ids), turn.vocabulary, state),
+                    *(whole(turn.text), _packed(turn.ids), turn.vocabulary, state),
                     *(json.dumps(dict(stats or {})), turn_id),
                 ),
             )
@@ -285,11 +286,6 @@ def _stored(row: sqlite3.Row) -> StoredTurn:
         row["model"],
         json.loads(row["stats"]),
     )
-
-
-def _whole(text: str) -> str:
-    """`text` without lone surrogates (a byte of the command line, a foreign server's JSON)."""
-    return text.encode(errors="replace").decode()
 
 
 def _packed(ids: tuple[int, ...]) -> bytes:

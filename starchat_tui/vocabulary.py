@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from starchat_tui.clean import whole
 from starchat_tui.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Vocabulary:
         return list(self._encode(text))
 
     def _encode_anew(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer.encode(_whole(text), add_special_tokens=False).ids)
+        return tuple(self._tokenizer.encode(whole(text), add_special_tokens=False).ids)
 
     def control_id(self, token: str) -> int:
         """The id of a control token such as `END`."""
@@ -193,7 +194,7 @@ class Vocabulary:
 
         An answer whose overrun was trimmed keeps the ids the engine has in its prefix cache.
         """
-        wanted, kept, done = _whole(text).encode(), 0, 0
+        wanted, kept, done = whole(text).encode(), 0, 0
         for token_id in ids:
             piece = self.bytes_of(token_id)
             if not piece or wanted[done : done + len(piece)] != piece:
@@ -204,11 +205,6 @@ class Vocabulary:
             kept -= 1
             done -= len(self.bytes_of(ids[kept]))
         return [*ids[:kept], *self.text_ids(wanted[done:].decode())]
-
-
-def _whole(text: str) -> str:
-    """`text` without lone surrogates, which have no UTF-8."""
-    return text.encode(errors="replace").decode()
 
 
 def _at_character(data: bytes, index: int) -> bool:
