@@ -1,0 +1,1 @@
+"""Code that the model wrote, run behind a wall."""
