@@ -1,10 +1,12 @@
-"""Tells right answers from wrong ones: runs their code, reads what their plots draw."""
+"""Tells right answers from wrong ones: runs their code and looks at what it drew."""
 
 from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -12,13 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from train.nano.dialogues.family import Check, Plot
+from train.nano.dialogues.family import LANGUAGES, Check, Plot
 
+ROOT = Path(__file__).parents[2]
 RUNNER = Path(__file__).with_name("runner.py")
+EASEL = "train.nano.easel"
 _FENCE = re.compile(r"```[a-z]*\n(.*?)(?:\n```|\Z)", re.DOTALL)
-_LABELS = ("title", "xlabel", "ylabel")
-_KINDS = ("bar", "pie", "plot", "scatter", "hist")
 BATCH = 200
+TOGETHER = 40
+"""Trusted answers that share a process of the easel."""
 
 
 def code_of(text: str) -> str:
@@ -26,18 +30,44 @@ def code_of(text: str) -> str:
     return "\n\n".join(_FENCE.findall(text))
 
 
-def check_all(pairs: Iterable[tuple[str, Check]], *, workers: int = 1) -> list[str]:
-    """For each (answer, check): "" where the answer is right, else what is wrong with it."""
+def missing(check: Check) -> str:
+    """The program that the check needs and the machine does not have, "" where there is none."""
+    tool = LANGUAGES[check.language]
+    return tool if tool and not shutil.which(tool) else ""
+
+
+def check_all(
+    pairs: Iterable[tuple[str, Check]], *, workers: int = 1, trusted: bool = False
+) -> list[str]:
+    """For each (answer, check): "" where the answer is right, else what is wrong with it.
+
+    `trusted` answers that draw share processes, which is faster; a model's are run one by one.
+    """
     listed = list(pairs)
     verdicts = [read_only(text, check) for text, check in listed]
-    waiting = [i for i, (_, check) in enumerate(listed) if not verdicts[i] and _executes(check)]
-    batches = [waiting[at : at + BATCH] for at in range(0, len(waiting), BATCH)]
+    waiting = [i for i, (_, check) in enumerate(listed) if not verdicts[i] and check.runs]
+    plain = [i for i in waiting if not on_easel(listed[i][1])]
+    drawing = [i for i in waiting if on_easel(listed[i][1])]
+    batches = [plain[at : at + BATCH] for at in range(0, len(plain), BATCH)]
+    share = max(1, -(-len(drawing) // workers))
+    shares = [drawing[at : at + share] for at in range(0, len(drawing), share)]
     with ThreadPoolExecutor(workers) as pool:
-        done = pool.map(lambda batch: _run([listed[i] for i in batch]), batches)
-        for batch, results in zip(batches, done, strict=True):
-            for index, verdict in zip(batch, results, strict=True):
+        tasks = [
+            *((batch, pool.submit(_run, [listed[i] for i in batch])) for batch in batches),
+            *(
+                (part, pool.submit(_draw, [listed[i] for i in part], trusted=trusted))
+                for part in shares
+            ),
+        ]
+        for indexes, task in tasks:
+            for index, verdict in zip(indexes, task.result(), strict=True):
                 verdicts[index] = verdict
     return verdicts
+
+
+def on_easel(check: Check) -> bool:
+    """Whether the code needs the packages for plots and tables."""
+    return check.packages or bool(check.drawn)
 
 
 def read_only(text: str, check: Check) -> str:
@@ -54,24 +84,18 @@ def read_only(text: str, check: Check) -> str:
             return f"code has {part!r}"
     if check.runs and not code:
         return "no code"
-    if check.plot is not None:
-        return _plot_verdict(code, check.plot)
     return ""
 
 
-def _executes(check: Check) -> bool:
-    return bool(check.probes) or check.stdout is not None
+def _jobs(batch: Sequence[tuple[str, Check]]) -> list[dict[str, object]]:
+    return [{**asdict(check), "code": code_of(text)} for text, check in batch]
 
 
 def _run(batch: Sequence[tuple[str, Check]]) -> list[str]:
     """Verdicts of one child process, which forks once for each answer."""
-    jobs = []
-    for text, check in batch:
-        job = asdict(check)
-        jobs.append(json.dumps({**job, "plot": None, "code": code_of(text)}))
     child = subprocess.run(
         [sys.executable, "-I", "-S", str(RUNNER)],
-        input="\n".join(jobs) + "\n",
+        input="".join(json.dumps(job) + "\n" for job in _jobs(batch)),
         capture_output=True,
         text=True,
         env={},
@@ -80,64 +104,22 @@ def _run(batch: Sequence[tuple[str, Check]]) -> list[str]:
     return [json.loads(line) for line in child.stdout.splitlines()]
 
 
-def _plot_verdict(code: str, wanted: Plot) -> str:
-    try:
-        drawn = drawn_by(code)
-    except (SyntaxError, ValueError) as error:
-        return f"{type(error).__name__}: {error}"
-    if drawn is None:
-        return "draws nothing"
-    if drawn != wanted:
-        return f"draws {drawn}"
-    return ""
+def _draw(batch: Sequence[tuple[str, Check]], *, trusted: bool) -> list[str]:
+    """Verdicts of one easel: each answer in a process of its own, or many trusted ones."""
+    jobs, size = _jobs(batch), TOGETHER if trusted else 1
+    lines = [json.dumps(jobs[at : at + size]) + "\n" for at in range(0, len(jobs), size)]
+    child = subprocess.run(
+        [sys.executable, "-m", EASEL],
+        input="".join(lines),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | _home(),
+        check=True,
+    )
+    return [verdict for line in child.stdout.splitlines() for verdict in json.loads(line)]
 
 
-def drawn_by(code: str) -> Plot | None:
-    """What a straight-line matplotlib program draws, read from its syntax tree.
-
-    Not run: matplotlib is not needed to make the models. Understands literal assignments and calls
-    of `plt`; raises ValueError for a name that was not assigned.
-    """
-    tree = ast.parse(code)
-    names: dict[str, object] = {}
-    kind, data, texts, imported, shown = "", tuple[object, ...](), dict[str, str](), False, False
-    for statement in tree.body:
-        if isinstance(statement, ast.Import):
-            imported |= any(
-                a.name == "matplotlib.pyplot" and a.asname == "plt" for a in statement.names
-            )
-        elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            names[statement.targets[0].id] = _value(statement.value, names)
-        elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-            call = statement.value
-            method = _plt_method(call)
-            if method in _KINDS:
-                kind = method
-                data = tuple(_value(arg, names) for arg in call.args)
-                data += tuple(_value(k.value, names) for k in call.keywords if k.arg == "labels")
-            elif method in _LABELS:
-                texts[method] = str(_value(call.args[0], names))
-            shown |= method == "show"
-    if not (kind and imported and shown):
-        return None
-    return Plot(kind, data, **texts)
-
-
-def _plt_method(call: ast.Call) -> str:
-    function = call.func
-    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
-        return function.attr if function.value.id == "plt" else ""
-    return ""
-
-
-def _value(node: ast.expr, names: dict[str, object]) -> object:
-    """The literal value of an expression; a list as a tuple, as `Plot.data` holds it."""
-    if isinstance(node, ast.Name):
-        if node.id not in names:
-            raise ValueError(f"{node.id} is not defined")
-        return names[node.id]
-    value = ast.literal_eval(node)
-    return tuple(value) if isinstance(value, list) else value
-
-
-__all__ = ["check_all", "code_of", "drawn_by", "read_only"]
+def _home() -> dict[str, str]:
+    """Where matplotlib keeps its list of fonts; without it each easel would make it anew."""
+    return {name: os.environ[name] for name in ("HOME", "MPLCONFIGDIR") if name in os.environ}

@@ -1,8 +1,9 @@
 """The child process that runs answers: jobs and verdicts are JSON lines on stdin and stdout.
 
 Covered: each job in a process of its own, with limits on time, memory, files and processes, in an
-empty directory, without environment. Not covered: the network and reading files; this is for code
-that our own generator wrote, or that our own small model wrote from it. Imports nothing of ours.
+empty directory, without input and without environment but the search path. Not covered: the
+network and reading files; this is for code that our own generator wrote, or that our own small
+model wrote from it. Imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ import io
 import json
 import os
 import resource
+import shutil
 import signal
+import sqlite3
+import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from string import Template
 
 SECONDS = 3
@@ -23,6 +28,14 @@ FILE_SIZE = 2**20
 PROCESSES = 64
 LONGEST = 2000
 """Bytes of a verdict; more would fill the pipe."""
+ROOMY = frozenset(("javascript", "c", "shell"))
+"""Languages whose tools need threads of their own, or reserve more memory than they use."""
+TOOLS = {
+    "shell": (("bash", "answer.shell"),),
+    "javascript": (("node", "answer.javascript"),),
+    "c": (("gcc", "-x", "c", "-o", "answer", "answer.c", "-lm"), ("./answer",)),
+}
+"""The commands of each language; the last one's output counts."""
 
 
 def main() -> None:
@@ -33,28 +46,37 @@ def main() -> None:
             print(json.dumps(judged(json.loads(line))), flush=True)
 
 
-def judged(job: dict[str, object]) -> str:
+Job = dict[str, object]
+
+
+def judged(job: Job, judge: Callable[[Job], str] | None = None, memory: int = MEMORY) -> str:
     """What failed of the job, in a process of its own; nothing where every condition holds."""
     read, write = os.pipe()
     if not os.fork():
         os.close(read)
-        _answer(job, write)
+        _answer(job, write, judge or verdict, memory)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
         said = pipe.read().decode(errors="replace")
     _, status = os.wait()
+    _clear()
     return "took too long or died" if status else said
+
+
+def _clear() -> None:
+    """Nothing that one job wrote is there for the next."""
+    for path in Path().iterdir():
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _answer(job: dict[str, object], write: int) -> None:
     """In the child: limits, then the verdict into `write`; never returns."""
-    for limit, value in (
-        (resource.RLIMIT_CPU, SECONDS),
-        (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_FSIZE, FILE_SIZE),
-        (resource.RLIMIT_NPROC, PROCESSES),
-    ):
+    limits = [(resource.RLIMIT_CPU, SECONDS), (resource.RLIMIT_FSIZE, FILE_SIZE)]
+    if job["language"] not in ROOMY:
+        limits += [(resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_NPROC, PROCESSES)]
+    for limit, value in limits:
         resource.setrlimit(limit, (value, value))
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     signal.alarm(SECONDS)
     verdict = ""
     try:
@@ -67,15 +89,37 @@ def _answer(job: dict[str, object], write: int) -> None:
 
 
 def _verdict(job: dict[str, object]) -> str:
+    for name, content in job["files"]:  # type: ignore[attr-defined]
+        Path(name).write_text(content)
+    if job["language"] != "python":
+        printed = _sql(job) if job["language"] == "sql" else _tool(job)
+        return _printing(job, printed)
+    said = _python(job, str(job["setup"]))
+    if said:
+        return said
+    for mutant in job["mutants"]:  # type: ignore[attr-defined]
+        with contextlib.suppress(Exception):
+            if not _python(job, mutant):
+                return "does not notice a broken function"
+    return ""
+
+
+def _printing(job: dict[str, object], printed: str) -> str:
+    if job["stdout"] is not None and printed.strip() != str(job["stdout"]).strip():
+        return f"printed {printed[:80]!r}"
+    return ""
+
+
+def _python(job: dict[str, object], setup: str) -> str:
     space: dict[str, object] = {"__name__": "__main__"}
     out = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()):
-        exec(compile(str(job["setup"]), "setup", "exec"), space)
+        exec(compile(setup, "setup", "exec"), space)
     before = set(space)
     with contextlib.redirect_stdout(out):
-        exec(compile(str(job["code"]), "answer", "exec"), space)
-    if job["stdout"] is not None and out.getvalue().strip() != str(job["stdout"]).strip():
-        return f"printed {out.getvalue()[:80]!r}"
+        exec(compile(str(job["code"]) + "\n" + str(job["after"]), "answer", "exec"), space)
+    if said := _printing(job, out.getvalue()):
+        return said
     name = _target(job, space, before)
     for probe, expected in job["probes"]:  # type: ignore[attr-defined]
         with contextlib.redirect_stdout(io.StringIO()):
@@ -85,7 +129,30 @@ def _verdict(job: dict[str, object]) -> str:
     return ""
 
 
-def _target(job: dict[str, object], space: dict[str, object], before: set[str]) -> str:
+def _sql(job: dict[str, object]) -> str:
+    """The rows that the answer's statements give, as the sqlite3 program prints them."""
+    lines: list[str] = []
+    with contextlib.closing(sqlite3.connect(":memory:")) as base:
+        base.executescript(str(job["setup"]))
+        for statement in f"{job['code']}\n;{job['after']}".split(";"):
+            for row in base.execute(statement):
+                lines.append("|".join("" if cell is None else str(cell) for cell in row))
+    return "\n".join(lines)
+
+
+def _tool(job: dict[str, object]) -> str:
+    """What a program in another language prints; raises where it fails."""
+    language = str(job["language"])
+    whole = f"{job['setup']}\n{job['code']}\n{job['after']}\n"
+    Path(f"answer.{language}").write_text(whole)
+    for command in TOOLS[language]:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stderr.strip()[:200] or f"exit code {done.returncode}")
+    return done.stdout
+
+
+def _target(job: Job, space: dict[str, object], before: set[str]) -> str:
     """The name the question fixed, or else the first thing the code defined that can be called."""
     name = str(job["name"])
     if name in space or job["named"]:

@@ -9,17 +9,14 @@ from random import Random
 
 HELD_OUT_SHARE = 10
 """One phrasing in this many is never trained."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """What a plot must show: the kind of call, its data by position, and its labels."""
-
-    kind: str
-    data: tuple[object, ...]
-    title: str = ""
-    xlabel: str = ""
-    ylabel: str = ""
+LANGUAGES: dict[str, str | None] = {
+    "python": None,
+    "sql": None,
+    "shell": "bash",
+    "javascript": "node",
+    "c": "gcc",
+}
+"""What answers are written in, and the program on the machine that checks them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +33,18 @@ class Check:
     """Code that runs before the answer's code: what earlier turns defined."""
     stdout: str | None = None
     """What the code must print, white space at the ends aside."""
-    plot: Plot | None = None
-    """What the code must draw."""
+    mutants: tuple[str, ...] = ()
+    """Broken versions of `setup`: under each of them the probes must fail."""
+    language: str = "python"
+    """What the code is written in: a key of `LANGUAGES`."""
+    files: tuple[tuple[str, str], ...] = ()
+    """Names and contents of files that lie beside the code when it runs."""
+    after: str = ""
+    """Code of the same language that runs after the answer's code."""
+    drawn: str = ""
+    """What the code must draw: the axes that `pictures.verdict` wants, as JSON."""
+    packages: bool = False
+    """Whether the code needs pandas or matplotlib to run."""
     says: tuple[str, ...] = ()
     """Texts that the answer must contain, letter case aside."""
     has: tuple[str, ...] = ()
@@ -48,7 +55,7 @@ class Check:
     @property
     def runs(self) -> bool:
         """Whether there is anything to execute."""
-        return bool(self.probes) or self.stdout is not None or self.plot is not None
+        return bool(self.probes) or self.stdout is not None or bool(self.drawn)
 
 
 @dataclass(frozen=True, slots=True)
