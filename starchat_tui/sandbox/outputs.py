@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-type Status = Literal[
+Status = Literal[
     "ok", "error", "interrupted", "timeout", "memory", "output", "died", "no-sandbox"
 ]
 """How a run ended. `error` is the code's own; `timeout`, `memory` and `output` are our limits;
 `died` is a kernel that is gone, or that broke the protocol; `no-sandbox` ran nothing."""
 
-type Level = Literal["isolated", "restricted", "off", "unsafe"]
+Level = Literal["isolated", "restricted", "off", "unsafe"]
 """The wall: bubblewrap, Landlock, none and so no run, none because the user said so."""
 
 
@@ -80,4 +80,4 @@ class Ended:
     """What to tell the reader where it did not end well, and whether variables are kept."""
 
 
-type Output = Text | Result | Figure | Failure | Written | Note | Ended
+Output = Text | Result | Figure | Failure | Written | Note | Ended
