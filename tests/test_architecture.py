@@ -52,7 +52,8 @@ MAY_IMPORT = {
     "__main__": "ask clean errors flags guard models recall repl session settings subcommands ui "
     "wiring",
 }
-TRAIN_MAY_IMPORT = {"dialogue", "template", "vocabulary", "prompts", "client", "sandbox"}
+TRAIN_MAY_IMPORT = {"clean", "errors", "dialogue", "template", "vocabulary", "prompts"}
+TRAIN_MAY_IMPORT |= {"client", "sandbox"}
 """Of the package, and for evaluation the last two; nothing of it imports `train`."""
 
 HOMES = {
