@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
+from train.nano.dialogues.followups import followed
 from train.nano.dialogues.phrasing import ask, identifier, with_code
 from train.nano.dialogues.tables import phrases
 
@@ -69,7 +70,7 @@ def _drawer(maker: Callable[[Draw], Bug]) -> Callable[[Draw], tuple[Exchange, ..
         question = with_code(dice, ask(dice, dice.phrase(phrases("bugs"))), bug.broken)
         text = answer(f"{bug.says} Here is the corrected code:", bug.mended)
         check = Check(probes=bug.probes, name=bug.name, named=True, says=bug.words)
-        return (Exchange(question, text, check, "bugs"),)
+        return followed(dice, Exchange(question, text, check, "bugs"))
 
     return draw
 

@@ -118,6 +118,6 @@ def fenced(code: str, language: str = "python") -> str:
     return f"```{language}\n{code.strip(chr(10))}\n```"
 
 
-def answer(before: str, code: str, after: str = "") -> str:
+def answer(before: str, code: str, after: str = "", *, language: str = "python") -> str:
     """The one form of every answer with code: a sentence, the block, a line of explanation."""
-    return "\n\n".join(part for part in (before, fenced(code), after) if part)
+    return "\n\n".join(part for part in (before, fenced(code, language), after) if part)

@@ -6,10 +6,24 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
+from train.nano.dialogues.mutants import mutants
 from train.nano.dialogues.phrasing import ask, identifier, third_person
 from train.nano.dialogues.specs import Function, Written, drawn_params
 from train.nano.dialogues.tables import phrases
 
+COMMON = frozenset(
+    (
+        "sum_list average median count_items find_max find_min second_largest unique even_numbers "
+        "odd_numbers common_items has_duplicates reverse_list sort_list sort_descending bubble_sort "
+        "binary_search flatten greater_than add subtract multiply divide max_of_three power is_even "
+        "is_odd is_prime factorial gcd fibonacci fibonacci_list fizzbuzz sum_to_n sum_digits "
+        "is_leap_year celsius_to_fahrenheit circle_area reverse_string is_palindrome to_upper "
+        "count_vowels count_words word_counts longest_word is_anagram invert_dict merge_dicts "
+        "sort_by_value read_file read_lines write_file load_json square_all scale"
+    ).split()
+)
+"""What beginners ask most."""
+COMMON_WEIGHT = 5.0
 WELCOME = "You are welcome! Ask me if you need anything else."
 
 
@@ -19,12 +33,12 @@ def family(spec: Function) -> Family:
     def draw(dice: Draw) -> tuple[Exchange, ...]:
         written, first = opening(dice, spec)
         exchanges = [first]
-        while dice.chance(0.38) and len(exchanges) < 4:
+        while dice.chance(0.45) and len(exchanges) < 5:
             written, exchange = follow_up(dice, written)
             exchanges.append(exchange)
         return tuple(exchanges)
 
-    return Family(spec.name, spec.group, draw)
+    return Family(spec.name, spec.group, draw, COMMON_WEIGHT if spec.name in COMMON else 1.0)
 
 
 def opening(dice: Draw, spec: Function) -> tuple[Written, Exchange]:
@@ -42,7 +56,7 @@ def opening(dice: Draw, spec: Function) -> tuple[Written, Exchange]:
     body, why, manner = spec.body, spec.why, ""
     if spec.others and dice.chance(0.2):
         manner, body, why = rng.choice(spec.others)
-    template = dice.phrase(_asked(phrases(frames), spec.asks))
+    template = dice.phrase(asked_in(phrases(frames), spec.asks))
     if manner:
         template = _with_manner(template, manner)
     question = ask(dice, template, f=name, p=", ".join(params), k=k)
@@ -53,7 +67,7 @@ def opening(dice: Draw, spec: Function) -> tuple[Written, Exchange]:
     return written, Exchange(question, text, written.check(), spec.group)
 
 
-def _asked(frames: tuple[str, ...], asks: tuple[str, ...]) -> tuple[str, ...]:
+def asked_in(frames: tuple[str, ...], asks: tuple[str, ...]) -> tuple[str, ...]:
     """Every frame with everything that can stand in it."""
     return tuple(
         frame.replace("{does}", third_person(do)).replace("{do}", do)
@@ -71,15 +85,15 @@ def _with_manner(template: str, manner: str) -> str:
 def follow_up(dice: Draw, now: Written) -> tuple[Written, Exchange]:
     """A change or a question that builds on the function so far."""
     kinds: list[Callable[[Draw, Written], tuple[Written, Exchange] | None]] = [
-        _hints,
-        _docs,
-        _test,
-        _rename,
-        _example,
-        _explain,
-        _cost,
-        _other,
-        _param,
+        hinted,
+        documented,
+        tested,
+        renamed,
+        exampled,
+        told,
+        priced,
+        otherwise,
+        parametered,
         _thanks,
     ]
     while True:
@@ -102,50 +116,64 @@ def _changed(
     return after, Exchange(question, answer(before, after.code, why), check, "follow-up")
 
 
-def _hints(dice: Draw, now: Written) -> tuple[Written, Exchange] | None:
-    if now.hinted:
+def hinted(dice: Draw, now: Written, asks: tuple[str, ...] = ()) -> tuple[Written, Exchange] | None:
+    if now.hinted or now.signature:
         return None
     after = replace(now, hinted=True)
-    return _changed(dice, after, phrases("hints"), "Here it is with type hints:", has=("->",))
+    return _changed(
+        dice, after, asks or phrases("hints"), "Here it is with type hints:", has=("->",)
+    )
 
 
-def _docs(dice: Draw, now: Written) -> tuple[Written, Exchange] | None:
+def documented(
+    dice: Draw, now: Written, asks: tuple[str, ...] = ()
+) -> tuple[Written, Exchange] | None:
     if now.documented:
         return None
     after = replace(now, documented=True)
-    return _changed(dice, after, phrases("docs"), "Here it is with a docstring:", has=('"""',))
+    return _changed(
+        dice, after, asks or phrases("docs"), "Here it is with a docstring:", has=('"""',)
+    )
 
 
-def _rename(dice: Draw, now: Written) -> tuple[Written, Exchange] | None:
+def renamed(
+    dice: Draw, now: Written, asks: tuple[str, ...] = ()
+) -> tuple[Written, Exchange] | None:
     name = identifier(dice.rng)
     if name in now.params or name == now.name:
         return None
     after = replace(now, name=name, named=True)
-    return _changed(dice, after, phrases("renames"), f"Now it is called `{name}`:", f=name)
+    return _changed(dice, after, asks or phrases("renames"), f"Now it is called `{name}`:", f=name)
 
 
-def _param(dice: Draw, now: Written) -> tuple[Written, Exchange] | None:
-    if len(now.params) != 1:
+def parametered(
+    dice: Draw, now: Written, asks: tuple[str, ...] = ()
+) -> tuple[Written, Exchange] | None:
+    if len(now.params) != 1 or now.signature:
         return None
     (new,) = drawn_params(dice.rng, now.spec, now.name)
     if new == now.params[0]:
         return None
     after = replace(now, params=(new,))
     before = f"Here the parameter is called `{new}`:"
-    return _changed(dice, after, phrases("param"), before, has=(f"({new}",), a=now.params[0], b=new)
+    return _changed(
+        dice, after, asks or phrases("param"), before, has=(f"({new}",), a=now.params[0], b=new
+    )
 
 
-def _other(dice: Draw, now: Written) -> tuple[Written, Exchange] | None:
+def otherwise(
+    dice: Draw, now: Written, asks: tuple[str, ...] = ()
+) -> tuple[Written, Exchange] | None:
     ways = [way for way in now.spec.others if way[1] != now.body]
     if not ways:
         return None
     manner, body, why = dice.rng.choice(ways)
     after = replace(now, body=body, why=why)
     before = f"Here it is {manner}:"
-    return _changed(dice, after, phrases("others"), before, after.fill(why), manner=manner)
+    return _changed(dice, after, asks or phrases("others"), before, after.fill(why), manner=manner)
 
 
-def _test(dice: Draw, now: Written) -> tuple[Written, Exchange] | None:
+def tested(dice: Draw, now: Written, asks: tuple[str, ...] = ()) -> tuple[Written, Exchange] | None:
     if now.spec.group == "files":
         return None
     calls = now.calls[:2]
@@ -156,37 +184,52 @@ def _test(dice: Draw, now: Written) -> tuple[Written, Exchange] | None:
         name=now.name,
         named=True,
         setup=now.code,
+        mutants=mutants(now.code, now.name, calls),
         has=("assert", now.name),
     )
     text = answer("Here is a test:", code, "Run it with `pytest`.")
-    return now, Exchange(ask(dice, dice.phrase(phrases("tests"))), text, check, "follow-up")
+    return now, Exchange(ask(dice, dice.phrase(asks or phrases("tests"))), text, check, "follow-up")
 
 
-def _example(dice: Draw, now: Written) -> tuple[Written, Exchange] | None:
+def exampled(
+    dice: Draw, now: Written, asks: tuple[str, ...] = ()
+) -> tuple[Written, Exchange] | None:
     if now.spec.group == "files":
         return None
     args, result = now.calls[0]
     code = f"print({now.name}({args}))"
     check = Check(stdout=f"{_printed(result)}", setup=now.code, has=(f"{now.name}(",))
     text = answer("Call it like this:", code, f"This prints `{_printed(result)}`.")
-    return now, Exchange(ask(dice, dice.phrase(phrases("examples"))), text, check, "follow-up")
+    return now, Exchange(
+        ask(dice, dice.phrase(asks or phrases("examples"))), text, check, "follow-up"
+    )
 
 
 def _printed(literal: str) -> str:
     return str(eval(literal, {"__builtins__": {"set": set}}))  # our own literals only
 
 
-def _explain(dice: Draw, now: Written) -> tuple[Written, Exchange]:
+def told(dice: Draw, now: Written, asks: tuple[str, ...] = ()) -> tuple[Written, Exchange]:
     why = now.fill(now.why)
     text = f"The function `{now.name}` {third_person(now.does)}. {why}"
     check = Check(says=(now.name,))
-    return now, Exchange(ask(dice, dice.phrase(phrases("explain"))), text, check, "follow-up")
+    return now, Exchange(
+        ask(dice, dice.phrase(asks or phrases("explain"))), text, check, "follow-up"
+    )
 
 
-def _cost(dice: Draw, now: Written) -> tuple[Written, Exchange]:
+def priced(dice: Draw, now: Written, asks: tuple[str, ...] = ()) -> tuple[Written, Exchange]:
     cost = now.spec.cost
     check = Check(says=(cost.split(" time")[0].split()[-1],))
-    return now, Exchange(ask(dice, dice.phrase(phrases("costs"))), cost, check, "follow-up")
+    return now, Exchange(ask(dice, dice.phrase(asks or phrases("costs"))), cost, check, "follow-up")
+
+
+def thanked(dice: Draw, *so_far: Exchange) -> tuple[Exchange, ...]:
+    """The conversation, now and then with the user's thanks at its end."""
+    if not dice.chance(0.1):
+        return so_far
+    question = ask(dice, dice.phrase(phrases("thanks")))
+    return *so_far, Exchange(question, WELCOME, Check(says=("welcome",)), "talk")
 
 
 def _thanks(dice: Draw, now: Written) -> tuple[Written, Exchange]:

@@ -99,11 +99,15 @@ def ask(draw: Draw, template: str, /, **slots: object) -> str:
     return question
 
 
-def with_code(draw: Draw, question: str, code: str) -> str:
+def with_code(draw: Draw, question: str, code: str, language: str = "python") -> str:
     """The question with code beside it: fenced or bare, after or before."""
     kind = draw.rng.random()
     block = (
-        code if kind < 0.25 else f"```python\n{code}\n```" if kind < 0.65 else f"```\n{code}\n```"
+        code
+        if kind < 0.25
+        else f"```{language}\n{code}\n```"
+        if kind < 0.65
+        else f"```\n{code}\n```"
     )
     return f"{block}\n\n{question}" if draw.chance(0.2) else f"{question}\n\n{block}"
 

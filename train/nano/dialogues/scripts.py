@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
-from train.nano.dialogues.functions import WELCOME
+from train.nano.dialogues.followups import followed
 from train.nano.dialogues.given import (
     numbers_of,
     print_evens,
@@ -16,7 +16,7 @@ from train.nano.dialogues.given import (
     squares,
 )
 from train.nano.dialogues.phrasing import NOUNS, PEOPLE, ask, identifier
-from train.nano.dialogues.plots import THINGS
+from train.nano.dialogues.words import THINGS
 from train.nano.dialogues.tables import phrases
 
 Maker = Callable[[Draw], Exchange]
@@ -53,15 +53,10 @@ def families() -> tuple[Family, ...]:
 
 
 def drawer(maker: Maker) -> Callable[[Draw], tuple[Exchange, ...]]:
-    """How a family draws from a maker of one exchange: now and then the user says thanks."""
+    """How a family draws from a maker of one exchange: more turns may follow."""
 
     def draw(dice: Draw) -> tuple[Exchange, ...]:
-        first = maker(dice)
-        if dice.chance(0.08):
-            return first, Exchange(
-                ask(dice, dice.phrase(phrases("thanks"))), WELCOME, Check(says=("welcome",)), "talk"
-            )
-        return (first,)
+        return followed(dice, maker(dice))
 
     return draw
 

@@ -72,6 +72,8 @@ class Written:
     named: bool = False
     hinted: bool = False
     documented: bool = False
+    signature: str = ""
+    """The parameters as they are written, where they have default values."""
 
     def fill(self, template: str) -> str:
         """A template with this function's names and value."""
@@ -89,6 +91,7 @@ class Written:
         types = [kind for _, kind in self.spec.params]
         pairs = zip(self.params, types, strict=True)
         params = ", ".join(f"{name}: {kind}" if self.hinted else name for name, kind in pairs)
+        params = self.signature or params
         returns = f" -> {self.spec.returns}" if self.hinted else ""
         lines = [f"def {self.name}({params}){returns}:"]
         if self.documented:

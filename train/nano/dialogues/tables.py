@@ -9,12 +9,14 @@ from typing import Any
 import yaml
 
 DATA = Path(__file__).with_name("data")
+PHRASES = ("phrases", "changes")
+"""The tables that say how people ask."""
 
 
 @cache
 def phrases(name: str) -> tuple[str, ...]:
     """The phrasings called `name`; KeyError where there are none."""
-    return tuple(table("phrases")[name])
+    return tuple({**table(PHRASES[0]), **table(PHRASES[1])}[name])
 
 
 @cache

@@ -1,0 +1,39 @@
+"""What each line of simple Python does, in words that are mostly copied from the line."""
+
+from __future__ import annotations
+
+import re
+
+FORMS = (
+    (r"def (\w+)\(\):", "Defines the function `{0}`."),
+    (r"def (\w+)\((\w+)\):", "Defines the function `{0}` with the parameter `{1}`."),
+    (r"def (\w+)\((\w+, \w+)\):", "Defines the function `{0}` with the parameters `{1}`."),
+    (r"for (\w+) in (.+):", "Goes through `{1}`; each element is called `{0}`."),
+    (r"while (.+):", "Repeats the next lines as long as `{0}` holds."),
+    (r"if (.+):", "Checks whether `{0}` holds."),
+    (r"else:", "Otherwise the next line runs."),
+    (r"return (.+)", "Returns `{0}`."),
+    (r"print\((.+)\)", "Prints `{0}`."),
+    (r"(\w+)\.append\((.+)\)", "Appends `{1}` to `{0}`."),
+    (r"(\w+) \+= (.+)", "Adds `{1}` to `{0}`."),
+    (r"(\w+) -= (.+)", "Subtracts `{1}` from `{0}`."),
+    (r"(\w+) \*= (.+)", "Multiplies `{0}` by `{1}`."),
+    (r"(\w+) = (.+)", "Sets `{0}` to `{1}`."),
+    (r"import (\w+)", "Imports the module `{0}`."),
+)
+
+
+def explained(code: str) -> list[str] | None:
+    """One numbered sentence for each line; None where a line has another form."""
+    lines = [line.strip() for line in code.splitlines() if line.strip()]
+    told = [_told(line) for line in lines]
+    if not all(told):
+        return None
+    return [f"{number}. {text}" for number, text in enumerate(told, start=1)]
+
+
+def _told(line: str) -> str:
+    for form, text in FORMS:
+        if found := re.fullmatch(form, line):
+            return text.format(*found.groups())
+    return ""
