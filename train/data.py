@@ -1,201 +1,201 @@
-"""The training data, from a file or a data set to batches; and a look at them:
+"""The training data, from a file or a data set to batches; and a look at it, on the command line.
 
-python -m train.data show --tokenizer T --dataset D [--limit N]
-python -m train.data stats --tokenizer T --dataset D
+`python -m train.data show` prints what training reads as JSON lines, `stats` what it amounts to.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-from torch.utils.data import Dataset
-
-from starchat_tui.template import IGNORED
+from starchat_tui.errors import Unavailable, UsageError
 from starchat_tui.vocabulary import Vocabulary
-from train import masks, oasst, reading
-from train.encoding import Weights, encode_all
-from train.errors import DataError
-from train.packing import Row, pack
-from train.schemas import Filters, Refused, dialogue, schema_of
-from train.trees import Tree, merged, trimmed
+from train import door
+from train.batches import Collator, Packed, Rows, rows
+from train.encoding import Encoded, encode, lengths
+from train.loading import Loaded, Refusal, load
+from train.packing import fill
+from train.schemas import Filters
+from train.trees import paths
 
-UNTAUGHT = "no assistant turn to learn"
-UNKNOWN = "no known schema"
+__all__ = ("Collator", "Filters", "Loaded", "Packed", "Refusal", "Rows", "load", "rows")
 
-
-class Refusal(NamedTuple):
-    """A row or a message that is not learned from."""
-
-    reason: str
-    where: str
+DEFAULT_BLOCK = 2048
+"""Tokens of a row that `stats` packs where no `--block` is given."""
+NAMED = 5
+"""Refused rows that `stats` names for each reason; `--refused` names all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """Trees to learn from, and everything that was refused."""
-
-    trees: list[Tree]
-    refused: list[Refusal]
-    whole: list[Tree]
-    """The same before useless tails were cut and dialogues with a common beginning joined."""
-    rows: int
-    """Rows read."""
-
-    def reasons(self) -> Counter[str]:
-        """How many rows or messages were refused for each reason."""
-        return Counter(one.reason for one in self.refused)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    found = _parser().parse_args(argv)
+    return int(found.run(found))
 
 
-def load(source: str, *, filters: Filters | None = None, split: str = "train") -> Loaded:
-    """The trees of a file, a folder, or `split` of a data set on the Hub, the schema recognised.
-
-    Useless tails are cut, and dialogues that begin with the same message become one tree. Raises
-    `DataError` where a row is malformed or nothing is left, and what `reading.rows` raises.
-    """
-    filters = filters or Filters()
-    refused: list[Refusal] = []
-
-    def refuse(reason: str, where: str) -> None:
-        refused.append(Refusal(reason, where))
-
-    nested: list[Tree] = []
-    alone: list[Tree] = []
-    flat: list[reading.Placed] = []
-    count = 0
-    for where, row in reading.rows(source, split=split):
-        count += 1
-        schema = schema_of(row)
-        if schema is None:
-            refuse(UNKNOWN, where)
-        elif schema == "oasst message":
-            flat.append((where, row))
-        elif schema == "oasst tree":
-            found = oasst.tree(row, where, filters, refuse)
-            nested += [found] if found else []
-        else:
-            try:
-                alone.append(dialogue(row, schema, where, filters))
-            except Refused as reason:
-                refuse(str(reason), where)
-    nested += oasst.trees(flat, filters, refuse)
-    trees = [*_taught(nested, refuse), *merged(_taught(alone, refuse))]
-    loaded = Loaded(trees, refused, [*nested, *alone], count)
-    if not trees:
-        raise _nothing(source, loaded)
-    return loaded
-
-
-def _taught(trees: Iterable[Tree], refuse: oasst.Refuse) -> list[Tree]:
-    kept = []
-    for tree in trees:
-        found = trimmed(tree)
-        if found is None:
-            refuse(UNTAUGHT, tree.where)
-        else:
-            kept.append(found)
-    return kept
-
-
-def _nothing(source: str, loaded: Loaded) -> DataError:
-    if not loaded.rows:
-        return DataError(f"`{source}` has no rows", reading.EXPECTED)
-    reasons = loaded.reasons()
-    if set(reasons) == {UNKNOWN}:
-        return DataError(f"No row of `{source}` has a known schema", reading.EXPECTED)
-    told = "; ".join(f"{reason}: {count}" for reason, count in reasons.most_common(5))
-    return DataError(f"Nothing in `{source}` is left to learn from", f"refused are {told}")
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """What one epoch reads."""
-
-    rows: list[Row]
-    cut: int
-    """Tokens that no block had room for."""
-    lost: tuple[str, ...]
-    """Where the trees stand of which nothing fits the block."""
-
-
-def rows(
-    trees: Iterable[Tree],
-    vocabulary: Vocabulary,
-    *,
-    block: int,
-    weights: Weights = "leaves",
-    alone: bool = False,
-) -> Packed:
-    """Trees packed in rows of at most `block` tokens; `alone`, each dialogue by itself.
-
-    Raises `DataError` where nothing fits the block.
-    """
-    parts = encode_all(trees, vocabulary, block=block, weights=weights, alone=alone)
-    if not parts.encoded:
-        raise DataError(
-            f"No answer fits a block of {block} tokens", "choose a longer block, or other data"
-        )
-    return Packed(pack(parts.encoded, block), parts.cut, parts.lost)
-
-
-class Rows(Dataset[Row]):
-    """Packed rows for a `DataLoader`, whose sampler puts them in the order of its seed."""
-
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self._rows = list(rows)
-
-    def __len__(self) -> int:
-        """The number of rows."""
-        return len(self._rows)
-
-    def __getitem__(self, index: int) -> Row:
-        """Row `index`."""
-        return self._rows[index]
-
-
-@dataclass(frozen=True, slots=True)
-class Collator:
-    """Rows to the arguments of a model, with `exits` or a mask that keeps trees apart.
-
-    For transformers' `Trainer` with `remove_unused_columns=False`. `weights` [B, T] are for
-    `loss.weighted` and have to be taken out before the model is called, and so have `exits`.
-    """
-
-    block: int
-    """The longest row; what rows are filled up to where `fixed`."""
-    pad_id: int
-    """Any id: nothing attends it and nothing is learned from it."""
-    form: masks.Form = "dense"
-    """`dense` makes `attention_mask`, for sdpa; `exits` leaves them for `flex_block_mask`."""
-    fixed: bool = False
-    """Fill rows up to the block, as compiled kernels like it, and not to the longest of a batch."""
-
-    def __call__(self, rows: Sequence[Row]) -> dict[str, torch.Tensor]:
-        """input_ids, labels, position_ids, weights [B, T], and attention_mask or exits."""
-        length = self.block if self.fixed else max(map(len, rows))
-        assert length <= self.block, f"a row of {length} tokens in a block of {self.block}"
-        exits = _stacked([row.exits for row in rows], length, None)
-        batch = {
-            "input_ids": _stacked([row.ids for row in rows], length, self.pad_id),
-            "labels": _stacked([row.labels for row in rows], length, IGNORED),
-            "position_ids": _stacked([row.positions for row in rows], length, 0),
-            "weights": _stacked([row.weights for row in rows], length, 0),
+def show(found: argparse.Namespace) -> int:
+    """Print encoded trees, one a line; with a block, packed rows."""
+    loaded = _load(found)
+    vocabulary = read_vocabulary(found.tokenizer)
+    for one in islice(_shown(loaded, vocabulary, found), found.limit):
+        document = {
+            "input_ids": one.ids.tolist(),
+            "labels": one.labels.tolist(),
+            "position_ids": one.positions.tolist(),
+            "exit": one.exits.tolist(),
+            "weights": one.weights.tolist(),
         }
-        if self.form == "exits":
-            return {**batch, "exits": exits}
-        return {**batch, "attention_mask": masks.attention_4d(exits)}
+        print(json.dumps(document))
+    return 0
 
 
-def _stacked(columns: Sequence[np.ndarray], length: int, filler: int | None) -> torch.Tensor:
-    """The columns [B, T], filled up; None: a token that only itself attends, as its exit."""
-    kind = torch.float32 if columns[0].dtype == np.float32 else torch.int64
-    own = torch.arange(1, length + 1)
-    made = own.repeat(len(columns), 1) if filler is None else own.new_full((1, 1), filler)
-    made = made.expand(len(columns), length).to(kind).clone()
-    for row, column in zip(made, columns, strict=True):
-        row[: len(column)] = torch.from_numpy(column)
-    return made
+def _shown(loaded: Loaded, vocabulary: Vocabulary, found: argparse.Namespace) -> Iterator[Encoded]:
+    if found.block:
+        packed = rows(
+            loaded.trees, vocabulary, block=found.block, weights=found.weights, alone=found.paths
+        )
+        yield from packed.rows
+        return
+    for tree in loaded.trees:
+        for one in paths(tree) if found.paths else (tree,):
+            yield encode(one, vocabulary, weights=found.weights)
+
+
+def stats(found: argparse.Namespace) -> int:
+    """Print one JSON document: counts, tokens, the share learned, the fill, what trees save."""
+    loaded = _load(found)
+    vocabulary = read_vocabulary(found.tokenizer)
+    document = {**_counts(loaded, every=found.refused), **_tokens(loaded, vocabulary, found)}
+    print(json.dumps({"dataset": found.dataset, **document}, indent=2))
+    return 0
+
+
+def _counts(loaded: Loaded, *, every: bool) -> dict[str, Any]:
+    messages = [one for tree in loaded.trees for one in tree.messages]
+    named: dict[str, dict[str, Any]] = {
+        reason: {"count": count, "where": []} for reason, count in loaded.reasons().most_common()
+    }
+    for refusal in loaded.refused:
+        places = named[refusal.reason]["where"]
+        if every or len(places) < NAMED:
+            places.append(refusal.where)
+    return {
+        "rows": loaded.rows,
+        "refused": named,
+        "trees": len(loaded.trees),
+        "dialogues": sum(one.ends for one in messages),
+        "messages": len(messages),
+        "messages_learned": sum(one.taught for one in messages),
+    }
+
+
+def _tokens(loaded: Loaded, vocabulary: Vocabulary, found: argparse.Namespace) -> dict[str, Any]:
+    """Tokens of an epoch: as trees, each dialogue alone, and as the data have them, tails and all.
+
+    The share saved by trees is against the last, which is what is read without either step.
+    """
+    both = [lengths(tree, vocabulary) for tree in loaded.trees]
+    trees, alone = (sum(column) for column in zip(*both, strict=True))
+    given = sum(lengths(tree, vocabulary)[1] for tree in loaded.whole)
+    encoded = [encode(tree, vocabulary) for tree in loaded.trees]
+    learned = sum(one.learned for one in encoded)
+    block = found.block or DEFAULT_BLOCK
+    packed = rows(loaded.trees, vocabulary, block=block, weights=found.weights, alone=found.paths)
+    return {
+        "tokens": trees,
+        "tokens_alone": alone,
+        "tokens_given": given,
+        "share_of_given": round(trees / given, 4),
+        "saved_by_trees": round(1 - trees / given, 4),
+        "tokens_learned": learned,
+        "share_learned": round(learned / trees, 4),
+        "share_learned_given": round(sum(float(one.weights.sum()) for one in encoded) / given, 4),
+        "block": block,
+        "rows_packed": len(packed.rows),
+        "tokens_packed": sum(map(len, packed.rows)),
+        "fill": round(fill(packed.rows, block), 4),
+        "tokens_cut": packed.cut,
+        "trees_lost": list(packed.lost),
+    }
+
+
+def read_vocabulary(source: str) -> Vocabulary:
+    """The vocabulary of a tokenizer.json, of a folder that holds one, or of a model on the Hub.
+
+    StarChat's four tokens are added where they are absent. Raises `ConfigError` for a damaged file,
+    `UsageError` where there is none, and `Unavailable` where the Hub does not give it.
+    """
+    path = Path(source).expanduser()
+    if path.exists():
+        return Vocabulary.load(path / "tokenizer.json" if path.is_dir() else path)
+    if source.count("/") != 1 or source.endswith(".json"):
+        raise UsageError(
+            f"There is no tokenizer `{source}`",
+            "name a tokenizer.json, a folder that holds it, or a model as OWNER/NAME",
+        )
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Vocabulary.load(Path(hf_hub_download(source, "tokenizer.json")))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
+        raise Unavailable(
+            f"The tokenizer of `{source}` cannot be fetched ({type(error).__name__})",
+            "look at the name and the connection, or name a tokenizer.json",
+        ) from error
+
+
+def _load(found: argparse.Namespace) -> Loaded:
+    languages = tuple(found.language or Filters().languages)
+    filters = Filters(
+        languages=() if "all" in languages else languages,
+        deleted=found.deleted,
+        rejected=found.rejected,
+        synthetic=not found.no_synthetic,
+        max_rank=found.max_rank,
+        states=() if found.any_state else Filters().states,
+    )
+    return load(found.dataset, filters=filters, split=found.split)
+
+
+def _parser() -> door.Parser:
+    parser = door.Parser(prog="python -m train.data", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="{show,stats}")
+    for command, told in ((show, "what training reads"), (stats, "what it amounts to")):
+        name = command.__name__
+        one = commands.add_parser(name, help=told, description=command.__doc__, allow_abbrev=False)
+        one.set_defaults(run=command)
+        _add_flags(one)
+        if command is show:
+            one.add_argument("--limit", type=door.positive, metavar="N", help="at most N lines")
+        else:
+            one.add_argument("--refused", action="store_true", help="name every refused row")
+    return parser
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--tokenizer", required=True, metavar="T", help="a tokenizer.json, its folder, a Hub id")
+    add("--dataset", required=True, metavar="D", help="a file, a folder, or a data set of the Hub")
+    add("--split", default="train", help="of a data set of the Hub")
+    add("--block", type=door.positive, metavar="N", help="pack rows of N tokens")
+    add(
+        "--weights", choices=("leaves", "once"), default="leaves", help="what a shared token counts"
+    )
+    add("--paths", action="store_true", help="each dialogue alone, not as trees")
+    add("--language", action="append", default=None, metavar="CODE", help="repeatable; or `all`")
+    add(
+        "--max-rank", type=int, metavar="N", help="the worst rank of a reply that stays, 0 the best"
+    )
+    add("--no-synthetic", action="store_true", help="without what a model wrote")
+    add("--deleted", action="store_true", help="with what was deleted")
+    add("--rejected", action="store_true", help="with what reviewers rejected")
+    add("--any-state", action="store_true", help="with trees that were not ready for export")
+
+
+if __name__ == "__main__":
+    sys.exit(door.told(main))

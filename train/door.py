@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from starchat_tui.clean import clean
-from starchat_tui.errors import StarChatError
+from starchat_tui.errors import StarChatError, UsageError
 
 
 def told(run: Callable[[], int]) -> int:
@@ -27,3 +29,19 @@ def told(run: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
     return code
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are ours."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print."""
+        raise UsageError(message[:1].upper() + message[1:], f"`{self.prog} --help` shows all flags")
+
+
+def positive(text: str) -> int:
+    """A whole number above zero, for a flag."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number

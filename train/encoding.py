@@ -70,6 +70,15 @@ def encode(tree: Tree, vocabulary: Vocabulary, *, weights: Weights = "leaves") -
     return written.flat(_Group(tuple(range(len(tree.messages)))), set(), weights)
 
 
+def lengths(tree: Tree, vocabulary: Vocabulary) -> tuple[int, int]:
+    """The tokens of the tree, each message once, and of all its dialogues, each by itself."""
+    written = _Written(tree, vocabulary)
+    alone = (
+        one.ends * (written.before[at] + written.sizes[at]) for at, one in enumerate(tree.messages)
+    )
+    return written.tokens, sum(alone)
+
+
 def encode_parts(
     tree: Tree, vocabulary: Vocabulary, *, block: int, weights: Weights = "leaves"
 ) -> Parts:
