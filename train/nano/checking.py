@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
@@ -12,9 +11,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
-from train.nano.dialogues.family import LANGUAGES, Check, Plot
+from train.nano.dialogues.family import LANGUAGES, Check
 
 ROOT = Path(__file__).parents[2]
 RUNNER = Path(__file__).with_name("runner.py")
@@ -30,10 +30,15 @@ def code_of(text: str) -> str:
     return "\n\n".join(_FENCE.findall(text))
 
 
+@cache
+def _found(tool: str) -> bool:
+    return shutil.which(tool) is not None
+
+
 def missing(check: Check) -> str:
     """The program that the check needs and the machine does not have, "" where there is none."""
     tool = LANGUAGES[check.language]
-    return tool if tool and not shutil.which(tool) else ""
+    return tool if tool and not _found(tool) else ""
 
 
 def check_all(
@@ -98,7 +103,7 @@ def _run(batch: Sequence[tuple[str, Check]]) -> list[str]:
         input="".join(json.dumps(job) + "\n" for job in _jobs(batch)),
         capture_output=True,
         text=True,
-        env={},
+        env={"PATH": os.environ.get("PATH", os.defpath)},
         check=True,
     )
     return [json.loads(line) for line in child.stdout.splitlines()]

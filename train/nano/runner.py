@@ -19,9 +19,11 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from string import Template
 
+Job = dict[str, object]
 SECONDS = 3
 MEMORY = 512 * 2**20
 FILE_SIZE = 2**20
@@ -46,9 +48,6 @@ def main() -> None:
             print(json.dumps(judged(json.loads(line))), flush=True)
 
 
-Job = dict[str, object]
-
-
 def judged(job: Job, judge: Callable[[Job], str] | None = None, memory: int = MEMORY) -> str:
     """What failed of the job, in a process of its own; nothing where every condition holds."""
     read, write = os.pipe()
@@ -69,26 +68,32 @@ def _clear() -> None:
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def _answer(job: dict[str, object], write: int) -> None:
-    """In the child: limits, then the verdict into `write`; never returns."""
-    limits = [(resource.RLIMIT_CPU, SECONDS), (resource.RLIMIT_FSIZE, FILE_SIZE)]
-    if job["language"] not in ROOMY:
-        limits += [(resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_NPROC, PROCESSES)]
-    for limit, value in limits:
-        resource.setrlimit(limit, (value, value))
+def limit(memory: int | None, seconds: int = SECONDS) -> None:
+    """Hold this process, for good, to so many bytes of memory and seconds of work; no input."""
+    limits = [(resource.RLIMIT_CPU, seconds), (resource.RLIMIT_FSIZE, FILE_SIZE)]
+    if memory is not None:
+        limits += [(resource.RLIMIT_AS, memory), (resource.RLIMIT_NPROC, PROCESSES)]
+    for kind, value in limits:
+        resource.setrlimit(kind, (value, value))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    signal.alarm(SECONDS)
-    verdict = ""
+    signal.alarm(seconds)
+
+
+def _answer(job: Job, write: int, judge: Callable[[Job], str], memory: int) -> None:
+    """In the child: limits, then the verdict into `write`; never returns."""
+    limit(None if job["language"] in ROOMY else memory)
+    found = ""
     try:
-        verdict = _verdict(job)
+        found = judge(job)
     finally:  # whatever the code raised, SystemExit too, is its verdict and goes no further
         error = sys.exc_info()[1]
-        said = f"{type(error).__name__}: {error}" if error else verdict
+        said = f"{type(error).__name__}: {error}" if error else found
         os.write(write, said.encode(errors="replace")[:LONGEST])
         os._exit(0)
 
 
-def _verdict(job: dict[str, object]) -> str:
+def verdict(job: Job) -> str:
+    """Run the job here and say what failed of it."""
     for name, content in job["files"]:  # type: ignore[attr-defined]
         Path(name).write_text(content)
     if job["language"] != "python":
@@ -104,13 +109,13 @@ def _verdict(job: dict[str, object]) -> str:
     return ""
 
 
-def _printing(job: dict[str, object], printed: str) -> str:
+def _printing(job: Job, printed: str) -> str:
     if job["stdout"] is not None and printed.strip() != str(job["stdout"]).strip():
         return f"printed {printed[:80]!r}"
     return ""
 
 
-def _python(job: dict[str, object], setup: str) -> str:
+def _python(job: Job, setup: str) -> str:
     space: dict[str, object] = {"__name__": "__main__"}
     out = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()):
@@ -129,7 +134,7 @@ def _python(job: dict[str, object], setup: str) -> str:
     return ""
 
 
-def _sql(job: dict[str, object]) -> str:
+def _sql(job: Job) -> str:
     """The rows that the answer's statements give, as the sqlite3 program prints them."""
     lines: list[str] = []
     with contextlib.closing(sqlite3.connect(":memory:")) as base:
@@ -140,7 +145,7 @@ def _sql(job: dict[str, object]) -> str:
     return "\n".join(lines)
 
 
-def _tool(job: dict[str, object]) -> str:
+def _tool(job: Job) -> str:
     """What a program in another language prints; raises where it fails."""
     language = str(job["language"])
     whole = f"{job['setup']}\n{job['code']}\n{job['after']}\n"

@@ -7,7 +7,7 @@ from random import Random
 
 from train.nano.dialogues.family import Check, Draw, Exchange, answer
 from train.nano.dialogues.phrasing import PEOPLE, ask
-from train.nano.dialogues.plots import THINGS
+from train.nano.dialogues.words import THINGS
 from train.nano.dialogues.tables import phrases
 
 REDUCTIONS: dict[str, tuple[str, str, Callable[[list[int]], object]]] = {

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from random import Random
 
-from train.nano.dialogues import bugs, classes, plots, scripts, talk
+from train.nano.dialogues import (
+    beginners,
+    bugs,
+    changes,
+    classes,
+    drills,
+    frames,
+    languages,
+    maps,
+    scripts,
+    talk,
+)
 from train.nano.dialogues.family import Draw, Family, Sample
 from train.nano.dialogues.functions import family
+from train.nano.dialogues.kinds import SHARES, kind_of
+from train.nano.dialogues.plots import families as plots
 from train.nano.dialogues.specs import functions
 
 HELD_OUT = frozenset(
@@ -15,7 +29,10 @@ HELD_OUT = frozenset(
         "sum_of_squares all_equal less_than product is_perfect_square minutes_to_hours countdown "
         "remove_spaces is_digits to_snake_case group_by_first count_lines print_evens class_method "
         "bug_wrong_index concept_modulo concept_while_word concept_len reverse_these triangle_area "
-        "swap_case rotate"
+        "swap_case rotate km_to_miles sum_values constant shell_sort_file shell_mkdir sql_average "
+        "sql_distinct or_slash or_remove_pop or_copy_reference extend_separator extend_keep_order "
+        "file_words error_UnboundLocalError error_not_callable bug_default_list lambda "
+        "plot_dashed plot_donut frame_sum frame_count drill_values"
     ).split()
 )
 """Families kept for the score of unseen tasks: a tenth, none that a first visitor may ask."""
@@ -31,6 +48,12 @@ def families() -> tuple[Family, ...]:
         *scripts.families(),
         *classes.families(),
         *plots.families(),
+        *frames.families(),
+        *maps.families(),
+        *drills.families(),
+        *changes.families(seen),
+        *languages.families(),
+        *beginners.families(),
         *talk.families(seen),
     )
 
@@ -40,7 +63,10 @@ def draw_samples(
 ) -> Iterator[Sample]:
     """`count` conversations, the same for the same seed."""
     pool = [f for f in families() if (f.name in HELD_OUT) == held_out_families]
-    weights = [f.weight for f in pool]
+    mass = Counter[str]()
+    for each in pool:
+        mass[kind_of(each.group)] += each.weight
+    weights = [f.weight * SHARES[kind := kind_of(f.group)] / mass[kind] for f in pool]
     rng = Random(seed)
     for _ in range(count):
         chosen = rng.choices(pool, weights)[0]
