@@ -10,44 +10,92 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from train.nano.checking import check_all
-from train.nano.dialogues.family import Check, Exchange, Plot, Sample
-from train.nano.dialogues.registry import draw_samples
+from train.nano.checking import check_all, missing
+from train.nano.dialogues.family import Check, Exchange, Sample
+from train.nano.dialogues.registry import HELD_OUT, draw_samples
+from train.nano.near import Known
 
 SIDES = ("train", "values", "phrasing", "family")
 """What is trained; then three scores: new values, new phrasings, new families."""
 
 
+OVERDRAWN = 6
+"""Samples drawn for each one that a scored side keeps; the rest is near to trained ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The corpus by side, and how many samples were refused."""
+    """The corpus by side, how many samples were refused, and how many were left out."""
 
     sides: dict[str, list[Sample]]
     drawn: int
     refused: int
+    """An answer failed its check."""
+    near: dict[str, int]
+    """For each scored side, samples too near to a trained one."""
+    unchecked: dict[str, int]
+    """Programs that the machine lacks, and the samples that could not be checked for want of it."""
 
 
 def make(*, seed: int, count: int, scored: int) -> Made:
     """Draw and check everything; the scored sides hold nothing that the trained side nearly has."""
-    train, refused = _right(
-        draw_samples(seed, count, held_out_phrasing=False, held_out_families=False)
+    unchecked = Counter[str]()
+    able = _able(
+        draw_samples(seed, count, held_out_phrasing=False, held_out_families=False), unchecked
     )
-    known = {key(sample) for sample in train}
-    sides = {"train": train}
+    train, refused = _right(able)
+    keys, known = {key(sample) for sample in train}, Known(_asked(sample) for sample in train)
+    sides, near = {"train": train}, {}
     options = {"values": (False, False), "phrasing": (True, False), "family": (True, True)}
     for offset, (side, (phrasing, families)) in enumerate(options.items(), start=1):
         drawn = draw_samples(
-            seed + offset, 3 * scored, held_out_phrasing=phrasing, held_out_families=families
+            seed + offset,
+            OVERDRAWN * scored,
+            held_out_phrasing=phrasing,
+            held_out_families=families,
         )
-        new = _once(sample for sample in drawn if key(sample) not in known)[:scored]
-        sides[side], more = _right(new)
+        able = _once(_able(drawn, Counter()))
+        new = [s for s in able if key(s) not in keys and not known.near(_asked(s))]
+        near[side] = len(able) - len(new)
+        sides[side], more = _right(new[:scored])
         refused += more
-    return Made(sides, count + sum(len(sides[s]) for s in SIDES[1:]), refused)
+    made = count + sum(len(sides[side]) for side in SIDES[1:])
+    return Made(sides, made, refused, near, dict(unchecked))
+
+
+def _able(samples: Iterable[Sample], unchecked: Counter[str]) -> list[Sample]:
+    """The samples that this machine can check; the others are counted by the missing program."""
+    kept = []
+    for sample in samples:
+        lacking = {tool for e in sample.exchanges if (tool := missing(e.check))}
+        unchecked.update(lacking)
+        if not lacking:
+            kept.append(sample)
+    return kept
+
+
+def summary(made: Made) -> dict[str, Any]:
+    """The counts that the card tells."""
+    turns = [len(sample.exchanges) for sample in made.sides["train"]]
+    return {
+        "drawn": made.drawn,
+        "refused": made.refused,
+        "near": made.near,
+        "unchecked": made.unchecked,
+        "samples": {side: len(samples) for side, samples in made.sides.items()},
+        "turns": {str(count): turns.count(count) for count in sorted(set(turns))},
+        "held_out": len(HELD_OUT),
+        "families": families_of(made.sides["train"]),
+    }
+
+
+def _asked(sample: Sample) -> str:
+    return sample.exchanges[0].question
 
 
 def key(sample: Sample) -> str:
     """Its first question without case, spaces and punctuation: equal means near-duplicate."""
-    return re.sub(r"[\W_]+", "", sample.exchanges[0].question.lower())
+    return re.sub(r"[\W_]+", "", _asked(sample).lower())
 
 
 def _once(samples: Iterable[Sample]) -> list[Sample]:
@@ -58,7 +106,7 @@ def _right(samples: Iterable[Sample]) -> tuple[list[Sample], int]:
     """The samples all of whose answers pass their checks, and how many did not."""
     listed = list(samples)
     distinct = {(e.answer, e.check): "" for sample in listed for e in sample.exchanges}
-    verdicts = dict(zip(distinct, check_all(distinct, workers=2), strict=True))
+    verdicts = dict(zip(distinct, check_all(distinct, workers=2, trusted=True), strict=True))
     kept = [s for s in listed if not any(verdicts[e.answer, e.check] for e in s.exchanges)]
     return kept, len(listed) - len(kept)
 
@@ -88,10 +136,7 @@ def _exchange(raw: dict[str, Any]) -> Exchange:
 
 def check_from(raw: dict[str, Any]) -> Check:
     """A check out of JSON: lists become tuples again."""
-    fields = {name: _tuples(value) for name, value in raw.items()}
-    if raw.get("plot"):
-        fields["plot"] = Plot(**{name: _tuples(value) for name, value in raw["plot"].items()})
-    return Check(**fields)
+    return Check(**{name: _tuples(value) for name, value in raw.items()})
 
 
 def _tuples(value: Any) -> Any:

@@ -17,7 +17,7 @@ _CALL = re.compile(r"\$f\((.*)\)")
 
 
 def followed(
-    dice: Draw, first: Exchange, *, share: float = 0.35, most: int = 4
+    dice: Draw, first: Exchange, *, share: float = 0.42, most: int = 4
 ) -> tuple[Exchange, ...]:
     """The conversation that begins with `first`; each further turn with the probability `share`."""
     exchanges = [first]

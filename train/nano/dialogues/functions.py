@@ -23,7 +23,7 @@ COMMON = frozenset(
     ).split()
 )
 """What beginners ask most."""
-COMMON_WEIGHT = 5.0
+COMMON_WEIGHT = 8.0
 WELCOME = "You are welcome! Ask me if you need anything else."
 
 

@@ -12,6 +12,8 @@ KINDS = {
     "follow-up": "changes",
     "tests": "changes",
     "follow-up plots": "plots",
+    "maps": "plots",
+    "pandas": "data",
     "explain": "explanations",
     "shell": "languages",
     "sql": "languages",

@@ -7,17 +7,24 @@ from dataclasses import dataclass
 from random import Random
 
 from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
-from train.nano.dialogues.phrasing import ask, identifier, sentence, third_person, with_code
+from train.nano.dialogues.phrasing import PEOPLE, ask, identifier, sentence, third_person, with_code
 from train.nano.dialogues.specs import Function, Written, drawn_params
 from train.nano.dialogues.tables import phrases, table
 
 Drawer = Callable[[Draw], tuple[Exchange, ...]]
-FREQUENT = ("who", "hello")
-UNKNOWN = "I do not know that. I am a small demo model and only answer simple Python questions."
+FREQUENT = ("who", "hello", "can")
+NEXT = ("who", "can", "how", "thanks", "maker", "human", "joke", "bye")
+"""Small talk that follows small talk."""
+UNKNOWN = "I do not know that. I am a small demo model for simple programming questions."
+WHY_NOT = (
+    "I am small and was only trained on programming questions. Ask me for a function or a plot."
+)
 
 PLACES = (
-    "France Germany Italy Spain Japan China Peru Kenya Egypt India Brazil Canada London "
-    "Paris Berlin Rome Tokyo Oslo Vienna Sydney Boston Cairo"
+    "France Germany Italy Spain Japan China Peru Kenya Egypt India Brazil Canada London Paris "
+    "Berlin Rome Tokyo Oslo Vienna Sydney Boston Cairo Mexico Norway Sweden Poland Greece Turkey "
+    "Chile Cuba Nepal Vietnam Ghana Morocco Texas Hawaii Chicago Munich Hamburg Lisbon Dublin "
+    "Moscow Seoul Delhi Lima Nairobi Toronto Prague Zurich Milan Madrid Havana"
 ).split()
 PERSONS = (
     "Einstein",
@@ -32,7 +39,22 @@ PERSONS = (
     "Newton",
     "Picasso",
     "your boss",
+    "Madonna",
+    "Cleopatra",
+    "Beethoven",
+    "Marie Curie",
+    "Gandhi",
+    "Elvis",
+    "my mother",
+    "the king",
+    "Steve Jobs",
+    "Bill Gates",
+    "Messi",
 )
+FRAMEWORKS = (
+    "React Angular Vue Django Rails Spring Laravel Kubernetes Terraform Unity Qt Flutter Haskell "
+    "Rust Kotlin Swift Scala Fortran Prolog Erlang Assembly nginx Kafka Hadoop Spark Ansible Godot"
+).split()
 WORDS = (
     "house love tree freedom winter bread river hope friend city sun Faust Hamlet Odyssey".split()
 )
@@ -49,7 +71,7 @@ def families(functions: tuple[Function, ...]) -> tuple[Family, ...]:
             Family(f"talk_{name}", "talk", _talker(**entry), 1.2 if name in FREQUENT else 0.6)
             for name, entry in table("talk").items()
         ),
-        Family("unknown", "talk", _unknown, 5.0),
+        Family("unknown", "talk", _unknown, 9.0),
         Family("explain_code", "explain", _explainer(functions), 6.0),
         *(Family(f"concept_{c.name}", "concepts", _teller(c), 0.6) for c in _concepts()),
     )
@@ -57,7 +79,13 @@ def families(functions: tuple[Function, ...]) -> tuple[Family, ...]:
 
 def _talker(*, answer: str, says: str, asks: list[str]) -> Drawer:
     def draw(dice: Draw) -> tuple[Exchange, ...]:
-        return (Exchange(ask(dice, dice.phrase(tuple(asks))), answer, Check(says=(says,)), "talk"),)
+        said = [Exchange(ask(dice, dice.phrase(tuple(asks))), answer, Check(says=(says,)), "talk")]
+        while dice.chance(0.35) and len(said) < 4:
+            more = table("talk")[dice.rng.choice(NEXT)]
+            if more["answer"] not in {exchange.answer for exchange in said}:
+                question = ask(dice, dice.phrase(tuple(more["asks"])))
+                said.append(Exchange(question, more["answer"], Check(says=(more["says"],)), "talk"))
+        return tuple(said)
 
     return draw
 
@@ -68,11 +96,16 @@ def _unknown(dice: Draw) -> tuple[Exchange, ...]:
         dice,
         dice.phrase(phrases("outside")),
         place=rng.choice(PLACES),
-        person=rng.choice(PERSONS),
+        person=rng.choice((rng.choice(PERSONS), rng.choice(PEOPLE))),
+        framework=rng.choice(FRAMEWORKS),
         word=rng.choice(WORDS),
         thing=rng.choice(THINGS),
     )
-    return (Exchange(question, UNKNOWN, Check(says=("do not know",)), "talk"),)
+    unknown = Exchange(question, UNKNOWN, Check(says=("do not know",)), "talk")
+    if not dice.chance(0.15):
+        return (unknown,)
+    question = ask(dice, dice.phrase(phrases("why_not")))
+    return unknown, Exchange(question, WHY_NOT, Check(says=("only trained on",)), "talk")
 
 
 def _explainer(functions: tuple[Function, ...]) -> Drawer:
