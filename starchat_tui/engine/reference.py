@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
+from starchat_tui.engine import adapters
 from starchat_tui.engine import device as devices
 from starchat_tui.engine.model import Cache, Run
 from starchat_tui.engine.weights import Checkpoint, Report
 from starchat_tui.errors import ConfigError, ModelUnavailable, OutOfMemory, StarChatError
 
+_DAMAGE = (ValueError, KeyError, OSError, ImportError, RuntimeError, TypeError, SafetensorError)
+"""What transformers and peft raise for files that they cannot read."""
 QUANTIZATIONS = ("none", "int8", "int4")
 _WIDTH = {"int8": 1.1, "int4": 0.65}
 """Bytes a parameter, scales and unquantized layers included."""
@@ -127,12 +131,16 @@ class HubCache:
 class Reference:
     """A causal language model of transformers, as the engine asks it."""
 
-    def __init__(self, inner: Any, device: torch.device) -> None:
+    def __init__(self, inner: Any, device: torch.device, base: Reference | None = None) -> None:
         self.inner = inner
         self.device = device
+        self.base = base
+        """The model whose weights this one computes with, besides its own."""
         self.vocabulary_size = int(inner.get_input_embeddings().weight.shape[0])
         self.window = _window(inner.config)
-        self.bytes = int(inner.get_memory_footprint())
+        self.bytes = (
+            adapters.own_bytes(inner, base.inner) if base else int(inner.get_memory_footprint())
+        )
         # Older architectures give the logits of every position, whatever is asked.
         whole = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
         accepted = inspect.signature(whole.forward).parameters
@@ -165,23 +173,42 @@ def _window(config: Any) -> int:
 
 
 def load(checkpoint: Checkpoint, placement: Placement, report: Report) -> Reference:
-    """Read the weights onto their device.
+    """Read the weights onto their device, an adapter's merged into them.
 
     Raises `ModelUnavailable` where transformers cannot make a causal model of the files, and
     `OutOfMemory` where the device is too small after all.
     """
-    try:
+    with _typed_errors(checkpoint, placement.device):
         inner = _read(checkpoint, placement, report)
         if checkpoint.adapter:
             inner = _adapted(inner, checkpoint.adapter, placement)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise out_of_memory(placement.device) from error
-    except StarChatError:
-        raise
-    except (ValueError, KeyError, OSError, ImportError, RuntimeError, TypeError) as error:
-        raise _unusable(checkpoint, error) from error
     inner.eval().requires_grad_(False)
     return Reference(inner, inner.get_input_embeddings().weight.device)
+
+
+def beside(base: Reference, checkpoint: Checkpoint) -> Reference:
+    """The adapter of `checkpoint` on the weights of `base`, which stays as it is.
+
+    Raises what `load` does. Not for a base that is spread over devices: accelerate's hooks know
+    the modules they were put on.
+    """
+    assert checkpoint.adapter is not None, checkpoint.folder
+    with _typed_errors(checkpoint, base.device):
+        inner = adapters.put(adapters.twin(base.inner), checkpoint.adapter, base.device)
+    inner.eval().requires_grad_(False)
+    return Reference(inner, base.device, base)
+
+
+@contextmanager
+def _typed_errors(checkpoint: Checkpoint, device: torch.device) -> Iterator[None]:
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise out_of_memory(device) from error
+    except StarChatError:
+        raise
+    except _DAMAGE as error:
+        raise _unusable(checkpoint, error) from error
 
 
 def out_of_memory(device: object) -> OutOfMemory:
@@ -194,6 +221,7 @@ def out_of_memory(device: object) -> OutOfMemory:
 
 def _unusable(checkpoint: Checkpoint, error: Exception) -> ModelUnavailable:
     kind = checkpoint.config.get("model_type", "unknown")
+    where = checkpoint.adapter or checkpoint.folder
     reason = " ".join(str(error).split())[:300]
     if "Unrecognized configuration class" in reason or "does not recognize" in reason:
         return ModelUnavailable(
@@ -206,7 +234,7 @@ def _unusable(checkpoint: Checkpoint, error: Exception) -> ModelUnavailable:
             "name a model whose kind transformers knows",
         )
     return ModelUnavailable(
-        f"`{checkpoint.folder}` ({kind}) cannot be loaded: {type(error).__name__}: {reason}",
+        f"`{where}` ({kind}) cannot be loaded: {type(error).__name__}: {reason}",
         "copy or download the model anew",
     )
 
@@ -273,25 +301,5 @@ class _Nowhere:
 
 def _adapted(inner: Any, adapter: Path, placement: Placement) -> Any:
     """The model with a PEFT adapter on top, merged into weights that are not quantized."""
-    if importlib.util.find_spec("peft") is None:
-        raise ConfigError(
-            f"The adapter in `{adapter}` needs the peft library",
-            "install it with `pip install peft`",
-        )
-    from peft import PeftModel
-
-    rows = _tokenizer_rows(adapter)
-    if rows > inner.get_input_embeddings().weight.shape[0]:
-        inner.resize_token_embeddings(rows, mean_resizing=False)
-    adapted = PeftModel.from_pretrained(inner, str(adapter))
+    adapted = adapters.loaded(inner, adapter, placement.device)
     return adapted.merge_and_unload() if placement.quantize == "none" else adapted
-
-
-def _tokenizer_rows(folder: Path) -> int:
-    """The number of ids of the tokenizer beside an adapter; 0 without one."""
-    path = folder / "tokenizer.json"
-    if not path.is_file():
-        return 0
-    from tokenizers import Tokenizer
-
-    return int(Tokenizer.from_file(str(path)).get_vocab_size())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from starchat_tui.engine import device as devices
 from starchat_tui.engine import reference
 from starchat_tui.engine.model import Model
 from starchat_tui.engine.prefix import GIB, PrefixCache
+from starchat_tui.engine.reference import Reference
 from starchat_tui.engine.store import Store, key_of
 from starchat_tui.engine.weights import Checkpoint, Report, find
 from starchat_tui.errors import ModelUnavailable, OutOfMemory
@@ -42,6 +44,8 @@ class Shelf:
         self._cache = cache
         self._budget = budget
         self._loaded: dict[str, Loaded] = {}
+        self._bases: WeakValueDictionary[Path, Reference] = WeakValueDictionary()
+        """Weights by their folder, as long as a loaded model computes with them."""
         self._clock = itertools.count(1)
         self.cards: tuple[ModelCard, ...] = ()
         """What is loaded; replaced as a whole, so that another thread may read it."""
@@ -70,14 +74,24 @@ class Shelf:
         # The model has rows for the ids of the file, and for no others.
         vocabulary = Vocabulary.load(tokenizer, grow=False)
         report("loading", 0, 0)
-        placement = self._place(checkpoint)
-        model = reference.load(checkpoint, placement, report)
+        model = self._model(checkpoint, report)
         report("warming", 0, 1)
         model.extend([0], model.new_cache())
-        key = key_of(checkpoint, placement.dtype, placement.quantize)
+        key = key_of(checkpoint, model.inner.dtype, self._quantize)
         store = Store(self._cache / "prefixes", key)
         prefix = PrefixCache(model, budget=self._budget)
         return Loaded(name, model, prefix, tokenizer, vocabulary, store)
+
+    def _model(self, checkpoint: Checkpoint, report: Report) -> Reference:
+        """The model of a checkpoint; an adapter computes with weights that are here already."""
+        plain = replace(checkpoint, adapter=None)
+        base = self._bases.get(plain.folder)
+        if base is None:
+            placement = self._place(plain)
+            if placement.spread:
+                return reference.load(checkpoint, placement, report)
+            base = self._bases[plain.folder] = reference.load(plain, placement, report)
+        return reference.beside(base, checkpoint) if checkpoint.adapter else base
 
     def _place(self, checkpoint: Checkpoint) -> reference.Placement:
         """A place for a checkpoint; other models leave, oldest first, until there is one."""
@@ -97,6 +111,7 @@ class Shelf:
         del self._loaded[oldest.name]
         self._publish()
         device = oldest.model.device
+        # The weights leave with the last of a base and its adapters.
         del oldest
         devices.release(device)
 
