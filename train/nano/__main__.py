@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 import torch
 
 from train.nano import config
+from train.nano.fast import device
 from train.nano.stages import Stages
 
 ROOT = Path(__file__).parents[2]
@@ -21,9 +23,13 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="every stage at a size for CI")
     parser.add_argument("--size", default="cpu", help="a name in nano.yaml")
     parser.add_argument("--only", choices=STAGES, help="stop after this stage")
+    parser.add_argument("--threads", type=int, help="of the processor; all where not given")
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "nano")
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    # DeepSpeed, which transformers looks at, would announce its choice on stdout.
+    os.environ.setdefault("DS_ACCELERATOR", device().type)
     sizes = config.load("smoke" if options.smoke else options.size)
     stages = Stages(sizes, options.build)
     target = options.build / "weights" if options.smoke else WEIGHTS

@@ -22,17 +22,23 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of a run: from `start` on, as a share of its steps, rows of `length` tokens."""
+
+    start: float
+    length: int
+    transcripts: float = 0.0
+    """The share of the rows that are transcripts; the base model's others are Python."""
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """One training run."""
 
     steps: int
-    rows: int
-    """Rows of `short` tokens in a step; long rows are as many as hold the same tokens."""
-    short: int
-    long_share: float
-    """The last share of the run, in rows of the whole window."""
-    transcript_share: float
-    transcript_share_long: float
+    tokens: int
+    """In a step; rows are as many as hold them."""
+    phases: tuple[Phase, ...]
     muon_rate: float
     adam_rate: float
     warmup: float
@@ -62,8 +68,10 @@ def load(name: str, path: Path = SIZES) -> Sizes:
         **{
             **raw,
             "model": Shape(**raw["model"]),
-            "pretrain": Schedule(**raw["pretrain"]),
-            "anneal": Schedule(**raw["anneal"]),
-            "finetune": Schedule(**raw["finetune"]),
+            **{stage: _schedule(raw[stage]) for stage in ("pretrain", "anneal", "finetune")},
         }
     )
+
+
+def _schedule(raw: dict[str, Any]) -> Schedule:
+    return Schedule(**{**raw, "phases": tuple(Phase(**phase) for phase in raw["phases"])})

@@ -14,6 +14,7 @@ import torch
 from transformers import GPTBigCodeForCausalLM
 
 from train.nano.config import Schedule
+from train.nano.fast import device, prepared
 from train.nano.model import loss_of
 from train.nano.optim import optimizers
 from train.nano.rows import Batch
@@ -57,11 +58,17 @@ def train(
     model: GPTBigCodeForCausalLM, rows: Rows, schedule: Schedule, *, seed: int, checkpoint: Path
 ) -> Progress:
     """Train for the schedule's steps, from `checkpoint` on where there is one."""
+    with prepared(model):
+        return _trained(model, rows, schedule, seed, checkpoint)
+
+
+def _trained(
+    model: GPTBigCodeForCausalLM, rows: Rows, schedule: Schedule, seed: int, checkpoint: Path
+) -> Progress:
     optims = optimizers(model, muon=schedule.muon_rate, adam=schedule.adam_rate)
     peaks = [group["lr"] for optim in optims for group in optim.param_groups]
     progress = resumed(checkpoint, model, optims)
     window = model.config.n_positions
-    model.train()
     saved = reported = progress.seconds
     while progress.steps < schedule.steps:
         began = time.monotonic()
@@ -85,15 +92,13 @@ def train(
 
 
 def _batch(rows: Rows, schedule: Schedule, share: float, rng: Random, window: int) -> Batch:
-    long = share >= 1 - schedule.long_share
-    length = window if long else schedule.short
-    count = max(1, schedule.rows * schedule.short // length)
-    transcripts = schedule.transcript_share_long if long else schedule.transcript_share
-    return rows.batch(rng, count, length, window=window, transcript_share=transcripts)
+    phase = [phase for phase in schedule.phases if phase.start <= share][-1]
+    count = max(1, schedule.tokens // phase.length)
+    return rows.batch(rng, count, phase.length, window=window, transcript_share=phase.transcripts)
 
 
 def _step(model: GPTBigCodeForCausalLM, optims: list[torch.optim.Optimizer], batch: Batch) -> float:
-    loss = loss_of(model, batch)
+    loss = loss_of(model, batch.to(device()))
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     for optim in optims:
@@ -142,7 +147,7 @@ def resumed(
     """Where the checkpoint left off, its state loaded; the beginning where there is none."""
     if not path.exists():
         return Progress()
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location=device())
     model.load_state_dict(state["model"])
     for optim, saved in zip(optims, state["optims"], strict=True):
         optim.load_state_dict(saved)

@@ -11,6 +11,7 @@ from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 from starchat_tui.template import IGNORED
 from train.nano import circuit
 from train.nano.config import Shape
+from train.nano.fast import cross_entropy, precision
 from train.nano.rows import Batch
 
 
@@ -40,13 +41,16 @@ def new(shape: Shape, *, vocabulary: int, end_of_text: int, seed: int) -> GPTBig
 
 def loss_of(model: GPTBigCodeForCausalLM, batch: Batch) -> torch.Tensor:
     """Mean cross-entropy of the next token over the learned labels of [B, T]."""
-    hidden = model.transformer(
-        input_ids=batch.ids, position_ids=batch.positions, use_cache=False
-    ).last_hidden_state
     targets = batch.labels[:, 1:]
     learned = targets != IGNORED
-    logits = model.lm_head(hidden[:, :-1][learned])
-    return torch.nn.functional.cross_entropy(logits, targets[learned])
+    low = precision()
+    with torch.autocast(batch.ids.device.type, low, enabled=low is not torch.float32):
+        hidden = model.transformer(
+            input_ids=batch.ids, position_ids=batch.positions, use_cache=False
+        ).last_hidden_state
+        return cross_entropy(
+            hidden[:, :-1][learned].to(low), model.lm_head.weight, targets[learned]
+        )
 
 
 def export(model: GPTBigCodeForCausalLM, folder: Path, *, ends: list[int]) -> None:

@@ -7,20 +7,23 @@ from typing import Any
 
 import torch
 
+from train.nano.fast import precision
+
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic iteration; source: Keller Jordan, Muon (2024)."""
 MOMENTUM = 0.95
 
 
 def orthogonal(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """The nearest half-orthogonal matrix [M, N], approximately, in the matrix's own precision."""
+    """The nearest half-orthogonal matrix [M, N], approximately; in bfloat16 where that is fast."""
     a, b, c = NEWTON_SCHULZ
     wide = matrix.size(0) <= matrix.size(1)
     x: torch.Tensor = (matrix if wide else matrix.T) / (matrix.norm() + 1e-7)
+    x = x.to(precision())
     for _ in range(steps):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x if wide else x.T
+    return (x if wide else x.T).to(matrix.dtype)
 
 
 class Muon(torch.optim.Optimizer):

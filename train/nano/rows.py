@@ -46,6 +46,10 @@ class Batch:
     labels: torch.Tensor
     positions: torch.Tensor
 
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device."""
+        return Batch(self.ids.to(device), self.labels.to(device), self.positions.to(device))
+
 
 @dataclass(frozen=True, slots=True)
 class BaseRows:

@@ -78,7 +78,15 @@ class Stages:
             self.base_rows().name,
             self._sizes("model", "pretrain"),
             text_of("ta"),
-            _code("model.py", "optim.py", "loop.py", "rows.py", "preambles.py"),
+            _code(
+                "model.py",
+                "circuit.py",
+                "fast.py",
+                "optim.py",
+                "loop.py",
+                "rows.py",
+                "preambles.py",
+            ),
         ]
         return self._cached("base", parts, self._base)
 
@@ -89,7 +97,7 @@ class Stages:
 
     def chat(self) -> Path:
         """The exported chat model, with its progress."""
-        parts = [self.base().name, self._sizes("finetune"), _code("rows.py")]
+        parts = [self.annealed().name, self._sizes("finetune"), _code("rows.py")]
         return self._cached("chat", parts, self._chat)
 
     def scores(self) -> Path:
@@ -197,7 +205,6 @@ class Stages:
 
     def _annealed(self, folder: Path) -> None:
         made = model.read(self.base())
-        made.config.use_cache = False
         progress = loop.train(
             made,
             self.read_base_rows(),
@@ -209,8 +216,7 @@ class Stages:
 
     def _chat(self, folder: Path) -> None:
         vocabulary = self.vocabulary()
-        made = model.read(self.base())
-        made.config.use_cache = False
+        made = model.read(self.annealed())
         progress = loop.train(
             made,
             self.read_chat_rows(),

@@ -1,4 +1,4 @@
-"""The byte-level BPE tokenizer in StarCoder's scheme, with the dialogue tokens at its end."""
+"""The byte-level BPE tokenizer: StarCoder's special tokens, words cut for copying."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from starchat_tui.vocabulary import CHAT_TOKENS, END_OF_TEXT
 
@@ -18,14 +18,38 @@ SPECIAL = (
 )
 """StarCoder's special tokens, ids 0 to 18."""
 
+COMMON = (
+    "a an the and or not but is are was be been am do does did has have had can could should would "
+    "will may must in of to on at by for from with without into as than then if else elif while "
+    "import return def class lambda print assert try except raise del pass break continue yield "
+    "it its this that these those they them he she you your i me my we us our what which who how "
+    "why when where there here all any each every some no only also so very just more most other "
+    "one two three first second last next same give gives show shows write writes make makes use "
+    "uses using used call called calls need needs want please thanks let go see get gets put set "
+    "adds add draws draw prints returns takes take finds find counts checks check sorts keeps "
+    "turns function list dictionary string number numbers loop code test tests line lines file "
+    "program answer question example result again once up out over now yes"
+).split()
+"""Words that nobody asks to have copied; only they have their space with them."""
+
+WORDS = Regex(
+    rf" (?:{'|'.join(COMMON)})(?![\p{{L}}_])|\p{{L}}+|\p{{N}}| (?=[\p{{L}}\p{{N}}])"
+    r"| ?[^\s\p{L}\p{N}]+|\n+ *|\s+"
+)
+"""Where a text is cut before pairs are merged.
+
+A name is the same tokens in prose, in a table and in quotes, so that copying it from a question
+needs no spelling; digits stand alone.
+"""
+
 
 def trained(texts: Iterator[str], size: int) -> Tokenizer:
     """A tokenizer of exactly `size` ids where the texts are rich enough for it."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
+            pre_tokenizers.Split(WORDS, behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
