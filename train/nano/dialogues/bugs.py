@@ -98,13 +98,14 @@ def _operator(dice: Draw) -> Bug:
 def _missing_return(dice: Draw) -> Bug:
     name, param = identifier(dice.rng), dice.rng.choice(("n", "x", "value", "number"))
     k, op = dice.rng.randint(2, 99), dice.rng.choice("+-*")
+    easy = {"+": ("0", str(k)), "-": (str(k), "0"), "*": ("1", str(k))}[op]
     expected = str(eval(f"7 {op} {k}"))
     head = f"def {name}({param}):\n    result = {param} {op} {k}"
     return Bug(
         head,
         f"{head}\n    return result",
         f"The function `{name}` never returns its result.",
-        (("$f(7)", expected),),
+        ((f"$f({easy[0]})", easy[1]), ("$f(7)", expected)),
         name,
         ("return",),
     )
@@ -204,7 +205,7 @@ def _missing_colon(dice: Draw) -> Bug:
         f"def {name}({x})\n{body}",
         f"def {name}({x}):\n{body}",
         "There is a colon missing at the end of the `def` line.",
-        (("$f(1)", str(k + 1)),),
+        (("$f(0)", str(k)), ("$f(1)", str(k + 1))),
         name,
         ("colon",),
     )
@@ -292,7 +293,7 @@ def _string_number(dice: Draw) -> Bug:
         f"def {name}({x}):\n    return {x} + {k}",
         f"def {name}({x}):\n    return int({x}) + {k}",
         f"Text and a number cannot be added; convert `{x}` with `int` first.",
-        (("$f('2')", str(k + 2)),),
+        (("$f('0')", str(k)), ("$f('2')", str(k + 2))),
         name,
         ("int",),
     )
@@ -340,7 +341,7 @@ def _print_not_return(dice: Draw) -> Bug:
         f"def {name}({x}):\n    print({x} * {k})",
         f"def {name}({x}):\n    return {x} * {k}",
         "The function prints the result but returns `None`.",
-        (("$f(3)", str(3 * k)),),
+        (("$f(1)", str(k)), ("$f(3)", str(3 * k))),
         name,
         ("return",),
     )

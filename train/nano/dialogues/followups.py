@@ -28,6 +28,8 @@ def followed(
             break
         exchange, builds = changed
         exchanges.append(exchange)
+        if exchange.group == "talk":
+            break
         now = exchange if builds else now
     return tuple(exchanges)
 
@@ -81,13 +83,13 @@ def _test(dice: Draw, now: Exchange, code: str) -> Exchange | None:
     calls = tuple((found[1], want) for args, want in probes if (found := _CALL.fullmatch(args)))
     if not now.check.named or not calls or len(calls) < len(probes) or now.check.setup:
         return None
-    asserts = "\n".join(f"    assert {name}({args}) == {want}" for args, want in calls[:2])
+    asserts = "\n".join(f"    assert {name}({args}) == {want}" for args, want in calls[:1])
     check = Check(
         probes=((f"test_{name}()", "None"),),
         name=name,
         named=True,
         setup=code,
-        mutants=mutants(code, name, calls[:2]),
+        mutants=mutants(code, name, calls[:1]),
         has=("assert", name),
     )
     text = answer("Here is a test:", f"def test_{name}():\n{asserts}", "Run it with `pytest`.")
