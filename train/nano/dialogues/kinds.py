@@ -24,14 +24,14 @@ KINDS = {
 """The kind of a group, where it is not called like its kind."""
 SHARES = {
     "functions": 0.24,
-    "plots": 0.22,
+    "plots": 0.25,
     "scripts": 0.12,
     "changes": 0.10,
     "data": 0.06,
     "bugs": 0.06,
     "languages": 0.06,
     "talk": 0.06,
-    "drills": 0.05,
+    "drills": 0.09,
     "concepts": 0.05,
     "classes": 0.04,
     "explanations": 0.04,
