@@ -51,7 +51,7 @@ def _pairs(dice: Draw) -> tuple[Data, Told]:
     values: list[str] = []
     while len(values) < many:
         value = sort(rng)
-        if all(number(value) != number(other) for other in values) or dice.chance(0.02):
+        if all(number(value) != number(other) for other in values):
             values.append(value)
     heads = words.columns(rng)
     text = told.pairs(dice, names, tuple(values), heads)

@@ -78,6 +78,9 @@ INLINE: tuple[tuple[Callable[[Pairs], str], int], ...] = (
     (lambda pairs: ", ".join(f"{name} ({value})" for name, value in pairs), 1),
     (lambda pairs: spoken([f"{name} with {value}" for name, value in pairs]), 1),
     (lambda pairs: "; ".join(f"{name}: {value}" for name, value in pairs), 1),
+    (lambda pairs: ", ".join(f"{name}: {value}%" for name, value in pairs), 1),
+    (lambda pairs: spoken([f"{name} {value}%" for name, value in pairs]), 1),
+    (lambda pairs: spoken([f"{name} got {value}" for name, value in pairs]), 1),
 )
 """Ways to say pairs in a sentence, and how often."""
 BLOCKS: tuple[tuple[Callable[[Pairs], str], int], ...] = (

@@ -115,11 +115,28 @@ def names(rng: Random, many: int, *, single: bool = False) -> tuple[str, ...]:
         return tuple(f"{letter}{n}" for n in rng.sample(range(1, 60), many))
     if kind < 0.7:
         return tuple(rng.sample(THINGS[:-6], many))
+    if kind < 0.76:
+        return _versions(rng, many)
     title = rng.random() < 0.6
     found: list[str] = []
     while len(found) < many:
         name = invented(rng)
         name = name.title() if title else name
+        if name not in found:
+            found.append(name)
+    return tuple(found)
+
+
+def _versions(rng: Random, many: int) -> tuple[str, ...]:
+    """Names with a size or a version behind them, like those of models and products."""
+    word = invented(rng).title()
+    found: list[str] = []
+    while len(found) < many:
+        word = word if rng.random() < 0.3 else invented(rng).title()
+        tail = rng.choice(
+            (f"{rng.randint(1, 90)}B", f"v{rng.randint(1, 9)}", str(rng.randint(2, 99)))
+        )
+        name = f"{word}-{tail}"
         if name not in found:
             found.append(name)
     return tuple(found)

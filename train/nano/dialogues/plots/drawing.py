@@ -130,6 +130,7 @@ def _named(dice: Draw) -> tuple[Data, Told]:
             "{" + ", ".join(f'"{n}": ({x}, {y})' for n, x, y in rows) + "}",
             "{" + ", ".join(f"'{n}': [{x}, {y}]" for n, x, y in rows) + "}",
             ", ".join(f"{n} ({x}, {y})" for n, x, y in rows),
+            "[" + ", ".join(f'("{n}", {x}, {y})' for n, x, y in rows) + "]",
             told.spoken([f"{n} at ({x}, {y})" for n, x, y in rows]),
             ", ".join(f"{n}: {x}, {y}" for n, x, y in rows),
             "; ".join(f"{n} {x} {y}" for n, x, y in rows),

@@ -47,30 +47,37 @@ SIDES = {"bar": "bar", "line": "plot"}
 FIRST, SECOND = "first", "second"
 
 
-def _two(dice: Draw) -> tuple[tuple[Data, Data], tuple[str, str], str]:
+def _two(dice: Draw) -> tuple[tuple[Data, Data], tuple[str, str], told.Told]:
     """Two sets of pairs with a title each, and how they are told."""
     rng = dice.rng
-    found: list[Data] = []
-    texts: list[tuple[Texts, Texts]] = []
-    titles: list[str] = []
-    while len(found) < 2:
-        many = rng.choice((2, 3, 3, 4))
-        names, values = words.names(rng, many, single=True), words.numbers(rng, many)
-        title = words.title(rng)
-        if title not in titles:
-            titles.append(title)
-            found.append(Data(names, values))
-            texts.append((names, values))
-    style = rng.randrange(4)
-    lines = []
-    for title, (names, values) in zip(titles, texts, strict=True):
-        both = list(zip(names, values, strict=True))
-        listed = ", ".join(f"{n} {v}" if style == 0 else f"{n}: {v}" for n, v in both)
-        if style == 3:
-            listed = "{" + ", ".join(f'"{n}": {v}' for n, v in both) + "}"
-        lines.append(f"{title}: {listed}" if style != 2 else f"{title}\n{listed}")
-    joined = ("\n\n" if style == 2 else "\n").join(lines)
-    return (found[0], found[1]), (titles[0], titles[1]), joined
+    first, second = words.title(rng), words.title(rng)
+    while second == first:
+        second = words.title(rng)
+    names = words.names(rng, rng.choice((2, 3, 3, 4)), single=True)
+    others = names if dice.chance(0.5) else words.names(rng, rng.choice((2, 3, 3, 4)), single=True)
+    pair = tuple(Data(n, words.numbers(rng, len(n))) for n in (names, others))
+    return (pair[0], pair[1]), (first, second), _told(dice, (first, second), pair)
+
+
+def _told(dice: Draw, titles: Texts, pair: tuple[Data, ...]) -> told.Told:
+    """Two titles with pairs each: in lines, as a dict of dicts, or in a sentence."""
+    style = dice.rng.choice(("spaces", "colons", "under", "dicts", "nested", "sentence"))
+    between = " " if style == "spaces" else ": "
+    both = [list(zip(data.names, data.values, strict=True)) for data in pair]
+    listed = [", ".join(f"{name}{between}{value}" for name, value in found) for found in both]
+    if style in ("dicts", "nested"):
+        listed = [data.pairs.partition(" = ")[2] for data in pair]
+    each = list(zip(titles, listed, strict=True))
+    match style:
+        case "nested":
+            text = "{" + ", ".join(f'"{title}": {found}' for title, found in each) + "}"
+            return told.Told(text, block=dice.chance(0.5))
+        case "sentence":
+            return told.Told("; ".join(f"{title}: {found}" for title, found in each))
+        case "under":
+            text = "\n\n".join(f"{title}\n{found}" for title, found in each)
+            return told.Told(text, block=True)
+    return told.Told("\n".join(f"{title}: {found}" for title, found in each), block=True)
 
 
 def _wanted(kind: str, title: str, data: Data) -> Wanted:
@@ -100,7 +107,7 @@ def _pair(dice: Draw) -> tuple[Exchange, ...]:
         ("above each other", "in two rows") if stacked else ("side by side", "next to each other")
     )
     template = dice.phrase(asks("two")).replace("{name}", name).replace("{where}", where)
-    question = told.question(dice, template, told.Told(text, block=True))
+    question = told.question(dice, template, text)
     wanted = [_wanted(kind, titles[at], pair[at]) for at in (0, 1)]
     before = "Here are both plots in one figure:"
     return (showing(question, before, code, wanted, "Each plot has its own axes.", "plots"),)
@@ -120,7 +127,7 @@ def _seaborn_pair(dice: Draw) -> tuple[Exchange, ...]:
     template = dice.phrase(asks("two_seaborn"))
     if talk:
         template += dice.phrase(asks("talk"))
-    question = told.question(dice, template, told.Told(text, block=True))
+    question = told.question(dice, template, text)
     wanted = [_wanted("bar", titles[at], pair[at]) for at in (0, 1)]
     before = "Here are both bar plots with seaborn:"
     return (showing(question, before, code, wanted, "Each plot has its own axes.", "plots"),)

@@ -220,7 +220,7 @@ def seaborn_wanted(chart: Chart) -> list[Wanted]:
 
 
 PAIRED = {
-    "bar": ("bar chart", "bar plot", "bar graph", "barplot", "bars"),
+    "bar": ("bar chart", "bar plot", "bar graph", "barplot"),
     "barh": (
         "horizontal bar chart",
         "horizontal bar plot",
