@@ -109,12 +109,16 @@ DENIED: Mapping[str, _Table] = {
 }
 """Denied with EPERM whatever their arguments, and what they would reach."""
 
-DENIED_AMONG_OTHERS: Mapping[str, _Table] = {
+SIGNALS: Mapping[str, _Table] = {
     "signals to the user's other processes": {
         **{"kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131)},
         **{"rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240)},
         **{"pidfd_send_signal": (424, 424), "process_mrelease": (448, 448)},
     },
+}
+"""Denied besides where not even Landlock keeps signals within (before its sixth version)."""
+
+DENIED_AMONG_OTHERS: Mapping[str, _Table] = {
     "the rank of the user's other processes": {
         **{"setpriority": (141, 140), "ioprio_set": (251, 30), "sched_setaffinity": (203, 122)},
         **{"sched_setscheduler": (144, 119), "sched_setparam": (142, 118)},
@@ -150,14 +154,14 @@ class Line(NamedTuple):
     why: str
 
 
-def program(machine: str, *, alone: bool = True) -> list[Line]:
+def program(machine: str, *, alone: bool = True, signals: bool = True) -> list[Line]:
     """The filter for a machine as instructions; raises `KeyError` for one that is not known.
 
     `alone` is true where namespaces part the code from the user's processes and files; where only
-    Landlock does, more has to be denied.
+    Landlock does, more has to be denied. `signals` says whether something else keeps them within.
     """
     architecture = ARCHITECTURES[machine]
-    groups = DENIED if alone else {**DENIED, **DENIED_AMONG_OTHERS}
+    groups = {**DENIED, **({} if alone else DENIED_AMONG_OTHERS), **({} if signals else SIGNALS)}
     lines = list(_prologue(machine, architecture))
     for reason, calls in groups.items():
         for name, numbers in calls.items():
@@ -171,18 +175,18 @@ def program(machine: str, *, alone: bool = True) -> list[Line]:
     lines += _clone(number_of["clone"])
     lines += _prlimit(number_of["prlimit64"])
     lines += _unless_among("ioctl", number_of["ioctl"], _TERMINAL_INPUT, "types into the terminal")
-    if not alone:
+    if not signals:
         owner = "would send a signal"
         lines += _unless_among("ioctl", number_of["ioctl"], _SIGNAL_OWNER_REQUESTS, owner)
         lines += _unless_among("fcntl", number_of["fcntl"], _SIGNAL_OWNER, owner)
     return [*lines, Line(_RETURN, _ALLOW, 0, 0, "everything else is allowed")]
 
 
-def build(machine: str, *, alone: bool = True) -> bytes:
+def build(machine: str, *, alone: bool = True, signals: bool = True) -> bytes:
     """The filter as the kernel and bubblewrap take it: an array of `struct sock_filter`."""
     return b"".join(
         _INSTRUCTION.pack(line.operation, line.true, line.false, line.k)
-        for line in program(machine, alone=alone)
+        for line in program(machine, alone=alone, signals=signals)
     )
 
 

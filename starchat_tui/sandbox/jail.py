@@ -1,0 +1,249 @@
+"""The walls as data: which command line holds which code, and what it can see.
+
+Covered: no network, no file of the user's but those attached, no process but its own, no
+environment, no capability, nothing it can write but sized memory. Not covered: a defect of the
+kernel, which is shared; the time and the memory a run takes, which the kernel's host bounds.
+
+    isolated     bubblewrap: own namespaces, and the system call filter
+    restricted   Landlock or Apple's sandbox, and the filter; the process numbers are the user's
+    unsafe       no wall, because the user said so
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from starchat_tui.sandbox.limits import Limits
+from starchat_tui.sandbox.outputs import Level
+
+NOBODY = 65534
+"""The user whom root hands the code to: the number of processes is not bounded for root."""
+INSIDE = 1000
+"""The user and the group the code believes it is."""
+FOLDER = "/cell"
+"""The folder of the code, where attached files lie too."""
+BWRAP = tuple(
+    Path(folder) / "bwrap"
+    for folder in ("/usr/bin", "/bin", "/usr/local/bin", "/run/current-system/sw/bin")
+)
+"""Where bubblewrap may lie: never the working directory. Ubuntu's profile names the first."""
+_SYSTEM_LINKS = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
+_SYSTEM = (
+    *("/etc/ld.so.cache", "/etc/fonts", "/etc/localtime", "/etc/alternatives"),
+    *("/nix/store", "/gnu/store"),
+)
+"""What programs in /usr lean on, where it exists; it says nothing about the user."""
+_DROP = (
+    "import os, sys; "
+    f"os.setgroups([]); os.setresgid(*[{NOBODY}] * 3); os.setresuid(*[{NOBODY}] * 3); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
+"""Run by root's own interpreter: become nobody, then the program that the arguments name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jail:
+    """A wall of a level, and what lies behind it."""
+
+    level: Level
+    bwrap: Path = BWRAP[0]
+    drop: bool = False
+    """Whether root hands the code to `NOBODY`."""
+    limits: Limits = field(default_factory=Limits)
+    mounts: tuple[tuple[Path, str], ...] = ()
+    """Files and folders of ours, and where the code finds them, read-only."""
+    attached: tuple[Path, ...] = ()
+    """The user's files, copied to `FOLDER` by their names, read-only."""
+    python: Path = field(default_factory=lambda: Path(sys.executable))
+    """The interpreter; it has the same path inside."""
+    prefixes: tuple[Path, ...] = field(default_factory=lambda: prefixes())
+    """The folders of the interpreter and its libraries; they have the same paths inside."""
+
+    def argv(self, command: Sequence[str], fds: Fds) -> list[str]:
+        """The command line that runs `command` behind bubblewrap.
+
+        Next to nothing of it can be read from a process list, or from inside: the rest is in
+        `arguments`, which is handed over by `fds.arguments`.
+        """
+        inner = [str(self.bwrap), "--args", str(fds.arguments), "--", *command]
+        if not self.drop:
+            return inner
+        outer = [str(self.bwrap), "--args", str(fds.readable), "--"]
+        return [*outer, str(self.python), "-I", "-S", "-c", _DROP, *inner]
+
+    def arguments(self, fds: Fds) -> list[str]:
+        """The flags of bubblewrap, in their order: what is mounted later lies over the earlier."""
+        return [
+            *_NAMESPACES,
+            *("--ro-bind", "/usr", "/usr"),
+            *_system_links(),
+            *(word for path in _SYSTEM if os.path.exists(path) for word in _seen(path)),
+            *("--dir", "/proc", "--dev", "/dev"),
+            *self._tmpfs(),
+            *(word for path in self.prefixes for word in _seen(str(path))),
+            *(word for path, seen in self.mounts for word in ("--ro-bind", str(path), seen)),
+            *(word for name, fd in fds.attached for word in _copied(name, fd)),
+            *(word for item in self.environment().items() for word in ("--setenv", *item)),
+            *("--json-status-fd", str(fds.status), "--seccomp", str(fds.filter)),
+            # Last: nothing can be mounted below afterwards. These two have no size of their own.
+            *("--remount-ro", "/dev", "--remount-ro", "/"),
+        ]
+
+    def readable(self) -> list[str]:
+        """The flags of the outer bubblewrap, in which nobody can read what root bound.
+
+        Where root's interpreter lies below a folder that is root's alone (/root), that folder is
+        covered, in this mount namespace, by one in which there is the interpreter and no more.
+        """
+        found = ["--die-with-parent", "--dev-bind", "/", "/"]
+        covers: dict[Path, list[Path]] = {}
+        for source in self.sources():
+            if closed := _closed(source):
+                covers.setdefault(closed, []).append(source)
+        for closed, within in covers.items():
+            found += ["--perms", "0755", "--tmpfs", str(closed)]
+            for folder in _folders_between(closed, within):
+                found += ["--perms", "0755", "--dir", str(folder)]
+            for source in within:
+                found += _seen(str(source))
+        return found
+
+    def environment(self, root: str = "") -> Mapping[str, str]:
+        """All that the code finds in its environment; `root` stands before every folder."""
+        return {
+            "PATH": f"{self.python.parent}:/usr/local/bin:/usr/bin:/bin",
+            "HOME": f"{root}/home",
+            "USER": "user",
+            "LANG": "C.UTF-8",
+            "TERM": "dumb",
+            "TMPDIR": f"{root}/tmp",
+            "MPLBACKEND": "agg",
+            "MPLCONFIGDIR": f"{root}/tmp/matplotlib",
+            "IPYTHONDIR": f"{root}/tmp/ipython",
+            # More threads than one would count against the number of processes.
+            **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def sources(self) -> list[Path]:
+        """What of the interpreter and of ours the code sees, as this machine calls it."""
+        return [*self.prefixes, *(path for path, _ in self.mounts)]
+
+    def system(self) -> list[str]:
+        """What of the system the code sees."""
+        names = (f"/{name}" for name in _SYSTEM_LINKS)
+        return [path for path in ("/usr", *names, *_SYSTEM) if os.path.exists(path)]
+
+    def at(self, seen: str) -> str:
+        """Where the code finds what is mounted at `seen`; without namespaces, where it lies."""
+        if self.level == "isolated":
+            return seen
+        return next((str(path) for path, inside in self.mounts if inside == seen), seen)
+
+    def _tmpfs(self) -> list[str]:
+        limits = self.limits
+        sizes = {
+            "/tmp": limits.temporary,
+            "/dev/shm": limits.shared,
+            "/home": limits.shared,
+            FOLDER: limits.folder,
+        }
+        flags = [
+            word for path, size in sizes.items() for word in ("--size", str(size), "--tmpfs", path)
+        ]
+        return [*flags, "--chdir", FOLDER]
+
+
+@dataclass(frozen=True, slots=True)
+class Fds:
+    """The descriptors bubblewrap is handed, by what they hold."""
+
+    arguments: int
+    status: int
+    filter: int
+    readable: int = -1
+    attached: tuple[tuple[str, int], ...] = ()
+
+
+_NAMESPACES = (
+    *("--unshare-all", "--unshare-user", "--disable-userns"),
+    *("--uid", str(INSIDE), "--gid", str(INSIDE), "--cap-drop", "ALL"),
+    *("--die-with-parent", "--new-session", "--clearenv", "--hostname", "sandbox"),
+)
+
+
+def find_bwrap(candidates: Iterable[Path] = BWRAP) -> Path | None:
+    """The bubblewrap of the system."""
+    return next((path for path in candidates if os.access(path, os.X_OK)), None)
+
+
+def prefixes() -> tuple[Path, ...]:
+    """The folders of this interpreter and its libraries that lie outside /usr.
+
+    A prefix that holds a home folder (a virtual environment made in it) is seen in parts.
+    """
+    home = Path("~").expanduser()
+    found: list[Path] = []
+    for prefix in dict.fromkeys((Path(sys.prefix), Path(sys.base_prefix), *_library_folders())):
+        if prefix.is_relative_to("/usr"):
+            continue
+        whole = not home.is_relative_to(prefix)
+        parts = ("bin", "lib", "lib64", "include", "share/proj", "pyvenv.cfg")
+        found += [prefix] if whole else [prefix / part for part in parts]
+    found = [path for path in found if path.exists()]
+    return tuple(p for p in found if not any(p != q and p.is_relative_to(q) for q in found))
+
+
+def _library_folders() -> list[Path]:
+    """Where packages are found besides the prefixes, such as a user's own site-packages."""
+    names = ("site-packages", "dist-packages")
+    return [Path(entry) for entry in sys.path if Path(entry).name in names]
+
+
+def machine() -> str:
+    """This machine, as the system call filter calls it."""
+    return {"arm64": "aarch64", "amd64": "x86_64"}.get(platform.machine(), platform.machine())
+
+
+def _seen(path: str) -> list[str]:
+    return ["--ro-bind", path, path]
+
+
+def _copied(name: str, fd: int) -> list[str]:
+    return ["--perms", "0444", "--ro-bind-data", str(fd), f"{FOLDER}/{name}"]
+
+
+def _system_links() -> list[str]:
+    """/bin, /lib and their like as the host has them: links into /usr, or folders."""
+    found: list[str] = []
+    for name in _SYSTEM_LINKS:
+        path = Path("/") / name
+        if path.is_symlink():
+            found += ["--symlink", os.readlink(path), str(path)]
+        elif path.is_dir():
+            found += _seen(str(path))
+    return found
+
+
+def open_to_all(path: Path) -> bool:
+    """Whether everybody may come as far as `path`."""
+    return _closed(path) is None
+
+
+def _closed(path: Path) -> Path | None:
+    """The first folder on the way to `path` that not everybody may enter."""
+    for folder in reversed(path.parents):
+        if not folder.stat().st_mode & 0o001:
+            return folder
+    return None
+
+
+def _folders_between(top: Path, below: Sequence[Path]) -> list[Path]:
+    """The folders between `top` and the parents of `below`, from above."""
+    found = {folder for path in below for folder in path.parents if top in folder.parents}
+    return sorted(found - set(below))
