@@ -18,7 +18,7 @@ OPERATORS = {
 }
 LETTER_PAIRS = tuple(zip("a x first left m p".split(), "b y second right n q".split(), strict=True))
 LISTS = "numbers values items data xs nums elements scores prices".split()
-ITEMS = "item value element entry v".split()
+NUMBERS, ITEMS = "n x value number".split(), "item value element entry v".split()
 Probes = tuple[tuple[str, str], ...]
 
 
@@ -36,7 +36,7 @@ class Bug:
 
 def families() -> tuple[Family, ...]:
     """Every kind of bug."""
-    makers: tuple[Callable[[Draw], Bug], ...] = (
+    makers = (
         _operator,
         _missing_return,
         _start_value,
@@ -57,9 +57,8 @@ def families() -> tuple[Family, ...]:
         _max_start,
     )
     named = {maker.__name__.strip("_"): maker for maker in makers}
-    weights = {"operator": 3.0, "parity": 1.5}
     return tuple(
-        Family(f"bug_{name}", "bugs", _drawer(maker), weights.get(name, 1.0))
+        Family(f"bug_{name}", "bugs", _drawer(maker), 3.0 if name == "operator" else 1.0)
         for name, maker in named.items()
     )
 
@@ -81,9 +80,8 @@ def _operator(dice: Draw) -> Bug:
     bad, does, _, _ = OPERATORS[wrong]
     name = dice.rng.choice(names)
     a, b = dice.rng.choice(LETTER_PAIRS)
-    signature, indent = f"def {name}({a}, {b}):", "\n    "
-    if dice.chance(0.3):
-        indent = " "
+    signature = f"def {name}({a}, {b}):"
+    indent = " " if dice.chance(0.3) else "\n    "
     expected = {"+": "8", "-": "4", "*": "12", "/": "3.0"}[symbol]
     return Bug(
         f"{signature}{indent}return {a} {bad} {b}",
@@ -96,7 +94,7 @@ def _operator(dice: Draw) -> Bug:
 
 
 def _missing_return(dice: Draw) -> Bug:
-    name, param = identifier(dice.rng), dice.rng.choice(("n", "x", "value", "number"))
+    name, param = identifier(dice.rng), dice.rng.choice(NUMBERS)
     k, op = dice.rng.randint(2, 99), dice.rng.choice("+-*")
     easy = {"+": ("0", str(k)), "-": (str(k), "0"), "*": ("1", str(k))}[op]
     expected = str(eval(f"7 {op} {k}"))
@@ -197,7 +195,7 @@ def _comparison(dice: Draw) -> Bug:
 def _missing_colon(dice: Draw) -> Bug:
     name, x, k = (
         identifier(dice.rng),
-        dice.rng.choice(("n", "x", "value", "number")),
+        dice.rng.choice(NUMBERS),
         dice.rng.randint(1, 99),
     )
     body = f"    return {x} + {k}"
@@ -214,7 +212,7 @@ def _missing_colon(dice: Draw) -> Bug:
 def _single_equals(dice: Draw) -> Bug:
     name, x, k = (
         identifier(dice.rng),
-        dice.rng.choice(("n", "x", "value", "number")),
+        dice.rng.choice(NUMBERS),
         dice.rng.randint(1, 99),
     )
 
@@ -334,7 +332,7 @@ def _wrong_name(dice: Draw) -> Bug:
 def _print_not_return(dice: Draw) -> Bug:
     name, x, k = (
         identifier(dice.rng),
-        dice.rng.choice(("n", "x", "value", "number")),
+        dice.rng.choice(NUMBERS),
         dice.rng.randint(2, 99),
     )
     return Bug(
@@ -373,7 +371,7 @@ def _parity(dice: Draw) -> Bug:
         f"def {name}({n}):\n    return {n} % 2 == {bad}",
         f"def {name}({n}):\n    return {n} % 2 == {good}",
         f"The remainder of an {word} number is {good}, not {bad}.",
-        ((("$f(4)"), str(even)), ("$f(3)", str(not even))),
+        (("$f(4)", str(even)), ("$f(3)", str(not even))),
         name,
         ("remainder",),
     )

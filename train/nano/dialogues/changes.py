@@ -17,7 +17,7 @@ from train.nano.dialogues.functions import (
     parametered,
     priced,
     renamed,
-    tested,
+    tried,
 )
 from train.nano.dialogues.lines import explained
 from train.nano.dialogues.phrasing import ask, identifier, third_person, with_code
@@ -39,7 +39,7 @@ def families(functions: tuple[Function, ...]) -> tuple[Family, ...]:
         "rename": (renamed, "changes", 1.5),
         "param": (parametered, "changes", 1.5),
         "other": (otherwise, "changes", 1.5),
-        "test": (tested, "tests", 2.0),
+        "test": (tried, "tests", 2.0),
         "example": (exampled, "explain", 0.7),
         "cost": (priced, "explain", 1.0),
     }
@@ -54,7 +54,7 @@ def families(functions: tuple[Function, ...]) -> tuple[Family, ...]:
 
 
 def written(dice: Draw, functions: tuple[Function, ...]) -> Written:
-    """A function as a user may have it: one of the known ones, or a small one with drawn numbers."""
+    """A function as a user may have it: a known one, or a small one with drawn numbers."""
     if dice.chance(0.5):
         return tiny(dice.rng, "python").written()
     spec = dice.rng.choice(functions)

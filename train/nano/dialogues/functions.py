@@ -13,13 +13,14 @@ from train.nano.dialogues.tables import phrases
 
 COMMON = frozenset(
     (
-        "sum_list average median count_items find_max find_min second_largest unique even_numbers "
-        "odd_numbers common_items has_duplicates reverse_list sort_list sort_descending bubble_sort "
-        "binary_search flatten greater_than add subtract multiply divide max_of_three power is_even "
-        "is_odd is_prime factorial gcd fibonacci fibonacci_list fizzbuzz sum_to_n sum_digits "
-        "is_leap_year celsius_to_fahrenheit circle_area reverse_string is_palindrome to_upper "
-        "count_vowels count_words word_counts longest_word is_anagram invert_dict merge_dicts "
-        "sort_by_value read_file read_lines write_file load_json square_all scale"
+        "sum_list average median count_items find_max find_min second_largest unique "
+        "even_numbers odd_numbers common_items has_duplicates reverse_list sort_list "
+        "sort_descending bubble_sort binary_search flatten greater_than add subtract multiply "
+        "divide max_of_three power is_even is_odd is_prime factorial gcd fibonacci "
+        "fibonacci_list fizzbuzz sum_to_n sum_digits is_leap_year celsius_to_fahrenheit "
+        "circle_area reverse_string is_palindrome to_upper count_vowels count_words "
+        "word_counts longest_word is_anagram invert_dict merge_dicts sort_by_value read_file "
+        "read_lines write_file load_json square_all scale"
     ).split()
 )
 """What beginners ask most."""
@@ -87,7 +88,7 @@ def follow_up(dice: Draw, now: Written) -> tuple[Written, Exchange]:
     kinds: list[Callable[[Draw, Written], tuple[Written, Exchange] | None]] = [
         hinted,
         documented,
-        tested,
+        tried,
         renamed,
         exampled,
         told,
@@ -116,39 +117,47 @@ def _changed(
     return after, Exchange(question, answer(before, after.code, why), check, "follow-up")
 
 
-def hinted(dice: Draw, now: Written, asks: tuple[str, ...] = ()) -> tuple[Written, Exchange] | None:
+def hinted(
+    dice: Draw, now: Written, frames: tuple[str, ...] = ()
+) -> tuple[Written, Exchange] | None:
+    """With type hints."""
     if now.hinted or now.signature:
         return None
     after = replace(now, hinted=True)
     return _changed(
-        dice, after, asks or phrases("hints"), "Here it is with type hints:", has=("->",)
+        dice, after, frames or phrases("hints"), "Here it is with type hints:", has=("->",)
     )
 
 
 def documented(
-    dice: Draw, now: Written, asks: tuple[str, ...] = ()
+    dice: Draw, now: Written, frames: tuple[str, ...] = ()
 ) -> tuple[Written, Exchange] | None:
+    """With a docstring."""
     if now.documented:
         return None
     after = replace(now, documented=True)
     return _changed(
-        dice, after, asks or phrases("docs"), "Here it is with a docstring:", has=('"""',)
+        dice, after, frames or phrases("docs"), "Here it is with a docstring:", has=('"""',)
     )
 
 
 def renamed(
-    dice: Draw, now: Written, asks: tuple[str, ...] = ()
+    dice: Draw, now: Written, frames: tuple[str, ...] = ()
 ) -> tuple[Written, Exchange] | None:
+    """Under another name."""
     name = identifier(dice.rng)
     if name in now.params or name == now.name:
         return None
     after = replace(now, name=name, named=True)
-    return _changed(dice, after, asks or phrases("renames"), f"Now it is called `{name}`:", f=name)
+    return _changed(
+        dice, after, frames or phrases("renames"), f"Now it is called `{name}`:", f=name
+    )
 
 
 def parametered(
-    dice: Draw, now: Written, asks: tuple[str, ...] = ()
+    dice: Draw, now: Written, frames: tuple[str, ...] = ()
 ) -> tuple[Written, Exchange] | None:
+    """With another name for its parameter."""
     if len(now.params) != 1 or now.signature:
         return None
     (new,) = drawn_params(dice.rng, now.spec, now.name)
@@ -157,23 +166,29 @@ def parametered(
     after = replace(now, params=(new,))
     before = f"Here the parameter is called `{new}`:"
     return _changed(
-        dice, after, asks or phrases("param"), before, has=(f"({new}",), a=now.params[0], b=new
+        dice, after, frames or phrases("param"), before, has=(f"({new}",), a=now.params[0], b=new
     )
 
 
 def otherwise(
-    dice: Draw, now: Written, asks: tuple[str, ...] = ()
+    dice: Draw, now: Written, frames: tuple[str, ...] = ()
 ) -> tuple[Written, Exchange] | None:
+    """Written another way, where there is one."""
     ways = [way for way in now.spec.others if way[1] != now.body]
     if not ways:
         return None
     manner, body, why = dice.rng.choice(ways)
     after = replace(now, body=body, why=why)
     before = f"Here it is {manner}:"
-    return _changed(dice, after, asks or phrases("others"), before, after.fill(why), manner=manner)
+    return _changed(
+        dice, after, frames or phrases("others"), before, after.fill(why), manner=manner
+    )
 
 
-def tested(dice: Draw, now: Written, asks: tuple[str, ...] = ()) -> tuple[Written, Exchange] | None:
+def tried(
+    dice: Draw, now: Written, frames: tuple[str, ...] = ()
+) -> tuple[Written, Exchange] | None:
+    """A test that broken versions of the function fail."""
     if now.spec.group == "files":
         return None
     calls = now.calls[:2]
@@ -188,12 +203,15 @@ def tested(dice: Draw, now: Written, asks: tuple[str, ...] = ()) -> tuple[Writte
         has=("assert", now.name),
     )
     text = answer("Here is a test:", code, "Run it with `pytest`.")
-    return now, Exchange(ask(dice, dice.phrase(asks or phrases("tests"))), text, check, "follow-up")
+    return now, Exchange(
+        ask(dice, dice.phrase(frames or phrases("tests"))), text, check, "follow-up"
+    )
 
 
 def exampled(
-    dice: Draw, now: Written, asks: tuple[str, ...] = ()
+    dice: Draw, now: Written, frames: tuple[str, ...] = ()
 ) -> tuple[Written, Exchange] | None:
+    """A call, and what it prints."""
     if now.spec.group == "files":
         return None
     args, result = now.calls[0]
@@ -201,7 +219,7 @@ def exampled(
     check = Check(stdout=f"{_printed(result)}", setup=now.code, has=(f"{now.name}(",))
     text = answer("Call it like this:", code, f"This prints `{_printed(result)}`.")
     return now, Exchange(
-        ask(dice, dice.phrase(asks or phrases("examples"))), text, check, "follow-up"
+        ask(dice, dice.phrase(frames or phrases("examples"))), text, check, "follow-up"
     )
 
 
@@ -209,19 +227,23 @@ def _printed(literal: str) -> str:
     return str(eval(literal, {"__builtins__": {"set": set}}))  # our own literals only
 
 
-def told(dice: Draw, now: Written, asks: tuple[str, ...] = ()) -> tuple[Written, Exchange]:
+def told(dice: Draw, now: Written, frames: tuple[str, ...] = ()) -> tuple[Written, Exchange]:
+    """What it does and how."""
     why = now.fill(now.why)
     text = f"The function `{now.name}` {third_person(now.does)}. {why}"
     check = Check(says=(now.name,))
     return now, Exchange(
-        ask(dice, dice.phrase(asks or phrases("explain"))), text, check, "follow-up"
+        ask(dice, dice.phrase(frames or phrases("explain"))), text, check, "follow-up"
     )
 
 
-def priced(dice: Draw, now: Written, asks: tuple[str, ...] = ()) -> tuple[Written, Exchange]:
+def priced(dice: Draw, now: Written, frames: tuple[str, ...] = ()) -> tuple[Written, Exchange]:
+    """What it costs."""
     cost = now.spec.cost
     check = Check(says=(cost.split(" time")[0].split()[-1],))
-    return now, Exchange(ask(dice, dice.phrase(asks or phrases("costs"))), cost, check, "follow-up")
+    return now, Exchange(
+        ask(dice, dice.phrase(frames or phrases("costs"))), cost, check, "follow-up"
+    )
 
 
 def thanked(dice: Draw, *so_far: Exchange) -> tuple[Exchange, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from random import Random
 
@@ -63,7 +63,7 @@ def draw_samples(
 ) -> Iterator[Sample]:
     """`count` conversations, the same for the same seed."""
     pool = [f for f in families() if (f.name in HELD_OUT) == held_out_families]
-    mass = Counter[str]()
+    mass: dict[str, float] = defaultdict(float)
     for each in pool:
         mass[kind_of(each.group)] += each.weight
     weights = [f.weight * SHARES[kind := kind_of(f.group)] / mass[kind] for f in pool]

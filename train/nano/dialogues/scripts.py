@@ -16,8 +16,8 @@ from train.nano.dialogues.given import (
     squares,
 )
 from train.nano.dialogues.phrasing import NOUNS, PEOPLE, ask, identifier
-from train.nano.dialogues.words import THINGS
 from train.nano.dialogues.tables import phrases
+from train.nano.dialogues.words import THINGS
 
 Maker = Callable[[Draw], Exchange]
 
