@@ -73,7 +73,8 @@ def grown(messages: Sequence[Message], *, system: str = "", where: str = "") -> 
 def trimmed(tree: Tree) -> Tree | None:
     """The tree without what nothing is learned from; None where that is all of it.
 
-    A dialogue whose last turns were cut ends, from then on, with the last that is learned.
+    A dialogue whose last turns were cut ends, from then on, where it leaves the rest; one in which
+    nothing is learned is none.
     """
     needed = [one.taught for one in tree.messages]
     ends = [one.ends for one in tree.messages]
@@ -85,7 +86,11 @@ def trimmed(tree: Tree) -> Tree | None:
             ends[parent] += ends[at]
     if not needed or not needed[0]:
         return None
-    return _selected(tree, [at for at, keep in enumerate(needed) if keep], ends)
+    kept = [at for at, keep in enumerate(needed) if keep]
+    taught = {ROOT: False}
+    for at in kept:
+        taught[at] = tree.messages[at].taught or taught[tree.messages[at].parent]
+    return _selected(tree, kept, [count if taught.get(at) else 0 for at, count in enumerate(ends)])
 
 
 def _selected(tree: Tree, kept: Sequence[int], ends: Sequence[int]) -> Tree:
