@@ -49,6 +49,7 @@ def axes(ax: Axes) -> Seen:
         "points": [_points(ax, c) for c in ax.collections if isinstance(c, PathCollection)],
         "texts": [_text(ax, text) for text in ax.texts],
         "wedges": [_wedge(patch) for patch in ax.patches if isinstance(patch, Wedge)],
+        "counted": sorted(getattr(ax, "recorded_values", ())),
         "boxes": [_box(ax, stats) for stats in getattr(ax, "recorded_boxes", ())],
         "grids": _grids(ax),
         "xticks": _texts(ax.xaxis),
@@ -73,6 +74,19 @@ def record_boxes() -> None:
         return original(ax, bxpstats, *args, **options)
 
     setattr(Axes, "bxp", recording)  # noqa: B010
+
+
+def record_values() -> None:
+    """Keep what histograms count on their axes: bars tell only how many fall into each bin."""
+    original: Callable[..., Any] = Axes.hist
+
+    def recording(ax: Axes, x: Any, *args: Any, **options: Any) -> Any:
+        values = [float(value) for part in x for value in np.ravel(part)]
+        kept = [*getattr(ax, "recorded_values", ()), *values]
+        setattr(ax, "recorded_values", kept)  # noqa: B010
+        return original(ax, x, *args, **options)
+
+    setattr(Axes, "hist", recording)  # noqa: B010
 
 
 def _names(axis: Axis) -> Callable[[float], str | float]:

@@ -57,6 +57,7 @@ def _prepare() -> None:
     sys.path[:] = [entry for entry in sys.path if entry not in ("", os.getcwd())]
     plt.show = plt.savefig = _show
     drawn.record_boxes()
+    drawn.record_values()
     geopandas.datasets = _Datasets()
     _countries()
     _warm()

@@ -142,7 +142,8 @@ def _pie(want: Wanted, have: Seen) -> str:
 def _hist(want: Wanted, have: Seen) -> str:
     bars = [bar for bars in have["bars"] for bar in bars]
     counts, edges = binned(want["values"], want.get("bins", BINS))
-    fault = _differs("counts", [bar["length"] for bar in bars], counts)
+    fault = _differs("values", have["counted"], sorted(want["values"])) if have["counted"] else ""
+    fault = fault or _differs("counts", [bar["length"] for bar in bars], counts)
     fault = fault or _differs("bins", [bar["edges"] for bar in bars], edges)
     return fault or _color(want, [bar["color"] for bar in bars])
 

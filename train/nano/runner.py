@@ -28,6 +28,8 @@ SECONDS = 3
 MEMORY = 512 * 2**20
 FILE_SIZE = 2**20
 PROCESSES = 64
+JUDGED = "="
+"""Begins every verdict; code that ends its own process leaves none."""
 LONGEST = 2000
 """Bytes of a verdict; more would fill the pipe."""
 ROOMY = frozenset(("javascript", "c", "shell"))
@@ -59,7 +61,7 @@ def judged(job: Job, judge: Callable[[Job], str] | None = None, memory: int = ME
         said = pipe.read().decode(errors="replace")
     _, status = os.wait()
     _clear()
-    return "took too long or died" if status else said
+    return said[1:] if said.startswith(JUDGED) and not status else "took too long or died"
 
 
 def _clear() -> None:
@@ -88,7 +90,7 @@ def _answer(job: Job, write: int, judge: Callable[[Job], str], memory: int) -> N
     finally:  # whatever the code raised, SystemExit too, is its verdict and goes no further
         error = sys.exc_info()[1]
         said = f"{type(error).__name__}: {error}" if error else found
-        os.write(write, said.encode(errors="replace")[:LONGEST])
+        os.write(write, (JUDGED + said).encode(errors="replace")[:LONGEST])
         os._exit(0)
 
 

@@ -84,6 +84,16 @@ def _made(data: Data, question: str, made: Made, group: str) -> Exchange:
     return Exchange(question, answer(before, code), Check(probes=probes, packages=True), group)
 
 
+def _whole(data: Data) -> Probes:
+    """The table must hold the data as they are."""
+    first, second = data.columns
+    return _column("df", first, data.names), _numbers("df", second, worth(data.values))
+
+
+def _numbers(frame: str, column: str, values: Sequence[float]) -> tuple[str, str]:
+    return f'[float(v) for v in {frame}["{column}"]]', repr([float(v) for v in values])
+
+
 def _column(frame: str, column: str, names: tuple[str, ...] | list[str]) -> tuple[str, str]:
     return f'{frame}["{column}"].tolist()', quoted(names)
 
@@ -93,7 +103,10 @@ def _sort(dice: Draw, data: Data) -> tuple[str, dict[str, object], Made]:
     first, second = data.columns
     ordered = sorted(zip(worth(data.values), data.names, strict=True), reverse=down)
     lines = f'df = df.sort_values("{second}"{", ascending=False" if down else ""})\nprint(df)'
-    probes = (_column("df", first, [name for _, name in ordered]),)
+    probes = (
+        _column("df", first, [name for _, name in ordered]),
+        _numbers("df", second, [value for value, _ in ordered]),
+    )
     more = (
         dice.rng.choice((", largest first", ", descending", " in descending order")) if down else ""
     )
@@ -103,28 +116,33 @@ def _sort(dice: Draw, data: Data) -> tuple[str, dict[str, object], Made]:
 def _filter(dice: Draw, data: Data) -> tuple[str, dict[str, object], Made]:
     first, second = data.columns
     border = sorted(data.values, key=number)[dice.rng.randrange(len(data.values) - 1)]
-    kept = [n for n, v in zip(data.names, data.values, strict=True) if number(v) > number(border)]
+    both = zip(data.names, worth(data.values), strict=True)
+    kept = [(name, value) for name, value in both if value > number(border)]
+    probes = (
+        _column("df", first, [name for name, _ in kept]),
+        _numbers("df", second, [value for _, value in kept]),
+    )
     lines = f'df = df[df["{second}"] > {border}]\nprint(df)'
-    return "", {"k": border}, ("A condition picks the rows:", lines, (_column("df", first, kept),))
+    return "", {"k": border}, ("A condition picks the rows:", lines, probes)
 
 
 def _largest(dice: Draw, data: Data) -> tuple[str, dict[str, object], Made]:
     first, second = data.columns
     name = max(zip(worth(data.values), data.names, strict=True))[1]
     lines = f'best = df.loc[df["{second}"].idxmax(), "{first}"]\nprint(best)'
-    return "", {}, ("Use `idxmax`:", lines, (("str(best)", repr(name)),))
+    return "", {}, ("Use `idxmax`:", lines, (("str(best)", repr(name)), *_whole(data)))
 
 
 def _mean(dice: Draw, data: Data) -> tuple[str, dict[str, object], Made]:
     value = round(fmean(worth(data.values)), 6)
     lines = f'mean = df["{data.columns[1]}"].mean()\nprint(mean)'
-    return "", {}, ("Use `mean`:", lines, (("round(float(mean), 6)", repr(value)),))
+    return "", {}, ("Use `mean`:", lines, (("round(float(mean), 6)", repr(value)), *_whole(data)))
 
 
 def _sum(dice: Draw, data: Data) -> tuple[str, dict[str, object], Made]:
     value = round(float(sum(worth(data.values))), 6)
     lines = f'total = df["{data.columns[1]}"].sum()\nprint(total)'
-    return "", {}, ("Use `sum`:", lines, (("round(float(total), 6)", repr(value)),))
+    return "", {}, ("Use `sum`:", lines, (("round(float(total), 6)", repr(value)), *_whole(data)))
 
 
 def _add_column(dice: Draw, data: Data) -> tuple[str, dict[str, object], Made]:
@@ -139,7 +157,11 @@ def _add_column(dice: Draw, data: Data) -> tuple[str, dict[str, object], Made]:
     lines = f'df["{name}"] = df["{data.columns[1]}"] * {factor}\nprint(df)'
     products = [round(float(v * number(factor)), 6) for v in worth(data.values)]
     probe = (f'[round(float(v), 6) for v in df["{name}"]]', repr(products))
-    return "", {"n": name, "k": factor}, ("Columns are multiplied as a whole:", lines, (probe,))
+    return (
+        "",
+        {"n": name, "k": factor},
+        ("Columns are multiplied as a whole:", lines, (probe, *_whole(data))),
+    )
 
 
 FOLLOWING: dict[str, Callable[[Draw, Data], tuple[str, dict[str, object], Made]]] = {
@@ -191,7 +213,8 @@ def _grouped(how: str) -> Callable[[Draw], tuple[Exchange, ...]]:
         lines = f'result = df.groupby("{heads[0]}")["{heads[1]}"].{how}()\nprint(result)'
         code = f"{PANDAS}\n\n{_literal(heads, rows)}\n\n{lines}"
         probe = ("{k: round(float(v), 6) for k, v in result.items()}", repr(expected))
-        check = Check(probes=(probe,), packages=True)
+        numbers = _numbers("df", heads[1], worth(values))
+        check = Check(probes=(probe, _column("df", heads[0], labels), numbers), packages=True)
         before = f"Group by `{heads[0]}` and take the {how}:"
         return (Exchange(question, answer(before, code), check, GROUP),)
 
@@ -254,6 +277,6 @@ def _rows(dice: Draw) -> tuple[Exchange, ...]:
     columns = list(zip(*rows, strict=True))
     probes = [("list(df.columns)", quoted(heads)), _column("df", heads[0], columns[0])]
     for head, column in zip(heads[1:], columns[1:], strict=True):
-        probes.append((f'[float(v) for v in df["{head}"]]', repr([float(v) for v in column])))
+        probes.append(_numbers("df", head, worth(column)))
     check = Check(probes=tuple(probes), packages=True)
     return (Exchange(question, answer("Here is the DataFrame:", code), check, GROUP),)
