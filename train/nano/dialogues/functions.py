@@ -237,8 +237,12 @@ def told(dice: Draw, now: Written, frames: tuple[str, ...] = ()) -> tuple[Writte
     )
 
 
-def priced(dice: Draw, now: Written, frames: tuple[str, ...] = ()) -> tuple[Written, Exchange]:
-    """What it costs."""
+def priced(
+    dice: Draw, now: Written, frames: tuple[str, ...] = ()
+) -> tuple[Written, Exchange] | None:
+    """What it costs, where it is written the usual way: the table does not know of the others."""
+    if now.body != now.spec.body:
+        return None
     cost = now.spec.cost
     check = Check(says=(cost.split(" time")[0].split()[-1],))
     return now, Exchange(
