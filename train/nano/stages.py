@@ -25,6 +25,8 @@ from train.nano.dialogues.family import Sample
 from train.nano.preambles import PREAMBLES
 
 HERE = Path(__file__).parent
+CHECKING = ("checking.py", "runner.py", "easel.py", "pictures.py", "drawn.py")
+"""What decides whether an answer is right."""
 SHIPPED = (
     "config.json",
     "generation_config.json",
@@ -53,7 +55,7 @@ class Stages:
         """One .jsonl for each side of the split, and made.json."""
         parts = [
             self._sizes("seed", "dialogues", "scored"),
-            _code("making.py", "checking.py", "runner.py", "dialogues/*.py"),
+            _code("making.py", "near.py", *CHECKING, "dialogues/**/*.py", "dialogues/data/*.yaml"),
         ]
         return self._cached("dialogues", parts, self._dialogues)
 
@@ -102,7 +104,7 @@ class Stages:
 
     def scores(self) -> Path:
         """scores.json: both models in their modes, on everything held out."""
-        code = _code("score.py", "answering.py", "checking.py", "runner.py", "twenty.yaml")
+        code = _code("score.py", "answering.py", *CHECKING, "twenty.yaml")
         parts = [self.chat().name, self.annealed().name, self._sizes("asked"), text_of("ta"), code]
         return self._cached("scores", parts, self._scores)
 
