@@ -96,7 +96,12 @@ def _converse(found: argparse.Namespace, *, lines: bool = False) -> int:
     piped = _piped(bool(question), explicit="-" in found.words)
     if (question or piped or found.file) and not (found.interactive or lines):
         return _ask(found, chosen, paths, question, piped)
-    for flag, given in (("--json", found.json), ("-x", found.extract), ("-f", found.file)):
+    for flag, given in (
+        ("--json", found.json),
+        ("-x", found.extract),
+        ("-f", found.file),
+        ("--run", found.run),
+    ):
         if given:
             raise UsageError(f"{flag} needs a question", 'type one: starchat "why does it fail?"')
     if not (sys.stdout.isatty() and os.isatty(2)):
@@ -134,9 +139,13 @@ def _ask(
 ) -> int:
     import asyncio
 
-    from starchat_tui.ask import Asking, Terminal, ask
-    from starchat_tui.wiring import make_session
+    from starchat_tui import run, settings
+    from starchat_tui.ask import Asking, Terminal, answer_json, ask
+    from starchat_tui.errors import UsageError
+    from starchat_tui.wiring import make_running, make_session
 
+    if found.run and found.extract:
+        raise UsageError("-x and --run do not go together", "leave one of them out")
     asking = Asking(
         question,
         files=tuple(found.file),
@@ -146,15 +155,38 @@ def _ask(
         json=found.json,
         stream=found.stream,
         fail_on_length=found.fail_on_length,
+        run=found.run,
+        clean=found.clean,
         timeout=found.timeout,
     )
-    terminal = Terminal(color=not found.raw and _colored(chosen.color), quiet=not chosen.stats)
+    wanted = run.Wanted(
+        attached=tuple(found.file),
+        save_dir=found.save_dir,
+        images=chosen.images,
+        json=found.json,
+        clean=found.clean,
+        yes=found.yes,
+        hosts=tuple(found.download),
+    )
+    terminal = Terminal(
+        color=not found.raw and settings.colored(chosen.color, os.environ), quiet=not chosen.stats
+    )
 
     async def answered() -> None:
-        session = make_session(chosen, paths)
+        running = make_running(chosen, unsafe=found.unsafe_run) if found.run else None
+        session = make_session(chosen, paths, running)
         if found.resume:
             _resume(session, found, chosen)
-        await ask(session, asking, terminal)
+        if running is None:
+            await ask(session, asking, terminal)
+        else:
+            await run.ending(
+                running, asked_and_run(session, run.Command(running, wanted, terminal))
+            )
+
+    async def asked_and_run(session: Session, command: run.Command) -> None:
+        event = await ask(session, asking, terminal)
+        await command.answer(session, event.text, answer_json(event, session.conversation))
 
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a lone surrogate
     asyncio.run(answered())
@@ -172,15 +204,6 @@ def _resume(session: Session, found: argparse.Namespace, chosen: Settings) -> No
         session.system = system_text(chosen)
 
 
-def _colored(color: str) -> bool:
-    """Whether stdout gets colours: the flag, then NO_COLOR and FORCE_COLOR, then a terminal."""
-    if color != "auto":
-        return color == "always"
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return False
-    return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
-
-
 def _take_keyboard() -> None:
     """Make the keyboard stdin again, where a pipe was and has been read to its end."""
     if not os.isatty(0):
@@ -191,21 +214,32 @@ def _take_keyboard() -> None:
 def _lines(found: argparse.Namespace, chosen: Settings, paths: Paths, first: str) -> int:
     import asyncio
 
+    from starchat_tui import run, settings
     from starchat_tui.ask import Terminal
     from starchat_tui.recall import InputHistory
     from starchat_tui.repl import Repl
-    from starchat_tui.wiring import make_session
+    from starchat_tui.wiring import make_running, make_session
 
     accessible = chosen.accessible or os.environ.get("TERM") == "dumb"
-    terminal = Terminal(color=not (found.raw or accessible) and _colored(chosen.color))
+    terminal = Terminal(
+        color=not (found.raw or accessible) and settings.colored(chosen.color, os.environ)
+    )
 
     async def talk() -> None:
-        session = make_session(chosen, paths)
+        running = make_running(chosen, unsafe=found.unsafe_run)
+        session = make_session(chosen, paths, running)
         if found.resume:
             _resume(session, found, chosen)
         recall = InputHistory(paths.input_history)
-        repl = Repl(session, terminal, recall, accessible=accessible, environ=os.environ)
-        await repl.run(first)
+        repl = Repl(
+            session,
+            terminal,
+            recall,
+            accessible=accessible,
+            environ=os.environ,
+            images="off" if accessible else chosen.images,
+        )
+        await run.ending(running, repl.run(first))
 
     asyncio.run(talk())
     return 0
@@ -214,9 +248,11 @@ def _lines(found: argparse.Namespace, chosen: Settings, paths: Paths, first: str
 def _screen(found: argparse.Namespace, chosen: Settings, paths: Paths, question: str) -> int:
     from starchat_tui import models
     from starchat_tui.ui.app import StarChatApp
-    from starchat_tui.wiring import is_demo, make_session
+    from starchat_tui.ui.images import detect
+    from starchat_tui.wiring import is_demo, make_running, make_session
 
-    session = make_session(chosen, paths)
+    images, typed_ahead = detect(chosen.images, os.environ)
+    session = make_session(chosen, paths, make_running(chosen, unsafe=found.unsafe_run))
     if found.resume:
         _resume(session, found, chosen)
     app = StarChatApp(
@@ -225,9 +261,12 @@ def _screen(found: argparse.Namespace, chosen: Settings, paths: Paths, question:
         theme=chosen.theme,
         input_history=paths.input_history,
         draft=paths.draft,
+        typed_ahead=typed_ahead,
         first_question=question,
         advice=lambda: models.advice(models.machine()),
         environ=os.environ,
+        plots=paths.plots,
+        images=images,
     )
     app.run()
     return app.return_code or 0

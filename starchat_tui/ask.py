@@ -62,6 +62,10 @@ class Asking:
     json: bool = False
     stream: bool = True
     fail_on_length: bool = False
+    run: bool = False
+    """Whether the answer's code is run afterwards, by whoever asks."""
+    clean: bool = False
+    """Whether a pipe gets the answer cleaned, too."""
     timeout: float = 0.0
     """Seconds the answer may take; 0 is for ever."""
 
@@ -120,10 +124,13 @@ def _guessed(text: str) -> str:
     return "python" if _PYTHON.search(text) else ""
 
 
-async def ask(session: Session, asking: Asking, terminal: Terminal) -> None:
-    """Ask and print; raises a `StarChatError` with the exit code that tells how it failed."""
+async def ask(session: Session, asking: Asking, terminal: Terminal) -> Finished:
+    """Ask and print; raises a `StarChatError` with the exit code that tells how it failed.
+
+    Where the code is to be run, too, the JSON is left to whoever runs it.
+    """
     run = _Run(session, asking, terminal)
-    await run.to_end()
+    return await run.to_end()
 
 
 class _Run:
@@ -134,13 +141,14 @@ class _Run:
         self._asking = asking
         self._terminal = terminal
         self._painter = Painter(color=terminal.color)
-        self._plain = not (terminal.out.isatty() or terminal.color)
+        self._plain = not (terminal.out.isatty() or terminal.color or asking.clean)
         self._ended: StarChatError | None = None
         """Why it was stopped from outside."""
+        self._finish: Finished | None = None
         self._shown = False
         self._last = "\n"
 
-    async def to_end(self) -> None:
+    async def to_end(self) -> Finished:
         """Ask, print, and raise what the exit code is made of."""
         text = question_text(self._asking)
         self._watch()
@@ -152,6 +160,8 @@ class _Run:
             # Whoever read the answer has enough; what came is in the history.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._terminal.out.fileno())
             raise SystemExit(128 + signal.SIGPIPE) from None
+        assert self._finish is not None
+        return self._finish
 
     def _watch(self) -> None:
         loop = asyncio.get_running_loop()
@@ -192,6 +202,7 @@ class _Run:
         return self._asking.stream and not self._asking.extract and not self._asking.json
 
     def _finished(self, event: Finished) -> None:
+        self._finish = event
         self._wipe()
         if self._ended is None:
             self._print_whole(event)
@@ -203,6 +214,8 @@ class _Run:
             raise AnswerCut("The answer was cut", "raise `--max-tokens`")
 
     def _print_whole(self, event: Finished) -> None:
+        if self._asking.json and self._asking.run:
+            return
         if self._asking.json:
             document = answer_json(event, self._session.conversation)
             self._write(json.dumps(document, ensure_ascii=False))

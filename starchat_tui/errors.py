@@ -4,12 +4,15 @@ StarChatError ............... 1
 ├── UsageError .............. 2    the command line does not fit
 ├── NoCode .................. 3    `-x` and the answer holds no code block
 ├── AnswerCut ............... 4    `--fail-on-length` and the answer was cut
+├── CodeFailed .............. 5    the code that was run ended in an error
+├── RunLimit ................ 6    the code that was run hit a limit: time, memory, output
 ├── Unavailable ............. 69   no engine, no model, no memory
 │   ├── EngineGone
 │   ├── ModelUnavailable
 │   └── OutOfMemory
 ├── PromptTooLong ........... 1    the question does not fit the model's window
 ├── Busy .................... 75   try again later
+├── NoSandbox ............... 77   nothing may be run: there is no wall on this machine
 ├── ConfigError ............. 78   settings, prompt file or tokenizer are wrong
 ├── TimeLimit ............... 124  `--timeout` ran out
 ├── Interrupted ............. 130  ^C
@@ -53,6 +56,27 @@ class AnswerCut(StarChatError):
 
     exit_code = 4
     code = "length"
+
+
+class CodeFailed(StarChatError):
+    """The code that was run ended in an error, or took its kernel with it."""
+
+    exit_code = 5
+    code = "code_failed"
+
+
+class RunLimit(StarChatError):
+    """The code that was run hit a limit: time, memory, output."""
+
+    exit_code = 6
+    code = "run_limit"
+
+
+class NoSandbox(StarChatError):
+    """No wall holds on this machine, so nothing is run."""
+
+    exit_code = 77
+    code = "no_sandbox"
 
 
 class PromptTooLong(StarChatError):

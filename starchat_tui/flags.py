@@ -11,6 +11,7 @@ from starchat_tui.errors import UsageError
 
 SUBCOMMANDS = {
     "repl": "the chat line by line, in a terminal that only appends",
+    "run": "run a file of Python in the sandbox and show what it draws",
     "ls": "list the conversations, or those that hold some words",
     "show": "print a conversation",
     "rm": "delete conversations",
@@ -33,8 +34,11 @@ exit codes:
     2  the command line does not fit
     3  no code block (-x, --xl)
     4  the answer was cut (--fail-on-length)
+    5  the code that was run failed
+    6  the code that was run hit a limit: time, memory, output
    69  no engine, no model, or no memory for it
    75  the engine is busy
+   77  no sandbox holds on this machine, so nothing was run
    78  the configuration is wrong
   124  --timeout ran out
   130  ^C
@@ -44,7 +48,7 @@ exit codes:
 SETTINGS_FLAGS = tuple(
     "model chat_model ta_model mode system prompt tokenizer window temperature top_p top_k"
     " repetition_penalty max_tokens seed stop url token device quantize keep_alive daemon log stats"
-    " color accessible theme".split()
+    " color accessible theme sandbox strict run_timeout run_memory images".split()
 )
 """The flags that are settings; the others say what to do with the answer."""
 
@@ -85,6 +89,7 @@ def question_parser() -> Parser:
     _add_sampling_flags(parser)
     _add_conversation_flags(parser)
     _add_output_flags(parser)
+    _add_run_flags(parser)
     add_engine_flags(parser)
     return parser
 
@@ -164,6 +169,9 @@ def _add_output_flags(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--json", action="store_true", help="one JSON object")
     group.add_argument("--raw", action="store_true", help="no colours, even in a terminal")
+    group.add_argument(
+        "--clean", action="store_true", help="make control characters visible in a pipe, too"
+    )
     group.add_argument("--no-stream", dest="stream", action="store_false", help="all at once")
     group.add_argument(
         *("-q", "--quiet"), dest="stats", action="store_const", const=False, help="no statistics"
@@ -178,6 +186,83 @@ def _add_output_flags(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--timeout", type=float, default=0.0, metavar="S", help="exit 124 after S seconds"
+    )
+
+
+def _add_run_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("running code")
+    group.add_argument(
+        "--run", action="store_true", help="run the code of the answer and show what it draws"
+    )
+    group.add_argument("--yes", action="store_true", help="with --run: do not ask first")
+    group.add_argument("--run-timeout", type=float, metavar="S", help="seconds a run may take")
+    group.add_argument("--run-memory", metavar="B", help="memory a run may take: 512M, 2G")
+    group.add_argument("--save-dir", type=Path, metavar="D", help="keep its plots and files in D")
+    add_download_flag(group)
+    add_wall_flags(group)
+
+
+def run_parser() -> Parser:
+    """The parser of `starchat run`."""
+    parser = Parser(
+        prog="starchat run",
+        description=f"{SUBCOMMANDS['run'].capitalize()}.",
+        epilog='To ask a question that begins with this word, quote it: starchat "run …"',
+        allow_abbrev=False,
+    )
+    parser.add_argument("code", metavar="FILE", help="a file of Python; - reads stdin")
+    parser.add_argument(
+        *("--file", "-f"), type=Path, action="append", default=[], help="let it read; repeatable"
+    )
+    parser.add_argument(
+        *("--timeout", "--run-timeout"), dest="run_timeout", type=float, metavar="S", help="seconds"
+    )
+    parser.add_argument(
+        *("--memory", "--run-memory"), dest="run_memory", metavar="B", help="bytes, or 512M, 2G"
+    )
+    parser.add_argument("--save-dir", type=Path, metavar="D", help="keep its plots and files in D")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--clean", action="store_true", help="clean what goes to a pipe, too")
+    parser.add_argument(
+        *("-q", "--quiet"), dest="stats", action="store_const", const=False, help="only its output"
+    )
+    parser.add_argument("--color", choices=("auto", "always", "never"), help="colours")
+    add_download_flag(parser)
+    add_wall_flags(parser)
+    return parser
+
+
+def add_download_flag(parser: argparse._ActionsContainer) -> None:
+    """The hosts that may be asked for what the code names."""
+    parser.add_argument(
+        "--download",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="fetch what the code names there; repeatable",
+    )
+
+
+def add_wall_flags(group: argparse._ActionsContainer) -> None:
+    """Flags that say behind which wall code is run, and how its pictures are drawn."""
+    group.add_argument(
+        "--sandbox", choices=("auto", "isolated", "restricted", "off"), help="the wall around code"
+    )
+    group.add_argument(
+        "--strict",
+        action="store_const",
+        const=True,
+        help="without the names and aliases that older snippets expect",
+    )
+    group.add_argument(
+        "--images",
+        choices=("auto", "kitty", "sixel", "half", "unicode", "off"),
+        help="how plots are drawn",
+    )
+    group.add_argument(
+        "--unsafe-run",
+        action="store_true",
+        help="this once, without any wall: code can do all that you can",
     )
 
 

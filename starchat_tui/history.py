@@ -12,7 +12,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,19 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             INSERT INTO search(rowid, text) VALUES (new.id, new.text);
         END""",
     ),
+    (
+        "ALTER TABLE conversation ADD COLUMN allowed TEXT NOT NULL DEFAULT ''",
+        """CREATE TABLE run (
+            id INTEGER PRIMARY KEY, turn INTEGER NOT NULL REFERENCES turn(id) ON DELETE CASCADE,
+            block INTEGER NOT NULL, code TEXT NOT NULL, document TEXT NOT NULL,
+            created REAL NOT NULL
+        )""",
+        "CREATE INDEX run_turn ON run(turn, block)",
+        """CREATE TABLE picture (
+            run INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE, place INTEGER NOT NULL,
+            png BLOB NOT NULL, PRIMARY KEY (run, place)
+        )""",
+    ),
 )
 
 
@@ -79,6 +92,21 @@ class Conversation:
     system: str
     head: int | None
     """The turn it continues from."""
+    allowed: str
+    """Whether its code may run without asking, as the session writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """What a code block came to when it was last run."""
+
+    block: int
+    """Its place among the code blocks of its turn, from 0 on."""
+    code: str
+    document: str
+    """What the run said, as JSON; its pictures lie beside it."""
+    pictures: tuple[bytes, ...]
+    """PNG, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +187,8 @@ class History:
         name, now = secrets.token_hex(4), time.time()
         with self._writing() as writer:
             writer.execute(
-                "INSERT INTO conversation VALUES (?, ?, ?, ?, ?, NULL, ?, ?)",
+                "INSERT INTO conversation (id, title, mode, model, system, created, updated)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (name, whole(title), mode, model, whole(system), now, now),
             )
         return name
@@ -199,9 +228,8 @@ class History:
             )
 
     def change(self, conversation: str, **columns: str | int | None) -> None:
-        """Set `mode`, `model`, `system`, `title` or `head` of a conversation."""
-        allowed = {"mode", "model", "system", "title", "head"}
-        assert set(columns) <= allowed, columns
+        """Set `mode`, `model`, `system`, `title`, `head` or `allowed` of a conversation."""
+        assert set(columns) <= {"mode", "model", "system", "title", "head", "allowed"}, columns
         assignments = ", ".join(f"{name} = ?" for name in columns)
         with self._writing() as writer:
             writer.execute(
@@ -210,12 +238,15 @@ class History:
             )
 
     def remove(self, conversation: str) -> None:
-        """Delete a conversation and its turns."""
+        """Delete a conversation, its turns, and what their code came to."""
+        # What was deleted is overwritten, in the file and in the log beside it.
+        self._connection.execute("PRAGMA secure_delete = ON")
         with self._writing() as writer:
             writer.execute("UPDATE conversation SET head = NULL WHERE id = ?", (conversation,))
             writer.execute("UPDATE turn SET parent = NULL WHERE conversation = ?", (conversation,))
             writer.execute("DELETE FROM turn WHERE conversation = ?", (conversation,))
             writer.execute("DELETE FROM conversation WHERE id = ?", (conversation,))
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def conversation(self, name: str) -> Conversation:
         """The conversation whose id begins with `name`, or `last`."""
@@ -228,9 +259,8 @@ class History:
             problem = f"`{name}` is the beginning of several ids" if found else _absent(name)
             raise UsageError(problem, "`starchat ls` lists them")
         row = found[0]
-        return Conversation(
-            *(row[key] for key in ("id", "title", "mode", "model", "system", "head"))
-        )
+        keys = ("id", "title", "mode", "model", "system", "head", "allowed")
+        return Conversation(*(row[key] for key in keys))
 
     def path(self, conversation: str) -> list[StoredTurn]:
         """The turns from the first to the head."""
@@ -243,6 +273,36 @@ class History:
             (conversation,),
         )
         return [_stored(row) for row in rows]
+
+    def add_run(
+        self, turn_id: int, block: int, code: str, document: str, pictures: Sequence[bytes]
+    ) -> None:
+        """Commit what a code block of a turn came to; earlier runs of it stay."""
+        with self._writing() as writer:
+            added = writer.execute(
+                "INSERT INTO run (turn, block, code, document, created) VALUES (?, ?, ?, ?, ?)",
+                (turn_id, block, whole(code), whole(document), time.time()),
+            ).lastrowid
+            writer.executemany(
+                "INSERT INTO picture VALUES (?, ?, ?)",
+                [(added, place, png) for place, png in enumerate(pictures)],
+            )
+
+    def runs(self, turn_id: int) -> list[StoredRun]:
+        """The last run of each code block of a turn, in the order of the blocks."""
+        rows = self._connection.execute(
+            "SELECT * FROM run WHERE id IN (SELECT max(id) FROM run WHERE turn = ? GROUP BY block)"
+            " ORDER BY block",
+            (turn_id,),
+        ).fetchall()
+        return [
+            StoredRun(row["block"], row["code"], row["document"], self._pictures(row["id"]))
+            for row in rows
+        ]
+
+    def _pictures(self, run_id: int) -> tuple[bytes, ...]:
+        query = "SELECT png FROM picture WHERE run = ? ORDER BY place"
+        return tuple(row["png"] for row in self._connection.execute(query, (run_id,)))
 
     def siblings(self, turn_id: int) -> list[int]:
         """The ids of the turns that share a parent with `turn_id`, itself included."""

@@ -20,9 +20,9 @@ from starchat_tui.clean import clean
 from starchat_tui.dialogue import MODES
 from starchat_tui.errors import StarChatError, UsageError
 from starchat_tui.events import Asked, Event, Failed, Finished, Said, Waiting
-from starchat_tui.fences import CodeBlock, blocks
 from starchat_tui.paint import Painter
 from starchat_tui.recall import InputHistory
+from starchat_tui.repl_runs import ReplRuns
 from starchat_tui.session import Session
 
 if TYPE_CHECKING:
@@ -45,12 +45,14 @@ class Repl:
         *,
         accessible: bool,
         environ: Mapping[str, str],
+        images: str = "off",
     ) -> None:
         self._session = session
         self._environ = environ
         self._terminal = terminal
         self._accessible = accessible
         self._lines: PromptSession[str] = _reader(recall)
+        self._code = ReplRuns(session, self._tell, self._terminal, images=images)
         self._context = ""
         self._progress = False
         self._leaving = False
@@ -109,6 +111,10 @@ class Repl:
             self._print(clean(await self._session.visible(await self._session.prompt())))
         elif name == "copy":
             await self._copy(argument)
+        elif name == "fix":
+            await self._answer(self._session.say(self._code.fix(argument)))
+        elif name in self._code.commands:
+            await self._code.commands[name](argument)
         else:
             waited[name]()
 
@@ -137,13 +143,9 @@ class Repl:
         self._session.switch(wanted)
         self._tell(f"{self._session.mode} mode, {self._session.model}; the conversation goes on")
 
-    def _blocks(self) -> list[CodeBlock]:
-        answers = (turn.text for turn in self._session.dialogue.turns if turn.role == "assistant")
-        return [block for text in answers for block in blocks(text)]
-
     def _save(self, argument: str) -> None:
         number, _, name = argument.partition(" ")
-        found = self._blocks()
+        found = self._code.blocks
         index = commands.block_number(number, len(found))
         if not name.strip():
             raise UsageError("`/save` needs a file", "give `/save n FILE`")
@@ -151,7 +153,7 @@ class Repl:
         self._tell(f"code block {index} is in {saved}")
 
     async def _copy(self, argument: str) -> None:
-        found = self._blocks()
+        found = self._code.blocks
         index = commands.block_number(argument, len(found))
         code = found[index - 1].code
         route = await clipboard.copy(code, clipboard.routes(self._environ), self._osc52)

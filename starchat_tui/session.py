@@ -1,20 +1,27 @@
-"""One conversation: say, stop, retry, switch, resume. It yields events and knows no screen."""
+"""One conversation: say, stop, retry, switch, resume, run. It yields events and knows no screen."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from starchat_tui.answer import Answer
 from starchat_tui.dialogue import Dialogue, Mode, Turn
 from starchat_tui.errors import PromptTooLong, StarChatError, UsageError
-from starchat_tui.events import Asked, Event, Failed
+from starchat_tui.events import Asked, Event, Failed, Said
 from starchat_tui.history import History, StoredTurn, Summary
+from starchat_tui.outcome import Gathering, Outcome, document, of_document
+from starchat_tui.running import Allowed, Running, plots
+from starchat_tui.sandbox.outputs import Ended, Output
 from starchat_tui.template import Prompt, fit
 from starchat_tui.voice import Engine, Voice, Voices
 from starchat_tui.wire import Request, Sampling
+
+if TYPE_CHECKING:
+    from starchat_tui.sandbox.download import Download
 
 TITLE_LENGTH = 60
 """Characters of the first question that name a conversation."""
@@ -32,7 +39,10 @@ class Session:
         sampling: Sampling,
         system: str = "",
         stop: tuple[str, ...] = (),
+        running: Running | None = None,
     ) -> None:
+        self.running = running
+        """What runs the conversation's code; None where this face runs none."""
         self._history = history
         self._engine = engine
         self._voices = voices
@@ -56,6 +66,13 @@ class Session:
         self.title = ""
         self.turns: tuple[StoredTurn, ...] = ()
         self._dialogue = Dialogue(self._default_system)
+        self._permit("")
+
+    def _permit(self, allowed: str) -> None:
+        """Another conversation: what it lets run, and nothing that runs for the one before."""
+        self._allowed = allowed
+        if self.running is not None:
+            self.running.leave()
 
     @property
     def dialogue(self) -> Dialogue:
@@ -85,6 +102,7 @@ class Session:
         found = self._history.conversation(name)
         self.conversation, self.title, self.mode = found.id, found.title, found.mode
         self._dialogue = Dialogue(found.system)
+        self._permit(found.allowed)
         self._read()
 
     def _read(self) -> None:
@@ -128,6 +146,7 @@ class Session:
     async def say(self, text: str) -> AsyncGenerator[Event, None]:
         """Ask, and yield what happens; the question is committed before anything is generated."""
         self._stopping.clear()
+        self._foresee(text)
         asked = self._dialogue.plus("user", text)
         try:
             voice = await self._voice()
@@ -212,6 +231,7 @@ class Session:
         async with aclosing(self._engine.stream(request)) as stream:
             stopping = asyncio.ensure_future(self._stopping.wait())
             coming = asyncio.ensure_future(anext(stream, None))
+            foreseen = ""
             try:
                 while True:
                     done, _ = await asyncio.wait(
@@ -229,6 +249,9 @@ class Session:
                     if piece is None:
                         return
                     event = answer.take(piece)
+                    if isinstance(event, Said):
+                        foreseen = foreseen[-40:] + event.text
+                        self._foresee(foreseen)
                     if event is not None:
                         yield event
                     coming = asyncio.ensure_future(anext(stream, None))
@@ -239,6 +262,67 @@ class Session:
                 await asyncio.wait({coming})
                 if not coming.cancelled():
                     coming.exception()
+
+    # Code
+
+    def _foresee(self, text: str) -> None:
+        """Have a kernel ready where the conversation comes to plots."""
+        if self.running is not None and self.allowed != "never" and plots(text):
+            self.running.prewarm()
+
+    @property
+    def allowed(self) -> Allowed:
+        """Whether this conversation's code may run unasked; a yes counts for one wall alone."""
+        if self._allowed == "never":
+            return "never"
+        level = self.running.level if self.running else None
+        return "always" if level and self._allowed == f"always {level}" else "ask"
+
+    @allowed.setter
+    def allowed(self, allowed: Allowed) -> None:
+        level = self.running.level if self.running else None
+        self._allowed = {"ask": "", "never": "never", "always": f"always {level}"}[allowed]
+        if self.conversation and level != "unsafe":
+            self._history.change(self.conversation, allowed=self._allowed)
+
+    async def run(
+        self, turn: int, block: int, code: str, downloads: Sequence[Download] = ()
+    ) -> AsyncGenerator[Output, None]:
+        """Run a code block of a turn and yield what it says; the outcome is kept with the turn.
+
+        `block` counts from 0. Ends with exactly one `Ended`. Raises `Busy` where code runs.
+        """
+        assert self.running is not None
+        gathering = Gathering()
+        ended: Ended | None = None
+        try:
+            async with aclosing(self.running.run(code, downloads)) as outputs:
+                async for output in outputs:
+                    # Until its own end comes: the reader may go away in the middle.
+                    ended = Ended("interrupted", self.running.level or "off", 0.0)
+                    if isinstance(output, Ended):
+                        ended = output
+                    else:
+                        gathering.take(output)
+                    yield output
+        finally:
+            if ended is not None and ended.status != "no-sandbox":
+                self._keep(turn, block, code, gathering.outcome(ended))
+
+    def _keep(self, turn: int, block: int, code: str, outcome: Outcome) -> None:
+        written, pictures = document(outcome)
+        self._history.add_run(turn, block, code, written, pictures)
+
+    def outcomes(self, turn: int) -> Mapping[int, Outcome]:
+        """What the code blocks of a turn came to when they were last run, by their places."""
+        return {
+            run.block: of_document(run.document, run.pictures) for run in self._history.runs(turn)
+        }
+
+    async def aclose(self) -> None:
+        """End what runs."""
+        if self.running is not None:
+            await self.running.aclose()
 
 
 def title_of(question: str) -> str:

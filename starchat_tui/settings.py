@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import stat
+import sys
 import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
@@ -65,6 +67,16 @@ class Settings:
     """Whether the conversation is kept."""
     stats: bool = True
     """Whether token counts and speed are shown."""
+    sandbox: str = "auto"
+    """The wall around code that is run: auto, isolated, restricted, or off (nothing is run)."""
+    strict: bool = False
+    """Whether code runs without the names and aliases that older snippets expect."""
+    run_timeout: float = 60.0
+    """Seconds a run may take."""
+    run_memory: str = "2G"
+    """Memory a run may take: bytes, or with K, M, G."""
+    images: str = "auto"
+    """How plots are drawn: auto, kitty, sixel, half, unicode, or off."""
     color: str = "auto"
     """auto, always or never."""
     accessible: bool = False
@@ -102,6 +114,11 @@ class Paths:
     def database(self) -> Path:
         """The conversations."""
         return self.data / "chats.db"
+
+    @property
+    def plots(self) -> Path:
+        """The pictures that were saved."""
+        return self.data / "plots"
 
     @property
     def draft(self) -> Path:
@@ -199,6 +216,15 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path) -> Se
     return settings
 
 
+def colored(color: str, environ: Mapping[str, str]) -> bool:
+    """Whether stdout gets colours: the flag, then NO_COLOR and FORCE_COLOR, then a terminal."""
+    if color != "auto":
+        return color == "always"
+    if environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
+        return False
+    return bool(environ.get("FORCE_COLOR")) or sys.stdout.isatty()
+
+
 def _from_file(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
@@ -250,11 +276,14 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "repetition_penalty": (0.01, 100),
     "max_tokens": (1, 1e9),
     "window": (0, 1e9),
+    "run_timeout": (0.1, 86400),
 }
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "mode": ("", "chat", "ta"),
     "color": ("auto", "always", "never"),
     "quantize": ("none", "int8", "int4"),
+    "sandbox": ("auto", "isolated", "restricted", "off"),
+    "images": ("auto", "kitty", "sixel", "half", "unicode", "off"),
 }
 
 
@@ -268,3 +297,18 @@ def _check(settings: Settings) -> None:
         if value not in choices:
             known = ", ".join(choice for choice in choices if choice)
             raise ConfigError(f"`{name}` is {value!r}", f"it is one of {known}")
+    byte_count(settings.run_memory)
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kKmMgG]?)i?[bB]?")
+LEAST_MEMORY = 128 * 2**20
+"""Bytes below which no plot can be drawn."""
+
+
+def byte_count(text: str) -> int:
+    """The bytes that `512M` or `2G` stand for; raises `ConfigError`."""
+    found = _SIZE.fullmatch(text.strip())
+    count = int(float(found[1]) * 1024 ** " KMG".index(found[2].upper() or " ")) if found else 0
+    if not LEAST_MEMORY <= count < 2**50:
+        raise ConfigError(f"`{text}` is no amount of memory for a run", "give `512M`, `2G` or more")
+    return count

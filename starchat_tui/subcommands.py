@@ -1,4 +1,4 @@
-"""`starchat ls`, `show`, `rm`, `prompt`, `serve`, `ps`, `load`, `stop`."""
+"""`starchat run`, `ls`, `show`, `rm`, `prompt`, `serve`, `ps`, `load`, `stop`."""
 
 from __future__ import annotations
 
@@ -130,6 +130,35 @@ def _prompt(argv: Sequence[str]) -> int:
     return 0
 
 
+def _run(argv: Sequence[str]) -> int:
+    found = flags.run_parser().parse_args(argv)
+    chosen, _ = settings.read(flags.chosen(found), os.environ)
+    from starchat_tui import run as running_code
+    from starchat_tui.ask import Terminal
+    from starchat_tui.wiring import make_running
+
+    code = running_code.read_code(found.code)
+    wanted = running_code.Wanted(
+        attached=tuple(found.file),
+        save_dir=found.save_dir,
+        images=chosen.images,
+        json=found.json,
+        clean=found.clean,
+        hosts=tuple(found.download),
+    )
+    terminal = Terminal(color=settings.colored(chosen.color, os.environ), quiet=not chosen.stats)
+
+    async def ran() -> None:
+        running = make_running(chosen, unsafe=found.unsafe_run)
+        command = running_code.Command(running, wanted, terminal)
+        await running_code.ending(running, command.file(code))
+
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a lone surrogate
+    asyncio.run(ran())
+    return 0
+
+
 def _serve(argv: Sequence[str]) -> int:
     from starchat_tui.engine import server
 
@@ -206,6 +235,7 @@ def _stop(argv: Sequence[str]) -> int:
 
 
 _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "run": _run,
     "ls": _ls,
     "show": _show,
     "rm": _rm,

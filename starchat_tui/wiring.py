@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starchat_tui import models, prompts
 from starchat_tui.history import History
+from starchat_tui.running import Running, Workshop
 from starchat_tui.session import Session
-from starchat_tui.settings import Paths, Settings
+from starchat_tui.settings import Paths, Settings, byte_count
 from starchat_tui.voice import Engine, Voices
 from starchat_tui.wire import Sampling
 
 if TYPE_CHECKING:
     from starchat_tui.child import LocalEngine
+    from starchat_tui.running import Kernel
+    from starchat_tui.sandbox.download import Download
+    from starchat_tui.sandbox.preflight import Verdict
 
 
 def make_engine(settings: Settings, paths: Paths) -> Engine:
@@ -37,8 +43,8 @@ def local_engine(settings: Settings, paths: Paths) -> LocalEngine:
     )
 
 
-def make_session(settings: Settings, paths: Paths) -> Session:
-    """A session as the settings have it."""
+def make_session(settings: Settings, paths: Paths, running: Running | None = None) -> Session:
+    """A session as the settings have it; without `running` it runs no code."""
     engine = make_engine(settings, paths)
     return Session(
         History.open(paths.database) if settings.log else History.in_memory(),
@@ -47,7 +53,40 @@ def make_session(settings: Settings, paths: Paths) -> Session:
         sampling=make_sampling(settings),
         system=system_text(settings),
         stop=settings.stop,
+        running=running,
     )
+
+
+def make_running(settings: Settings, *, unsafe: bool = False) -> Running:
+    """What runs code, behind the wall that the settings ask for; `unsafe` is behind none."""
+
+    def probe() -> Verdict:
+        from starchat_tui.sandbox import preflight
+
+        if unsafe:
+            return preflight.Verdict("unsafe", "`--unsafe-run` was given", ())
+        if settings.sandbox == "off":
+            return preflight.Verdict("off", "`--sandbox off` was given", ())
+        return preflight.probe(settings.sandbox)
+
+    def make(verdict: Verdict, attached: Sequence[Path]) -> Kernel:
+        from starchat_tui.sandbox.kernel import Kernel
+        from starchat_tui.sandbox.limits import Limits
+
+        limits = Limits(timeout=settings.run_timeout, memory=byte_count(settings.run_memory))
+        return Kernel(verdict, limits=limits, attached=attached, strict=settings.strict)
+
+    def hosts(code: str) -> Sequence[str]:
+        from starchat_tui.sandbox import download
+
+        return download.urls(code)
+
+    async def fetched(url: str) -> Download:
+        from starchat_tui.sandbox import download
+
+        return await download.fetch(url)
+
+    return Running(Workshop(probe, make, hosts, fetched, unsafe=unsafe))
 
 
 def system_text(settings: Settings) -> str:

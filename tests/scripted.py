@@ -1,12 +1,30 @@
-"""The seam of the tests: an engine that says what a test wrote down."""
+"""The seams of the tests: an engine and a kernel that say what a test wrote down."""
 
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from starchat_tui.running import Running, Workshop
+from starchat_tui.sandbox.download import Download
+from starchat_tui.sandbox.outputs import Ended, Failure, Figure, Output, Text
+from starchat_tui.sandbox.preflight import Verdict
 from starchat_tui.wire import Delta, ModelCard, Progress, Request, Timings, Usage
+
+
+def drawn_png(width: int = 12, height: int = 8) -> bytes:
+    """A picture: blue on the left, red on the right."""
+    from PIL import Image
+
+    image = Image.new("RGB", (width, height), (220, 40, 40))
+    image.paste((40, 60, 220), (0, 0, width // 2, height))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
 
 Piece = str | Delta | Progress | BaseException | asyncio.Event
 """A text, a piece as it is, an error that is raised, or an event that is waited for."""
@@ -59,3 +77,106 @@ class ScriptedEngine:
 def cut(text: str, size: int = 4) -> Iterable[str]:
     """`text` in pieces of `size` characters."""
     return (text[start : start + size] for start in range(0, len(text), size))
+
+
+RunPiece = Output | asyncio.Event | str
+"""An output, an event that is waited for, or the stdout of a piece of code."""
+DRAWN = Figure(drawn_png(), 12, 8, "axes 1: 'Bars' bars [1, 2]")
+
+
+@dataclass
+class ScriptedKernel:
+    """Runs nothing: says what a test wrote down, and keeps what it was asked."""
+
+    verdict: Verdict
+    attached: list[Path] = field(default_factory=list)
+    runs: list[Sequence[RunPiece]] = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)
+    downloads: list[Sequence[Download]] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+    starts: int = 0
+    restarts: int = 0
+    closed: int = 0
+    interrupted: asyncio.Event = field(default_factory=asyncio.Event)
+    alive: bool = False
+
+    async def start(self) -> None:
+        self.starts += not self.alive
+        self.alive = True
+
+    async def run(
+        self, code: str, *, downloads: Sequence[Download] = ()
+    ) -> AsyncGenerator[Output, None]:
+        """The next run in pieces, then an end where it has none of its own."""
+        await self.start()
+        self.interrupted.clear()
+        self.codes.append(code)
+        self.downloads.append(downloads)
+        pieces = self.runs.pop(0)
+        for piece in pieces:
+            await asyncio.sleep(0)
+            if isinstance(piece, asyncio.Event):
+                waiting = [asyncio.ensure_future(one.wait()) for one in (piece, self.interrupted)]
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for one in waiting:
+                    one.cancel()
+                if self.interrupted.is_set():
+                    reason = "Interrupted. Variables are kept."
+                    yield Ended("interrupted", self.verdict.level, 0.2, reason)
+                    return
+            else:
+                yield Text("stdout", piece) if isinstance(piece, str) else piece
+        if not isinstance(pieces[-1], Ended):
+            failed = any(isinstance(piece, Failure) for piece in pieces)
+            yield Ended("error" if failed else "ok", self.verdict.level, 0.4)
+
+    def interrupt(self) -> None:
+        self.interrupted.set()
+
+    async def restart(self) -> None:
+        self.restarts += 1
+
+    async def attach(self, path: Path) -> None:
+        self.attached.append(path)
+
+    async def fetch(self, name: str) -> bytes:
+        return self.files[name]
+
+    async def aclose(self) -> None:
+        self.closed += 1
+        self.alive = False
+
+
+@dataclass
+class ScriptedWorkshop:
+    """Makes scripted kernels; the last one it made is `kernel`."""
+
+    verdict: Verdict = Verdict("isolated")
+    runs: list[Sequence[RunPiece]] = field(default_factory=list)
+    kernels: list[ScriptedKernel] = field(default_factory=list)
+    urls: tuple[str, ...] = ()
+    unsafe: bool = False
+
+    @property
+    def kernel(self) -> ScriptedKernel:
+        return self.kernels[-1]
+
+    def enqueue(self, *pieces: RunPiece) -> None:
+        """Add a run."""
+        self.runs.append(pieces)
+
+    def make(self, verdict: Verdict, attached: Sequence[Path]) -> ScriptedKernel:
+        self.kernels.append(ScriptedKernel(verdict, list(attached), self.runs))
+        return self.kernels[-1]
+
+    def running(self) -> Running:
+        """What a session runs code with."""
+
+        async def fetched(url: str) -> Download:
+            return Download(url, url.rpartition("/")[2], b"a,b\n1,2\n")
+
+        def hosts(code: str) -> Sequence[str]:
+            return [url for url in self.urls if url in code]
+
+        workshop = Workshop(lambda: self.verdict, self.make, hosts, fetched, unsafe=self.unsafe)
+        return Running(workshop)

@@ -25,6 +25,12 @@ MAY_IMPORT = {
     "flags": "errors",
     "wire": "errors",
     "settings": "errors",
+    "sandbox": "clean errors settings",
+    "sixel": "",
+    "picture": "errors sixel",
+    "plots": "errors",
+    "outcome": "clean sandbox",
+    "running": "errors fences sandbox",
     "vocabulary": "clean errors",
     "template": "dialogue errors vocabulary",
     "foreign": "dialogue errors template vocabulary",
@@ -39,18 +45,22 @@ MAY_IMPORT = {
     "voice": "dialogue errors foreign models prompts settings template vocabulary wire",
     "events": "dialogue errors wire",
     "answer": "dialogue errors events history voice wire",
-    "session": "answer dialogue errors events history template voice wire",
-    "wiring": "child client history models prompts session settings voice wire",
+    "session": "answer dialogue errors events history outcome running sandbox template voice wire",
+    "wiring": "child client history models prompts running sandbox session settings voice wire",
     "commands": "clean dialogue errors",
     "show": "clean dialogue errors history template vocabulary voice wire",
     "ask": "clean errors events fences paint session wire",
-    "repl": "ask clean clipboard commands dialogue errors events fences paint recall session",
+    "speaking": "clean errors outcome picture plots sandbox",
+    "run": "ask clean errors fences outcome running sandbox session speaking",
+    "repl_runs": "ask clean commands errors fences outcome plots running sandbox session speaking",
+    "repl": "ask clean clipboard commands dialogue errors events paint recall repl_runs session",
     "engine": "clean errors models settings vocabulary wire",
-    "ui": "clean clipboard commands dialogue errors events fences history recall session wire",
-    "subcommands": "ask child clean client dialogue engine errors flags history models session "
+    "ui": "clean clipboard commands dialogue errors events fences history outcome picture plots "
+    "recall running sandbox session wire",
+    "subcommands": "ask child clean client dialogue engine errors flags history models run session "
     "settings show voice wire wiring",
-    "__main__": "ask clean errors flags guard models recall repl session settings subcommands ui "
-    "wiring",
+    "__main__": "ask clean errors flags guard models recall repl run session settings subcommands "
+    "ui wiring",
 }
 TRAIN_MAY_IMPORT = {"clean", "errors", "dialogue", "template", "vocabulary", "prompts"}
 TRAIN_MAY_IMPORT |= {"client", "sandbox"}

@@ -12,6 +12,7 @@ from starchat_tui.clean import clean
 from starchat_tui.fences import Closed, Code, Event, Fences, Opened
 from starchat_tui.ui.cell import CodeCell
 from starchat_tui.ui.column import Column
+from starchat_tui.ui.images import Images
 
 if TYPE_CHECKING:
     from starchat_tui.ui.prose import Prose
@@ -23,8 +24,11 @@ REFRESH = 1 / 15
 class Answer(Column):
     """Prose and code blocks in the order they were written; `number` is that of its first block."""
 
-    def __init__(self, *, number: int) -> None:
+    def __init__(self, *, number: int, turn: int = 0, images: Images = Images()) -> None:  # noqa: B008
         super().__init__()
+        self.turn = turn
+        """Its id in the history; 0 until the question is committed."""
+        self._images = images
         self._next_number = number
         self._fences = Fences()
         self._pending: list[str] = []
@@ -33,7 +37,7 @@ class Answer(Column):
         self._cell: CodeCell | None = None
         self._waiting = Static("", markup=False, classes="answer--waiting")
         self._pace: Timer | None = None
-        self._whole = False
+        self.whole = False
         """Whether no more comes; a finished answer costs no time."""
         self.cells: list[CodeCell] = []
         self.text = ""
@@ -41,7 +45,7 @@ class Answer(Column):
 
     def on_mount(self) -> None:
         """Draw what arrives at a steady pace, however fast it comes."""
-        self._pace = self.set_interval(REFRESH, self.draw, pause=self._whole)
+        self._pace = self.set_interval(REFRESH, self.draw, pause=self.whole)
 
     def waiting(self, text: str) -> None:
         """Say what the engine does before the first word."""
@@ -98,7 +102,7 @@ class Answer(Column):
             await prose.update(prose.source)
 
     async def _open_cell(self, language: str) -> None:
-        self._cell = CodeCell(language, self._next_number)
+        self._cell = CodeCell(language, self._next_number, self._images)
         self._next_number += 1
         self.cells.append(self._cell)
         await self.mount(self._cell)
@@ -111,7 +115,7 @@ class Answer(Column):
     async def finish(self, text: str) -> None:
         """No more comes; where `text` differs from what arrived (a trimmed overrun) it is drawn."""
         async with self._drawing:  # stopping the pace cancels a drawing that it has begun
-            self._whole = True
+            self.whole = True
             if self._pace is not None:
                 self._pace.stop()
         await self._flush()

@@ -11,7 +11,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from textual import events
 from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -26,8 +25,9 @@ from starchat_tui.recall import Draft, InputHistory
 from starchat_tui.session import Session
 from starchat_tui.ui import wording
 from starchat_tui.ui.answer import Answer, preload
+from starchat_tui.ui.images import Images
 from starchat_tui.ui.messages import DraftChanged, Submitted
-from starchat_tui.ui.shell import Shell
+from starchat_tui.ui.runs import Runs
 from starchat_tui.ui.stage import Stage
 from starchat_tui.ui.welcome import Welcome
 
@@ -37,7 +37,7 @@ SETTLED = 0.4
 """Seconds without a key, or after the first frame, before tokens are counted."""
 
 
-class StarChatApp(Shell):
+class StarChatApp(Runs):
     """A conversation on the screen."""
 
     CSS_PATH = "starchat.tcss"
@@ -55,6 +55,7 @@ class StarChatApp(Shell):
         Binding("ctrl+r", "retry", "another answer", id="chat.retry"),
         Binding("ctrl+t", "toggle_theme", "light or dark", id="chat.theme"),
         Binding("alt+y", "copy_next", "copy the last code block, then older ones", id="chat.copy"),
+        Binding("alt+r", "run_last", "run the last code block", id="chat.run"),
         Binding("pageup", "page(-1)", id="chat.page_up"),
         Binding("pagedown", "page(1)", id="chat.page_down"),
         Binding("ctrl+home", "end(-1)", id="chat.top"),
@@ -69,12 +70,15 @@ class StarChatApp(Shell):
         theme: str,
         input_history: Path | None,
         draft: Path | None = None,
+        typed_ahead: str = "",
         first_question: str = "",
         advice: Callable[[], str] | None = None,
         environ: Mapping[str, str] = MappingProxyType({}),
         clock: Callable[[], float] = time.time,
+        plots: Path | None = None,
+        images: Images = Images(),  # noqa: B008
     ) -> None:
-        super().__init__(environ=environ, theme=theme)
+        super().__init__(session, environ=environ, theme=theme, plots=plots, images=images)
         self._session = session
         self._demo = demo
         self._first_question = first_question
@@ -85,7 +89,15 @@ class StarChatApp(Shell):
         self._asked_to_quit = 0.0
         self._draft = Draft(draft)
         typed = InputHistory(input_history)
-        self.stage = Stage(self._welcome(), typed, draft=self._draft.read())
+        unsafe = session.running is not None and session.running.unsafe
+        self.stage = Stage(
+            self._welcome(),
+            typed,
+            draft=self._draft.read() + typed_ahead,
+            images=images,
+            outcomes=session.outcomes,
+            danger=wording.UNSAFE if unsafe else "",
+        )
 
     def compose(self) -> ComposeResult:
         """One stage."""
@@ -101,12 +113,13 @@ class StarChatApp(Shell):
             await self._show_session()
         self._refresh_status(SETTLED)
         if self._first_question:
-            self._ask(self._first_question)
+            self.ask(self._first_question)
         self.set_timer(SETTLED, lambda: self.run_worker(preload, thread=True))
 
-    def on_unmount(self) -> None:
-        """Keep the draft."""
+    async def on_unmount(self) -> None:
+        """Keep the draft, end what runs."""
         self._draft.keep(self.stage.composer.draft)
+        await self._session.aclose()
 
     # What the user sends
 
@@ -116,7 +129,7 @@ class StarChatApp(Shell):
         with self._shown_errors():
             meant = commands.parse(message.text)
             if isinstance(meant, commands.Question):
-                self._ask(meant.text)
+                self.ask(meant.text)
             else:
                 self._obey(meant)
 
@@ -124,7 +137,8 @@ class StarChatApp(Shell):
         """Say it over the draft."""
         self.stage.banner.show(error)
 
-    def _ask(self, text: str) -> None:
+    def ask(self, text: str) -> None:
+        """Ask, or have it wait for the answer that is being written."""
         if self.busy:
             self.stage.queue.put(text)
         else:
@@ -154,10 +168,11 @@ class StarChatApp(Shell):
             self.busy = False
         self._refresh_status()
         if waiting := self.stage.queue.take():
-            self._ask(waiting)
+            self.ask(waiting)
 
     async def _happened(self, event: Event, answer: Answer) -> None:
         if isinstance(event, Asked):
+            answer.turn = int(event.turn)
             self.stage.status(used=event.prompt_tokens, window=event.window)
             self.stage.transcript.set_aside()
             await self.stage.transcript.unseen(event.dropped)
@@ -238,6 +253,8 @@ class StarChatApp(Shell):
         name, argument = call.command.name, call.argument
         if self.busy and not call.command.while_busy:
             raise UsageError(f"`/{name}` has to wait for the answer", "stop it with Esc first")
+        if self.cell_runs and name in ("new", "resume"):
+            raise UsageError(f"`/{name}` has to wait for the code", "interrupt it with Esc first")
         deeds: dict[str, Callable[[], object]] = {
             "help": self.action_help,
             "new": self._new,
@@ -251,6 +268,7 @@ class StarChatApp(Shell):
             "system": lambda: self._set_system(argument),
             "theme": lambda: self.choose_theme(argument),
             "quit": self.exit,
+            **self.run_deeds(argument),
         }
         deeds[name]()
 
@@ -271,10 +289,10 @@ class StarChatApp(Shell):
         yield SystemCommand("themes", "choose among all themes", self.search_themes)
 
     def action_stop(self) -> None:
-        """Stop the answer; without one, close the error and go back to the draft."""
+        """Stop the answer, or the code; without one, close the error and go back to the draft."""
         if self.busy:
             self._session.stop()
-        else:
+        elif not self.interrupt_run():
             self.stage.banner.close()
         self.stage.composer.focus()
 
@@ -286,6 +304,8 @@ class StarChatApp(Shell):
             self.copy_out(selected, "the selection")
         elif self.busy:
             self._session.stop()
+        elif self.interrupt_run():
+            pass
         elif composer.text:
             composer.clear_draft()
         elif self._clock() - self._asked_to_quit < QUIT_WITHIN:
@@ -313,10 +333,7 @@ class StarChatApp(Shell):
         self._session.switch(modes[name] if name else other)
         self.stage.status(used=0, window=0)
         self._refresh_status()
-        self._note(wording.switched(self._session.mode, self._session.model))
-
-    def _note(self, text: str) -> None:
-        self.in_background(partial(self.stage.transcript.note, text), group="note")
+        self.mention(wording.switched(self._session.mode, self._session.model))
 
     def action_new(self) -> None:
         """Begin a new conversation; the old one is kept."""
@@ -356,22 +373,9 @@ class StarChatApp(Shell):
         self.busy = True
         self.in_background(partial(self._follow, self._session.retry(), ""), group="answer")
 
-    def action_copy_next(self) -> None:
-        """Copy the last code block, the one before it when repeated."""
-        with self._shown_errors():
-            self.stage.copy_next()
-
-    def action_page(self, pages: int) -> None:
-        """Scroll the conversation by pages."""
-        self.stage.page(pages)
-
-    def action_end(self, side: int) -> None:
-        """Scroll the conversation to its beginning or its end."""
-        self.stage.end(side)
-
     def _set_system(self, text: str) -> None:
         self._session.system = text
-        self._note(f"system text: {text}")
+        self.mention(f"system text: {text}")
         self._refresh_status()
 
     def _show_prompt(self) -> None:
@@ -385,10 +389,3 @@ class StarChatApp(Shell):
             text = await self._session.visible(prompt)
             title = f"What is sent to {self._session.model}: {len(prompt.ids):,} tokens"
             self.push_screen(Reader(title, Content(clean(text))))
-
-    def on_key(self, event: events.Key) -> None:
-        """A letter typed where nothing takes it belongs to the draft."""
-        plain = event.is_printable and not event.key.startswith("alt+")
-        if plain and event.character and len(self.screen_stack) == 1:
-            self.stage.composer.focus()
-            self.stage.composer.insert(event.character)

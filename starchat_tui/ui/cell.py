@@ -2,52 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar
 
-from rich.cells import cell_len
-from rich.segment import Segment
-from rich.style import Style
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.geometry import Size
-from textual.scroll_view import ScrollView
-from textual.selection import Selection
-from textual.strip import Strip
 from textual.widgets import Static
 
 from starchat_tui.clean import clean
 from starchat_tui.fences import CodeBlock
+from starchat_tui.outcome import Outcome
+from starchat_tui.running import runnable
 from starchat_tui.ui.column import Column
-from starchat_tui.ui.highlight import STYLES, Highlighter, Line, language_of
-from starchat_tui.ui.messages import CopyRequested
+from starchat_tui.ui.highlight import Highlighter, language_of
+from starchat_tui.ui.images import Images
+from starchat_tui.ui.lines import Lines, width
+from starchat_tui.ui.messages import CopyRequested, FixRequested, RunRequested
+from starchat_tui.ui.output import RunOutput
 
 
-class CodeLines(ScrollView, can_focus=True):
+class CodeLines(Lines):
     """The lines of a code block, coloured as they arrive; the last one may be incomplete."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"code--{style}" for style in STYLES}
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "scroll_left", "Scroll left", show=False),
-        Binding("right", "scroll_right", "Scroll right", show=False),
-        Binding("home", "scroll_home", "Line start", show=False),
-        Binding("end", "scroll_end_of_line", "Line end", show=False),
-        Binding("c", "copy", "Copy", show=False, id="cell.copy"),
+        Binding("c", "tell('copy')", "Copy", show=False, id="cell.copy"),
+        Binding("r", "tell('run')", "Run", show=False, id="cell.run"),
+        Binding("f", "tell('fix')", "Fix it", show=False, id="cell.fix"),
     ]
 
-    def __init__(self, language: str = "") -> None:
+    def __init__(self, language: str = "", number: int = 0) -> None:
         super().__init__()
         self._named = language
+        self._number = number
         self._highlighter: Highlighter | None = None
         self._raw: list[str] = [""]
         """The lines as the model wrote them."""
-        self._lines: list[Line] = [()]
-        self._strips: dict[int, Strip] = {}
-        """Rows as they were drawn in `_view`."""
-        self._view = (0, 0)
-        """The columns that are scrolled away, and the width of the rest."""
         self._widest = 0
 
     @property
@@ -86,7 +77,7 @@ class CodeLines(ScrollView, can_focus=True):
         """Lines from `first` on are new."""
         for y in range(first, len(self._lines)):
             self._strips.pop(y, None)
-            self._widest = max(self._widest, _width(self._lines[y]))
+            self._widest = max(self._widest, width(self._lines[y]))
         self.virtual_size = Size(self._widest, self._height())
         self.refresh_lines(first, len(self._lines) - first)
 
@@ -94,76 +85,38 @@ class CodeLines(ScrollView, can_focus=True):
         """Rows; a last line that is still empty has none."""
         return max(1, len(self._lines) - (self._raw[-1] == ""))
 
-    def notify_style_update(self) -> None:
-        """Draw with the new theme's colours."""
-        self._strips.clear()
-        super().notify_style_update()
-
-    def render_line(self, y: int) -> Strip:
-        """One row, as far as it is scrolled into view."""
-        view = (round(self.scroll_x), self.size.width)
-        if view != self._view:
-            self._view = view
-            self._strips.clear()
-        if y >= len(self._lines):
-            return Strip.blank(view[1], self.rich_style)
-        if (selected := self._selected(y)) is not None:
-            return selected
-        if y not in self._strips:
-            self._strips[y] = self._in_view(Strip(list(self._segments(self._lines[y]))), y)
-        return self._strips[y]
-
-    def _in_view(self, strip: Strip, y: int) -> Strip:
-        scroll, width = self._view
-        return strip.crop_extend(scroll, scroll + width, self.rich_style).apply_offsets(scroll, y)
-
-    def _segments(self, line: Line) -> Iterator[Segment]:
-        for style, text in line:
-            name = f"code--{style}"
-            yield Segment(text, self.get_component_rich_style(name) if style else self.rich_style)
-
-    def _selected(self, y: int) -> Strip | None:
-        """The row with the selected part marked; None where nothing of it is selected."""
-        selection = self.text_selection
-        span = selection.get_span(y) if selection is not None else None
-        if span is None:
-            return None
-        line = Strip(list(self._segments(self._lines[y])))
-        text = line.text
-        start, end = cell_len(text[: span[0]]), cell_len(text[: span[1]] if span[1] >= 0 else text)
-        mark = Style(bgcolor=self.screen.get_component_rich_style("screen--selection").bgcolor)
-        chosen = Strip(Segment.apply_style(line.crop(start, end), post_style=mark))
-        return self._in_view(Strip.join([line.crop(0, start), chosen, line.crop(end)]), y)
-
-    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """The selected text as it is seen, without the padding of the rows."""
-        shown = "\n".join("".join(text for _, text in line) for line in self._lines)
-        return selection.extract(shown), "\n"
-
-    def action_scroll_end_of_line(self) -> None:
-        """Scroll to the end of the longest line."""
-        self.scroll_to(x=self.max_scroll_x, animate=False)
-
-    def action_copy(self) -> None:
-        """Ask for this block in the clipboard."""
-        self.post_message(CopyRequested(self.code, "the code block"))
+    def action_tell(self, wish: str) -> None:
+        """Ask for this block in the clipboard, for its run, or for a mended one."""
+        if wish == "copy":
+            self.post_message(CopyRequested(self.code, "the code block"))
+        elif wish == "fix":
+            self.post_message(FixRequested(self._number))
+        else:
+            self.post_message(RunRequested(self._number))
 
 
 class CodeCell(Column):
-    """A code block with its language, its number and a way to copy it."""
+    """A code block with its language, its number, ways to run and copy it, and what it came to."""
 
-    def __init__(self, language: str, number: int) -> None:
+    def __init__(self, language: str, number: int, images: Images = Images()) -> None:  # noqa: B008
         super().__init__()
         self._language = language
+        self._images = images
         self.number = number
         self._complete = False
-        self._body = CodeLines(language)
+        self._body = CodeLines(language, number)
+        self.output: RunOutput | None = None
+        """What the block said when it was last run."""
 
     def compose(self) -> ComposeResult:
         """A title row over the lines."""
         with Horizontal(classes="cell--title"):
             yield Static(clean(self._language) or "code", markup=False, classes="cell--language")
-            yield Static(Content(f"copy {self.number}"), markup=False, classes="cell--copy")
+            if runnable(self._language):
+                yield Static(f"run {self.number}", markup=False, classes="cell--run cell--key")
+            yield Static(
+                Content(f"copy {self.number}"), markup=False, classes="cell--copy cell--key"
+            )
         yield self._body
 
     @property
@@ -180,12 +133,27 @@ class CodeCell(Column):
         self._complete = True
         self._body.finish()
 
+    async def begin_run(self) -> RunOutput:
+        """A place for what the block says, instead of what it said before."""
+        if self.output is not None:
+            await self.output.remove()
+        self.output = RunOutput(self.number, self._images)
+        await self.mount(self.output)
+        return self.output
+
+    async def show(self, outcome: Outcome) -> None:
+        """What the block came to when it was last run."""
+        output = await self.begin_run()
+        for one in (*outcome.outputs, outcome.ended):
+            output.take(one)
+        await output.draw()
+
     def on_click(self, event: object) -> None:
-        """A click on the title's right end copies."""
+        """A click on the title's right end copies or runs."""
         widget = getattr(event, "widget", None)
-        if widget is not None and widget.has_class("cell--copy"):
+        if widget is None:
+            return
+        if widget.has_class("cell--copy"):
             self.post_message(CopyRequested(self._body.code, f"code block {self.number}"))
-
-
-def _width(line: Line) -> int:
-    return sum(cell_len(text) for _, text in line)
+        elif widget.has_class("cell--run"):
+            self.post_message(RunRequested(self.number))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from textual.message import Message
+
+from starchat_tui.sandbox.outputs import Figure
 
 
 @dataclass
@@ -28,6 +31,28 @@ class CopyRequested(Message):
     code: str
     what: str
     """What it is, for the notice."""
+
+
+@dataclass
+class RunRequested(Message):
+    """The reader asked to run a code block."""
+
+    number: int
+
+
+@dataclass
+class FixRequested(Message):
+    """The reader asked that the model mend a code block whose run failed."""
+
+    number: int
+
+
+@dataclass
+class FigureWanted(Message):
+    """The reader wants a plot larger, in another program, or in a file."""
+
+    figure: Figure
+    how: Literal["enlarge", "open", "save"]
 
 
 @dataclass

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
 
+from textual import events
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.app import App
 from textual.keys import Keys
@@ -17,6 +18,7 @@ from textual.worker import WorkerFailed
 from starchat_tui import clipboard
 from starchat_tui.errors import StarChatError, UsageError
 from starchat_tui.ui.messages import CopyRequested, LinkOpened
+from starchat_tui.ui.stage import Stage
 from starchat_tui.ui.theme import DARK, LIGHT, NAMES
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
@@ -25,6 +27,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 class Shell(App[None]):
     """The parts of the app that know no conversation."""
 
+    stage: Stage
     PAUSE_GC_ON_SCROLL = True
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (60, "-wide")]  # noqa: RUF012 (as App has it)
 
@@ -110,6 +113,32 @@ class Shell(App[None]):
     def action_toggle_theme(self) -> None:
         """Light for dark, dark for light."""
         self.choose_theme("")
+
+    # The stage
+
+    def mention(self, text: str) -> None:
+        """A line in the conversation that is not part of it."""
+        self.in_background(partial(self.stage.transcript.note, text), group="note")
+
+    def action_copy_next(self) -> None:
+        """Copy the last code block, the one before it when repeated."""
+        with self._shown_errors():
+            self.stage.copy_next()
+
+    def action_page(self, pages: int) -> None:
+        """Scroll the conversation by pages."""
+        self.stage.page(pages)
+
+    def action_end(self, side: int) -> None:
+        """Scroll the conversation to its beginning or its end."""
+        self.stage.end(side)
+
+    def on_key(self, event: events.Key) -> None:
+        """A letter typed where nothing takes it belongs to the draft."""
+        plain = event.is_printable and not event.key.startswith("alt+")
+        if plain and event.character and len(self.screen_stack) == 1:
+            self.stage.composer.focus()
+            self.stage.composer.insert(event.character)
 
     # The clipboard
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Static
 
 from starchat_tui.commands import block_number, save_new
 from starchat_tui.errors import UsageError
+from starchat_tui.outcome import Outcome
 from starchat_tui.recall import InputHistory
 from starchat_tui.ui.banner import Banner, Queue
 from starchat_tui.ui.composer import Composer
+from starchat_tui.ui.images import Images
 from starchat_tui.ui.messages import (
     BannerClosed,
     CopyRequested,
@@ -28,9 +33,20 @@ from starchat_tui.ui.welcome import Welcome
 class Stage(Vertical):
     """The conversation, what is wrong, what waits, the draft, the status."""
 
-    def __init__(self, welcome: Welcome, typed: InputHistory, *, draft: str = "") -> None:
+    def __init__(
+        self,
+        welcome: Welcome,
+        typed: InputHistory,
+        *,
+        draft: str = "",
+        images: Images = Images(),  # noqa: B008
+        outcomes: Callable[[int], Mapping[int, Outcome]] = lambda turn: {},
+        danger: str = "",
+    ) -> None:
         super().__init__()
-        self.transcript = Transcript(welcome)
+        self._danger = danger
+        """What has to be seen all the time."""
+        self.transcript = Transcript(welcome, images=images, outcomes=outcomes)
         self.banner = Banner()
         self.queue = Queue()
         self.composer = Composer(typed, draft=draft)
@@ -40,6 +56,8 @@ class Stage(Vertical):
 
     def compose(self) -> ComposeResult:
         """From top to bottom."""
+        if self._danger:
+            yield Static(Content(self._danger), markup=False, classes="danger")
         yield self.transcript
         yield self.banner
         yield self.queue

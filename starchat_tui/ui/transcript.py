@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from textual.content import Content
 from textual.widget import Widget
@@ -11,8 +11,11 @@ from textual.widgets import Static
 from starchat_tui.clean import clean
 from starchat_tui.fences import CodeBlock, blocks
 from starchat_tui.history import StoredTurn
+from starchat_tui.outcome import Outcome
 from starchat_tui.ui.answer import Answer
+from starchat_tui.ui.cell import CodeCell
 from starchat_tui.ui.column import ScrolledColumn
+from starchat_tui.ui.images import Images
 from starchat_tui.ui.messages import EarlierRequested
 from starchat_tui.ui.wording import ENDINGS
 
@@ -69,8 +72,17 @@ class Earlier(Note):
 class Transcript(ScrolledColumn, can_focus=False):
     """The turns in order; follows the newest line until the reader scrolls up."""
 
-    def __init__(self, welcome: Widget) -> None:
+    def __init__(
+        self,
+        welcome: Widget,
+        *,
+        images: Images = Images(),  # noqa: B008
+        outcomes: Callable[[int], Mapping[int, Outcome]] = lambda turn: {},
+    ) -> None:
         super().__init__(welcome)
+        self._images = images
+        self._outcomes = outcomes
+        """What the code blocks of a stored turn came to."""
         self._welcome: Widget | None = welcome
         self._turns: list[Widget] = []
         """One widget a turn, for those that are mounted."""
@@ -94,6 +106,20 @@ class Transcript(ScrolledColumn, can_focus=False):
         mounted = [cell.block for answer in self.query(Answer) for cell in answer.cells]
         return [*self._hidden_blocks, *mounted]
 
+    async def cell(self, number: int) -> tuple[Answer, int, CodeCell]:
+        """The numbered code block, its answer and its place there; older turns are mounted."""
+        while number <= len(self._hidden_blocks):
+            await self.show_earlier()
+        for answer in self.query(Answer):
+            for place, cell in enumerate(answer.cells):
+                if cell.number == number:
+                    return answer, place, cell
+        raise LookupError(number)
+
+    def reveal(self, widget: Widget) -> None:
+        """Scroll until the end of what has grown is in view, where it is not."""
+        self.call_after_refresh(self.scroll_to_widget, widget, animate=False, force=True)
+
     @property
     def last_answer(self) -> str:
         """The newest answer's text, empty where there is none."""
@@ -108,7 +134,7 @@ class Transcript(ScrolledColumn, can_focus=False):
 
     async def answer(self) -> Answer:
         """An empty answer at the end."""
-        answer = Answer(number=len(self.code_blocks) + 1)
+        answer = Answer(number=len(self.code_blocks) + 1, images=self._images)
         await self._mount_turn(answer)
         return answer
 
@@ -189,11 +215,18 @@ class Transcript(ScrolledColumn, can_focus=False):
         mounted: list[Widget] = []
         for stored in turns:
             turn = stored.turn
-            widget = Question(turn.text) if turn.role == "user" else Answer(number=number)
+            widget = (
+                Question(turn.text)
+                if turn.role == "user"
+                else Answer(number=number, turn=stored.id, images=self._images)
+            )
             await self.mount(widget, before=before)
             if isinstance(widget, Answer):
                 await widget.finish(turn.text)
                 number += len(widget.cells)
+                for place, outcome in self._outcomes(stored.id).items():
+                    if place < len(widget.cells):
+                        await widget.cells[place].show(outcome)
             if stored.state in ENDINGS:
                 await self.note(ENDINGS[stored.state], classes="state", before=before)
             mounted.append(widget)

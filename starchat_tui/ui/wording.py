@@ -30,6 +30,8 @@ ENDINGS = {
     "partial": "not finished: the program ended meanwhile",
 }
 """What stands under an answer that is not whole."""
+UNSAFE = "UNSAFE: code runs without a sandbox, with your files and your network (--unsafe-run)"
+"""What the screen says all the time where there is no wall."""
 _COMPOSER_KEYS = (
     ("Enter", "send"),
     ("Ctrl+J, Alt+Enter, Shift+Enter", "new line"),
@@ -37,6 +39,8 @@ _COMPOSER_KEYS = (
     ("Tab", "complete a command, or go on to the code blocks"),
     ("Page Up, Page Down", "scroll the conversation"),
     ("Left, Right, c", "in a code block: scroll it, copy it"),
+    ("r, f", "in a code block: run it, send its error to the model"),
+    ("Enter, o, s", "on a plot: enlarge, open, save it"),
 )
 
 
