@@ -24,7 +24,6 @@ from typing import Any
 import geopandas  # type: ignore[import-untyped]
 import matplotlib as mpl
 import pandas as pd  # type: ignore[import-untyped]
-import pyogrio  # type: ignore[import-untyped]
 import seaborn as sns  # type: ignore[import-untyped]
 
 mpl.use("Agg")
@@ -36,8 +35,8 @@ from train.nano import drawn, pictures, runner
 MEMORY = 3 * 2**30
 """Bytes of address space; the packages alone reserve about one."""
 SECONDS_EACH = 3
-WORLD = Path(str(pyogrio.__file__)).parent / "tests/fixtures/naturalearth_lowres"
-"""Natural Earth's countries as geopandas used to ship them."""
+INSIDE = Path(__file__).parents[2] / "starchat_tui/sandbox/inside"
+"""Where the product keeps the map that its sandbox offers by the same name."""
 SETTINGS = dict(mpl.rcParams)
 
 _shown: list[drawn.Seen] = []
@@ -71,7 +70,7 @@ class _Datasets:
     def get_path(name: str) -> str:
         if name != "naturalearth_lowres":
             raise ValueError(f"no data set called {name}")
-        return str(WORLD / f"{name}.shp")
+        return str(INSIDE / f"{name}.geojson")
 
 
 def _warm() -> None:
