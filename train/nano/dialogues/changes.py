@@ -114,7 +114,7 @@ class Extended:
         text = answer(f"Now it can {manner}:", after.code, after.fill(self.after.why))
         exchanges: list[Exchange] = []
         if dice.chance(0.5):
-            template = dice.phrase(asked_in(phrases("named"), (self.does,)))
+            template = asked_in(dice, phrases("named"), (self.does,))
             told = answer(f"This function {third_person(self.does)}:", now.code)
             question = ask(dice, template, f=name)
             exchanges.append(Exchange(question, told, now.check(), "lists"))

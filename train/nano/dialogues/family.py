@@ -5,10 +5,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
 HELD_OUT_SHARE = 10
 """One phrasing in this many is never trained."""
+FEWEST = 4
+"""Phrasings of one thing, of which one at least is held out."""
 LANGUAGES: dict[str, str | None] = {
     "python": None,
     "sql": None,
@@ -85,7 +88,8 @@ class Draw:
 
     def phrase(self, phrasings: tuple[str, ...]) -> str:
         """One phrasing of this side of the split; any of them where the other side has all."""
-        mine = [text for text in phrasings if is_held_out(text) == self.held_out]
+        held = held_out(phrasings)
+        mine = [text for text in phrasings if (text in held) == self.held_out]
         return self.rng.choice(mine or phrasings)
 
     def chance(self, share: float) -> bool:
@@ -106,6 +110,15 @@ class Family:
     def sample(self, draw: Draw) -> Sample:
         """One conversation of this family."""
         return Sample(self.name, self.draw(draw))
+
+
+@cache
+def held_out(phrasings: tuple[str, ...]) -> frozenset[str]:
+    """The phrasings of one thing that are never trained: a tenth, and one of any four at least."""
+    held = frozenset(text for text in phrasings if is_held_out(text))
+    if held or len(phrasings) < FEWEST:
+        return held
+    return frozenset((min(phrasings, key=lambda text: zlib.crc32(text.encode())),))
 
 
 def is_held_out(phrasing: str) -> bool:

@@ -57,7 +57,7 @@ def opening(dice: Draw, spec: Function) -> tuple[Written, Exchange]:
     body, why, manner = spec.body, spec.why, ""
     if spec.others and dice.chance(0.2):
         manner, body, why = rng.choice(spec.others)
-    template = dice.phrase(asked_in(phrases(frames), spec.asks))
+    template = asked_in(dice, phrases(frames), spec.asks)
     if manner:
         template = _with_manner(template, manner)
     question = ask(dice, template, f=name, p=", ".join(params), k=k)
@@ -68,13 +68,10 @@ def opening(dice: Draw, spec: Function) -> tuple[Written, Exchange]:
     return written, Exchange(question, text, written.check(), spec.group)
 
 
-def asked_in(frames: tuple[str, ...], asks: tuple[str, ...]) -> tuple[str, ...]:
-    """Every frame with everything that can stand in it."""
-    return tuple(
-        frame.replace("{does}", third_person(do)).replace("{do}", do)
-        for frame in frames
-        for do in asks
-    )
+def asked_in(dice: Draw, frames: tuple[str, ...], asks: tuple[str, ...]) -> str:
+    """A frame of this side of the split, with one of the things that can stand in it."""
+    frame, do = dice.phrase(frames), dice.rng.choice(asks)
+    return frame.replace("{does}", third_person(do)).replace("{do}", do)
 
 
 def _with_manner(template: str, manner: str) -> str:

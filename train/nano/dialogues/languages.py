@@ -122,7 +122,7 @@ def _function(language: str) -> Drawer:
     def draw(dice: Draw) -> tuple[Exchange, ...]:
         made = tiny(dice.rng, "python", language)
         does = third_person(made.does)
-        template = dice.phrase(asked_in(phrases("tiny"), (made.does,)))
+        template = asked_in(dice, phrases("tiny"), (made.does,))
         question = ask(dice, template, f=made.name, lang=dice.rng.choice(SPOKEN[language]))
         first = _said(question, f"This {TITLES[language]} function {does}:", made, language)
         if not dice.chance(0.35):

@@ -295,7 +295,7 @@ def _lambda(dice: Draw) -> Exchange:
     )
     question = ask(
         dice,
-        dice.phrase(tuple(p.replace("{word}", word) for p in phrases("lambda"))),
+        dice.phrase(phrases("lambda")).replace("{word}", word),
         f=name,
         k=k,
     )

@@ -135,9 +135,8 @@ class Concept:
 
 def _teller(concept: Concept) -> Drawer:
     def draw(dice: Draw) -> tuple[Exchange, ...]:
-        template = dice.phrase(
-            tuple(t.replace("{c}", c) for t in phrases("concepts") for c in concept.called)
-        )
+        called = dice.rng.choice(concept.called)
+        template = dice.phrase(phrases("concepts")).replace("{c}", called)
         text = answer(
             sentence(concept.meaning),
             concept.code,
