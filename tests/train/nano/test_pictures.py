@@ -53,6 +53,7 @@ def test_there_are_at_least_25_families_of_plots_and_tables() -> None:
     assert len([f for f in DRAWING if f.group != "drills"]) >= 25
 
 
+@pytest.mark.slow
 def test_reference_answers_draw_what_was_asked_together_and_alone() -> None:
     found = [exchange for family in DRAWING for exchange in drawn(family, 1)]
     pairs = [(exchange.answer, exchange.check) for exchange in found]
@@ -130,6 +131,7 @@ def swapped(code: str, wanted: str) -> list[tuple[str, str]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_changed_label_or_title_fails_in_every_family() -> None:
     pairs, changed = [], []
     for family in DRAWING:
@@ -143,6 +145,7 @@ def test_a_changed_label_or_title_fails_in_every_family() -> None:
     assert [what for what, v in zip(changed, verdicts, strict=True) if not v] == []
 
 
+@pytest.mark.slow
 def test_a_changed_number_fails_in_every_family() -> None:
     pairs, changed = [], []
     for family in DRAWING:
@@ -171,6 +174,7 @@ def _other_number(line: str) -> str | None:
     return None
 
 
+@pytest.mark.slow
 def test_one_answers_damage_does_not_reach_its_neighbours() -> None:
     vandal = BARS.replace("plt.show()", "plt.show()\nplt.bar = None")
     check = Check(drawn=json.dumps(WANTED))
