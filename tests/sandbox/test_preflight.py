@@ -1,4 +1,4 @@
-"""Which wall holds: every refusal of bubblewrap, said by a program in its place; and the real one."""
+"""Which wall holds: each refusal of bubblewrap, said by a program in its place; the real one too."""
 
 from __future__ import annotations
 
