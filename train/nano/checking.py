@@ -98,31 +98,35 @@ def _jobs(batch: Sequence[tuple[str, Check]]) -> list[dict[str, object]]:
 
 def _run(batch: Sequence[tuple[str, Check]]) -> list[str]:
     """Verdicts of one child process, which forks once for each answer."""
-    child = subprocess.run(
-        [sys.executable, "-I", "-S", str(RUNNER)],
-        input="".join(json.dumps(job) + "\n" for job in _jobs(batch)),
-        capture_output=True,
-        text=True,
-        env={"PATH": os.environ.get("PATH", os.defpath)},
-        check=True,
-    )
-    return [json.loads(line) for line in child.stdout.splitlines()]
+    lines = [json.dumps(job) + "\n" for job in _jobs(batch)]
+    environment = {"PATH": os.environ.get("PATH", os.defpath)}
+    answers = _answers([sys.executable, "-I", "-S", str(RUNNER)], lines, environment)
+    return [json.loads(line) for line in answers]
 
 
 def _draw(batch: Sequence[tuple[str, Check]], *, trusted: bool) -> list[str]:
     """Verdicts of one easel: each answer in a process of its own, or many trusted ones."""
     jobs, size = _jobs(batch), TOGETHER if trusted else 1
     lines = [json.dumps(jobs[at : at + size]) + "\n" for at in range(0, len(jobs), size)]
+    environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | _home()
+    answers = _answers([sys.executable, "-m", EASEL], lines, environment)
+    return [verdict for line in answers for verdict in json.loads(line)]
+
+
+def _answers(command: list[str], lines: Sequence[str], environment: dict[str, str]) -> list[str]:
+    """What a child process says to `lines`; RuntimeError with its last words where it dies."""
     child = subprocess.run(
-        [sys.executable, "-m", EASEL],
+        command,
         input="".join(lines),
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | _home(),
-        check=True,
+        env=environment,
+        check=False,
     )
-    return [verdict for line in child.stdout.splitlines() for verdict in json.loads(line)]
+    if child.returncode:
+        raise RuntimeError(f"{command[-1]} died:\n{child.stderr[-2000:]}")
+    return child.stdout.splitlines()
 
 
 def _home() -> dict[str, str]:

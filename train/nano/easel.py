@@ -35,8 +35,8 @@ from train.nano import drawn, pictures, runner
 MEMORY = 3 * 2**30
 """Bytes of address space; the packages alone reserve about one."""
 SECONDS_EACH = 3
-INSIDE = Path(__file__).parents[2] / "starchat_tui/sandbox/inside"
-"""Where the product keeps the map that its sandbox offers by the same name."""
+MAP = Path(__file__).parents[2] / "starchat_tui/sandbox/inside/naturalearth_lowres.geojson"
+"""The map that the sandbox of the product offers by the same name."""
 SETTINGS = dict(mpl.rcParams)
 
 _shown: list[drawn.Seen] = []
@@ -58,7 +58,8 @@ def _prepare() -> None:
     drawn.record_boxes()
     drawn.record_values()
     geopandas.datasets = _Datasets()
-    _countries()
+    if MAP.exists():
+        _countries()
     _warm()
     gc.freeze()  # what is shared stays shared: the children's collector leaves it alone
 
@@ -68,9 +69,9 @@ class _Datasets:
 
     @staticmethod
     def get_path(name: str) -> str:
-        if name != "naturalearth_lowres":
+        if name != MAP.stem:
             raise ValueError(f"no data set called {name}")
-        return str(INSIDE / f"{name}.geojson")
+        return str(MAP)
 
 
 def _warm() -> None:
@@ -139,7 +140,7 @@ def _verdict(job: runner.Job) -> str:
 @cache
 def _countries() -> dict[str, str]:
     """The name of each country by what tells its outline."""
-    world = geopandas.read_file(_Datasets.get_path("naturalearth_lowres"))
+    world = geopandas.read_file(MAP)
     world.plot(color="lightgray")
     (collection,) = plt.gca().collections
     paths = collection.get_paths()
