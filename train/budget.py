@@ -243,3 +243,17 @@ def lines(need: Need, setup: Setup) -> list[str]:
 def size(count: float) -> str:
     """Bytes as a person says them."""
     return f"{count / GB:.1f} GB" if count >= GB / 10 else f"{count / 1e6:.1f} MB"
+
+
+def written(shape: Shape, setup: Setup, *, checkpoints: int) -> int:
+    """Bytes on disk at the worst moment: `checkpoints`, one more being written, and the model."""
+    if shape.adapter:
+        return (checkpoints + 1) * 12 * shape.adapter + 4 * shape.adapter
+    model = (2 if setup.half else 4) * shape.parameters
+    if setup.in_backward:
+        each = 3 * model
+    elif setup.sharding == "none":
+        each = 12 * shape.parameters
+    else:
+        each = 12 * shape.parameters + model
+    return (checkpoints + 1) * each + 2 * model

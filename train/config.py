@@ -81,7 +81,9 @@ class Config:
     """Dropout everywhere in the model; what is packed with a mask is trained without."""
 
     precision: str = "auto"
-    """bf16, fp32, or auto: bf16 where there is a GPU that knows it."""
+    """bf16, fp32, or auto: bf16 on a GPU, fp32 elsewhere."""
+    saved: str = "auto"
+    """The number format of the finished model: bf16, fp16, fp32, or auto: as it was trained."""
     attention: str = "auto"
     """sdpa, flex, or auto: flex on a GPU, sdpa elsewhere."""
     checkpointing: str = "auto"
@@ -273,6 +275,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "optimizer": ("adamw", "muon", "in_backward"),
     "schedule": ("cosine", "linear", "constant"),
     "precision": ("auto", "bf16", "fp32"),
+    "saved": ("auto", "bf16", "fp16", "fp32"),
     "attention": ("auto", "sdpa", "flex"),
     "checkpointing": ("auto", "on", "off"),
 }
@@ -287,7 +290,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**31),
     "learning_rate": (1e-12, 10),
     "muon_rate": (0, 10),
-    "warmup": (0, 1),
+    "warmup": (0, 0.99),
     "floor": (0, 1),
     "weight_decay": (0, 10),
     "clip": (0, 1e6),

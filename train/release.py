@@ -10,6 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from starchat_tui.vocabulary import CHAT_TOKENS
 from train import vocabularies
 from train.vocabularies import Grown
@@ -55,11 +57,14 @@ def dialogue_template(system: str = "") -> dict[str, Any]:
     }
 
 
-def complete(folder: Path, grown: Grown, *, window: int, base: Path | None) -> None:
+def complete(
+    folder: Path, grown: Grown, *, window: int, base: Path | None, dtype: torch.dtype | None = None
+) -> None:
     """Write everything but the weights and the card into `folder`.
 
     `base` is the folder of the model that training began with, for the names of its special tokens.
-    A config.json that is there (an adapter has none) learns which token ends an answer.
+    A config.json that is there (an adapter has none) learns which token ends an answer, and the
+    number format of the weights where it is another than they were trained in.
     """
     names = _json(base / "tokenizer_config.json") if base else {}
     names = {name: _spelled(value) for name, value in names.items() if name.endswith("_token")}
@@ -76,7 +81,9 @@ def complete(folder: Path, grown: Grown, *, window: int, base: Path | None) -> N
     _write(folder / "generation_config.json", generation)
     config = _json(folder / "config.json")
     if config:
-        _write(folder / "config.json", {**config, "eos_token_id": end, "use_cache": True})
+        stored = {"dtype": str(dtype).removeprefix("torch.")} if dtype else {}
+        known = {**config, **stored, "eos_token_id": end, "use_cache": True}
+        _write(folder / "config.json", known)
 
 
 def _spelled(token: Any) -> str | None:
