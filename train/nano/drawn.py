@@ -54,7 +54,7 @@ def axes(ax: Axes) -> Seen:
         "grids": _grids(ax),
         "xticks": _texts(ax.xaxis),
         "yticks": _texts(ax.yaxis),
-        "areas": [_area(ax, c) for c in ax.collections if isinstance(c, PolyCollection)],
+        "areas": _areas(ax),
         "regions": [r for c in ax.collections if (r := _regions(c))],
     }
 
@@ -185,6 +185,12 @@ def _grids(ax: Axes) -> list[list[list[float]]]:
     meshes: list[Any] = [c for c in ax.collections if isinstance(c, QuadMesh)]
     arrays = [np.ma.getdata(shown.get_array()) for shown in (*ax.images, *meshes)]
     return [array.astype(float).tolist() for array in arrays if array.ndim == 2]
+
+
+def _areas(ax: Axes) -> list[Seen]:
+    """Without the empty bands that seaborn draws where there is no error to show."""
+    found = [_area(ax, c) for c in ax.collections if isinstance(c, PolyCollection)]
+    return [area for area in found if np.isfinite([y for _, y in area["corners"]]).any()]
 
 
 def _area(ax: Axes, area: Any) -> Seen:

@@ -19,7 +19,8 @@ def verdict(wanted: Sequence[Wanted], seen: Sequence[Seen]) -> str:
     if len(seen) != len(wanted):
         return f"draws {len(seen)} axes, not {len(wanted)}"
     for want, have in zip(wanted, seen, strict=True):
-        fault = _texts(want, have) or KINDS[want["kind"]](want, have)
+        kind = want["kind"]
+        fault = _texts(want, have) or KINDS[kind](want, have) or _extra(kind, have)
         if fault:
             return fault
     return ""
@@ -45,6 +46,15 @@ def _differs(what: str, have: object, want: object) -> str:
     return "" if same(have, want) else f"{what}: {have!r}, not {want!r}"[:300]
 
 
+def _extra(kind: str, have: Seen) -> str:
+    """What is drawn beside the kind that was asked for."""
+    shown = {part for part in OWN.values() if have[part]}
+    if have["lines"] and all(math.isnan(y) for line in have["lines"] for y in line["y"]):
+        shown -= {"lines"}  # seaborn draws its bars of error even where there is no error
+    others = shown - {OWN[kind]} - ({"lines"} if kind == "box" else set())
+    return f"draws {', '.join(sorted(others))} too" if others else ""
+
+
 def _texts(want: Wanted, have: Seen) -> str:
     fault = _differs("title", have["title"], want.get("title", ""))
     for key in ("xlabel", "ylabel", "xscale", "yscale", "legend"):
@@ -67,6 +77,12 @@ def _bar(want: Wanted, have: Seen) -> str:
     fault = _differs("values", lengths, want["series"]) or _differs("labels", names, labels)
     if not fault and any(bar["flat"] != flat for bars in series for bar in bars):
         fault = f"the bars are {'upright' if flat else 'flat'}"
+    if (
+        not fault
+        and not want.get("stacked")
+        and any(bar["start"] for bars in series for bar in bars)
+    ):
+        fault = "the bars do not stand on the axis"
     if not fault and want.get("stacked"):
         below = [[sum(column[:at]) for column in _columns(want)] for at in range(len(series))]
         starts = [[bar["start"] for bar in bars] for bars in series]
@@ -237,6 +253,18 @@ def _color(want: Wanted, colors: Sequence[str]) -> str:
     return _differs("colours", sorted(set(colors)), [want["color"]])
 
 
+OWN = {
+    "bar": "bars",
+    "line": "lines",
+    "scatter": "points",
+    "pie": "wedges",
+    "hist": "bars",
+    "box": "boxes",
+    "heat": "grids",
+    "area": "areas",
+    "map": "regions",
+}
+"""Where each kind is found in what was seen."""
 KINDS: dict[str, Callable[[Wanted, Seen], str]] = {
     "bar": _bar,
     "line": _line,
