@@ -18,6 +18,7 @@ SUBCOMMANDS = {
     "prompt": "print exactly what would be sent for a question",
     "serve": "run the engine in this terminal, on a socket or a port",
     "ps": "say whether an engine runs and what it holds",
+    "doctor": "say what works on this machine, and what to type about the rest",
     "load": "load a model into the engine ahead of time",
     "stop": "end the engine",
 }
@@ -243,11 +244,16 @@ def add_download_flag(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def add_wall_flags(group: argparse._ActionsContainer) -> None:
-    """Flags that say behind which wall code is run, and how its pictures are drawn."""
+def add_wall_flag(group: argparse._ActionsContainer) -> None:
+    """The flag that says behind which wall code is run."""
     group.add_argument(
         "--sandbox", choices=("auto", "isolated", "restricted", "off"), help="the wall around code"
     )
+
+
+def add_wall_flags(group: argparse._ActionsContainer) -> None:
+    """Flags that say behind which wall code is run, and how its pictures are drawn."""
+    add_wall_flag(group)
     group.add_argument(
         "--strict",
         action="store_const",

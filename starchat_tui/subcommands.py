@@ -1,4 +1,4 @@
-"""`starchat run`, `ls`, `show`, `rm`, `prompt`, `serve`, `ps`, `load`, `stop`."""
+"""`starchat run`, `ls`, `show`, `rm`, `prompt`, `serve`, `ps`, `doctor`, `load`, `stop`."""
 
 from __future__ import annotations
 
@@ -234,6 +234,24 @@ def _stop(argv: Sequence[str]) -> int:
     return 0
 
 
+def _doctor(argv: Sequence[str]) -> int:
+    parser = _parser("doctor")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    flags.add_model_flags(parser)
+    flags.add_engine_flags(parser)
+    flags.add_wall_flag(parser)
+    found = parser.parse_args(argv)
+    chosen, paths = settings.read(flags.chosen(found), os.environ)
+    from starchat_tui import doctor
+
+    findings = doctor.examine(chosen, paths, os.environ)
+    if found.json:
+        print(doctor.as_json(findings))
+    else:
+        print(doctor.screen(findings, color=settings.colored(chosen.color, os.environ)))
+    return 0 if doctor.healthy(findings) else 1
+
+
 _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "run": _run,
     "ls": _ls,
@@ -242,6 +260,7 @@ _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "prompt": _prompt,
     "serve": _serve,
     "ps": _ps,
+    "doctor": _doctor,
     "load": _load,
     "stop": _stop,
 }

@@ -151,7 +151,7 @@ class ScriptedKernel:
 class ScriptedWorkshop:
     """Makes scripted kernels; the last one it made is `kernel`."""
 
-    verdict: Verdict = Verdict("isolated")
+    verdict: Verdict = field(default_factory=lambda: Verdict("isolated"))
     runs: list[Sequence[RunPiece]] = field(default_factory=list)
     kernels: list[ScriptedKernel] = field(default_factory=list)
     urls: tuple[str, ...] = ()

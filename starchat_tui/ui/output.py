@@ -46,8 +46,9 @@ class OutputLines(Lines):
         self._dropped = 0
         self._widest = 0
 
-    def feed(self, text: str, style: str = "") -> None:
-        """Add text; of very much at once only the end is ever drawn."""
+    def feed(self, text: str, style: str = "", *, skipped: int = 0) -> None:
+        """Add text, after `skipped` lines that nobody saw; of very much only the end is drawn."""
+        self._dropped += skipped
         if self._open and self._lines:
             self._lines.pop()
         first, *others = text.replace("\r\n", "\n").split("\n")
@@ -123,6 +124,8 @@ class RunOutput(Column):
         self._pending: list[Output] = []
         self._waiting = 0
         """Characters in what is pending."""
+        self._unseen = 0
+        """Lines that came too fast to be drawn."""
         self._lines: OutputLines | None = None
         self._notes: list[str] = []
         self._files: dict[str, Written] = {}
@@ -160,6 +163,7 @@ class RunOutput(Column):
         for one in reversed(self._pending):
             if isinstance(one, Text):
                 if size >= WAITING:
+                    self._unseen += one.text.count("\n")
                     continue
                 size += len(one.text)
             kept.append(one)
@@ -201,7 +205,8 @@ class RunOutput(Column):
         if self._lines is None:
             self._lines = OutputLines()
             await self.mount(self._lines, before=self._footer)
-        self._lines.feed(text, style)
+        self._lines.feed(text, style, skipped=self._unseen)
+        self._unseen = 0
 
     async def _end(self, ended: Ended) -> None:
         """How it ended, what it left behind, what was provided, and a way out of an error."""

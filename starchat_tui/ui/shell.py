@@ -135,7 +135,8 @@ class Shell(App[None]):
 
     def on_key(self, event: events.Key) -> None:
         """A letter typed where nothing takes it belongs to the draft."""
-        plain = event.is_printable and not event.key.startswith("alt+")
+        taken = event.key in self.screen.active_bindings
+        plain = event.is_printable and not taken and not event.key.startswith("alt+")
         if plain and event.character and len(self.screen_stack) == 1:
             self.stage.composer.focus()
             self.stage.composer.insert(event.character)

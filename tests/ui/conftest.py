@@ -12,10 +12,11 @@ from starchat_tui.history import History
 from starchat_tui.session import Session
 from starchat_tui.settings import Settings
 from starchat_tui.ui.app import StarChatApp
+from starchat_tui.ui.images import Images
 from starchat_tui.voice import Voices
 from starchat_tui.wire import Sampling
 from tests.fakes import byte_tokenizer
-from tests.scripted import ScriptedEngine
+from tests.scripted import ScriptedEngine, ScriptedWorkshop
 
 WINDOW = 30_000
 """Bytes, since the tokenizer makes a token of each; half holds the few-shot prompt's beginning."""
@@ -35,8 +36,13 @@ def history(tmp_path: Path) -> History:
 
 
 @pytest.fixture
+def workshop() -> ScriptedWorkshop:
+    return ScriptedWorkshop()
+
+
+@pytest.fixture
 def make_session(
-    tmp_path: Path, engine: ScriptedEngine, history: History
+    tmp_path: Path, engine: ScriptedEngine, history: History, workshop: ScriptedWorkshop
 ) -> Callable[..., Session]:
     tokenizer = tmp_path / "tokenizer.json"
     tokenizer.write_text(json.dumps(byte_tokenizer()))
@@ -44,7 +50,13 @@ def make_session(
     def made(*, window: int = WINDOW, max_tokens: int = 200) -> Session:
         settings = Settings(tokenizer=str(tokenizer), window=window)
         voices = Voices(settings, engine)
-        return Session(history, engine, voices, sampling=Sampling(max_tokens=max_tokens))
+        return Session(
+            history,
+            engine,
+            voices,
+            sampling=Sampling(max_tokens=max_tokens),
+            running=workshop.running(),
+        )
 
     return made
 
@@ -68,6 +80,7 @@ def make(session: Session, typed: Path) -> Make:
         theme: str = "dark",
         first_question: str = "",
         clock: Callable[[], float] = lambda: NOW,
+        images: Images = Images(),  # noqa: B008
     ) -> StarChatApp:
         return StarChatApp(
             session,
@@ -78,6 +91,8 @@ def make(session: Session, typed: Path) -> Make:
             first_question=first_question,
             advice=lambda: "This machine (24 GB and no GPU) fits `starchat --model some-model`",
             clock=clock,
+            plots=typed.with_name("plots"),
+            images=images,
         )
 
     return made

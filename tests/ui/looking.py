@@ -48,7 +48,7 @@ async def settled(pilot: Pilot[None]) -> None:
     """Wait until no answer is being written and what is shown is drawn."""
     app = pilot.app
     assert isinstance(app, StarChatApp)
-    await wait_until(lambda: not app.busy, what="the answer's end")
+    await wait_until(lambda: not (app.busy or app.cell_runs), what="the answer's end")
     await wait_until(lambda: all(one.is_finished for one in app.workers), what="the workers")
     await pilot.pause()
 
