@@ -25,6 +25,9 @@ from string import Template
 
 Job = dict[str, object]
 SECONDS = 3
+"""Of work, for a job."""
+PATIENCE = 5
+"""Seconds on the clock for each of work: the machine may be busy, and the job may sleep."""
 MEMORY = 512 * 2**20
 FILE_SIZE = 2**20
 PROCESSES = 64
@@ -78,7 +81,7 @@ def limit(memory: int | None, seconds: int = SECONDS) -> None:
     for kind, value in limits:
         resource.setrlimit(kind, (value, value))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    signal.alarm(seconds)
+    signal.alarm(PATIENCE * seconds)
 
 
 def _answer(job: Job, write: int, judge: Callable[[Job], str], memory: int) -> None:
