@@ -101,8 +101,8 @@ def _data(facts: Facts) -> list[str]:
         "",
         f"Dialogues made by rule: {made['drawn']:,} drawn from {len(made['families'])} trained "
         f"families, {made['refused']:,} refused because an answer failed its check. The code of "
-        "every other answer was run and gave the right results; what plots draw was read from "
-        "their syntax tree, without matplotlib.",
+        "every other answer was run and gave the right results; plots were drawn, "
+        "and their values, labels and titles read from the figure.",
         "",
     ]
 
