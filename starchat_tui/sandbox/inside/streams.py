@@ -1,0 +1,149 @@
+"""stdout and stderr, live: Python's own as frames, and what is written past Python, gathered."""
+
+from __future__ import annotations
+
+import codecs
+import fcntl
+import io
+import os
+import select
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable
+
+PIECE = 16 * 1024
+"""Characters that are sent at once; fewer where time passes."""
+LIVE = 0.05
+"""Seconds that a piece of output may wait for company."""
+DESCRIPTORS = {"stdout": 1, "stderr": 2}
+
+
+class Stream(io.TextIOBase):
+    """`sys.stdout` or `sys.stderr` of the cell; gathers small writes, and leaves nothing lying."""
+
+    encoding = "utf-8"
+    errors = "backslashreplace"
+
+    def __init__(self, name: str, outlet: Outlet) -> None:
+        self.name = name
+        self._outlet = outlet
+        self.buffer = io.FileIO(DESCRIPTORS[name], "w", closefd=False)
+        """For those who write bytes: the gathered descriptor."""
+
+    def write(self, text: str) -> int:
+        """Take text; what is not text is refused as Python's own stream refuses it."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        self._outlet.write(self.name, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        self._outlet.flush()
+
+    def fileno(self) -> int:
+        """The gathered descriptor, for subprocesses."""
+        return DESCRIPTORS[self.name]
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def isatty(self) -> bool:
+        """Never."""
+        return False
+
+    def close(self) -> None:
+        """Nothing: a cell that closes its stdout has not closed the next cell's."""
+
+
+class Outlet:
+    """What both streams say, in the order in which they said it."""
+
+    def __init__(self, sink: Callable[[str, str], None]) -> None:
+        """`sink` takes a stream's name and a text."""
+        self._sink = sink
+        self._lock = threading.RLock()
+        self._name = ""
+        self._gathered: list[str] = []
+        self._size = 0
+        self._pipes: dict[str, int] = {}
+        self._decoders: dict[str, codecs.IncrementalDecoder] = {}
+        self._something = threading.Event()
+        self._forked = False
+
+    def open(self) -> None:
+        """Become the process's stdout and stderr, descriptors included."""
+        decoder = codecs.getincrementaldecoder("utf-8")
+        for name, descriptor in DESCRIPTORS.items():
+            out, into = os.pipe()
+            os.dup2(into, descriptor)
+            os.close(into)
+            os.set_blocking(out, False)
+            self._pipes[name] = out
+            self._decoders[name] = decoder("replace")
+            setattr(sys, name, Stream(name, self))
+            threading.Thread(target=self._pump, args=(name,), daemon=True).start()
+        threading.Thread(target=self._tick, daemon=True).start()
+        sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc, assignment]
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    def write(self, name: str, text: str) -> None:
+        """Gather text of a stream; sent when there is enough of it, or a moment later."""
+        if self._forked:
+            # The parent gathers what its children write past Python.
+            os.write(DESCRIPTORS[name], text.encode("utf-8", "replace"))
+            return
+        with self._lock:
+            if name != self._name:
+                self.flush()
+            self._name = name
+            self._gathered.append(text)
+            self._size += len(text)
+            if self._size >= PIECE:
+                self.flush()
+        self._something.set()
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        with self._lock:
+            text, self._gathered, self._size = "".join(self._gathered), [], 0
+            for start in range(0, len(text), PIECE):
+                self._sink(self._name, text[start : start + PIECE])
+
+    def drain(self) -> None:
+        """Send everything that was written until now, past Python too."""
+        for name, pipe in self._pipes.items():
+            with self._lock:
+                # No more than lies there: a background process may never stop writing.
+                waiting = int.from_bytes(
+                    fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder
+                )
+                self._forward(name, waiting)
+        self.flush()
+
+    def _pump(self, name: str) -> None:
+        while select.select([self._pipes[name]], [], []):
+            with self._lock:
+                self._forward(name, 65536)
+
+    def _forward(self, name: str, most: int) -> None:
+        try:
+            raw = os.read(self._pipes[name], most) if most else b""
+        except BlockingIOError:
+            return
+        if text := self._decoders[name].decode(raw):
+            self.write(name, text)
+
+    def _tick(self) -> None:
+        while self._something.wait():
+            self._something.clear()
+            time.sleep(LIVE)
+            self.flush()
+
+    def _after_fork(self) -> None:
+        """In the child: no threads, no frames, only the descriptors."""
+        self._lock, self._forked = threading.RLock(), True
+        self._gathered, self._size = [], 0

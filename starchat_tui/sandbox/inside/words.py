@@ -1,0 +1,45 @@
+"""Numbers, names and positions of a plot in words."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+LONGEST_NAME = 120
+
+
+def number(value: Any) -> str:
+    """A number as a reader wants it: whole where it is whole, else five digits."""
+    try:
+        plain = float(value)
+    except (TypeError, ValueError):
+        return short(str(value))
+    if math.isfinite(plain) and plain == int(plain) and abs(plain) < 1e15:
+        return str(int(plain))
+    return f"{plain:.5g}"
+
+
+def short(text: str) -> str:
+    """A text on one line, cut where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_NAME else f"{line[:LONGEST_NAME]}…"
+
+
+def quoted(text: str) -> str:
+    """A text in quotation marks, on one line."""
+    return f'"{short(text)}"'
+
+
+def place(axis: Any, value: float) -> str:
+    """A position on an axis as its ticks write it: a category, a date, or a number."""
+    formatter = axis.get_major_formatter()
+    kind = type(formatter).__name__
+    if kind in ("ScalarFormatter", "LogFormatterSciNotation", "NullFormatter"):
+        return number(value)
+    if kind in ("FixedFormatter", "StrCategoryFormatter", "FuncFormatter"):
+        ticks = list(zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=False))
+        near = [(abs(at - value), label.get_text()) for at, label in ticks if label.get_text()]
+        if near and min(near)[0] <= 0.5:
+            return short(min(near)[1])
+        return number(value)
+    return short(str(formatter(value)))

@@ -1,0 +1,101 @@
+"""Counts what all processes behind the wall use together, which no limit of one process bounds.
+
+Covered: memory of all processes and of the files in memory, processes, files, and computing that
+goes on after a run. Not covered: what is taken and given back between two looks; the limits of a
+single process, which the runner sets itself, bound that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from starchat_tui.sandbox.limits import Limits
+
+EVERY = 0.25
+"""Seconds between two looks while a run lasts."""
+IDLE = 1.0
+"""Seconds between two looks while none does."""
+LEFT_BEHIND = 60.0
+"""Seconds of computing that threads and processes of ended runs are given."""
+SLACK = 1.125
+"""What all together may hold, as a multiple of what one process may: so that the process hears
+`MemoryError`, and keeps its variables, before everything is ended."""
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What the processes under one use."""
+
+    processes: int
+    """Processes and threads, all told."""
+    memory: int
+    """Bytes, those of files in memory included."""
+    files: int
+    cpu: float
+    """Seconds of computing of those that live."""
+
+
+def look(pids: Sequence[int], folders: Sequence[Path], enough: int) -> Use:
+    """What processes use, with the folders that lie in memory.
+
+    Memory is first counted roughly, pages that several share several times; only where that is
+    more than `enough` bytes is each page counted once, which takes the system longer.
+    """
+    stats = [stat for pid in pids if (stat := _stat(pid))]
+    kept, files = _kept(folders)
+    rough = sum(rss for _, rss, _ in stats)
+    memory = rough if rough + kept <= enough else sum(map(_own, pids))
+    threads = sum(count for count, _, _ in stats)
+    return Use(threads, memory + kept, files, sum(cpu for _, _, cpu in stats))
+
+
+def _stat(pid: int) -> tuple[int, int, float] | None:
+    """Threads, resident bytes, and seconds of computing of a process (proc_pid_stat(5))."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    cpu = sum(map(int, fields[11:15])) / _TICKS
+    return int(fields[17]), int(fields[21]) * _PAGE, cpu
+
+
+def _own(pid: int) -> int:
+    """The bytes that are a process's alone, and its share of others; not those of mapped files."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    words = dict(line.split(":", 1) for line in lines if line.startswith("Pss_"))
+    return (
+        sum(int(words[name].split()[0]) for name in ("Pss_Anon", "Pss_Shmem") if name in words)
+        * 1024
+    )
+
+
+def _kept(folders: Sequence[Path]) -> tuple[int, int]:
+    """Bytes and entries in file systems that lie in memory."""
+    size = entries = 0
+    for folder in folders:
+        try:
+            state = os.statvfs(folder)
+        except OSError:
+            continue
+        size += (state.f_blocks - state.f_bfree) * state.f_frsize
+        entries += state.f_files - state.f_ffree
+    return size, entries
+
+
+def excess(use: Use, limits: Limits) -> str:
+    """What is too much, in words that follow "Stopped: "; empty where nothing is."""
+    if use.memory > limits.memory * SLACK:
+        return f"the code and its files held more than {limits.memory / 2**30:.3g} GB of memory"
+    if use.processes > limits.processes * 2:
+        return f"more than {limits.processes} processes and threads"
+    if use.files > limits.entries:
+        return f"more than {limits.entries:,} files"
+    return ""
