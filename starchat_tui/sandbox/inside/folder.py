@@ -93,9 +93,8 @@ class Folder:
         path = os.path.join(self.path, os.path.basename(name))
         if os.path.lexists(path):
             os.unlink(path)
-        with open(path, "xb") as file:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o444), "wb") as file:
             file.write(data)
-            os.fchmod(file.fileno(), 0o444)
 
 
 def _is_text(name: str) -> bool:

@@ -41,7 +41,6 @@ class Session:
         self._pipe = Pipe(setup["commands"], setup["frames"])
         self._screen = Screen(self._pipe, setup["figures"])
         self._outlet = Outlet(self._screen.text)
-        self._outlet.open()
         self._screen.flush = self._outlet.drain
         self._pipe.after_frame = self._deliver
         os.register_at_fork(after_in_child=self._pipe.after_fork)
@@ -58,6 +57,8 @@ class Session:
     def serve(self) -> None:
         """Take commands until the kernel hangs up."""
         signal.signal(signal.SIGINT, self._interrupted)
+        # From here on nothing reaches the real stderr, where the host looks for what went wrong.
+        self._outlet.open()
         self._pipe.send("ready")
         with suppress(Closed):
             while os.getpid() == self._owner:

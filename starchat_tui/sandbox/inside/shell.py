@@ -158,6 +158,10 @@ def make_shell(screen: Screen) -> Shell:
     config.InteractiveShell.cache_size = 100
     config.InteractiveShell.automagic = True
     folder = tempfile.mkdtemp(prefix="ipython-")
+    # IPython would copy this file with its mode, which not every wall lets it set.
+    os.makedirs(os.path.join(folder, "profile_default", "startup"))
+    with open(os.path.join(folder, "profile_default", "startup", "README"), "w"):
+        pass
     shell = Shell.instance(config=config, ipython_dir=folder)
     shell.screen = screen
     warnings.filterwarnings("ignore", message="To exit: use")
