@@ -29,6 +29,7 @@ import seaborn as sns  # type: ignore[import-untyped]
 mpl.use("Agg")
 
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from train.nano import drawn, pictures, runner
 
@@ -55,6 +56,7 @@ def _prepare() -> None:
     warnings.simplefilter("ignore")
     sys.path[:] = [entry for entry in sys.path if entry not in ("", os.getcwd())]
     plt.show = plt.savefig = _show
+    setattr(Figure, "show", _show)  # noqa: B010
     drawn.record_boxes()
     drawn.record_values()
     geopandas.datasets = _Datasets()

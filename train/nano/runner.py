@@ -74,13 +74,16 @@ def _clear() -> None:
 
 
 def limit(memory: int | None, seconds: int = SECONDS) -> None:
-    """Hold this process, for good, to so many bytes of memory and seconds of work; no input."""
+    """Hold this process, for good, to so many bytes of memory and seconds of work; no streams."""
     limits = [(resource.RLIMIT_CPU, seconds), (resource.RLIMIT_FSIZE, FILE_SIZE)]
     if memory is not None:
         limits += [(resource.RLIMIT_AS, memory), (resource.RLIMIT_NPROC, PROCESSES)]
     for kind, value in limits:
         resource.setrlimit(kind, (value, value))
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):  # where the jobs come from, and the verdicts go
+        os.dup2(nowhere, stream)
+    sys.stdin = os.fdopen(nowhere)  # the old one may hold jobs that it has read ahead
     signal.alarm(PATIENCE * seconds)
 
 

@@ -186,6 +186,13 @@ def test_one_answers_damage_does_not_reach_its_neighbours() -> None:
     assert [not v for v in verdicts] == [True, True, False, False, True]
 
 
+def test_an_answer_reads_no_other_and_gives_no_verdict_of_its_own() -> None:
+    forger = "import os\nos.write(1, b'[\"\"]\\n')\nprint('[\"\"]')\n" + BARS.replace("5", "6", 1)
+    reader = "input()\n" + BARS
+    found = judged(forger, reader, BARS)
+    assert [verdict[:8] for verdict in found] == ["values: ", "EOFError", ""]
+
+
 def test_styles_of_one_answer_do_not_reach_the_next() -> None:
     logged = 'import matplotlib as mpl\nmpl.rcParams["axes.prop_cycle"] = mpl.cycler(color=["k"])\n'
     blue = BARS.replace(', color="red"', "")
