@@ -14,6 +14,7 @@ SUBCOMMANDS = {
     "run": "run a file of Python in the sandbox and show what it draws",
     "ls": "list the conversations, or those that hold some words",
     "show": "print a conversation",
+    "export": "write a conversation as Markdown, JSON, a notebook, or a row to train on",
     "rm": "delete conversations",
     "prompt": "print exactly what would be sent for a question",
     "serve": "run the engine in this terminal, on a socket or a port",

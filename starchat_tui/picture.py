@@ -53,15 +53,21 @@ def decoded(png: bytes) -> Image:
 
 
 def fit(
-    width: int, height: int, columns: int, rows: int, cell: tuple[int, int] = CELL
+    width: int,
+    height: int,
+    columns: int,
+    rows: int,
+    cell: tuple[int, int] = CELL,
+    *,
+    most: float = 1.0,
 ) -> tuple[int, int]:
     """Columns and rows, at most those given, that keep the aspect of `width` × `height` pixels.
 
-    A picture is made smaller, never larger than its own pixels.
+    A picture is made smaller, and larger than its own pixels at most `most` times.
     """
     width, height = max(1, width), max(1, height)
     natural = (width / cell[0], height / cell[1])
-    scale = min(1.0, columns / natural[0], rows / natural[1])
+    scale = min(most, columns / natural[0], rows / natural[1])
     return max(1, round(natural[0] * scale)), max(1, round(natural[1] * scale))
 
 

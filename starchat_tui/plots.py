@@ -89,14 +89,17 @@ def open_file(path: Path, environ: Mapping[str, str]) -> bool:
     program = opener(environ)
     if program is None:
         return False
+    # A shell in between, which ends at once: nobody has to wait for the program.
+    command = ["/bin/sh", "-c", '"$1" "$2" &', "sh", program, str(path)]
     try:
-        subprocess.Popen(
-            [program, str(path)],
+        subprocess.run(
+            command,
+            check=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-    except OSError:
+    except (OSError, subprocess.CalledProcessError):
         return False
     return True

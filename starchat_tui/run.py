@@ -66,8 +66,17 @@ def _read(path: Path) -> bytes:
 class Command:
     """One command that runs code: consent, the run, its end as an exit code."""
 
-    def __init__(self, running: Running, wanted: Wanted, terminal: Terminal) -> None:
+    def __init__(
+        self,
+        running: Running,
+        wanted: Wanted,
+        terminal: Terminal,
+        *,
+        confirm: Callable[[str, Terminal], bool] | None = None,
+    ) -> None:
         self._running = running
+        self._confirm = confirm or confirmed
+        """Asks the user; the seam of the tests."""
         self._wanted = wanted
         self._terminal = terminal
         self._speaker = Speaker(
@@ -118,7 +127,7 @@ class Command:
     def _agree(self, code: str) -> None:
         """Have the user agree to code that he has not written."""
         self._show_hidden(code)
-        if not self._wanted.yes and not confirmed("Run this code?", self._terminal):
+        if not self._wanted.yes and not self._confirm("Run this code?", self._terminal):
             raise UsageError("The code was not run", "`--yes` runs it without asking")
 
     def _show_hidden(self, code: str) -> None:
@@ -126,11 +135,12 @@ class Command:
         unseen = hidden(code)
         if not unseen:
             return
-        self._speaker.tell(f"The code holds characters one cannot see: {', '.join(unseen[:8])}")
+        said = f"The code holds characters one cannot see: {', '.join(unseen[:8])}"
+        self._speaker.tell(said, warning=True)
         for number, line in enumerate(code.split("\n"), 1):
             if hidden(line):
                 self._speaker.tell(f"{number:>5}  {line}", warning=True)
-        if not confirmed("Run it nevertheless?", self._terminal):
+        if not self._confirm("Run it nevertheless?", self._terminal):
             raise UsageError(
                 f"The code holds characters one cannot see ({', '.join(unseen[:4])})",
                 "run it in a terminal to agree to them, or take them out",
@@ -141,7 +151,8 @@ class Command:
         agreed = []
         for url in self._running.urls(code):
             host = urlsplit(url).hostname or ""
-            if host in self._wanted.hosts or confirmed(f"Download {url} for it?", self._terminal):
+            asking = f"Download {url} for it?"
+            if host in self._wanted.hosts or self._confirm(asking, self._terminal):
                 agreed.append(await self._running.download(url))
             else:
                 self._speaker.tell(f"no network: `--download {host}` lets {url} be fetched")

@@ -300,7 +300,7 @@ def _check(settings: Settings) -> None:
     byte_count(settings.run_memory)
 
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kKmMgG]?)i?[bB]?")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kKmMgG]?)i?[bB]?", re.ASCII)
 LEAST_MEMORY = 128 * 2**20
 """Bytes below which no plot can be drawn."""
 

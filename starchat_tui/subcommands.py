@@ -1,4 +1,4 @@
-"""`starchat run`, `ls`, `show`, `rm`, `prompt`, `serve`, `ps`, `doctor`, `load`, `stop`."""
+"""The subcommands of `starchat`, from `run` to `stop`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
 
-from starchat_tui import flags, settings
+from starchat_tui import export, flags, settings
 from starchat_tui.clean import clean
 from starchat_tui.dialogue import Dialogue
+from starchat_tui.errors import UsageError
 from starchat_tui.flags import Parser
-from starchat_tui.history import History, StoredTurn, Summary
+from starchat_tui.history import History, Summary
 from starchat_tui.settings import Paths
 from starchat_tui.wire import Health
 
@@ -76,10 +77,7 @@ def _show(argv: Sequence[str]) -> int:
     conversation = history.conversation(found.id)
     path = history.path(conversation.id)
     if found.json:
-        keys = ("id", "title", "mode", "model", "system")
-        document = {key: getattr(conversation, key) for key in keys}
-        document["turns"] = [_turn_json(stored) for stored in path]
-        print(json.dumps(document, ensure_ascii=False))
+        print(export.exported(conversation, path, "json"))
         return 0
     for stored in path:
         mark = "" if stored.state == "done" else f" ({stored.state})"
@@ -87,14 +85,27 @@ def _show(argv: Sequence[str]) -> int:
     return 0
 
 
-def _turn_json(stored: StoredTurn) -> dict[str, object]:
-    return {
-        "role": stored.turn.role,
-        "text": stored.turn.text,
-        "state": stored.state,
-        "model": stored.model,
-        "stats": dict(stored.stats),
-    }
+def _export(argv: Sequence[str]) -> int:
+    parser = _parser("export")
+    parser.add_argument("ids", nargs="*", metavar="id", help="the beginning of an id, or last")
+    parser.add_argument("--all", action="store_true", help="every conversation")
+    parser.add_argument(
+        "--format", choices=export.FORMATS, default="markdown", help="messages is a row to train on"
+    )
+    found = parser.parse_args(argv)
+    _, history = _opened()
+    if found.all and found.ids:
+        raise UsageError("--all and the id of a conversation exclude each other", "leave one out")
+    names = [one.id for one in history.summaries(limit=-1)] if found.all else found.ids or ["last"]
+    if found.format == "notebook" and len(names) > 1:
+        raise UsageError("A notebook holds one conversation", "export one at a time")
+    for conversation in [history.conversation(name) for name in names]:
+        path = history.path(conversation.id)
+        if found.all and found.format == "messages" and not export.messages(conversation, path):
+            print(f"{conversation.id} holds no answer and is left out", file=sys.stderr)
+            continue
+        print(_safe(export.exported(conversation, path, found.format)))
+    return 0
 
 
 def _rm(argv: Sequence[str]) -> int:
@@ -256,6 +267,7 @@ _COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "run": _run,
     "ls": _ls,
     "show": _show,
+    "export": _export,
     "rm": _rm,
     "prompt": _prompt,
     "serve": _serve,

@@ -8,6 +8,7 @@ import pytest
 
 from starchat_tui import flags, settings
 from starchat_tui.errors import ConfigError
+from starchat_tui.settings import byte_count
 
 
 @pytest.fixture
@@ -98,3 +99,17 @@ def test_a_file_where_a_directory_should_be_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         settings.private(tmp_path / "d")
     assert "STARCHAT_HOME" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("2G", 2**31), ("512M", 2**29), ("1.5 GiB", 3 * 2**29), ("200000000", 200_000_000)],
+)
+def test_memory_has_units(text: str, count: int) -> None:
+    assert byte_count(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "2X", "-1", "1M", "2G2", "1e9", "99999999G", "٢G"])
+def test_what_is_no_amount_of_memory_is_named(text: str) -> None:
+    with pytest.raises(ConfigError, match="no amount of memory"):
+        byte_count(text)

@@ -27,6 +27,8 @@ from starchat_tui.ui.messages import FigureWanted
 
 MOST_ROWS = 24
 """Rows of a plot in the conversation."""
+LARGE = 6.0
+"""How many times its own pixels an enlarged plot may take: half-blocks have few."""
 CARD_LINES = 8
 """Lines of its card there; all of them stand under the enlarged one."""
 
@@ -57,13 +59,16 @@ class HalfBlocks(Widget):
 
 
 class Plot(Vertical):
-    """The picture alone, as large as its place allows and never larger than its pixels."""
+    """The picture alone, as large as its place allows, and at most `most` times its pixels."""
 
-    def __init__(self, figure: Figure, images: Images, *, most_rows: int = MOST_ROWS) -> None:
+    def __init__(
+        self, figure: Figure, images: Images, *, most_rows: int = MOST_ROWS, most: float = 1.0
+    ) -> None:
         super().__init__()
         self._figure = figure
         self._images = images
         self._most_rows = most_rows
+        self._most = most
         self._drawn = (0, 0)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -74,6 +79,7 @@ class Plot(Vertical):
             event.size.width,
             self._most_rows,
             self._images.cell,
+            most=self._most,
         )
         if event.size.width and size != self._drawn and self._images.kind != "off":
             self._drawn = size
@@ -156,7 +162,7 @@ class Enlarged(ModalScreen[None]):
         lines = clean(self._figure.card).strip()
         room = max(4, self._rows - 7 - min(10, lines.count("\n") + 1))
         with Vertical(classes="dialog enlarged"):
-            yield Plot(self._figure, self._images, most_rows=room)
+            yield Plot(self._figure, self._images, most_rows=room, most=LARGE)
             with VerticalScroll():
                 yield Static(Content(lines), markup=False)
             keys = "o opens   s saves   Esc closes"

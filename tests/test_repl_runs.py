@@ -1,0 +1,172 @@
+"""Running code in the line mode."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import PipeInput, create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from starchat_tui.ask import Terminal
+from starchat_tui.history import History
+from starchat_tui.recall import InputHistory
+from starchat_tui.repl import Repl
+from starchat_tui.sandbox.outputs import Failure, Result, Written
+from starchat_tui.sandbox.preflight import Verdict
+from starchat_tui.session import Session
+from starchat_tui.settings import Settings
+from starchat_tui.voice import Voices
+from starchat_tui.wire import Sampling
+from tests.fakes import byte_tokenizer
+from tests.scripted import DRAWN, ScriptedEngine, ScriptedWorkshop
+
+CODE = "Here:\n\n```python\ntotal = 1\n```\n"
+
+
+@pytest.fixture
+def keys() -> Iterator[PipeInput]:
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        yield pipe
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return ScriptedEngine()
+
+
+@pytest.fixture
+def workshop() -> ScriptedWorkshop:
+    return ScriptedWorkshop()
+
+
+class Chat:
+    """A line mode that reads what a test types, and leaves."""
+
+    def __init__(self, session: Session, keys: PipeInput, folder: Path) -> None:
+        self.session = session
+        self.keys = keys
+        self.out, self.err = io.StringIO(), io.StringIO()
+        terminal = Terminal(self.out, self.err, color=False)
+        recall = InputHistory(folder / "history.jsonl")
+        self.repl = Repl(session, terminal, recall, accessible=False, environ={})
+
+    async def types(self, *lines: str) -> str:
+        """What is on stdout and stderr after these lines."""
+        self.keys.send_text("".join(f"{line}\r" for line in lines) + "\x04")
+        await self.repl.run()
+        await self.session.aclose()
+        return self.out.getvalue() + self.err.getvalue()
+
+
+@pytest.fixture
+def chat(
+    tmp_path: Path, engine: ScriptedEngine, workshop: ScriptedWorkshop, keys: PipeInput
+) -> Chat:
+    tokenizer = tmp_path / "tokenizer.json"
+    tokenizer.write_text(json.dumps(byte_tokenizer()))
+    settings = Settings(url="http://x", tokenizer=str(tokenizer), window=30_000)
+    session = Session(
+        History.in_memory(),
+        engine,
+        Voices(settings, engine),
+        sampling=Sampling(),
+        running=workshop.running(),
+    )
+    engine.enqueue(CODE)
+    return Chat(session, keys, tmp_path)
+
+
+async def test_a_block_is_shown_agreed_to_and_run(chat: Chat, workshop: ScriptedWorkshop) -> None:
+    workshop.enqueue("printed\n", Result("a table"), DRAWN, Written("a.csv", 3))
+    said = await chat.types("go", "/run", "y", "/files")
+    assert "    total = 1" in said
+    for told in ("printed", "a table", "axes 1: 'Bars'", "ran · 0.4 s · isolated", "a.csv"):
+        assert told in said
+    assert workshop.kernel.codes == ["total = 1\n"]
+    assert chat.session.outcomes(chat.session.turns[-1].id)[0].figures == [DRAWN]
+
+
+@pytest.mark.parametrize("word", ["", "n", "e", "nonsense"])
+async def test_without_a_yes_nothing_is_run(
+    chat: Chat, workshop: ScriptedWorkshop, word: str
+) -> None:
+    said = await chat.types("go", "/run", word)
+    assert "not run" in said
+    assert not any(kernel.codes for kernel in workshop.kernels)
+    assert chat.session.allowed == ("never" if word == "e" else "ask")
+
+
+async def test_always_asks_no_more(chat: Chat, workshop: ScriptedWorkshop) -> None:
+    workshop.enqueue("one")
+    workshop.enqueue("two")
+    await chat.types("go", "/run 1", "a", "/run 1")
+    assert len(workshop.kernel.codes) == 2
+
+
+async def test_unseen_characters_are_shown_even_then(
+    chat: Chat, engine: ScriptedEngine, workshop: ScriptedWorkshop
+) -> None:
+    engine.answers[:] = [["```python\nx = '\u202e'\n```"]]
+    workshop.enqueue("one")
+    assert chat.session.running is not None
+    await chat.session.running.wall()
+    chat.session.allowed = "always"
+    said = await chat.types("go", "/run", "y")
+    assert "x = '<U+202E>'" in said
+    assert "characters one cannot see" in said
+    assert workshop.kernel.codes == ["x = '\u202e'\n"]
+
+
+async def test_addresses_are_fetched_with_consent(
+    chat: Chat, engine: ScriptedEngine, workshop: ScriptedWorkshop
+) -> None:
+    workshop.urls = ("https://data.example/a.csv",)
+    engine.answers[:] = [["```python\nread('https://data.example/a.csv')\n```"]]
+    workshop.enqueue("one")
+    workshop.enqueue("two")
+    said = await chat.types("go", "/run", "y", "n", "/run", "y", "y")
+    assert "download it from data.example" in said or "data.example" in said
+    assert [len(one) for one in workshop.kernel.downloads] == [0, 1]
+
+
+async def test_an_error_goes_back_to_the_model(
+    chat: Chat, engine: ScriptedEngine, workshop: ScriptedWorkshop
+) -> None:
+    workshop.enqueue(Failure("NameError", "name 'sn'", "Cell 1, line 1\nNameError: name 'sn'"))
+    engine.enqueue("Use sns.")
+    said = await chat.types("/fix", "go", "/run", "y", "/fix")
+    assert "There is no failed run" in said
+    assert "NameError: name 'sn'" in said
+    assert "Use sns." in said
+    assert "NameError" in chat.session.turns[-2].turn.text
+
+
+async def test_files_are_attached_and_kept_and_the_kernel_begun_anew(
+    chat: Chat, workshop: ScriptedWorkshop, tmp_path: Path
+) -> None:
+    data = tmp_path / "d.csv"
+    data.write_text("1")
+    workshop.enqueue("x", DRAWN)
+    target = tmp_path / "kept.png"
+    said = await chat.types(
+        "go", f"/attach {data}", "/run", "y", f"/savefile figure-1.png {target}", "/restart"
+    )
+    assert workshop.kernel.attached == [data]
+    assert workshop.kernel.restarts == 1
+    assert target.read_bytes() == DRAWN.png
+    assert "a fresh kernel" in said
+
+
+async def test_without_a_wall_the_message_says_what_helps(
+    chat: Chat, workshop: ScriptedWorkshop
+) -> None:
+    workshop.verdict = Verdict("off", "bubblewrap is missing", ("sudo apt install bubblewrap",))
+    said = await chat.types("go", "/run")
+    assert "Running code is off: bubblewrap is missing" in said
+    assert "sudo apt install bubblewrap" in said
+    assert not workshop.kernels
