@@ -49,6 +49,7 @@ MAY_IMPORT = {
     "wiring": "child client history models prompts running sandbox session settings voice wire",
     "commands": "clean dialogue errors",
     "show": "clean dialogue errors history template vocabulary voice wire",
+    "export": "dialogue errors fences history",
     "ask": "clean errors events fences paint session wire",
     "speaking": "clean errors outcome picture plots sandbox",
     "run": "ask clean errors fences outcome running sandbox session speaking",
@@ -58,8 +59,8 @@ MAY_IMPORT = {
     "ui": "clean clipboard commands dialogue errors events fences history outcome picture plots "
     "recall running sandbox session wire",
     "doctor": "child clean clipboard errors models sandbox settings vocabulary",
-    "subcommands": "ask child clean client dialogue doctor engine errors flags history models run "
-    "session settings show voice wire wiring",
+    "subcommands": "ask child clean client dialogue doctor engine errors export flags history "
+    "models run session settings show voice wire wiring",
     "__main__": "ask clean errors flags guard models recall repl run session settings subcommands "
     "ui wiring",
 }
