@@ -1,7 +1,7 @@
 """What the engine asks of a model: read ids, give the next token's logits, rewind.
 
-Two implementations fit: `reference.py` (any causal model, through transformers) and a forward of
-our own with a static cache. Everything else in the engine knows only these protocols.
+Two implementations fit: `reference.py` (any causal model, through transformers) and `bigcode.py`
+(StarCoder alone, our own). Everything else in the engine knows only these protocols.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class Model(Protocol):
     """Rows of the embedding: an id beyond must never reach the device."""
     bytes: int
     """Memory of the weights."""
+    dtype: torch.dtype
+    """The number format of its keys and values."""
     device: torch.device
     """Where ids go in and logits come out."""
 

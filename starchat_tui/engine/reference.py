@@ -134,6 +134,7 @@ class Reference:
     def __init__(self, inner: Any, device: torch.device, base: Reference | None = None) -> None:
         self.inner = inner
         self.device = device
+        self.dtype: torch.dtype = inner.dtype
         self.base = base
         """The model whose weights this one computes with, besides its own."""
         self.vocabulary_size = int(inner.get_input_embeddings().weight.shape[0])
@@ -178,7 +179,7 @@ def load(checkpoint: Checkpoint, placement: Placement, report: Report) -> Refere
     Raises `ModelUnavailable` where transformers cannot make a causal model of the files, and
     `OutOfMemory` where the device is too small after all.
     """
-    with _typed_errors(checkpoint, placement.device):
+    with typed_errors(checkpoint, placement.device):
         inner = _read(checkpoint, placement, report)
         if checkpoint.adapter:
             inner = _adapted(inner, checkpoint.adapter, placement)
@@ -193,14 +194,15 @@ def beside(base: Reference, checkpoint: Checkpoint) -> Reference:
     the modules they were put on.
     """
     assert checkpoint.adapter is not None, checkpoint.folder
-    with _typed_errors(checkpoint, base.device):
+    with typed_errors(checkpoint, base.device):
         inner = adapters.put(adapters.twin(base.inner), checkpoint.adapter, base.device)
     inner.eval().requires_grad_(False)
     return Reference(inner, base.device, base)
 
 
 @contextmanager
-def _typed_errors(checkpoint: Checkpoint, device: torch.device) -> Iterator[None]:
+def typed_errors(checkpoint: Checkpoint, device: torch.device) -> Iterator[None]:
+    """What torch, transformers and peft raise as errors of ours."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:

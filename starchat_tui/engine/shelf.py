@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from starchat_tui.engine import bigcode, reference
 from starchat_tui.engine import device as devices
-from starchat_tui.engine import reference
+from starchat_tui.engine.bigcode import BigCode
 from starchat_tui.engine.model import Model
 from starchat_tui.engine.prefix import GIB, PrefixCache
 from starchat_tui.engine.reference import Reference
@@ -18,6 +19,9 @@ from starchat_tui.errors import ModelUnavailable, OutOfMemory
 from starchat_tui.models import resolve
 from starchat_tui.vocabulary import Vocabulary
 from starchat_tui.wire import ModelCard
+
+LIGHT = GIB
+"""Bytes of weights up to which how soon the first answer comes counts most."""
 
 
 @dataclass(slots=True)
@@ -37,12 +41,19 @@ class Shelf:
     """Loaded models by name."""
 
     def __init__(
-        self, *, device: str = "auto", quantize: str = "none", cache: Path, budget: int = GIB
+        self,
+        *,
+        device: str = "auto",
+        quantize: str = "none",
+        cache: Path,
+        budget: int = GIB,
+        light: int = LIGHT,
     ) -> None:
         self._device = device
         self._quantize = quantize
         self._cache = cache
         self._budget = budget
+        self._light = light
         self._loaded: dict[str, Loaded] = {}
         self._bases: WeakValueDictionary[Path, Reference] = WeakValueDictionary()
         """Weights by their folder, as long as a loaded model computes with them."""
@@ -77,21 +88,33 @@ class Shelf:
         model = self._model(checkpoint, report)
         report("warming", 0, 1)
         model.extend([0], model.new_cache())
-        key = key_of(checkpoint, model.inner.dtype, self._quantize)
+        layout = f"{self._quantize} {type(model).__name__}"
+        key = key_of(checkpoint, model.dtype, layout)
         store = Store(self._cache / "prefixes", key)
         prefix = PrefixCache(model, budget=self._budget)
         return Loaded(name, model, prefix, tokenizer, vocabulary, store)
 
-    def _model(self, checkpoint: Checkpoint, report: Report) -> Reference:
+    def _model(self, checkpoint: Checkpoint, report: Report) -> Reference | BigCode:
         """The model of a checkpoint; an adapter computes with weights that are here already."""
         plain = replace(checkpoint, adapter=None)
         base = self._bases.get(plain.folder)
         if base is None:
             placement = self._place(plain)
+            if self._is_light(checkpoint, placement):
+                with reference.typed_errors(checkpoint, placement.device):
+                    return bigcode.load(checkpoint, placement.device, placement.dtype, report)
             if placement.spread:
                 return reference.load(checkpoint, placement, report)
             base = self._bases[plain.folder] = reference.load(plain, placement, report)
         return reference.beside(base, checkpoint) if checkpoint.adapter else base
+
+    def _is_light(self, checkpoint: Checkpoint, placement: reference.Placement) -> bool:
+        """Whether our own forward takes it, which starts sooner but carries no adapter."""
+        return (
+            placement.device.type == "cpu"
+            and placement.bytes <= self._light
+            and bigcode.fits(checkpoint)
+        )
 
     def _place(self, checkpoint: Checkpoint) -> reference.Placement:
         """A place for a checkpoint; other models leave, oldest first, until there is one."""

@@ -13,6 +13,7 @@ import torch
 
 from starchat_tui.client import EngineClient
 from starchat_tui.engine import adapters
+from starchat_tui.engine.bigcode import BigCode
 from starchat_tui.engine.reference import Reference
 from starchat_tui.engine.shelf import Loaded, Shelf
 from starchat_tui.errors import ModelUnavailable
@@ -89,7 +90,8 @@ def theirs(base: Path, adapter: Path, ids: list[int]) -> torch.Tensor:
 
 @pytest.fixture
 def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(device="cpu", cache=tmp_path / "cache")
+    """One that computes even a small base through transformers."""
+    return Shelf(device="cpu", cache=tmp_path / "cache", light=0)
 
 
 @pytest.fixture(params=["grown", "ungrown"])
@@ -252,3 +254,18 @@ async def tokens(engine: EngineClient, request: Request) -> tuple[int, ...]:
     assert whole.finish_reason in ("stop", "length")
     assert END_OF_TEXT_ID not in whole.ids
     return whole.ids
+
+
+def test_an_adapter_goes_on_weights_of_transformers_beside_ours(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    adapter = save_adapter(tiny_folder, tmp_path / "adapter")
+    shelf = Shelf(device="cpu", cache=tmp_path / "cache")
+    base = shelf.get(str(tiny_folder), quiet).model
+    assert isinstance(base, BigCode)
+    alone = base.extend([5, 6], base.new_cache())
+    adapted = shelf.get(str(adapter), quiet).model
+    assert isinstance(adapted, Reference)
+    again = shelf.get(str(tiny_folder), quiet).model
+    assert again is base
+    assert torch.equal(base.extend([5, 6], base.new_cache()), alone)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from starchat_tui.engine import routes
-from starchat_tui.engine.reference import Reference
+from starchat_tui.engine.bigcode import BigCode
 from starchat_tui.engine.routes import is_last
 from starchat_tui.engine.worker import Choices, Event, Job, Worker
 from starchat_tui.errors import EngineGone, OutOfMemory, StarChatError, Unavailable
@@ -78,14 +78,14 @@ def test_a_load_ends_with_the_card(worker: Worker, tiny_folder: Path) -> None:
 
 def fail_once(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """Have the model fail at its third reading after the load, as a full device does."""
-    extend, count = Reference.extend, iter(range(1_000))
+    extend, count = BigCode.extend, iter(range(1_000))
 
-    def failing(self: Reference, ids: list[int], cache: object) -> torch.Tensor:
+    def failing(self: BigCode, ids: list[int], cache: object) -> torch.Tensor:
         if len(ids) == 1 and ids[0] != 0 and next(count) == 2:
             raise error
         return extend(self, ids, cache)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Reference, "extend", failing)
+    monkeypatch.setattr(BigCode, "extend", failing)
 
 
 @pytest.mark.parametrize(
