@@ -11,7 +11,7 @@ from pathlib import Path
 
 from starchat_tui.errors import StarChatError
 from starchat_tui.sandbox.attached import names, open_file
-from starchat_tui.sandbox.download import Download, offline
+from starchat_tui.sandbox.download import Download, apart, offline
 from starchat_tui.sandbox.frames import Chunk, Served, Violation
 from starchat_tui.sandbox.inside.protocol import CHUNK
 from starchat_tui.sandbox.jail import Jail
@@ -87,8 +87,9 @@ class Kernel:
         async with self._turn:
             try:
                 life = await self._living()
-                for download in downloads:
-                    await self._put(life, download)
+                files = apart(downloads, names(self._attached))
+                for file in files:
+                    await self._put(life, file)
             except (NotStarted, StarChatError, Violation) as error:
                 yield self._ended(began, "died", f"The kernel did not start: {error}")
                 return
@@ -98,7 +99,7 @@ class Kernel:
             self._runs += 1
             self._used = True
             run = Run(life, self._runs)
-            async with aclosing(run.outputs(offline(code, downloads))) as outputs:
+            async with aclosing(run.outputs(offline(code, files))) as outputs:
                 async for output in outputs:
                     yield output
             if not life.alive:

@@ -36,9 +36,14 @@ def get_path(dataset: str) -> str:
     raise ValueError(f"The dataset '{dataset}' is not available; '{NAME}' is")
 
 
+def addresses(code: str) -> list[str]:
+    """The addresses in `code` for which there is a copy here, the longest first."""
+    return sorted(set(_ADDRESS.findall(code)), key=len, reverse=True)
+
+
 def offline(code: str) -> Iterator[tuple[str, str]]:
     """The addresses of the world's countries in `code`, and the file to read instead of each."""
-    for address in sorted(set(_ADDRESS.findall(code)), key=len, reverse=True):
+    for address in addresses(code):
         yield address, _upper() if "ne_" in address else FILE
 
 
