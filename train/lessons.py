@@ -15,12 +15,15 @@ from starchat_tui.template import IGNORED
 from train import batches
 from train.config import Config
 from train.encoding import Weights
+from train.errors import DataError
 from train.loading import load
 from train.packing import Row
 from train.schemas import Filters
-from train.split import split
+from train.split import split, unseen
 from train.trees import Tree
 from train.vocabularies import Grown
+
+SEEN = "to measure on, and begins as a tree that is learned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,15 @@ def _trees(config: Config) -> tuple[list[Tree], list[Tree], Counter[str]]:
     trees = [tree for one in loaded for tree in one.trees]
     if config.eval_dataset:
         measured = [load(source, filters=filters) for source in config.eval_dataset]
-        return trees, [tree for one in measured for tree in one.trees], refused
+        given = [tree for one in measured for tree in one.trees]
+        held_out = unseen(given, trees)
+        if not held_out:
+            raise DataError(
+                "Every dialogue of `eval_dataset` begins as one of `dataset` does",
+                "measure on other dialogues, or leave it out: `eval_share` sets trees aside",
+            )
+        refused[SEEN] += len(given) - len(held_out)
+        return trees, held_out, +refused
     if not config.eval_share:
         return trees, [], refused
     return *split(trees, config.seed, config.eval_share), refused

@@ -26,6 +26,12 @@ def split(trees: Sequence[Tree], seed: int, share: float) -> tuple[list[Tree], l
     return [tree for tree in trees if key(tree) not in tested], test
 
 
+def unseen(test: Sequence[Tree], trained: Sequence[Tree]) -> list[Tree]:
+    """The trees of `test`, given from outside, that begin as no tree of `trained` does."""
+    known = {key(tree) for tree in trained}
+    return [tree for tree in test if key(tree) not in known]
+
+
 def key(tree: Tree) -> str:
     """The first message without case and white space: equal means the same beginning."""
     return "".join(tree.messages[0].text.casefold().split())

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from tests.train.forest import forest
-from train.split import key, split
+from train.split import key, split, unseen
 from train.trees import Message, Tree, chain, paths
 
 
@@ -56,3 +56,8 @@ def test_both_sides_have_something_where_they_can() -> None:
     assert split([asked("p")], 0, 0.5)[0] or split([asked("p")], 0, 0.5)[1]
     assert split([], 0, 0.5) == ([], [])
     assert split(pair, 0, 0.0)[1] == []
+
+
+def test_trees_to_measure_on_that_begin_as_training_does_are_left_out() -> None:
+    train = [asked("Same?"), asked("p")]
+    assert unseen([asked("same ?", "x"), asked("r"), asked("p", system="s")], train) == [asked("r")]
