@@ -135,6 +135,7 @@ def _parquet(path: Path) -> Iterator[Placed]:
 def _hub(name: str, split: str) -> Iterator[Placed]:
     try:
         from datasets import load_dataset
+        from datasets.exceptions import DatasetsError
     except ImportError as error:
         raise UsageError(
             "Data sets of the Hub need the `datasets` library",
@@ -142,7 +143,7 @@ def _hub(name: str, split: str) -> Iterator[Placed]:
         ) from error
     try:
         found = load_dataset(name, split=split)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (DatasetsError, OSError, ValueError, RuntimeError) as error:
         raise Unavailable(
             f"The data set `{name}` cannot be had ({type(error).__name__}: {error})",
             "look at its name, its split and the connection, or name a file",
