@@ -19,7 +19,7 @@ from starchat_tui.dialogue import Dialogue, Mode
 from starchat_tui.errors import EngineGone, Unavailable
 from starchat_tui.prompts import few_shot
 from starchat_tui.template import ChatML, TechnicalAssistant, Template, fit
-from starchat_tui.vocabulary import Vocabulary
+from starchat_tui.vocabulary import CHAT_TOKENS, Vocabulary
 from starchat_tui.wire import Delta, Request, Sampling
 
 MOST = 320
@@ -28,7 +28,8 @@ START_SECONDS = 120.0
 PAUSE = 0.1
 """Seconds between two looks whether the engine is there."""
 _ROLE = re.compile(
-    r"^\s*(?:human|user|assistant|system)\s*:|<\|\w+\|>", re.IGNORECASE | re.MULTILINE
+    "|".join((r"^\s*(?:human|user|assistant|system)\s*:", *map(re.escape, CHAT_TOKENS))),
+    re.IGNORECASE | re.MULTILINE,
 )
 
 

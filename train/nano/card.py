@@ -221,7 +221,7 @@ def readme_table(chat: Mapping[str, Any], base: Mapping[str, Any]) -> str:
     """The table of the repository's README."""
     rows = [(title, chat[side]["all"], base[side]["all"]) for side, title in SIDES.items()]
     for kind in ("plots", "later turns"):
-        if "known" in chat:
+        if kind in chat.get("known", {}):
             title = f"of the known kinds: {KINDS[kind]}"
             rows.append((title, chat["known"][kind], base["known"][kind]))
     lines = ["| asked | `nano-chat`, fine-tuned | `nano-base`, few-shot prompt |", "|---|---|---|"]

@@ -1,7 +1,10 @@
-"""Greedy answers: batched, padded and with a shared prefix, they are what one by one would give."""
+"""Greedy answers of the engine: they are what transformers finds likeliest, token by token."""
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,10 +12,11 @@ import torch
 from transformers import AutoTokenizer
 
 from starchat_tui.dialogue import MODES, Dialogue, Mode
-from starchat_tui.template import prompt_ids
+from starchat_tui.errors import EngineGone
+from starchat_tui.template import fit
 from starchat_tui.vocabulary import Vocabulary
-from train.nano import config, model, score, tokenizer
-from train.nano.answering import Answerer, common_prefix
+from train.nano import config, model, tokenizer
+from train.nano.answering import Answer, Answerer, engine
 from train.nano.dialogues.registry import draw_samples
 
 SHAPE = config.Shape(n_embd=64, n_layer=2, n_head=2, n_positions=2048)
@@ -35,36 +39,51 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def alone(answerer: Answerer, dialogue: Dialogue, most: int) -> str:
-    """The answer without batch, padding or cache."""
-    prompt = prompt_ids(dialogue, answerer.template)
+def alone(folder: Path, answerer: Answerer, dialogue: Dialogue, most: int) -> str:
+    """What transformers says without cache, up to what ends an answer."""
+    inner = model.read(folder)
+    vocabulary, stops = answerer.template.vocabulary, answerer.template.stops()
+    prompt = fit(dialogue, answerer.template, window=answerer.window, reserve=most).ids
     said: list[int] = []
-    while len(said) < most and (not said or answerer._ended(said) is None):
+    while len(said) < most:
         with torch.inference_mode():
-            logits = answerer.model(input_ids=torch.tensor([[*prompt, *said]])).logits
+            logits = inner(input_ids=torch.tensor([[*prompt, *said]])).logits
         said.append(int(logits[0, -1].argmax()))
-    return answerer.template.answer(answerer.vocabulary.decode(said))
+        if said[-1] in stops.ids:
+            said.pop()
+            break
+    text = vocabulary.decode(said)
+    ends = [text.index(stop) for stop in stops.texts if stop in text]
+    return answerer.template.answer(text[: min(ends, default=len(text))])
 
 
+async def answered(
+    weights: Path, mode: Mode, dialogues: Sequence[Dialogue], most: int
+) -> tuple[Answerer, list[Answer]]:
+    async with engine() as client:
+        answerer = Answerer(client, weights, mode)
+        return answerer, [await answerer.answer(each, most=most) for each in dialogues]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
-def test_many_answers_at_once_are_those_given_alone(weights: Path, mode: Mode) -> None:
-    answerer = Answerer(weights, mode)
+def test_the_engine_says_what_transformers_finds_likeliest(weights: Path, mode: Mode) -> None:
     dialogues = [Dialogue().plus("user", question) for question in QUESTIONS]
-    answers = answerer.answers(dialogues, most=12)
-    assert [answer.text for answer in answers] == [alone(answerer, d, 12) for d in dialogues]
+    dialogues.append(dialogues[1].plus("assistant", "Hello!").plus("user", "add a docstring"))
+    answerer, answers = asyncio.run(answered(weights, mode, dialogues, 12))
+    assert [answer.text for answer in answers] == [
+        alone(weights, answerer, dialogue, 12) for dialogue in dialogues
+    ]
 
 
-def test_an_answer_ends_where_the_next_role_line_begins(weights: Path) -> None:
-    answerer = Answerer(weights, "ta")
-    ids = answerer.vocabulary.text_ids(" fine.\n\nHuman: more")
-    assert answerer._ended(ids) == " fine.\n"
-    assert answerer._ended(answerer.vocabulary.text_ids(" fine.\n\nHum")) is None
+def test_an_engine_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def started() -> None:
+        async with engine():
+            raise AssertionError("it started")
 
-
-def test_the_shared_prefix_leaves_each_prompt_a_token() -> None:
-    assert common_prefix([[1, 2, 3], [1, 2, 4]]) == 2
-    assert common_prefix([[1, 2, 3], [1, 2, 3]]) == 2
-    assert common_prefix([[1], [1, 2]]) == 0
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(EngineGone, match="did not start"):
+        asyncio.run(started())
 
 
 def test_transformers_reads_the_tokenizer_that_was_saved(weights: Path) -> None:
@@ -73,13 +92,3 @@ def test_transformers_reads_the_tokenizer_that_was_saved(weights: Path) -> None:
     for text in QUESTIONS:
         assert theirs(text)["input_ids"] == ours.text_ids(text)
     assert theirs.eos_token_id == ours.end_of_text_id
-
-
-def test_a_table_counts_by_group_and_keeps_intervals(weights: Path) -> None:
-    samples = draw_samples(7, 4, held_out_phrasing=True, held_out_families=False)
-    asked = score.asked_of(samples)
-    table, answered = score.score(Answerer(weights, "chat"), asked[:4])
-    assert table["all"]["asked"] == len(answered) == 4
-    assert sum(table[g]["asked"] for g in table if g not in ("all", "cut off")) == 4
-    low, high = table["all"]["interval"]
-    assert 0 <= low <= high <= 1

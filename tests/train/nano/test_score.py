@@ -1,0 +1,131 @@
+"""Conversations behind the model's own answers, kept and taken up again; the card and its table."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from starchat_tui.dialogue import Dialogue, Mode
+from starchat_tui.errors import PromptTooLong
+from train.nano import card, making, score
+from train.nano.answering import Answer
+from train.nano.counting import table
+from train.nano.dialogues.family import Check, Exchange, Sample
+from train.nano.score import Conversation, Kept
+
+RIGHT = "```python\nprint(1)\n```"
+
+
+def sample(*questions: str) -> Sample:
+    check = Check(stdout="1")
+    return Sample("print", tuple(Exchange(q, RIGHT, check, "scripts") for q in questions))
+
+
+class Parrot:
+    """Answers with the question, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[Dialogue] = []
+
+    async def answer(self, dialogue: Dialogue, *, most: int = 0) -> Answer:
+        self.asked.append(dialogue)
+        if dialogue.turns[-1].text == "too long":
+            raise PromptTooLong("the question is too long", "ask less")
+        return Answer(f"you said {dialogue.turns[-1].text}", cut=False)
+
+
+def held(*questions: str) -> tuple[Parrot, list[Answer]]:
+    parrot = Parrot()
+    answers = asyncio.run(score.held(parrot, sample(*questions)))  # type: ignore[arg-type]
+    return parrot, answers
+
+
+def test_a_later_turn_stands_behind_the_models_own_answers() -> None:
+    parrot, _ = held("one", "two")
+    assert [turn.text for turn in parrot.asked[1].turns] == ["one", "you said one", "two"]
+
+
+def test_a_question_that_does_not_fit_is_answered_wrongly() -> None:
+    _, answers = held("one", "too long", "three")
+    assert [answer.text for answer in answers] == ["you said one", "", "you said three"]
+
+
+def test_kept_answers_survive_a_line_that_was_cut(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    Kept(path).put("a", [Answer("yes", cut=True)])
+    path.write_text(path.read_text() + '{"key": "b", "answ')
+    assert Kept(path).get("a") == [Answer("yes", cut=True)]
+    assert Kept(path).get("b") is None
+    assert Kept(None).get("a") is None
+
+
+def test_the_sides_are_asked_in_turns(tmp_path: Path) -> None:
+    for side in making.SIDES[1:]:
+        making.save([sample(f"{side} {n}") for n in range(3)], tmp_path / f"{side}.jsonl")
+    found = score.conversations_of(tmp_path, 2)
+    assert [c.side for c in found] == ["twenty"] * 20 + ["values", "phrasing", "family"] * 2
+    assert {c.side for c in score.conversations_of(tmp_path, 2, "family")} == {"family"}
+    assert len({c.key for c in found}) == len(found)
+
+
+def test_marks_tell_right_from_wrong_and_an_answer_that_runs_on() -> None:
+    asked = [Conversation("values", sample("a", "b")), Conversation("phrasing", sample("c"))]
+    answers = [
+        [Answer(RIGHT, cut=False), Answer("no", cut=True)],
+        [Answer("\nHuman: x", cut=False)],
+    ]
+    marks = [mark for mark, _, _ in score.marked(asked, answers)]
+    assert [(m.turn, m.right, m.cut, m.ran_on) for m in marks] == [
+        (1, True, False, False),
+        (2, False, True, False),
+        (1, False, False, True),
+    ]
+
+
+@pytest.mark.parametrize("word", ["<|user|>", "user: more", "  Human: hi", "\nAssistant:"])
+def test_a_roles_line_or_token_is_another_turn(word: str) -> None:
+    assert Answer(f"Done.\n{word}", cut=False).ran_on
+    assert not Answer(f"The {word.strip()} is here", cut=False).ran_on or "<|" in word
+
+
+def scores(*, right: bool) -> dict[str, Any]:
+    asked = [
+        Conversation(side, sample("a", "b")) for side in ("twenty", "values", "phrasing", "family")
+    ]
+    answers = [[Answer(RIGHT if right else "", cut=False)] * 2 for _ in asked]
+    return table([mark for mark, _, _ in score.marked(asked, answers)])
+
+
+def facts() -> card.Facts:
+    progress = {"seconds": 60.0, "tokens": 1e6, "steps": 10}
+    modes: tuple[Mode, ...] = ("chat", "ta")
+    return card.Facts(
+        corpus={"files": {"MIT": 1}, "characters": {"MIT": 10}, "origins": {"click": 1}},
+        made=making.summary(
+            making.Made({"train": [sample("a")]}, 10, 1, {"values": 3}, {"node": 2})
+        ),
+        scores={"chat": scores(right=True), "ta": scores(right=False)},
+        pretrained=progress,
+        progress=dict.fromkeys(modes, progress),
+        parameters=3_520_000,
+        window=2048,
+    )
+
+
+def test_the_card_tells_the_scores_and_what_was_left_out() -> None:
+    told = card.text("chat", facts())
+    assert "| kinds of task never trained | 2 | 2 | 100.0 % | 34.2 % to 100.0 % |" in told
+    assert "| short programs | 4 | 4 | 100.0 %" in told
+    assert "8 pairs are decided" in told
+    assert "nano-chat won 8 of them, 100.0 %" in told
+    assert "2 for want of node" in told
+    assert "3 (values)" in told
+
+
+def test_the_readmes_table_has_both_models_and_the_pairs() -> None:
+    told = card.readme_table(scores(right=True), scores(right=False))
+    assert "| known kinds of task, new names and numbers | 2 of 2 | 0 of 2 |" in told
+    assert "| pairs that one alone got right | 8 of 8 | 0 of 8 |" in told
