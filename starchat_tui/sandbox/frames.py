@@ -83,7 +83,9 @@ class Parser:
         """What was heard, each with its size in bytes; raises `Violation`, and is then finished."""
         self._buffer += data
         while (size := self._size()) and size <= len(self._buffer):
-            kind, body = bytes(self._buffer[:1]), bytes(self._buffer[protocol.HEADER : size])
+            # One copy, of what may be many megabytes.
+            with memoryview(self._buffer) as view:
+                kind, body = bytes(view[:1]), bytes(view[protocol.HEADER : size])
             # Cheap: a bytearray moves its start, not its bytes.
             del self._buffer[:size]
             yield _heard(kind, body), size
@@ -129,7 +131,7 @@ def _heard(kind: bytes, body: bytes) -> Heard:
         case "failure":
             return Failure(words[0], words[1], words[2])
         case "written":
-            return Written(words[0], numbers[1])
+            return _written(words[0], numbers[1])
         case _:
             return Note(words[0])
 
@@ -144,6 +146,13 @@ def _text(stream: str, text: str) -> Text:
     if stream == "stdout" or stream == "stderr":
         return Text("stdout" if stream == "stdout" else "stderr", text)
     raise Violation("a stream of no known name")
+
+
+def _written(name: str, size: int) -> Written:
+    """A file by the name it has in its folder, which a listing shows and `fetch` takes."""
+    if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
+        raise Violation("a file outside of its folder")
+    return Written(name, size)
 
 
 def _figure(png: bytes, width: int, height: int, card: str) -> Figure:

@@ -90,13 +90,13 @@ def _packed(field: Field, value: Value) -> bytes:
 def unpack(kind: bytes, body: bytes) -> list[Value]:
     """The values of a frame; raises `ValueError` where they are not exactly what its kind has."""
     values: list[Value] = []
-    at = 0
+    view, at = memoryview(body), 0
     for field in KINDS[kind][1]:
-        size = int.from_bytes(body[at : at + SIZE], "big")
-        raw = body[at + SIZE : at + SIZE + size]
+        size = int.from_bytes(view[at : at + SIZE], "big")
+        raw = view[at + SIZE : at + SIZE + size]
         if at + SIZE > len(body) or len(raw) != size or size > field.most:
             raise ValueError("a field does not fit its frame")
-        values.append(_value(field, raw))
+        values.append(_value(field, bytes(raw)))
         at += SIZE + size
     if at != len(body):
         raise ValueError("bytes after the last field")
