@@ -41,13 +41,16 @@ def show(found: argparse.Namespace) -> int:
     """Print encoded trees, one a line; with a block, packed rows."""
     loaded = _load(found)
     vocabulary = read_vocabulary(found.tokenizer)
+    if loaded.refused:
+        told = f"{len(loaded.refused)} rows or messages are refused; `stats` names them"
+        print(told, file=sys.stderr)
     for one in islice(_shown(loaded, vocabulary, found), found.limit):
         document = {
             "input_ids": one.ids.tolist(),
             "labels": one.labels.tolist(),
             "position_ids": one.positions.tolist(),
             "exit": one.exits.tolist(),
-            "weights": one.weights.tolist(),
+            "weights": one.weights.astype(int).tolist(),
         }
         print(json.dumps(document))
     return 0

@@ -112,6 +112,15 @@ class TestShow:
         assert len(row["input_ids"]) == size + len(other["input_ids"])
         assert row["exit"][-1] == len(row["exit"])
 
+    def test_what_is_refused_is_counted_aside(
+        self, tmp_path: Path, tokenizer: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        source = jsonl(tmp_path / "a.jsonl", exchange("q", "a"), exchange("q", ""))
+        assert main(["show", "--tokenizer", tokenizer, "--dataset", source]) == 0
+        out, err = capsys.readouterr()
+        assert len(out.splitlines()) == 1
+        assert err.startswith("1 rows")
+
     def test_weights_are_those_asked_for(
         self, tmp_path: Path, tokenizer: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
