@@ -62,7 +62,7 @@ def _unexpected(error: Exception) -> int:
     from starchat_tui.settings import find_paths
 
     log = find_paths(os.environ).state / "errors.log"
-    with log.open("a", encoding="utf-8") as file:
+    with log.open("a", encoding="utf-8", errors="replace") as file:
         traceback.print_exception(error, file=file)
     print(f"starchat: {type(error).__name__}: {clean(str(error))}", file=sys.stderr)
     print(

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from starchat_tui.ask import Terminal
 from starchat_tui.clean import clean, hidden
-from starchat_tui.errors import NoCode, Terminated, UsageError
+from starchat_tui.errors import NoCode, StarChatError, Terminated, UsageError
 from starchat_tui.fences import blocks
 from starchat_tui.outcome import Gathering, Outcome
 from starchat_tui.running import Running, cell_of, is_python
@@ -212,12 +212,21 @@ class Command:
     async def _finish(self, outcomes: Sequence[Outcome]) -> None:
         """Save what is to be saved; raise what the exit code is made of."""
         if self._wanted.save_dir is not None:
-            kept = [(name, await self._running.fetch(name)) for name in self._running.files]
-            for path in save_into(self._wanted.save_dir, kept):
+            for path in save_into(self._wanted.save_dir, await self._files()):
                 self._speaker.tell(f"saved {path}")
         error = error_of(outcomes[-1])
         if error is not None:
             raise error
+
+    async def _files(self) -> list[tuple[str, bytes]]:
+        """What was drawn and written; what is gone with its kernel is told."""
+        found = []
+        for name in self._running.files:
+            try:
+                found.append((name, await self._running.fetch(name)))
+            except StarChatError as error:
+                self._speaker.tell(error.message, warning=True)
+        return found
 
     def _print(self, document: dict[str, object]) -> None:
         self._terminal.out.write(json.dumps(document, ensure_ascii=False) + "\n")

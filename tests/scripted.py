@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from starchat_tui.errors import UsageError
 from starchat_tui.running import Running, Workshop
 from starchat_tui.sandbox.download import Download
 from starchat_tui.sandbox.outputs import Ended, Failure, Figure, Output, Text
@@ -140,6 +141,8 @@ class ScriptedKernel:
         self.attached.append(path)
 
     async def fetch(self, name: str) -> bytes:
+        if name not in self.files:
+            raise UsageError(f"`{name}` is gone with the kernel that held it")
         return self.files[name]
 
     async def aclose(self) -> None:

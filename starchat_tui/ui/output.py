@@ -187,13 +187,13 @@ class RunOutput(Column):
         if isinstance(output, Text):
             await self._write(output.text, _STYLES[output.stream])
         elif isinstance(output, Result):
-            await self._write(output.text.rstrip("\n") + "\n")
+            await self._write(clean(output.text).rstrip("\n") + "\n")
         elif isinstance(output, Figure):
             self._lines = None
             await self.mount(FigureView(output, self._images), before=self._footer)
         elif isinstance(output, Failure):
             self.failure = output
-            await self._write(output.traceback.rstrip("\n") + "\n", _STYLES["failure"])
+            await self._write(clean(output.traceback).rstrip("\n") + "\n", _STYLES["failure"])
         elif isinstance(output, Written):
             self._files[output.name] = output
         elif isinstance(output, Note):

@@ -16,6 +16,7 @@ from textual.keys import Keys
 from textual.worker import WorkerFailed
 
 from starchat_tui import clipboard
+from starchat_tui.clean import clean
 from starchat_tui.errors import StarChatError, UsageError
 from starchat_tui.ui.messages import CopyRequested, LinkOpened
 from starchat_tui.ui.stage import Stage
@@ -158,7 +159,7 @@ class Shell(App[None]):
     def say(self, text: str) -> None:
         """A notice that leaves by itself, or for the next one."""
         self.clear_notifications()
-        self.notify(text, markup=False)
+        self.notify(clean(text), markup=False)
 
     # Links
 

@@ -1,0 +1,280 @@
+"""Every widget that shows what somebody else wrote, and every way it could be misled."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from starchat_tui.errors import StarChatError
+from starchat_tui.history import Summary
+from starchat_tui.sandbox.outputs import (
+    Ended,
+    Failure,
+    Figure,
+    Note,
+    Output,
+    Result,
+    Text,
+    Written,
+)
+from starchat_tui.sandbox.preflight import Verdict
+from starchat_tui.ui import app as app_module
+from starchat_tui.ui.answer import Answer
+from starchat_tui.ui.app import StarChatApp
+from starchat_tui.ui.banner import Banner, Queue
+from starchat_tui.ui.consent import RunDialog
+from starchat_tui.ui.dialogs import LinkDialog, Reader
+from starchat_tui.ui.figure import Enlarged
+from starchat_tui.ui.images import Images
+from starchat_tui.ui.library import Library
+from starchat_tui.ui.output import RunOutput
+from starchat_tui.ui.status import Status, StatusLine
+from starchat_tui.ui.transcript import Note as TranscriptNote
+from starchat_tui.ui.transcript import Question
+from starchat_tui.ui.welcome import Welcome
+from tests.scripted import ScriptedEngine, drawn_png
+from tests.sinks import NAMES, obeyed_on
+from tests.test_clean import PAYLOADS
+from tests.ui.conftest import Make
+from tests.ui.looking import send, settled, shown
+from tests.waiting import wait_until
+
+SIZE = (120, 260)
+
+
+def outputs(bad: str) -> list[Output]:
+    """One output of each kind, hostile in each of its fields."""
+    return [
+        Text("stdout", f"out {bad} and\n"),
+        Text("stderr", f"err {bad}"),
+        Result(f"result {bad}"),
+        Figure(drawn_png(40, 40), 40, 40, f"card {bad} 'title'"),
+        Failure(f"Name{bad}", f"message {bad}", f"trace {bad}\nmore"),
+        Written(f"name{bad}.csv", 3),
+        Note(f"note {bad}"),
+        Ended("error", "isolated", 1.0, f"reason {bad}"),
+    ]
+
+
+def answer_of(bad: str) -> str:
+    """An answer that is hostile in prose, a link, a table, a quotation, code and a language."""
+    return (
+        f"prose {bad} [link {bad}](https://example.org/{bad}) <b>{bad}</b> &#x202E;\n\n"
+        f"| a {bad} | b |\n|---|---|\n| c | {bad} |\n\n> ```\n> quoted {bad}\n> ```\n\n"
+        f"# heading {bad}\n\n```py{bad}\nx = 1\n```\n\n"
+        f'```python\n# comment {bad}\ny = \'{bad}\'\n"""{bad}\n{bad}"""\n```\n'
+    )
+
+
+class Bench(App[None]):
+    """Every widget, one below the other."""
+
+    CSS_PATH = app_module.__file__.replace("app.py", "starchat.tcss")
+
+    def __init__(self, bad: str) -> None:
+        super().__init__()
+        self.bad = bad
+        self.answer = Answer(number=1)
+        self.output = RunOutput(1, Images())
+        self.banner = Banner()
+        self.queue = Queue()
+        self.status = StatusLine()
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll():
+            yield Question(f"question {self.bad}\nmore")
+            yield self.answer
+            yield TranscriptNote(f"note {self.bad}")
+            yield self.output
+            yield self.banner
+            yield self.queue
+            yield Welcome(model=f"model {self.bad}", demo=True, advice=lambda: f"fits {self.bad}")
+            yield self.status
+
+    async def on_mount(self) -> None:
+        self.banner.show(StarChatError(f"message {self.bad}", f"hint {self.bad}"))
+        self.queue.put(f"waits {self.bad}")
+        self.status.status = Status(f"m{self.bad}", f"d{self.bad}", activity=f"a{self.bad}")
+        self.answer.feed(answer_of(self.bad))
+        await self.answer.finish(answer_of(self.bad))
+        for output in outputs(self.bad):
+            self.output.take(output)
+        await self.output.draw()
+
+
+ALL = "".join(PAYLOADS.values()).replace("\ud800", "")
+each_payload = pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(ALL, id="all at once"),
+        *(pytest.param(PAYLOADS[name], id=name, marks=pytest.mark.slow) for name in NAMES),
+    ],
+)
+
+
+@each_payload
+async def test_no_widget_lets_anything_through(bad: str) -> None:
+    bench = Bench(bad)
+    async with bench.run_test(size=SIZE) as pilot:
+        await wait_until(lambda: "reason" in shown(bench))
+        await pilot.pause()
+        for told in ("question", "prose", "comment", "card", "trace", "message", "waits", "fits"):
+            assert told in shown(bench), told
+        assert obeyed_on(bench) == ""
+
+
+def screens(bad: str) -> Iterator[ModalScreen[object]]:
+    """Every dialog, hostile in each of its texts."""
+
+    async def wall() -> Verdict:
+        return Verdict("isolated")
+
+    summary = Summary("ab12", f"title {bad}", "chat", f"model {bad}", 2, 0.0)
+    figure = Figure(drawn_png(40, 40), 40, 40, f"card {bad}")
+    found: list[Widget] = [
+        LinkDialog(f"https://example.org/{bad}"),
+        Reader(f"title {bad}", Content("text")),
+        Library(lambda words: [summary], now=0.0, query=""),
+        RunDialog(f"# code {bad}\nx = '{bad}'", wall, [f"https://example.org/{bad}"]),
+        Enlarged(figure, Images(), 60),
+    ]
+    for one in found:
+        assert isinstance(one, ModalScreen)
+        yield one
+
+
+@each_payload
+async def test_no_dialog_lets_anything_through(bad: str) -> None:
+    class Empty(App[None]):
+        CSS_PATH = Bench.CSS_PATH
+
+    app = Empty()
+    async with app.run_test(size=(120, 60)) as pilot:
+        for screen in screens(bad):
+            app.push_screen(screen)
+            await pilot.pause()
+            assert app.screen is screen
+            assert obeyed_on(app) == "", type(screen).__name__
+            app.pop_screen()
+
+
+@each_payload
+async def test_the_app_lets_nothing_through(make: Make, engine: ScriptedEngine, bad: str) -> None:
+    """A question, a notice, an error, a note and a draft, in the app as it is."""
+    app: StarChatApp = make()
+    engine.enqueue("yes")
+    async with app.run_test(size=(120, 50), notifications=True) as pilot:
+        await send(pilot, "go")
+        await settled(pilot)
+        app.mention(f"note {bad}")
+        app.say(f"notice {bad}")
+        app.show_error(StarChatError(f"error {bad}", bad))
+        app.stage.composer.put(f"draft {bad}")
+        app.stage.queue.put(f"next {bad}")
+        await app.stage.transcript.ask(f"asked {bad}")
+        await wait_until(lambda: "error" in shown(app) and "asked" in shown(app))
+        assert obeyed_on(app) == ""
+
+
+async def test_the_check_finds_what_gets_through() -> None:
+    """The control: without `clean` the same check reports the same payloads."""
+
+    class Careless(App[None]):
+        def compose(self) -> ComposeResult:
+            for bad in PAYLOADS.values():
+                yield Static(Content(bad.replace("\ud800", "")), markup=False)
+
+    app = Careless()
+    async with app.run_test(size=SIZE):
+        for mark in (r"\x1b", r"\u202e", r"\u200b", r"\x7f", r"\x9b"):
+            assert mark in obeyed_on(app), mark
+
+
+SOURCES = sorted((Path(app_module.__file__).parent).glob("*.py"))
+TEXT_WIDGETS = {"Static", "Label", "Button", "Link", "Digits"}
+
+
+def calls(path: Path) -> Iterator[ast.Call]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            yield node
+
+
+def markup_off(call: ast.Call) -> bool:
+    return any(
+        one.arg == "markup" and isinstance(one.value, ast.Constant) and one.value.value is False
+        for one in call.keywords
+    )
+
+
+def fixed(call: ast.Call) -> bool:
+    """Whether the text is written in the source, and so is ours."""
+    return not call.args or isinstance(call.args[0], ast.Constant)
+
+
+def careless(path: Path) -> Iterator[str]:
+    """Where a text that is not ours could be read as markup, or a link opened unasked."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        where = f"{path.name} line {getattr(node, 'lineno', 0)}"
+        if isinstance(node, ast.ClassDef):
+            bases = {ast.unparse(base) for base in node.bases}
+            for call in ast.walk(node):
+                own = isinstance(call, ast.Call) and ast.unparse(call.func) == "super().__init__"
+                if own and bases & TEXT_WIDGETS and not markup_off(call):  # type: ignore[arg-type]
+                    yield f"{where}: {node.name}"
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                titled = ast.unparse(target).endswith(("border_title", "border_subtitle"))
+                if titled and not isinstance(node.value, ast.Constant):
+                    yield f"{where}: a border is markup"
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func).rpartition(".")[2]
+        if name in TEXT_WIDGETS and not (markup_off(node) or fixed(node)):
+            yield f"{where}: {name}"
+        if name in ("notify", "OptionList") and not markup_off(node):
+            yield f"{where}: {name}"
+        if name in ("from_markup", "from_rich_text"):
+            yield f"{where}: {name}"
+        if name in ("Markdown", "MarkdownViewer") and "open_links=False" not in ast.unparse(node):
+            yield f"{where}: {name}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=[path.name for path in SOURCES])
+def test_no_text_is_read_as_markup(path: Path) -> None:
+    assert list(careless(path)) == []
+
+
+def test_the_lint_finds_what_it_is_for(tmp_path: Path) -> None:
+    source = """
+class Mine(Static):
+    def __init__(self, text):
+        super().__init__(text)
+x = Static(text)
+y = Label(f"{text}")
+z.notify(text)
+w.border_title = text
+v = Content.from_markup(text)
+fine = Static("ours"), Static(text, markup=False)
+"""
+    path = tmp_path / "bad.py"
+    path.write_text(source)
+    assert len(list(careless(path))) == 6
+
+
+@pytest.mark.parametrize("text", ["[/foo]", "[@click=app.quit]x[/]", "[bold]x", "[link=a]b[/link]"])
+async def test_markup_is_text_everywhere(text: str) -> None:
+    bench = Bench(text)
+    async with bench.run_test(size=SIZE):
+        await wait_until(lambda: "reason" in shown(bench))
+        assert shown(bench).count(text) >= 12
