@@ -31,7 +31,7 @@ def told(axes: Any, box: Box) -> str:
     where = place(axes.yaxis if box.lying else axes.xaxis, box.at)
     numbers = [box.low, box.quartile, box.median, box.third, box.high]
     low, first, median, third, high = map(number, numbers)
-    more = f", {box.outliers} outliers" if box.outliers else ""
+    more = f", outliers: {box.outliers}" if box.outliers else ""
     return f"box {where}: {low} to {high}, quartiles {first} and {third}, median {median}{more}"
 
 
@@ -86,10 +86,11 @@ def _box(axes: Any, sides: Sequence[float], lying: bool, drawn: set[int]) -> Box
         ):
             continue
         flat = all(abs(float(one) - float(values[0])) < _NEAR for one in values)
-        within = quartile - _NEAR <= float(values[0]) <= third + _NEAR
+        # A cap may lie at a quartile, but is narrower than the box.
+        whole = abs(max(map(float, places)) - end) + abs(min(map(float, places)) - start) < 1e-6
         if line.get_linestyle() == "None":
             outliers += len(values) if len(places) and abs(float(places[0]) - at) < _NEAR else 0
-        elif len(values) == 2 and flat and within and median is None:
+        elif len(values) == 2 and flat and whole and median is None:
             median = float(values[0])
         elif len(values) == 2 and abs(float(places[0]) - float(places[1])) < _NEAR:
             low, high = min(low, *map(float, values)), max(high, *map(float, values))

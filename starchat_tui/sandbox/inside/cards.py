@@ -71,7 +71,7 @@ def _titles(axes: Any) -> list[str]:
 def _axis(axes: Any, side: str) -> str:
     """What an axis is called, and its scale where that is not linear."""
     axis = getattr(axes, f"{side}axis", None)
-    if axis is None:
+    if axis is None or not axes.axison:
         return ""
     label, scale = axis.get_label_text().strip(), axis.get_scale()
     words = [quoted(label)] if label else []

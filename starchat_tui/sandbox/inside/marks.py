@@ -23,9 +23,9 @@ def told(axes: Any, used: set[int]) -> Iterator[str]:
     """What bars, lines and points of the axes say; `used` collects the ids of their texts."""
     stats, drawn = boxes.found(axes)
     yield from (boxes.told(axes, one) for one in stats)
-    for container in axes.containers:
-        if type(container).__name__ == "BarContainer":
-            yield _bars(axes, container, used)
+    bars = [one for one in axes.containers if type(one).__name__ == "BarContainer"]
+    for container, name in zip(bars, _legend_names(axes, bars), strict=True):
+        yield _bars(axes, container, name, used)
     yield from _pie(axes, used)
     for line in axes.lines:
         if id(line) not in drawn and (words := _line(axes, line)):
@@ -35,10 +35,19 @@ def told(axes: Any, used: set[int]) -> Iterator[str]:
             yield _points(axes, points, used)
 
 
-def _bars(axes: Any, container: Any, used: set[int]) -> str:
+def _legend_names(axes: Any, bars: Sequence[Any]) -> list[str]:
+    """What each group of bars is called: by itself, or by a legend with one entry for each."""
+    names = [_name(one) for one in bars]
+    legends = [axes.get_legend(), *axes.figure.legends]
+    for legend in legends:
+        if legend is not None and len(legend.get_texts()) == len(bars) > 1 and not any(names):
+            return [f" {quoted(text.get_text())}" for text in legend.get_texts()]
+    return names
+
+
+def _bars(axes: Any, container: Any, name: str, used: set[int]) -> str:
     lying = getattr(container, "orientation", "vertical") == "horizontal"
     patches = [one for one in container.patches if math.isfinite(_value(one, lying))]
-    name = _name(container)
     if _is_histogram(patches, lying):
         spans = [
             f"{number(start)} to {number(end)}: {number(_value(one, lying))}"
@@ -123,7 +132,8 @@ def _line(axes: Any, line: Any) -> str:
         return f"horizontal line{name} at {number(pairs[0][1])}"
     if line.get_transform() == axes.get_xaxis_transform(which="grid"):
         return f"vertical line{name} at {place(axes.xaxis, pairs[0][0])}"
-    if axes.containers and line.get_label().startswith("_") and len(pairs) <= 3:
+    bars = any(type(one).__name__ == "BarContainer" for one in axes.containers)
+    if bars and line.get_label().startswith("_") and len(pairs) <= 3:
         return f"error bar: {number(pairs[0][1])} to {number(pairs[-1][1])}"
     return f"line{name}: {_pairs(axes, pairs, [''] * len(pairs))}"
 

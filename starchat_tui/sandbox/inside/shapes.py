@@ -83,7 +83,7 @@ def _colours(collection: Any, count: int) -> str:
     said = []
     for colour, times in found[:MOST_COLOURS]:
         few = [index for index, one in enumerate(each) if one == colour]
-        where = f" at {_centres(collection, few)}" if times <= FEW_SHAPES and count > times else ""
+        where = f" at {_centres(collection, few)}" if times <= FEW_SHAPES else ""
         said.append(f"{times} {colour}{where}")
     more = f" and {len(found) - MOST_COLOURS} more colours" if len(found) > MOST_COLOURS else ""
     return f" ({'; '.join(said)}{more})"
