@@ -56,7 +56,7 @@ def _axes(axes: Any, name: str) -> Iterator[str]:
     told += [text for side in "xyz" if (text := _axis(axes, side))]
     yield f"{name}: {'; '.join(told)}" if told else f"{name}:"
     used: set[int] = set()
-    for line in (*marks.told(axes, used), *shapes.told(axes)):
+    for line in (*marks.told(axes, used), *shapes.told(axes, used)):
         yield f"  {line}"
     yield from (f"  {line}" for line in _texts(axes, used))
     if legend := axes.get_legend():
@@ -71,7 +71,7 @@ def _titles(axes: Any) -> list[str]:
 def _axis(axes: Any, side: str) -> str:
     """What an axis is called, and its scale where that is not linear."""
     axis = getattr(axes, f"{side}axis", None)
-    if axis is None or not axes.axison:
+    if axis is None or not getattr(axes, "_axis3don", axes.axison):
         return ""
     label, scale = axis.get_label_text().strip(), axis.get_scale()
     words = [quoted(label)] if label else []

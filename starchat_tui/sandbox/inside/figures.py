@@ -109,7 +109,15 @@ def drawn(figure: Any) -> tuple[bytes, int, int]:
     dpi = min(float(figure.dpi), LONGEST_SIDE / max(longest, 0.01))
     while True:
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=dpi, **how)
+        try:
+            figure.savefig(buffer, format="png", dpi=dpi, **how)
+        except (RuntimeError, ValueError):
+            # Something far outside can be too much for the canvas; within the figure, less is.
+            if not how:
+                raise
+            longest, how = max(map(float, figure.get_size_inches())), {}
+            dpi = min(float(figure.dpi), LONGEST_SIDE / max(longest, 0.01))
+            continue
         png = buffer.getvalue()
         if len(png) <= MOST_BYTES:
             return png, *_size(png)

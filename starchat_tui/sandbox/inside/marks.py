@@ -139,9 +139,10 @@ def _line(axes: Any, line: Any) -> str:
 
 
 def _points(axes: Any, points: Any, used: set[int]) -> str:
-    offsets = [
-        (float(x), float(y)) for x, y in points.get_offsets() if _is_number(x) and _is_number(y)
-    ]
+    if (deep := getattr(points, "_offsets3d", None)) is not None:
+        said = [f"({', '.join(map(number, one))})" for one in zip(*deep, strict=False)]
+        return f"points{_name(points)}: {', '.join(_some(said, MOST_POINTS))}"
+    offsets = [(float(x), float(y)) for x, y in points.get_offsets() if _both_numbers(x, y)]
     return f"points{_name(points)}: {_pairs(axes, offsets, _names(axes, offsets, used))}"
 
 
@@ -184,6 +185,10 @@ def _name(artist: Any) -> str:
 
 def _some(words: Sequence[str], most: int) -> Sequence[str]:
     return words if len(words) <= most else [*words[:most], f"and {len(words) - most} more"]
+
+
+def _both_numbers(x: Any, y: Any) -> bool:
+    return _is_number(x) and _is_number(y)
 
 
 def _is_number(value: Any) -> bool:

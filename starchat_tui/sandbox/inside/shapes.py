@@ -16,24 +16,24 @@ FEW_SHAPES = 12
 _POINTS = ("PathCollection", "Path3DCollection")
 
 
-def told(axes: Any) -> Iterator[str]:
-    """What the areas of the axes say."""
+def told(axes: Any, used: set[int]) -> Iterator[str]:
+    """What the areas of the axes say; `used` collects the ids of their texts."""
     for one in axes.collections:
         kind = type(one).__name__
         if kind in _POINTS or not one.get_visible():
             continue
         if kind == "QuadMesh":
-            yield _grid(axes, one, "heat map", half=0.5)
+            yield _grid(axes, one, "heat map", 0.5, used)
         elif "Line" in kind:
             yield f"{len(one.get_paths())} line segments{_reach(axes, one)}"
         elif words := _shapes(axes, one):
             yield words
     for image in axes.images:
-        yield _grid(axes, image, "image", half=0.0)
+        yield _grid(axes, image, "image", 0.0, used)
     yield from _areas(axes)
 
 
-def _grid(axes: Any, mesh: Any, what: str, half: float) -> str:
+def _grid(axes: Any, mesh: Any, what: str, half: float, used: set[int]) -> str:
     """Values in rows and columns, with the names of both where the axes have them."""
     values = mesh.get_array()
     if values is None or values.ndim != 2:
@@ -55,6 +55,9 @@ def _grid(axes: Any, mesh: Any, what: str, half: float) -> str:
         )
         for row in range(rows)
     ]
+    # A text in the middle of a cell repeats its value.
+    middles = {(column + half, row + half) for row in range(rows) for column in range(columns)}
+    used.update(id(text) for text in axes.texts if tuple(text.get_position()) in middles)
     return "\n".join([f"{head}:", *lines])
 
 
@@ -111,10 +114,20 @@ def _reach(axes: Any, collection: Any) -> str:
 def _areas(axes: Any) -> Iterator[str]:
     """Patches that are neither bars nor slices: rectangles, circles, polygons, filled steps."""
     bars = {id(patch) for container in axes.containers for patch in container}
-    rest = [one for one in axes.patches if id(one) not in bars and type(one).__name__ != "Wedge"]
+    rest = [
+        one
+        for one in axes.patches
+        if id(one) not in bars and type(one).__name__ != "Wedge" and _is_seen(one)
+    ]
     for kind, times in Counter(type(one).__name__ for one in rest).items():
         if kind != "PathPatch":
             yield f"{times} × {kind}"
+
+
+def _is_seen(patch: Any) -> bool:
+    """Whether a patch has any extent: those made for a legend alone have none."""
+    box = patch.get_path().get_extents(patch.get_patch_transform())
+    return bool(box.width and box.height)
 
 
 def colour_name(rgba: Any) -> str:

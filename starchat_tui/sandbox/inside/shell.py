@@ -27,6 +27,7 @@ TEXTS = ("text/plain", "text/markdown", "text/latex")
 HANDLES = {
     "matplotlib.artist.Artist",
     "matplotlib.container.Container",
+    "matplotlib.colorbar.Colorbar",
     "seaborn.axisgrid._BaseGrid",
 }
 LONGEST_RESULT = 100_000

@@ -15,7 +15,7 @@ MOST_FRAMES = 6
 """Calls that are shown from either end of one exception; recursion has thousands."""
 MOST_MESSAGE = 4000
 """Characters of one exception's own words."""
-HIDDEN = ("IPython/", "starchat_tui/sandbox/inside/", "/runpy.py", "<frozen")
+HIDDEN = ("IPython/", "sandbox/inside/", "/run/inside/", "/runpy.py", "<frozen")
 """Parts of the paths of what runs the cell."""
 _CELL = re.compile(r"<ipython-input-(\d+)-")
 """How IPython names the code of a cell."""

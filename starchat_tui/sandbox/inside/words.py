@@ -42,4 +42,19 @@ def place(axis: Any, value: float) -> str:
         if near and min(near)[0] <= 0.5:
             return short(min(near)[1])
         return number(value)
-    return short(str(formatter(value)))
+    if kind in ("AutoDateFormatter", "ConciseDateFormatter", "DateFormatter"):
+        return _date(value)
+    freq = getattr(axis.axes, "freq", None)
+    if freq is not None and axis is axis.axes.xaxis:
+        from pandas import Period
+
+        return str(Period(ordinal=int(value), freq=freq))
+    return short(str(formatter(value))) or number(value)
+
+
+def _date(value: float) -> str:
+    """A date of matplotlib, in days since its epoch; with the time where that is not midnight."""
+    from matplotlib.dates import num2date
+
+    when = num2date(value)
+    return str(when.strftime("%Y-%m-%d" if value == int(value) else "%Y-%m-%d %H:%M:%S"))
