@@ -105,7 +105,8 @@ def finetune(config: Config, here: Place) -> Path:
     source = config.model
     if setup.sharding == "zero3":
         if here.first:
-            vocabularies.grown_copy(source, output / "base", rows=grown.rows, seed=config.seed)
+            with launch.unsharded(args):
+                vocabularies.grown_copy(source, output / "base", grown.rows, seed=config.seed)
         launch.wait(here)
         source = str(output / "base")
     model = modelling.load(source, config, setup, grown)
@@ -305,5 +306,13 @@ def save(
         shutil.rmtree(folder.parent / "base", ignore_errors=True)
 
 
+def silent() -> int:
+    """`main` where another process of this machine speaks: what stops one of them stops all."""
+    try:
+        return main(sys.argv[1:])
+    except StarChatError as error:
+        return error.exit_code
+
+
 if __name__ == "__main__":
-    sys.exit(door.told(lambda: main(sys.argv[1:])))
+    sys.exit(door.told(lambda: main(sys.argv[1:])) if launch.place().local == 0 else silent())

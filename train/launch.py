@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,14 +133,16 @@ def quiet() -> None:
     theirs.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def hush_deepspeed() -> None:
-    """Send what DeepSpeed still says to stderr."""
-    for name, logger in logging.root.manager.loggerDict.items():
-        if name.lower().startswith("deepspeed") and isinstance(logger, logging.Logger):
-            logger.setLevel(logging.WARNING)
-            for handler in logger.handlers:
-                if isinstance(handler, logging.StreamHandler):
-                    handler.setStream(sys.stderr)
+@contextmanager
+def unsharded(args: Any) -> Iterator[None]:
+    """Let one process read a model whole: `from_pretrained` else asks all of them to take part."""
+    from transformers.integrations import deepspeed
+
+    deepspeed.unset_hf_deepspeed_config()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        deepspeed.set_hf_deepspeed_config(args.hf_deepspeed_config)  # type: ignore[no-untyped-call]
 
 
 def wait(here: Place) -> None:

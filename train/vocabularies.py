@@ -84,7 +84,7 @@ def grow(model: Any, rows: int, *, seed: int) -> None:
             layer.weight[old:] = fresh.to(layer.weight)
 
 
-def grown_copy(model: str, folder: Path, *, rows: int, seed: int) -> Path:
+def grown_copy(model: str, folder: Path, rows: int, *, seed: int) -> Path:
     """The model with `rows` rows in `folder`, made where it is not there yet.
 
     Needs main memory for the whole model, once; raises what transformers raises for `model`.

@@ -1,0 +1,266 @@
+"""One GPU, StarCoder's full shape, random weights: the recipe of 2023 against ours.
+
+    python -m tests.benchmarks.train_h200 [--only NAME ...] [--steps N]
+
+Each variant is a process of its own, which builds the 15.5 billion parameters on the card (31 GB),
+takes two steps to warm up and then some that count: about a minute each on an H200, under ten
+minutes in all. One JSON document on stdout, a line of history, and no goal that a test fails on.
+
+What is measured: seconds a step, tokens a second, MFU (6 N T over the card's peak), HFU (what was
+computed, recomputation included), peak memory. The tree factor is not in the tokens a second: it is
+told beside them, and `epoch_minutes` has both: the 7.45 million path tokens of an epoch of 2023.
+
+Against the recipe of 2023, whose optimizer does not fit one card, its forward and backward pass are
+measured (eager attention, running positions, nothing masked, checkpointing) with our optimizer.
+`--tiny --device cpu` tries the script itself where there is no GPU; its figures mean nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import torch
+
+from starchat_tui.template import IGNORED
+from tests.benchmarks.record import publish
+from train import masks
+from train.optimizers import InBackward
+from train.trainer import LearnedOnly, targets
+
+PEAK = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
+"""Dense bfloat16 operations a second, from NVIDIA's data sheets."""
+EPOCH = 7.45e6
+"""Tokens of an epoch of 2023: 19,034 paths of 391.4 tokens."""
+TREE_SHARE = 0.617
+"""Tokens of the same dialogues as trees, on real OpenAssistant trees."""
+LEARNED = 0.78
+"""Share of the tokens that the assistant says."""
+WARM = 2
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to train, and what of it is measured."""
+
+    attention: str
+    rows: int
+    block: int
+    checkpointing: bool = False
+    trees: bool = True
+    lora: bool = False
+    masked_labels: bool = True
+
+
+VARIANTS = {
+    "recipe_2023": Variant("eager", 4, 1024, True, trees=False, masked_labels=False),
+    "sdpa_checkpointed": Variant("sdpa", 1, 4096, True),
+    "flex_checkpointed": Variant("flex_attention", 1, 4096, True),
+    "flex": Variant("flex_attention", 1, 4096),
+    "flex_2048": Variant("flex_attention", 1, 2048),
+    "lora": Variant("flex_attention", 1, 4096, lora=True),
+}
+
+
+def tree_exits(length: int, random: Random) -> list[int]:
+    """Exits [T] of trees one behind the other, in the sizes of OpenAssistant's: 1,500 tokens."""
+    exits: list[int] = []
+    while len(exits) < length:
+        start = len(exits)
+        end = min(length, start + random.randint(500, 2500))
+        exits += _subtree(start, end, random)
+    return exits
+
+
+def _subtree(start: int, end: int, random: Random) -> list[int]:
+    """A message, and its replies below it, in the tokens from `start` to `end`."""
+    said = min(end - start, random.randint(60, 350))
+    exits = [end] * said
+    at = start + said
+    while at < end:
+        stop = min(end, at + random.randint(200, 900))
+        exits += _subtree(at, stop, random)
+        at = stop
+    return exits
+
+
+def batch_of(variant: Variant, vocabulary: int, device: str) -> dict[str, torch.Tensor]:
+    """Random rows [B, T] in the form that the variant reads."""
+    random = Random(0)
+    shape = (variant.rows, variant.block)
+    ids = torch.randint(0, vocabulary, shape, device=device)
+    positions = torch.arange(variant.block, device=device).expand(shape)
+    batch = {"input_ids": ids, "labels": ids.clone(), "position_ids": positions}
+    batch["weights"] = torch.ones(shape, device=device)
+    if variant.masked_labels:
+        silent = torch.rand(shape, device=device) > LEARNED
+        batch["labels"][silent] = IGNORED
+    if variant.trees:
+        exits = torch.tensor([tree_exits(variant.block, random) for _ in range(variant.rows)])
+        batch["exits"] = exits.to(device)
+    return batch
+
+
+def model_of(variant: Variant, *, tiny: bool, device: str) -> Any:
+    """The model with random weights in bfloat16, made on the device."""
+    from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
+
+    shape: dict[str, Any] = {"n_embd": 6144, "n_layer": 40, "n_head": 48, "vocab_size": 49216}
+    if tiny:
+        shape = {"n_embd": 64, "n_layer": 2, "n_head": 4, "vocab_size": 512}
+    config = GPTBigCodeConfig(
+        **shape,
+        n_positions=8192,
+        attn_pdrop=0.0,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        bos_token_id=0,
+        eos_token_id=0,
+        use_cache=False,
+    )
+    masks.allow_flex()
+    config._attn_implementation = variant.attention
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        with torch.device(device):
+            model: Any = GPTBigCodeForCausalLM(config)
+    finally:
+        torch.set_default_dtype(before)
+    if variant.lora:
+        from peft import LoraConfig, get_peft_model
+
+        targets_ = ["c_attn", "c_proj", "c_fc"]
+        model = get_peft_model(model, LoraConfig(r=16, target_modules=targets_))
+    if variant.checkpointing:
+        model.activation_checkpointing_enable({"use_reentrant": False})
+    return model.train()
+
+
+def measure_one(name: str, *, steps: int, tiny: bool, device: str) -> dict[str, Any]:
+    """The figures of one variant, in this process."""
+    variant = VARIANTS[name]
+    if device == "cpu" and variant.attention == "flex_attention":
+        variant = Variant("sdpa", 1, 256, variant.checkpointing, True, variant.lora)
+    if tiny:
+        block = min(variant.block, 256)
+        variant = Variant(
+            variant.attention,
+            variant.rows,
+            block,
+            variant.checkpointing,
+            variant.trees,
+            variant.lora,
+            variant.masked_labels,
+        )
+    torch.manual_seed(0)
+    model = model_of(variant, tiny=tiny, device=device)
+    count = sum(weight.numel() for weight in model.parameters())
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    adam = torch.optim.AdamW(trained, lr=1e-5) if variant.lora else InBackward(trained, lr=1e-5)
+    head = LearnedOnly(model)
+    batch = batch_of(variant, model.config.vocab_size, device)
+    taken = [_step(model, head, adam, dict(batch), device) for _ in range(WARM + steps)][WARM:]
+    return _figures(variant, statistics.median(taken), count, device)
+
+
+def _step(
+    model: Any, head: LearnedOnly, adam: Any, batch: dict[str, torch.Tensor], device: str
+) -> float:
+    """Seconds of one step."""
+    _settle(device)
+    began = time.perf_counter()
+    exits = batch.pop("exits", None)
+    if exits is not None:
+        flex = model.config._attn_implementation == "flex_attention"
+        batch["attention_mask"] = (
+            masks.flex_block_mask(exits) if flex else masks.attention_4d(exits)
+        )
+    labels, weights = targets(batch)
+    scores = head.scores(model, batch)
+    each = torch.nn.functional.cross_entropy(scores.float(), labels, reduction="none")
+    loss = (each * weights).sum() / weights.sum()
+    loss.backward()  # type: ignore[no-untyped-call]
+    adam.step()
+    adam.zero_grad()
+    _settle(device)
+    return time.perf_counter() - began
+
+
+def _settle(device: str) -> None:
+    if device != "cpu":
+        torch.cuda.synchronize()
+
+
+def _figures(variant: Variant, seconds: float, count: int, device: str) -> dict[str, Any]:
+    tokens = variant.rows * variant.block
+    card = torch.cuda.get_device_name() if device != "cpu" else "CPU"
+    peak = next((value for name, value in PEAK.items() if name in card), None)
+    # Backward of frozen weights has no gradients of weights: 4 N instead of 6 N.
+    needed = (4 if variant.lora else 6) * count * tokens
+    done = needed + (2 * count * tokens if variant.checkpointing else 0)
+    read = EPOCH * (TREE_SHARE if variant.trees else 1.0)
+    memory = torch.cuda.max_memory_allocated() / 1e9 if device != "cpu" else None
+    return {
+        "card": card,
+        "step_seconds": round(seconds, 4),
+        "tokens_per_second": round(tokens / seconds, 1),
+        "mfu": round(needed / seconds / peak, 4) if peak else None,
+        "hfu": round(done / seconds / peak, 4) if peak else None,
+        "peak_memory_gb": round(memory, 1) if memory else None,
+        "tree_share": TREE_SHARE if variant.trees else 1.0,
+        "epoch_minutes": round(read / (tokens / seconds) / 60, 1),
+        "three_epochs_minutes": round(3 * read / (tokens / seconds) / 60, 1),
+    }
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Every variant, each in a process of its own; one that fails says why."""
+    found: dict[str, Any] = {}
+    for name in options.only or VARIANTS:
+        command = [sys.executable, "-m", "tests.benchmarks.train_h200", "--one", name]
+        command += ["--steps", str(options.steps), "--device", options.device]
+        command += ["--tiny"] if options.tiny else []
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        lines = ran.stdout.splitlines()
+        found[name] = (
+            json.loads(lines[-1])
+            if ran.returncode == 0 and lines
+            else {"failed": ran.stderr.strip().splitlines()[-1:]}
+        )
+        print(f"{name}: {found[name]}", file=sys.stderr, flush=True)
+    return {"variants": found}
+
+
+def main() -> int:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", action="append", choices=VARIANTS)
+    parser.add_argument("--one", choices=VARIANTS, help=argparse.SUPPRESS)
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--device", default="cuda")
+    options = parser.parse_args()
+    if options.one:
+        figures = measure_one(
+            options.one, steps=options.steps, tiny=options.tiny, device=options.device
+        )
+        print(json.dumps(figures))
+        return 0
+    if options.device != "cpu" and not torch.cuda.is_available():
+        parser.error("there is no GPU here; `--tiny --device cpu` tries the script itself")
+    if options.tiny:
+        print(json.dumps(measure(options)))
+        return 0
+    return publish("train_h200", lambda: measure(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

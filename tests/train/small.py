@@ -1,0 +1,75 @@
+"""A tiny StarCoder without the four tokens, dialogues that it can learn, and a run of both."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.vocabularies import byte_level, write
+
+ROWS = 1024
+WINDOW = 512
+SETTINGS: dict[str, Any] = {
+    "block": 256,
+    "batch_size": 4,
+    "max_steps": 4,
+    "learning_rate": 2e-3,
+    "eval_share": 0.1,
+    "sample": "",
+    "threads": 1,
+    "save_steps": 1000,
+}
+
+
+def save_base(folder: Path, *, seed: int = 0) -> Path:
+    """The model's folder: StarCoder's shape and dropout, 1,024 tokens, none of StarChat's."""
+    import torch
+    from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
+
+    config = GPTBigCodeConfig(
+        vocab_size=ROWS,
+        n_positions=WINDOW,
+        n_embd=32,
+        n_layer=2,
+        n_head=4,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    torch.manual_seed(seed)
+    GPTBigCodeForCausalLM(config).save_pretrained(folder)
+    write(byte_level(), folder / "tokenizer.json")
+    return folder
+
+
+def dialogue(number: int) -> dict[str, Any]:
+    """A row in the `messages` schema."""
+    said = [
+        f"What follows {number}?",
+        f"After {number} comes {number + 1}.",
+        "Thanks",
+        "You are welcome.",
+    ]
+    roles = ("user", "assistant", "user", "assistant")
+    return {"messages": [{"role": r, "content": t} for r, t in zip(roles, said, strict=True)]}
+
+
+def save_dialogues(path: Path, count: int = 60) -> Path:
+    path.write_text("".join(json.dumps(dialogue(at)) + "\n" for at in range(count)))
+    return path
+
+
+def save_config(folder: Path, base: Path, dialogues: Path, **changes: Any) -> Path:
+    """A configuration of four steps, whose output is beside it."""
+    settings = {"model": str(base), "dataset": str(dialogues), "output": str(folder / "out")}
+    path = folder / "run.yaml"
+    path.write_text(yaml.safe_dump({**SETTINGS, **settings, **changes}))
+    return path
+
+
+def losses(output: Path) -> list[float]:
+    """The loss of each step, as the finished run recorded it."""
+    history = json.loads((output / "model" / "history.json").read_text())
+    return [entry["loss"] for entry in history if "loss" in entry]

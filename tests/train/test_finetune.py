@@ -1,0 +1,521 @@
+"""The recipe for real: ZeRO-3 in two processes, resumption to the bit, LoRA, and bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from starchat_tui.dialogue import Dialogue
+from starchat_tui.engine.answer import Answer
+from starchat_tui.engine.shelf import Shelf
+from starchat_tui.template import ChatML, prompt_ids
+from starchat_tui.wire import Delta, Progress, Request, Sampling, joined
+from tests.train.small import dialogue, losses, save_base, save_config, save_dialogues
+from tests.train.test_saving import on_a_small_disk
+from train import config as configs
+from train import door, finetune, lessons, modelling, vocabularies
+from train.budget import Setup
+
+pytestmark = [
+    # Libraries below say what will change one day.
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+ROOT = Path(__file__).parents[2]
+STEPS = 20
+ASKED = Dialogue().plus("user", "What follows 7?")
+SEVERAL = {"block": 128, "max_steps": STEPS, "save_steps": 10}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_dialogues(tmp_path_factory.mktemp("data") / "dialogues.jsonl")
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+
+def in_two_processes(config: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    """The recipe under torchrun, with real ZeRO-3 over gloo."""
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    recipe = ["-m", "train.finetune", str(config), "--deepspeed", "train/zero3.json", *flags]
+    return subprocess.run(
+        [sys.executable, *launch, *recipe],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def run(config: Path, *flags: str) -> int:
+    """The recipe in this process; its exit code."""
+    return door.told(lambda: finetune.main([str(config), *flags]))
+
+
+@pytest.fixture(scope="module")
+def sharded(base: Path, rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two processes wrote in twenty steps, with a checkpoint after ten."""
+    folder = tmp_path_factory.mktemp("sharded")
+    config = save_config(folder, base, rows, **{**SEVERAL, "batch_size": 2})
+    ran = in_two_processes(config)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    assert ran.stdout.splitlines()[-1] == str(folder / "out" / "model")
+    return folder
+
+
+@pytest.mark.slow
+def test_zero3_in_two_processes_is_one_plain_process(
+    sharded: Path, base: Path, rows: Path, tmp_path: Path
+) -> None:
+    assert run(save_config(tmp_path, base, rows, **{**SEVERAL, "batch_size": 4})) == 0
+    plain, both = losses(tmp_path / "out"), losses(sharded / "out")
+    assert len(plain) == len(both) == STEPS
+    assert max(abs(a - b) for a, b in zip(plain, both, strict=True)) < 1e-5
+    assert plain[-1] < plain[0] - 1, "and it learns"
+    measured = [evaluations(folder / "out") for folder in (tmp_path, sharded)]
+    assert measured[0] == pytest.approx(measured[1], abs=1e-5)
+
+
+def evaluations(output: Path) -> list[float]:
+    history = json.loads((output / "model" / "history.json").read_text())
+    return [entry["eval_loss"] for entry in history if "eval_loss" in entry]
+
+
+@pytest.mark.slow
+def test_a_resumed_run_is_the_same_to_the_bit(sharded: Path, tmp_path: Path) -> None:
+    whole = sharded / "out"
+    output = tmp_path / "out"
+    output.mkdir()
+    shutil.copy(whole / "run.json", output)
+    shutil.copytree(whole / "checkpoint-10", output / "checkpoint-10")
+    ran = in_two_processes(sharded / "run.yaml", "--output", str(output), "--resume")
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    assert "going on from" in ran.stderr
+    assert "step 10 of" not in ran.stderr
+    assert losses(output) == losses(whole)
+    weights = [load_file(folder / "model" / "model.safetensors") for folder in (output, whole)]
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+@pytest.mark.slow
+def test_a_sharded_run_needs_as_many_processes(
+    sharded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(sharded / "other", ignore_errors=True)
+    shutil.copytree(sharded / "out", sharded / "other")
+    shutil.rmtree(sharded / "other" / "model")
+    config = sharded / "run.yaml"
+    flags = ("--output", str(sharded / "other"), "--resume", "--deepspeed", "train/zero3.json")
+    assert run(config, *flags) == 78
+    said = capsys.readouterr().err
+    assert "written by 2 processes" in said
+    assert "ds_to_universal" in said
+
+
+@pytest.mark.slow
+def test_the_consolidated_model_is_complete(sharded: Path, tmp_path: Path) -> None:
+    model = sharded / "out" / "model"
+    assert_answers(model, tmp_path)
+    held = load_file(model / "model.safetensors")
+    assert "lm_head.weight" not in held, "the head is the embedding"
+    assert held["transformer.wte.weight"].shape[0] == 1088
+    assert not (sharded / "out" / "base").exists()
+
+
+def assert_answers(model: Path, tmp_path: Path) -> None:
+    """Our engine says what `generate` of transformers says with the model's chat template."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(model)
+    theirs: Any = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    theirs.eval()
+    asked = [{"role": "user", "content": ASKED.turns[0].text}]
+    given = tokenizer.apply_chat_template(
+        asked, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    made = theirs.generate(**given, max_new_tokens=24, do_sample=False)
+    expected = made[0, given["input_ids"].shape[1] :].tolist()
+    ours = answer(Shelf(device="cpu", cache=tmp_path / "cache"), model)
+    ends = theirs.generation_config.eos_token_id
+    assert ours == [token for token in expected if token not in ends]
+    assert theirs.config.use_cache
+
+
+def answer(shelf: Shelf, model: Path) -> list[int]:
+    loaded = shelf.get(str(model), lambda stage, done, total: None)
+    template = ChatML(loaded.vocabulary)
+    said: list[Delta] = []
+
+    def emit(event: Delta | Progress) -> None:
+        if isinstance(event, Delta):
+            said.append(event)
+
+    stops = tuple(token for token in template.stops().ids)
+    request = Request(
+        str(model),
+        tuple(prompt_ids(ASKED, template)),
+        Sampling(max_tokens=24, temperature=0),
+        stop_ids=stops,
+    )
+    last = Answer(loaded, request, goes_on=lambda: True).run(emit)
+    return list(joined([*said, last]).ids)
+
+
+def test_a_plain_run_makes_a_complete_model(
+    base: Path, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = save_config(tmp_path, base, rows, sample="What follows 7?", eval_steps=2)
+    assert run(config, "--saved", "fp16") == 0
+    told = capsys.readouterr()
+    assert told.out.strip() == str(tmp_path / "out" / "model")
+    for said in ("as predicted", "% learned", "step 4 of 4", "perplexity", "tokens/s", "  | "):
+        assert said in told.err, said
+    model = tmp_path / "out" / "model"
+    assert {path.name for path in model.iterdir()} == {
+        *("config.json", "generation_config.json", "model.safetensors", "tokenizer.json"),
+        *("tokenizer_config.json", "chat_template.jinja", "dialogue_template.json"),
+        *("README.md", "history.json", "loss.svg"),
+    }
+    assert {tensor.dtype for tensor in load_file(model / "model.safetensors").values()} == {
+        torch.float16
+    }
+    assert json.loads((model / "config.json").read_text())["dtype"] == "float16"
+    assert_answers(model, tmp_path)
+    assert list((tmp_path / "out" / "runs").glob("events.*")), "TensorBoard has its curves"
+    assert len(evaluations(tmp_path / "out")) == 2
+    assert run(config) == 2, "the output holds a run"
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_how_rows_are_divided_changes_nothing(base: Path, rows: Path, tmp_path: Path) -> None:
+    found = []
+    for batch, accumulation in ((4, 1), (2, 2), (1, 4)):
+        folder = tmp_path / str(batch)
+        folder.mkdir()
+        flags = ("--batch-size", str(batch), "--accumulation", str(accumulation))
+        assert run(save_config(folder, base, rows, block=96), *flags) == 0
+        found.append(losses(folder / "out"))
+    assert found[1] == pytest.approx(found[0], abs=1e-5)
+    assert found[2] == pytest.approx(found[0], abs=1e-5)
+
+
+def test_recomputing_activations_changes_nothing(base: Path, rows: Path, tmp_path: Path) -> None:
+    found = []
+    for switch in ("on", "off"):
+        folder = tmp_path / switch
+        folder.mkdir()
+        assert run(save_config(folder, base, rows), "--checkpointing", switch) == 0
+        found.append(losses(folder / "out"))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("weights", ["leaves", "once"])
+def test_the_first_loss_is_what_each_dialogue_alone_has(
+    weights: str, base: Path, tmp_path: Path
+) -> None:
+    """Against a model that reads one dialogue at a time, without a mask, and scores every token."""
+    both = [dialogue(1), dialogue(1)]
+    both[1]["messages"][3]["content"] = "Any time, really."
+    both.append(dialogue(2))
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps(row) + "\n" for row in both))
+    path = save_config(
+        tmp_path, base, rows, weights=weights, max_steps=1, batch_size=1, eval_share=0
+    )
+    assert run(path) == 0
+    grown = vocabularies.read(base / "tokenizer.json", rows=1024)
+    setup = Setup(1, 1, 1, False, False, 1, 1, masked=True)
+    model = modelling.load(str(base), configs.load(path), setup, grown).eval()
+    total, count = alone(model, both, grown, weights)
+    assert losses(tmp_path / "out")[0] == pytest.approx(total / count, rel=1e-5)
+
+
+def alone(model: Any, both: list[dict[str, Any]], grown: Any, weights: str) -> tuple[float, float]:
+    from starchat_tui.template import training_ids
+
+    total = count = 0.0
+    known: set[tuple[int, ...]] = set()
+    for row in both:
+        said = Dialogue()
+        for one in row["messages"]:
+            said = said.plus(one["role"], one["content"])
+        ids, labels = training_ids(said, grown.vocabulary)
+        with torch.no_grad():
+            scores = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0].log_softmax(-1)
+        for at in range(1, len(ids)):
+            prefix = tuple(ids[: at + 1])
+            if labels[at] >= 0 and (weights == "leaves" or prefix not in known):
+                total -= float(scores[at - 1, labels[at]])
+                count += 1
+            known.add(prefix)
+    return total, count
+
+
+def test_the_model_is_called_with_a_whole_mask_and_no_cache(
+    base: Path, rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers import GPTBigCodeForCausalLM
+
+    forward = GPTBigCodeForCausalLM.forward
+    calls: list[dict[str, Any]] = []
+
+    def watched(self: Any, *args: Any, **given: Any) -> Any:
+        if self.training:
+            calls.append(given)
+        return forward(self, *args, **given)
+
+    monkeypatch.setattr(GPTBigCodeForCausalLM, "forward", watched)
+    assert run(save_config(tmp_path, base, rows, max_steps=1)) == 0
+    (call,) = calls
+    mask = call["attention_mask"]
+    assert call["use_cache"] is False
+    assert (mask.dtype, mask.ndim, mask.shape[1]) == (torch.bool, 4, 1)
+    assert mask.shape[2] == mask.shape[3] == call["input_ids"].shape[1]
+    positions = call["position_ids"]
+    assert int((positions == 0).sum()) > len(positions), "a row holds several dialogues"
+    for row, at in (positions[:, 1:] == 0).nonzero().tolist():
+        assert not mask[row, 0, at + 1 :, : at + 1].any(), "none of them sees one before it"
+
+
+def test_a_stopped_run_goes_on_where_it_was(base: Path, rows: Path, tmp_path: Path) -> None:
+    config = save_config(tmp_path, base, rows, max_steps=6)
+    program = [sys.executable, "-m", "train.finetune", str(config), "--eval-share", "0"]
+    with stopped(program) as (code, said):
+        assert code == 143, said
+        assert "Stopped after step" in said
+    assert run(config, "--eval-share", "0", "--resume") == 0
+    (tmp_path / "whole").mkdir()
+    whole = save_config(tmp_path / "whole", base, rows, max_steps=6)
+    assert run(whole, "--eval-share", "0") == 0
+    assert losses(tmp_path / "out") == losses(tmp_path / "whole" / "out")
+
+
+class stopped:  # noqa: N801  (it reads as what it is)
+    """A program that gets SIGTERM as soon as it has taken a step; its exit code and last words."""
+
+    def __init__(self, program: list[str]) -> None:
+        # The step after the first is held up until the signal is on its way.
+        self.program = program
+
+    def __enter__(self) -> tuple[int, str]:
+        with subprocess.Popen(
+            self.program, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr is not None
+            told = []
+            for line in process.stderr:
+                told.append(line)
+                if line.startswith("step 1 of"):
+                    process.send_signal(signal.SIGTERM)
+        return process.returncode, "".join(told)
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing is left to end."""
+
+
+FILLED = """
+"$@" 2> "$WORDS" &
+until grep -q "^saved .*checkpoint-1$" "$WORDS"; do kill -0 $! || exit 99; sleep 0.1; done
+dd if=/dev/zero of="$DISK/filler" bs=4096 2> /dev/null
+wait $!
+code=$?
+rm "$DISK/filler"
+echo $code; ls "$DISK/out"
+"""
+
+
+@pytest.mark.bwrap
+@pytest.mark.slow
+def test_a_disk_that_fills_up_ends_the_run_and_keeps_what_was_whole(
+    base: Path, rows: Path, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    config = save_config(tmp_path, base, rows, max_steps=100_000, save_steps=1, keep=1)
+    program = [sys.executable, "-m", "train.finetune", str(config), "--output", str(disk / "out")]
+    words = tmp_path / "words"
+    words.touch()
+    ran = subprocess.run(
+        on_a_small_disk(8, disk, "sh", "-c", FILLED, "sh", *program),
+        cwd=ROOT,
+        env={**environment(), "DISK": str(disk), "WORDS": str(words)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "No space is left" in words.read_text(), words.read_text()[-2000:]
+    assert ran.stdout.split()[0] == "73", ran.stdout
+    assert "checkpoint-" in ran.stdout
+    assert ".part" not in ran.stdout
+
+
+def test_a_torn_checkpoint_is_not_resumed_from(
+    base: Path, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = save_config(tmp_path, base, rows, max_steps=5, save_steps=2)
+    assert run(config) == 0
+    output = tmp_path / "out"
+    first = losses(output)
+    shutil.rmtree(output / "model")
+    os.truncate(output / "checkpoint-4" / "optimizer.pt", 5000)
+    assert run(config, "--resume") == 0
+    said = capsys.readouterr().err
+    assert "passed over" in said
+    assert "optimizer.pt` is torn: 5,000 of" in said
+    assert losses(output) == first
+    shutil.rmtree(output / "model")
+    for folder in output.glob("checkpoint-*"):
+        os.truncate(folder / "model.safetensors", 5000)
+    assert run(config, "--resume") == 65
+    assert "No checkpoint" in capsys.readouterr().err
+
+
+@pytest.fixture
+def adapter(base: Path, rows: Path, tmp_path: Path) -> Path:
+    config = save_config(tmp_path, base, rows, max_steps=10, lora_rank=4, learning_rate=1e-2)
+    assert run(config) == 0
+    return tmp_path / "out" / "model"
+
+
+def test_an_adapter_is_trained_and_saved_alone(adapter: Path, base: Path) -> None:
+    held = load_file(adapter / "adapter_model.safetensors")
+    assert not (adapter / "model.safetensors").exists()
+    assert not [name for name in held if "lora_" not in name and "trainable_tokens" not in name]
+    (rows,) = (tensor for name, tensor in held.items() if "trainable_tokens" in name)
+    assert rows.shape == (4, 32)
+    told = json.loads((adapter / "adapter_config.json").read_text())
+    assert told["base_model_name_or_path"] == str(base)
+    found = losses(adapter.parent)
+    assert found[-1] < found[0] - 0.5
+    assert (adapter / "README.md").read_text().count("PeftModel") == 2
+
+
+def test_the_engine_serves_it_beside_its_base(adapter: Path, base: Path, tmp_path: Path) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    shelf = Shelf(device="cpu", cache=tmp_path / "cache")
+    before = logits(shelf, base)
+    said = answer(shelf, adapter)
+    assert torch.equal(logits(shelf, base), before)
+    assert answer(shelf, adapter) == said
+    tokenizer: Any = AutoTokenizer.from_pretrained(adapter)
+    whole: Any = AutoModelForCausalLM.from_pretrained(base)
+    whole.resize_token_embeddings(len(tokenizer))
+    model: Any = PeftModel.from_pretrained(whole, str(adapter)).eval()
+    given = tokenizer.apply_chat_template(
+        [{"role": "user", "content": ASKED.turns[0].text}],
+        add_generation_prompt=True,
+        return_tensors="pt",
+        return_dict=True,
+    )
+    ends = json.loads((adapter / "generation_config.json").read_text())["eos_token_id"]
+    made = model.generate(**given, max_new_tokens=24, do_sample=False, eos_token_id=ends)
+    theirs = made[0, given["input_ids"].shape[1] :].tolist()
+    assert said == [token for token in theirs if token not in ends]
+
+
+def logits(shelf: Shelf, model: Path) -> torch.Tensor:
+    found = shelf.get(str(model), lambda stage, done, total: None).model
+    return found.extend([5, 6, 7], found.new_cache())
+
+
+def test_an_adapter_resumes_to_the_bit(base: Path, rows: Path, tmp_path: Path) -> None:
+    config = save_config(tmp_path, base, rows, max_steps=4, save_steps=2, lora_rank=4)
+    assert run(config) == 0
+    first = load_file(tmp_path / "out" / "model" / "adapter_model.safetensors")
+    shutil.rmtree(tmp_path / "out" / "model")
+    assert run(config, "--resume") == 0
+    again = load_file(tmp_path / "out" / "model" / "adapter_model.safetensors")
+    assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_muon_trains_and_resumes_to_the_bit(base: Path, rows: Path, tmp_path: Path) -> None:
+    flags = ("--optimizer", "muon", "--muon-rate", "0.01", "--floor", "0.02", "--paths")
+    config = save_config(tmp_path, base, rows, max_steps=8, save_steps=4)
+    assert run(config, *flags) == 0
+    first = losses(tmp_path / "out")
+    assert first[-1] < first[0] - 0.5
+    shutil.rmtree(tmp_path / "out" / "model")
+    assert run(config, *flags, "--resume") == 0
+    assert losses(tmp_path / "out") == first
+
+
+def bad_rows(folder: Path, *documents: Any) -> str:
+    path = folder / "bad.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in documents))
+    return str(path)
+
+
+def test_bad_input_is_a_clear_message_and_an_exit_code(
+    base: Path, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = save_config(tmp_path, base, rows)
+    user = {"messages": [{"role": "user", "content": "hello?"}]}
+    german = {"lang": "de", **dialogue(1)}
+    unlike = {"question": "a", "reply": "b"}
+    long = {"messages": [{"role": r, "content": "word " * 600} for r in ("user", "assistant")]}
+    cases: list[tuple[tuple[str, ...], int, str]] = [
+        (("--blok", "3"), 78, "did you mean `block`?"),
+        (("--dataset", str(tmp_path / "none.jsonl")), 65, "none.jsonl"),
+        (("--dataset", bad_rows(tmp_path, user)), 65, "no assistant turn"),
+        (("--model", str(tmp_path)), 69, "no model that can be trained"),
+        (("--resume",), 78, "no checkpoint to resume from"),
+        (("--deepspeed", str(tmp_path / "none.json")), 78, "none.json"),
+        (("--fsdp",), 78, "needs several GPUs"),
+        (("--attention", "flex"), 78, "without a GPU"),
+        (("--lora-rank", "4", "--lora-targets", "q_proj"), 78, "has no `q_proj`"),
+        (("--push-to-hub", "--hub-id", "me/mine"), 78, "needs a token"),
+        (("--output", str(rows / "x")), 73, "cannot be written to"),
+    ]
+    for flags, code, said in cases:
+        found = run(config, *flags)
+        told = capsys.readouterr().err
+        assert (found, said in told) == (code, True), f"{flags}: {found}\n{told}"
+    for rows_, code, said in (
+        (unlike, 65, "known schema"),
+        (german, 65, "left to learn"),
+        (long, 78, "`--block 512`"),
+    ):
+        found = run(config, "--dataset", bad_rows(tmp_path, rows_), "--block", "4096")
+        told = capsys.readouterr().err
+        assert (found, said in told) == (code, True), f"{rows_}: {found}\n{told}"
+
+
+def test_a_missing_file_of_the_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(Path("nowhere.yaml")) == 78
+    assert "nowhere.yaml" in capsys.readouterr().err
+    assert finetune.main(["--help"]) == 0
+    assert "--deepspeed" in capsys.readouterr().out
+    assert finetune.main([]) == 2
+
+
+def test_rows_are_filled_up_to_whole_steps(base: Path, rows: Path, tmp_path: Path) -> None:
+    config = configs.load(save_config(tmp_path, base, rows))
+    grown = vocabularies.read(base / "tokenizer.json", rows=1024)
+    found = lessons.read(config, grown, window=512, step=7)
+    assert len(found.rows) % 7 == 0
+    fillers = [row for row in found.rows if not row.learned]
+    assert len(fillers) < 7
+    assert all(len(row) == 1 for row in fillers)
+    assert found.tokens == sum(map(len, found.rows)) - len(fillers)
+    assert found.fingerprint == lessons.read(config, grown, window=512, step=3).fingerprint
