@@ -7,8 +7,8 @@ from random import Random
 
 from train.nano.dialogues.family import Check, Draw, Exchange, answer
 from train.nano.dialogues.phrasing import PEOPLE, ask
-from train.nano.dialogues.words import THINGS
 from train.nano.dialogues.tables import phrases
+from train.nano.dialogues.words import THINGS
 
 REDUCTIONS: dict[str, tuple[str, str, Callable[[list[int]], object]]] = {
     "sum_these": ("Use `sum`:", "sum(numbers)", sum),
