@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from starchat_tui.sandbox import become
 from starchat_tui.sandbox.limits import Limits
 from starchat_tui.sandbox.outputs import Level
 
@@ -38,12 +39,6 @@ _SYSTEM = (
     *("/nix/store", "/gnu/store"),
 )
 """What programs in /usr lean on, where it exists; it says nothing about the user."""
-_DROP = (
-    "import os, sys; "
-    f"os.setgroups([]); os.setresgid(*[{NOBODY}] * 3); os.setresuid(*[{NOBODY}] * 3); "
-    "os.execv(sys.argv[1], sys.argv[1:])"
-)
-"""Run by root's own interpreter: become nobody, then the program that the arguments name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +68,7 @@ class Jail:
         inner = [str(self.bwrap), "--args", str(fds.arguments), "--", *command]
         if not self.drop:
             return inner
-        outer = [str(self.bwrap), "--args", str(fds.readable), "--"]
-        return [*outer, str(self.python), "-I", "-S", "-c", _DROP, *inner]
+        return [str(self.python), "-I", "-S", become.__file__, str(fds.covers), *inner]
 
     def arguments(self, fds: Fds) -> list[str]:
         """The flags of bubblewrap, in their order: what is mounted later lies over the earlier."""
@@ -94,23 +88,15 @@ class Jail:
             *("--remount-ro", "/dev", "--remount-ro", "/"),
         ]
 
-    def readable(self) -> list[str]:
-        """The flags of the outer bubblewrap, in which nobody can read what root bound.
+    def covers(self) -> Mapping[str, Sequence[str]]:
+        """Folders that only root may enter, and what in them nobody has to read all the same.
 
-        Where root's interpreter lies below a folder that is root's alone (/root), that folder is
-        covered, in this mount namespace, by one in which there is the interpreter and no more.
+        Such as /root, where root's interpreter lies in it: see `become`.
         """
-        found = ["--die-with-parent", "--dev-bind", "/", "/"]
-        covers: dict[Path, list[Path]] = {}
+        found: dict[str, list[str]] = {}
         for source in self.sources():
             if closed := _closed(source):
-                covers.setdefault(closed, []).append(source)
-        for closed, within in covers.items():
-            found += ["--perms", "0755", "--tmpfs", str(closed)]
-            for folder in _folders_between(closed, within):
-                found += ["--perms", "0755", "--dir", str(folder)]
-            for source in within:
-                found += _seen(str(source))
+                found.setdefault(str(closed), []).append(str(source))
         return found
 
     def environment(self, root: str = "") -> Mapping[str, str]:
@@ -166,7 +152,7 @@ class Fds:
     arguments: int
     status: int
     filter: int
-    readable: int = -1
+    covers: int = -1
     attached: tuple[tuple[str, int], ...] = ()
 
 
@@ -241,9 +227,3 @@ def _closed(path: Path) -> Path | None:
         if not folder.stat().st_mode & 0o001:
             return folder
     return None
-
-
-def _folders_between(top: Path, below: Sequence[Path]) -> list[Path]:
-    """The folders between `top` and the parents of `below`, from above."""
-    found = {folder for path in below for folder in path.parents if top in folder.parents}
-    return sorted(found - set(below))

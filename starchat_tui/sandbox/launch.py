@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,15 +25,24 @@ _WRITABLE = (FOLDER, "/tmp", "/home", "/dev/shm")
 class Started:
     """A command behind a wall, with everything it starts; all of it ends with this process."""
 
-    def __init__(self, jail: Jail, process: subprocess.Popen[bytes], status: int) -> None:
+    def __init__(
+        self,
+        jail: Jail,
+        process: subprocess.Popen[bytes],
+        status: int,
+        *,
+        lifeline: int | None = None,
+        scratch: Path | None = None,
+        runner: int | None = None,
+    ) -> None:
         self.process = process
         """The wall: it ends when the command does. Its stderr is the command's, a pipe."""
         self._isolated = jail.level == "isolated"
         self._status = status
         self._told = b""
-        self._first: int | None = None
-        self._lifeline: int | None = None
-        self.scratch: Path | None = None
+        self._first = runner
+        self._lifeline = lifeline
+        self.scratch = scratch
         """The folder on the disk that the code can write to, where it is none in memory."""
 
     def runner(self) -> int | None:
@@ -86,6 +96,9 @@ class Started:
         if self._status >= 0:
             os.close(self._status)
             self._status = -1
+        if self.scratch:
+            # Where the wall did not remove it: it was killed itself, or is Apple's.
+            shutil.rmtree(self.scratch, ignore_errors=True)
 
     def _child_pid(self) -> int | None:
         """What the wall says is its child, as soon as it has said so."""
@@ -115,43 +128,39 @@ def start(jail: Jail, command: Sequence[str], *, pass_fds: Sequence[int] = ()) -
 
 
 def _isolated(jail: Jail, command: Sequence[str], pass_fds: Sequence[int]) -> Started:
-    with ExitStack() as stack:
-        status, told = _pipe(stack)
+    with ExitStack() as stack, ExitStack() as ours:
+        status, told = _pipe(stack, ours)
         files = tuple(stack.enter_context(_snapshots(jail)))
         fds = Fds(
             arguments=(arguments := _memory(stack, "arguments")),
             status=told,
             filter=_memory(stack, "filter", seccomp.build(machine())),
-            readable=_memory(stack, "readable", _joined(jail.readable())) if jail.drop else -1,
+            covers=_memory(stack, "covers", _drop(jail)) if jail.drop else -1,
             attached=files,
         )
         _fill(arguments, _joined(jail.arguments(fds)))
         handed = [fds.arguments, fds.status, fds.filter, *(fd for _, fd in files), *pass_fds]
         if jail.drop:
-            handed.append(fds.readable)
+            handed.append(fds.covers)
         process = _spawn(jail.argv(command, fds), handed)
+        ours.pop_all()
     return Started(jail, process, status)
 
 
 def _supervised(jail: Jail, command: Sequence[str], pass_fds: Sequence[int]) -> Started:
     """Behind Landlock; or, where the user said so, behind nothing but the same supervision."""
-    scratch = Path(tempfile.mkdtemp(prefix="starchat-run-"))
-    with ExitStack() as stack:
-        status, told = _pipe(stack)
+    with ExitStack() as stack, ExitStack() as ours:
+        scratch = Path(tempfile.mkdtemp(prefix="starchat-run-"))
+        ours.callback(shutil.rmtree, scratch, ignore_errors=True)
+        status, told = _pipe(stack, ours)
         end, lifeline = os.pipe()
         stack.callback(os.close, end)
-        try:
-            plan = _plan(jail, command, scratch, told, end, pass_fds)
-            plan_file = _memory(stack, "plan", plan.dump())
-            program = [str(jail.python), "-I", "-S", landlock.__file__, str(plan_file)]
-            process = _spawn(program, [plan_file, told, end, *pass_fds])
-        except BaseException:
-            os.close(lifeline)
-            raise
-    started = Started(jail, process, status)
-    started._lifeline = lifeline
-    started.scratch = scratch
-    return started
+        ours.callback(os.close, lifeline)
+        plan = _memory(stack, "plan", _plan(jail, command, scratch, told, end, pass_fds).dump())
+        program = [str(jail.python), "-I", "-S", landlock.__file__, str(plan)]
+        process = _spawn(program, [plan, told, end, *pass_fds])
+        ours.pop_all()
+    return Started(jail, process, status, lifeline=lifeline, scratch=scratch)
 
 
 def _plan(
@@ -202,10 +211,7 @@ def _seatbelt(jail: Jail, command: Sequence[str], pass_fds: Sequence[int]) -> St
         program = seatbelt.argv(program, seen=seen, changed=[str(scratch)])
     environment = jail.environment(str(scratch))
     process = _spawn(program, pass_fds, environment, cwd=str(scratch / "cell"))
-    started = Started(jail, process, -1)
-    started._first = process.pid
-    started.scratch = scratch
-    return started
+    return Started(jail, process, -1, scratch=scratch, runner=process.pid)
 
 
 def _spawn(
@@ -256,9 +262,10 @@ def _copy(path: Path, target: Path | int, most: int) -> int:
     return size
 
 
-def _pipe(stack: ExitStack) -> tuple[int, int]:
-    """A pipe whose reading end does not wait, and is the caller's to close."""
+def _pipe(stack: ExitStack, ours: ExitStack) -> tuple[int, int]:
+    """A pipe whose reading end does not wait, and outlives the start."""
     read, write = os.pipe()
+    ours.callback(os.close, read)
     stack.callback(os.close, write)
     os.set_blocking(read, False)
     return read, write
@@ -275,6 +282,11 @@ def _memory(stack: ExitStack, name: str, data: bytes = b"") -> int:
 def _fill(file: int, data: bytes) -> None:
     os.write(file, data)
     os.lseek(file, 0, os.SEEK_SET)
+
+
+def _drop(jail: Jail) -> bytes:
+    """What `become` is told."""
+    return json.dumps({"user": NOBODY, "covers": jail.covers()}).encode()
 
 
 def _joined(words: Sequence[str]) -> bytes:

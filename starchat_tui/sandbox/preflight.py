@@ -120,7 +120,7 @@ def _isolated(host: Host, bwraps: tuple[Path, ...]) -> Verdict:
     if bwrap is None:
         return _off(remedies.named("NO_BWRAP"), host)
     tried: list[_Tried] = []
-    for drop in (True, False) if host.root else (False,):
+    for drop in (True, False) if host.root and _can_drop() else (False,):
         tried.append(_try(Jail("isolated", bwrap=bwrap, drop=drop)))
         if tried[-1].holds:
             why = remedies.AS_ROOT if host.root and not drop else ""
@@ -128,17 +128,31 @@ def _isolated(host: Host, bwraps: tuple[Path, ...]) -> Verdict:
     return _off(remedies.of_message(tried[-1].said), host, tried[-1].said)
 
 
+def _can_drop() -> bool:
+    """Whether this root may become nobody, and afterwards still end what nobody runs.
+
+    CAP_KILL, CAP_SETGID and CAP_SETUID are bits 5 to 7 (linux/capability.h).
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return False
+    effective = int(status.partition("CapEff:")[2].split()[0], 16)
+    return effective >> 5 & 0b111 == 0b111
+
+
 def _restricted(better: Verdict, host: Host) -> Verdict:
     """The wall without namespaces; `better` says why it is not the one with them."""
     if landlock.version() == 0:
         said = f"{better.why} Landlock, the weaker wall, is not in this kernel either."
         return Verdict("off", said.strip(), better.fix, trouble=better.trouble or "NO_LANDLOCK")
-    tried = _try(Jail("restricted", drop=host.root))
+    drop = host.root and _can_drop()
+    tried = _try(Jail("restricted", drop=drop))
     if not tried.holds:
         said = f"{better.why} Landlock, the weaker wall, does not hold either: {tried.said}"
         return Verdict("off", said.strip(), better.fix, trouble=better.trouble or "LANDLOCK")
     why = f"{better.why} {remedies.restricted(landlock.version())}".strip()
-    return Verdict("restricted", why, better.fix, drop=host.root, trouble=better.trouble)
+    return Verdict("restricted", why, better.fix, drop=drop, trouble=better.trouble)
 
 
 def _elsewhere(host: Host, wanted: Wanted) -> Verdict:

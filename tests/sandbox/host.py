@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from starchat_tui.errors import StarChatError
+from starchat_tui.sandbox import landlock
 from starchat_tui.sandbox.jail import BWRAP, Jail, find_bwrap
 from starchat_tui.sandbox.launch import start
 from starchat_tui.sandbox.limits import MIB, Limits
@@ -231,6 +232,7 @@ def _naive(home: Home) -> list[str]:
 
 async def cells(home: Home, job: dict[str, Any]) -> dict[str, Any]:
     """Run the cells of a job in one kernel; for each, what came out as plain values."""
+    from starchat_tui.sandbox import life
     from starchat_tui.sandbox.kernel import Kernel
     from starchat_tui.sandbox.preflight import probe
 
@@ -238,6 +240,8 @@ async def cells(home: Home, job: dict[str, Any]) -> dict[str, Any]:
     limits = Limits(**job.get("limits", {}))
     attached = [Path(path) for path in job.get("attached", [])]
     kernel = Kernel(verdict, limits=limits, attached=attached)
+    # Nothing is imported ahead: most attacks need none of it, and it takes seconds.
+    life.Life.__init__.__kwdefaults__["warm"] = False
     found = []
     try:
         for code in job["cells"]:
@@ -253,9 +257,42 @@ async def cells(home: Home, job: dict[str, Any]) -> dict[str, Any]:
                 files[name] = len(await kernel.fetch(name))
             except StarChatError as error:
                 files[name] = f"{type(error).__name__}: {error}"
-        return {"level": verdict.level, "cells": found, "files": files, "alive": kernel.alive}
+        family = _family()
+        family.pop(home.sleeper.pid, None)
     finally:
         await kernel.aclose()
+    left = await _gone(family)
+    return {"level": verdict.level, "cells": found, "files": files, "left": left}
+
+
+def _family() -> dict[int, str]:
+    """Everything that descends from this process, with its beginning: a number may come again."""
+    found: dict[int, str] = {}
+    pending = [os.getpid()]
+    for pid in pending:
+        below = landlock.children(pid)
+        pending += below
+        found.update((one, began) for one in below if (began := _began(one)))
+    return found
+
+
+def _began(pid: int) -> str:
+    """When a process began, in ticks; nothing where it is gone, or only waits to be reaped."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
+
+
+async def _gone(family: dict[int, str]) -> list[int]:
+    """Which of a family's processes are still there after a while."""
+    for _ in range(100):
+        left = [pid for pid, began in family.items() if _began(pid) == began]
+        if not left:
+            break
+        await asyncio.sleep(0.05)
+    return left
 
 
 def _plain(output: Any) -> dict[str, Any]:

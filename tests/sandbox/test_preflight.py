@@ -1,4 +1,4 @@
-"""Which wall holds: each refusal of bubblewrap, said by a program in its place; the real one too."""
+"""Which wall holds: each refusal of bubblewrap, said by a program in its place; and the real."""
 
 from __future__ import annotations
 
@@ -159,6 +159,17 @@ def test_the_real_one_holds() -> None:
     assert verdict.level == "isolated", verdict
     assert verdict.fix == ()
     assert verdict.drop == (os.geteuid() == 0)
+
+
+@pytest.mark.bwrap
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
+def test_a_root_that_may_not_end_what_nobody_runs_stays_root(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(preflight, "_can_drop", lambda: False)
+    verdict = probe("isolated")
+    assert (verdict.level, verdict.drop) == ("isolated", False)
+    assert "counted" in verdict.why
 
 
 @LINUX

@@ -1,0 +1,548 @@
+"""Attacks on the kernel: too much of everything, lies in frames, what outlives its run.
+
+As in `attacks.py`, each is first shown to work on a program that has no kernel around it.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sandbox.attacks import TOOLS
+from tests.sandbox.conftest import Host
+
+pytestmark = [pytest.mark.bwrap, pytest.mark.slow]
+
+MIB = 2**20
+Outputs = Sequence[Mapping[str, Any]]
+
+
+def status(outputs: Outputs) -> str:
+    """How the run of a cell ended: once, and last."""
+    assert [output["kind"] for output in outputs].count("Ended") == 1
+    assert outputs[-1]["kind"] == "Ended"
+    return str(outputs[-1]["status"])
+
+
+def text(outputs: Outputs) -> str:
+    """Everything a cell said, of whatever kind."""
+    return repr(outputs)
+
+
+def ended(*wanted: str) -> Callable[[Sequence[Outputs]], None]:
+    """The first cell ended in one of these ways, and the last one works as ever."""
+
+    def held(cells: Sequence[Outputs]) -> None:
+        assert status(cells[0]) in wanted, cells[0][-2:]
+        assert "WON" not in text(cells[0])
+        assert status(cells[-1]) == "ok", cells[-1]
+        assert "'2'" in text(cells[-1])
+
+    return held
+
+
+def quiet(cells: Sequence[Outputs]) -> None:
+    """No cell shows what it should not, and the last one works as ever."""
+    for outputs in cells:
+        status(outputs)
+        assert "WON" not in text(outputs), outputs
+    assert status(cells[-1]) == "ok", cells[-1]
+
+
+def few_figures(cells: Sequence[Outputs]) -> None:
+    """No more pictures than were allowed, and somebody said so."""
+    quiet(cells)
+    assert sum(output["kind"] == "Figure" for output in cells[0]) <= 3
+
+
+def no_pictures(cells: Sequence[Outputs]) -> None:
+    quiet(cells)
+    assert not any(output["kind"] == "Figure" for cell in cells for output in cell)
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """Cells that are run one after another in a kernel."""
+
+    row: int
+    name: str
+    cells: tuple[str, ...]
+    control: str
+    """The same without a kernel, in a process of its own: it must call `won`."""
+    held: Callable[[Sequence[Outputs]], None] = quiet
+    limits: Mapping[str, float] = field(default_factory=dict)
+    walls: tuple[str, ...] = ("isolated",)
+    fetch: tuple[str, ...] = ()
+
+
+def png(width: int, height: int) -> bytes:
+    """A picture of one colour, a few kB however large it is."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + checksum
+
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    rows = zlib.compress(bytes((width + 7) // 8 + 1) * height, 9)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
+
+
+BOMB = base64.b64encode(png(13_000, 13_000)).decode()
+PIPES = """
+import os, stat
+pipes = []
+for fd in range(3, 64):
+    try:
+        if stat.S_ISFIFO(os.fstat(fd).st_mode): pipes.append(fd)
+    except OSError: pass
+def forge(data):
+    for fd in pipes:
+        try: os.write(fd, data)
+        except OSError: pass
+def frame(kind, *fields):
+    body = b"".join(len(one).to_bytes(4, "big") + one for one in fields)
+    return kind + len(body).to_bytes(4, "big") + body
+"""
+"""Inside: writes to whatever pipe the kernel may read."""
+HOARD = """
+for _ in range(4):
+    if not os.fork():
+        data = bytearray(os.urandom(2**20)) * 150
+        time.sleep(15); os._exit(0)
+"""
+GONE = "import glob, os, time\n"
+
+TOO_MUCH = (
+    Attack(
+        11,
+        "ask for ten gigabytes at once",
+        ("bytearray(10**10)", "1+1"),
+        "won(len(bytearray(2**30)))",
+        ended("memory", "error"),
+        {"memory": 400 * MIB},
+    ),
+    Attack(
+        11,
+        "ask numpy for ten gigabytes",
+        ("import numpy; numpy.ones(10**9).sum()", "1+1"),
+        "won(len(bytearray(2**30)))",
+        ended("memory", "error"),
+        {"memory": 500 * MIB},
+    ),
+    Attack(
+        12,
+        "grow a list without end",
+        ("x = []\nwhile True: x.append(bytes(2**20))", "del x\n1+1"),
+        "won(len([bytes(2**20) for _ in range(450)]))",
+        ended("memory"),
+        {"memory": 400 * MIB},
+    ),
+    Attack(
+        13,
+        "let four children hold what one may not",
+        (f"import os, time\n{HOARD}\ntime.sleep(15)", "1+1"),
+        f"import glob\n{HOARD}\nwon()",
+        ended("memory"),
+        {"memory": 300 * MIB},
+        ("isolated", "restricted"),
+    ),
+    Attack(
+        16,
+        "hold memory in variables and in files together",
+        (
+            "import time\nx = bytearray(200 * 2**20)\n"
+            "for i in range(0, len(x), 4096): x[i] = 1\n"
+            "for at in range(10):\n    open(f'/tmp/{at}', 'wb').write(bytes(20 * 2**20))\n"
+            "time.sleep(15)",
+            "1+1",
+        ),
+        "won(len(bytearray(400 * 2**20)))",
+        ended("memory"),
+        {"memory": 300 * MIB},
+    ),
+    Attack(
+        10,
+        "make more empty files than memory can list",
+        ("import time\nfor at in range(5000): open(f'e{at}', 'w').close()\ntime.sleep(15)", "1+1"),
+        "for at in range(5000): open(f'e{at}', 'w').close()\n"
+        "for at in range(5000): os.unlink(f'e{at}')\nwon()",
+        ended("memory"),
+        {"entries": 2000},
+    ),
+    Attack(
+        14,
+        "fork until nothing more can be",
+        (
+            "import os, time\n"
+            "try:\n    for at in range(200):\n"
+            "        if not os.fork(): time.sleep(15); os._exit(0)\n"
+            "    print('WON', at)\n"
+            "except OSError: print('held', at)",
+            "1+1",
+        ),
+        "made = 0\nfor _ in range(100):\n"
+        "    if not os.fork(): time.sleep(5); os._exit(0)\n"
+        "    made += 1\nwon(made)",
+        quiet,
+        {"processes": 40},
+    ),
+    Attack(
+        0,
+        "print without end",
+        ("while True: print('x' * 1000)", "1+1"),
+        "won(sum(os.write(os.open('/dev/null', 1), b'x' * 10**6) for _ in range(5)))",
+        ended("output"),
+        {"output": 2 * MIB},
+        ("isolated", "restricted"),
+    ),
+    Attack(
+        0,
+        "print from many threads, and past Python",
+        (
+            "import os, threading\n"
+            "def pour():\n    while True: os.write(1, b'y' * 10**5); os.write(2, b'z' * 10**5)\n"
+            "for _ in range(8): threading.Thread(target=pour, daemon=True).start()\n"
+            "threading.Event().wait()",
+            "1+1",
+        ),
+        "won(sum(os.write(os.open('/dev/null', 1), b'x' * 10**6) for _ in range(5)))",
+        ended("output"),
+        {"output": 2 * MIB},
+    ),
+    Attack(
+        0,
+        "let another program print without end",
+        ("!yes", "1+1"),
+        "ran = subprocess.Popen(['yes'], stdout=subprocess.PIPE)\n"
+        "won(len(ran.stdout.read(5 * 10**6))); ran.kill()",
+        ended("output"),
+        {"output": 2 * MIB},
+    ),
+    Attack(
+        0,
+        "draw a hundred pictures",
+        (
+            "import matplotlib.pyplot as plt\nfor _ in range(100):\n"
+            "    plt.figure(figsize=(1, 1)); plt.plot([1, 2]); plt.show()",
+            "1+1",
+        ),
+        "won(100)",
+        few_figures,
+        {"figures": 3},
+    ),
+    Attack(
+        0,
+        "leave thousands of files and folders",
+        (
+            "import os\nfor at in range(3000): open(f'file-{at}', 'w').close()\n"
+            "os.makedirs('/'.join(['deep'] * 400)); open('x' * 255, 'w').close()\n"
+            "open('line\\nbreak\\x1b]0;WON\\x07', 'w').close()",
+            "1+1",
+        ),
+        "for at in range(3000): open(f'f{at}', 'w').close()\n"
+        "for at in range(3000): os.unlink(f'f{at}')\nwon()",
+        lambda cells: (
+            ended("ok", "error")([[*cells[0][-1:]], cells[-1]]),
+            len(cells[0]) < 400 or pytest.fail(str(len(cells[0]))),
+        )[0],
+    ),
+)
+STUBBORN = (
+    Attack(
+        17,
+        "loop for ever",
+        ("while True: pass", "1+1"),
+        "signal.alarm(0)\nend = time.monotonic() + 1\nwhile time.monotonic() < end: pass\nwon()",
+        ended("timeout"),
+        {"timeout": 1.0},
+        ("isolated", "restricted"),
+    ),
+    Attack(
+        17,
+        "loop in C, where Python cannot look",
+        ("import re; re.match('(a+)+$', 'a' * 60 + 'b')", "1+1"),
+        "signal.alarm(0)\nend = time.monotonic() + 1\nwhile time.monotonic() < end: pass\nwon()",
+        ended("timeout"),
+        {"timeout": 1.0},
+    ),
+    Attack(
+        17,
+        "swallow every interrupt",
+        (
+            "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
+            "1+1",
+        ),
+        "pid = os.fork()\n"
+        "if not pid:\n    signal.signal(2, signal.SIG_IGN)\n    time.sleep(5); os._exit(0)\n"
+        "time.sleep(0.5); os.kill(pid, 2); time.sleep(0.2)\n"
+        "if os.waitpid(pid, os.WNOHANG)[0] == 0: won()",
+        ended("timeout"),
+        {"timeout": 1.0, "grace": 0.5},
+    ),
+    Attack(
+        0,
+        "ignore SIGINT in the kernel's name",
+        (
+            "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+            "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})\n"
+            "time.sleep(60)",
+            "1+1",
+        ),
+        "signal.signal(signal.SIGINT, signal.SIG_IGN); os.kill(os.getpid(), 2); won()",
+        ended("timeout"),
+        {"timeout": 1.0, "grace": 0.5},
+    ),
+    Attack(
+        0,
+        "stop itself, so that it answers nothing",
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", "1+1"),
+        "pid = os.fork()\n"
+        "if not pid: os.kill(os.getpid(), signal.SIGSTOP)\n"
+        "won(os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])); os.kill(pid, 9)",
+        ended("timeout"),
+        {"timeout": 1.0, "grace": 0.5},
+        ("isolated", "restricted"),
+    ),
+    Attack(
+        18,
+        "end the process without a word",
+        ("import os; os._exit(3)", "1+1"),
+        "pid = os.fork()\nif not pid: os._exit(3)\nwon(os.waitpid(pid, 0)[1])",
+        ended("died"),
+        {},
+        ("isolated", "restricted"),
+    ),
+    Attack(
+        18,
+        "crash in C",
+        ("import ctypes; ctypes.string_at(0)", "1+1"),
+        "pid = os.fork()\nif not pid: ctypes.string_at(0)\nwon(os.waitpid(pid, 0)[1])",
+        ended("died"),
+    ),
+    Attack(
+        18,
+        "leave by exit() and SystemExit",
+        ("exit()", "raise SystemExit(4)", "1+1"),
+        "pid = os.fork()\nif not pid:\n    try: sys.exit(4)\n    except SystemExit: os._exit(4)\n"
+        "won(os.waitpid(pid, 0)[1])",
+        ended("ok", "error", "died"),
+    ),
+    Attack(
+        0,
+        "kill everything it can see, the first process too",
+        (
+            "import os, signal\nfor pid in (1, -1):\n    try: os.kill(pid, 9)\n"
+            "    except OSError: pass\n"
+            "import subprocess; subprocess.Popen(['sleep', '60']); os.kill(0, 9)",
+            "1+1",
+        ),
+        "pid = os.fork()\nif not pid: os.kill(os.getpid(), 9)\nwon(os.waitpid(pid, 0)[1])",
+        ended("died"),
+    ),
+    Attack(
+        0,
+        "crash, and leave the picture of its memory",
+        (
+            "import os, resource\n"
+            "try: resource.setrlimit(resource.RLIMIT_CORE, (2**30, 2**30)); print('WON')\n"
+            "except (OSError, ValueError): print('held')",
+            "1+1",
+        ),
+        "import resource\nhard = resource.getrlimit(resource.RLIMIT_CORE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))\n"
+        "won(hard) if hard else absent('no cores here')",
+        ended("ok"),
+    ),
+)
+LIES = tuple(
+    Attack(
+        row,
+        name,
+        (f"{PIPES}\nforge({data})\nimport time; time.sleep(0.2)\nprint('after')", "1", "1+1"),
+        control,
+        # What is told of the run itself may be a lie; the next ones are not touched by it.
+        lambda cells: ended("ok")([cells[-1], cells[-1]]),
+    )
+    for row, name, data, control in (
+        (
+            0,
+            "send a pickle that runs a program",
+            "b'cos\\nsystem\\n(S\"touch /tmp/starchat-pickled\"\\ntR.'",
+            "import pickle\n"
+            "pickle.loads(b'cos\\nsystem\\n(S\"touch starchat-pickled\"\\ntR.')\n"
+            "won(os.unlink('starchat-pickled'))",
+        ),
+        (
+            0,
+            "send brackets that nest without end",
+            "b'[' * 200_000",
+            "import json\ntry: json.loads('[' * 200_000)\nexcept RecursionError: won()",
+        ),
+        (
+            0,
+            "send an integer of a hundred thousand digits",
+            "frame(b'B', b'9' * 100_000)",
+            "won(len(str(10 ** 4000)))\nint('9' * 4000)",
+        ),
+        (0, "announce a frame of four gigabytes", "b'T' + b'\\xff' * 4", "won(0xFFFFFFFF)"),
+        (
+            0,
+            "send bytes that are no text",
+            "frame(b'T', b'stdout', b'\\xff\\xfe\\xed')",
+            "try: b'\\xff\\xfe'.decode()\nexcept UnicodeDecodeError: won()",
+        ),
+        (0, "send a kind that nobody knows", "frame(b'Z', b'x')", "won()"),
+        (0, "send fields of the wrong number", "frame(b'D')", "won()"),
+        (0, "send a picture that is none", "frame(b'F', b'GIF89a', b'1', b'1', b'')", "won()"),
+        (
+            28,
+            "send a picture that lies about its size",
+            f"frame(b'F', __import__('base64').b64decode('{BOMB}'), b'10', b'10', b'small')",
+            f"import base64; data = base64.b64decode('{BOMB}')\n"
+            "size = struct.unpack('>II', data[16:24])\n"
+            "if size == (13000, 13000) and len(data) < 50_000: won(len(data))",
+        ),
+        (0, "say that it is done while it is not", "frame(b'D', b'ok') * 3", "won()"),
+        (0, "say an end that only the host may say", "frame(b'D', b'timeout')", "won()"),
+        (0, "say that an old run begins again", "frame(b'B', b'1') + frame(b'B', b'99')", "won()"),
+    )
+)
+SHOWN = (
+    Attack(
+        28,
+        "display a picture that fills the memory of who opens it",
+        (
+            "import base64\nfrom IPython.display import Image, display\n"
+            f"display(Image(data=base64.b64decode('{BOMB}'), format='png'))",
+            "1+1",
+        ),
+        f"import base64; data = base64.b64decode('{BOMB}')\n"
+        "if struct.unpack('>II', data[16:24]) == (13000, 13000): won(len(data))",
+        no_pictures,
+    ),
+    Attack(
+        0,
+        "display HTML, JavaScript and SVG",
+        (
+            "from IPython.display import HTML, SVG, Javascript, display\n"
+            "display(HTML('<img src=x onerror=WON>'), Javascript('WON'), "
+            "SVG(data='<svg xmlns=\"http://www.w3.org/2000/svg\"><script>WON</script></svg>'))",
+            "1+1",
+        ),
+        "won('a browser would run it')",
+        no_pictures,
+    ),
+    Attack(
+        29,
+        "print from a thread after the end",
+        (
+            "import threading, time\n"
+            "def late():\n    time.sleep(0.4)\n    print('late', 'WORD')\n"
+            "threading.Thread(target=late).start()",
+            "import time; time.sleep(1.0)\nprint('own')",
+            "1+1",
+        ),
+        "import threading\nthreading.Timer(0.1, lambda: won('after')).start(); time.sleep(0.5)",
+    ),
+    Attack(
+        0,
+        "draw from a timer after the end",
+        (
+            "import threading\nfrom IPython.display import Image, display\n"
+            f"data = __import__('base64').b64decode('{base64.b64encode(png(9, 9)).decode()}')\n"
+            "threading.Timer(0.3, lambda: display(Image(data=data, format='png'))).start()",
+            "1",
+            "1+1",
+        ),
+        "import threading\nthreading.Timer(0.1, lambda: won('after')).start(); time.sleep(0.5)",
+        lambda cells: (quiet(cells), status(cells[0]))[0],
+    ),
+    Attack(
+        0,
+        "ask the reader for a password",
+        ("print('W' + 'ON' if input('password: ') else 'nothing')", "1+1"),
+        "data = os.read(0, 10)\nif data: won(data)",
+        ended("error", "ok"),
+    ),
+    Attack(
+        27,
+        "leave traps among its files",
+        (
+            "import os\n"
+            "for make in (lambda: os.symlink(@FACTS@['secret'], 'link'),\n"
+            "             lambda: os.mkfifo('fifo'),\n"
+            "             lambda: os.symlink('/dev/zero', 'zero'), lambda: os.mkdir('folder'),\n"
+            "             lambda: open('\\x1b]0;name\\x07', 'w').close()):\n"
+            "    try: make()\n    except OSError: pass\n"
+            "file = open('sparse', 'wb')\n"
+            "try: file.truncate(200 * 2**30)\nexcept OSError: print('held')\n",
+            "1+1",
+        ),
+        "os.symlink(H['secret'], 'trap'); won(open('trap').read()); os.unlink('trap')",
+        fetch=("link", "fifo", "zero", "folder", "../../etc/passwd", "/etc/passwd", ""),
+    ),
+    Attack(
+        0,
+        "run code when the kernel ends",
+        (
+            "import atexit, os, time\natexit.register(lambda: (print('WON'), time.sleep(60)))",
+            "1+1",
+        ),
+        "pid = os.fork()\nif not pid:\n    import atexit\n    atexit.register(won, 'at exit')\n"
+        "    atexit._run_exitfuncs(); os._exit(0)\nos.waitpid(pid, 0)",
+    ),
+    Attack(
+        0,
+        "leave processes behind that heed no signal",
+        (
+            "import os, signal, time\nfor _ in range(10):\n    if not os.fork():\n"
+            "        os.setsid()\n"
+            "        for one in (1, 2, 15): signal.signal(one, signal.SIG_IGN)\n"
+            "        os.fork(); time.sleep(60); os._exit(0)",
+            "1+1",
+        ),
+        "pid = os.fork()\nif not pid:\n    os.setsid(); signal.signal(15, signal.SIG_IGN)\n"
+        "    time.sleep(5); os._exit(0)\n"
+        "time.sleep(0.5); os.kill(pid, 15); time.sleep(0.2)\n"
+        "if os.waitpid(pid, os.WNOHANG)[0] == 0: won()\nos.kill(pid, 9)",
+        walls=("isolated", "restricted"),
+    ),
+    Attack(
+        0,
+        "take the wall's own environment for the next program",
+        (
+            "import os\nprint([k for k in os.environ if k.startswith(('LD_', 'PYTHONPATH', 'SSH'))]"
+            " or 'none', 'WON' if 'ENVSECRET' in str(os.environ) else '')",
+            "1+1",
+        ),
+        "if 'ENVSECRET' in str(os.environ): won()",
+    ),
+)
+ATTACKS = (*TOO_MUCH, *STUBBORN, *LIES, *SHOWN)
+CONTROLS = {attack.name: TOOLS + attack.control for attack in ATTACKS}
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+def test_it_works_without_a_kernel_and_not_in_ours(host: Host, attack: Attack) -> None:
+    found: Any = host.tried("none", CONTROLS)
+    shown = found["found"][attack.name][0]
+    assert "WON" in shown or "ABSENT" in shown, shown
+    for wall in attack.walls:
+        limits = {"timeout": 30.0, **attack.limits}
+        job = {"wall": wall, "cells": attack.cells, "limits": limits, "fetch": attack.fetch}
+        told = host.ask(job)
+        assert told["level"] == wall
+        attack.held(told["cells"])
+        # What the kernel started is gone with it, whatever it did to stay.
+        assert told["left"] == []
+        assert not Path("/tmp/starchat-pickled").exists()
+        assert not any(isinstance(size, int) for size in told["files"].values()), told["files"]
