@@ -34,11 +34,21 @@ class Lines(ScrollView, can_focus=True):
         """Rows as they were drawn in `_view`."""
         self._view = (0, 0)
         """The columns that are scrolled away, and the width of the rest."""
+        self._plain: Style | None = None
+        """The style of a token without one: asking for it costs more than drawing a row."""
 
     def notify_style_update(self) -> None:
         """Draw with the new theme's colours."""
         self._strips.clear()
+        self._plain = None
         super().notify_style_update()
+
+    @property
+    def plain(self) -> Style:
+        """The style of a token that has none of its own."""
+        if self._plain is None:
+            self._plain = self.rich_style
+        return self._plain
 
     def render_line(self, y: int) -> Strip:
         """One row, as far as it is scrolled into view."""
@@ -48,7 +58,7 @@ class Lines(ScrollView, can_focus=True):
             self._strips.clear()
         row = y + round(self.scroll_y)
         if row >= len(self._lines):
-            return Strip.blank(view[1], self.rich_style)
+            return Strip.blank(view[1], self.plain)
         if (selected := self._selected(row)) is not None:
             return selected
         if row not in self._strips:
@@ -57,12 +67,12 @@ class Lines(ScrollView, can_focus=True):
 
     def _in_view(self, strip: Strip, row: int) -> Strip:
         scroll, width = self._view
-        return strip.crop_extend(scroll, scroll + width, self.rich_style).apply_offsets(scroll, row)
+        return strip.crop_extend(scroll, scroll + width, self.plain).apply_offsets(scroll, row)
 
     def _segments(self, line: Line) -> Iterator[Segment]:
         for style, text in line:
             name = f"code--{style}"
-            yield Segment(text, self.get_component_rich_style(name) if style else self.rich_style)
+            yield Segment(text, self.get_component_rich_style(name) if style else self.plain)
 
     def _selected(self, row: int) -> Strip | None:
         """The row with the selected part marked; None where nothing of it is selected."""

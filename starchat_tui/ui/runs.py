@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -25,6 +27,11 @@ from starchat_tui.ui.shell import Shell
 
 if TYPE_CHECKING:
     from starchat_tui.sandbox.download import Download
+
+SHARE = 0.004
+"""Seconds that a flood of output may have at a time: what is ready is taken without a pause."""
+REST = 0.008
+"""Seconds that the keys and the screen have in between."""
 
 
 class Runner(Protocol):
@@ -159,10 +166,14 @@ class Runs(Shell):
         self.stage.transcript.reveal(output)
         self.stage.status(activity=f"running block {cell.number} · Esc interrupts")
         happening = self._runner.run(answer.turn, place, code, downloads)
+        rested = time.monotonic()
         try:
             async with aclosing(happening) as outputs:
                 async for one in outputs:
                     output.take(one)
+                    if time.monotonic() - rested > SHARE:
+                        await asyncio.sleep(REST)
+                        rested = time.monotonic()
         finally:
             self.stage.status(activity="")
         await output.draw()

@@ -6,6 +6,7 @@ The README shows `test_demo.svg`.
 from __future__ import annotations
 
 import asyncio
+import io
 import time
 from collections.abc import Awaitable, Callable
 
@@ -14,13 +15,17 @@ from textual.pilot import Pilot
 
 from starchat_tui.errors import EngineGone
 from starchat_tui.history import History
+from starchat_tui.sandbox.outputs import Failure, Figure, Note, Written
+from starchat_tui.sandbox.preflight import Verdict
 from starchat_tui.session import Session
 from starchat_tui.settings import Settings
 from starchat_tui.ui.app import StarChatApp
+from starchat_tui.ui.consent import RunDialog
+from starchat_tui.ui.figure import HalfBlocks
 from starchat_tui.voice import Voices
 from starchat_tui.wire import Sampling
 from tests.demo import CONVERSATION
-from tests.scripted import ScriptedEngine, cut
+from tests.scripted import ScriptedEngine, ScriptedWorkshop, cut
 from tests.ui.conftest import Make
 from tests.ui.looking import send, settled, shown
 from tests.waiting import wait_until
@@ -170,6 +175,89 @@ def test_stopped_and_unseen(
 
     app = make(session=make_session(window=600, max_tokens=100))
     assert snap_compare(app, terminal_size=SIZE, run_before=having(stopped))
+
+
+def plotted() -> Figure:
+    """A picture like a bar chart."""
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGB", (600, 300), "white")
+    draw = ImageDraw.Draw(image)
+    for at, (height, colour) in enumerate(((220, "#4c72b0"), (160, "#dd8452"), (90, "#55a868"))):
+        draw.rectangle((60 + 180 * at, 270 - height, 180 + 180 * at, 270), fill=colour)
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    card = 'axes 1: "Scores"; x "language"\n  bars: python 67.3, java 61.2, c++ 58.8'
+    return Figure(file.getvalue(), 600, 300, card)
+
+
+PLOT = """Here are the scores as bars:
+
+```python
+plt.bar(["python", "java", "c++"], [67.3, 61.2, 58.8])
+```
+"""
+
+
+async def run_last(pilot: Pilot[None]) -> None:
+    await pilot.press("alt+r")
+    await wait_until(lambda: isinstance(pilot.app.screen, RunDialog) and pilot.app.screen._ready)
+
+
+def test_run_dialog(
+    snap_compare: Compare, make: Make, engine: ScriptedEngine, workshop: ScriptedWorkshop
+) -> None:
+    url = "https://data.example/scores.csv"
+    workshop.urls = (url,)
+    engine.enqueue(f"```python\nscores = pd.read_csv('{url}')  # safe\u202e\nscores.plot()\n```")
+
+    async def opened(pilot: Pilot[None]) -> None:
+        await asked(pilot)
+        await run_last(pilot)
+        await pilot.press("d")
+
+    assert snap_compare(make(), terminal_size=SIZE, run_before=having(opened))
+
+
+def test_run_plot(
+    snap_compare: Compare, make: Make, engine: ScriptedEngine, workshop: ScriptedWorkshop
+) -> None:
+    engine.enqueue(PLOT)
+    note = Note("compat: `plt` was imported")
+    workshop.enqueue("read 3 rows\n", plotted(), Written("scores.csv", 2300), note)
+
+    async def drawn(pilot: Pilot[None]) -> None:
+        await asked(pilot)
+        await run_last(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
+        await wait_until(lambda: pilot.app.query(HalfBlocks))
+
+    assert snap_compare(make(), terminal_size=(96, 40), run_before=having(drawn))
+
+
+def test_run_failed(
+    snap_compare: Compare,
+    make: Make,
+    make_session: Callable[..., Session],
+    engine: ScriptedEngine,
+    workshop: ScriptedWorkshop,
+) -> None:
+    engine.enqueue(PLOT)
+    trace = (
+        "Cell 1, line 1:\n----> 1 plt.bar(names, scores)\nNameError: name 'names' is not defined"
+    )
+    workshop.enqueue(Failure("NameError", "name 'names' is not defined", trace))
+    workshop.unsafe, workshop.verdict = True, Verdict("unsafe")
+
+    async def failed(pilot: Pilot[None]) -> None:
+        await asked(pilot)
+        await run_last(pilot)
+        await pilot.press("enter")
+        await settled(pilot)
+
+    app = make(session=make_session())
+    assert snap_compare(app, terminal_size=SIZE, run_before=having(failed))
 
 
 def test_narrow(snap_compare: Compare, make: Make, engine: ScriptedEngine) -> None:
