@@ -4,11 +4,11 @@ Answers copy names and numbers from the question. A head that does so rests on o
 find the tokens just before, and from random weights none had come about after 2.7M tokens on a CPU.
 So they are written down at the start and training goes on from there:
 
-    layer 0, heads 0 to 2   attend one, two and three tokens back, and note what stood there
-    layer 1, head 0         looks for the place whose notes are the current token and the two
+    layer 0, heads 0 to 3   attend one to four tokens back, and note what stood there
+    layer 1, head 0         looks for the place whose notes are the current token and the three
                             before it, and repeats what stood there
 
-One token that agrees is enough where nothing better is found; three win over one, so that the same
+One token that agrees is enough where nothing better is found; four win over one, so that the same
 digit in two numbers, or the same comma in a list, does not lead astray. Everything else starts at
 random, as usual; nothing is fixed. Source of the circuit: Olsson et al., In-context Learning and
 Induction Heads (2022).
@@ -27,7 +27,7 @@ FASTEST, SPAN = 1.5, 500.0
 """The fastest wave, in radians a token, and how many times slower the slowest is."""
 SHARPNESS = 12.0
 """By how much the score of the token looked for exceeds that of its neighbours."""
-MATCH, EARLIER = 12.0, 0.85
+MATCH, EARLIER = 20.0, 0.95
 """The score of one token that agrees, and the share of it that the earlier of two tokens has."""
 GAIN = 16.0
 """How loudly a copied token is repeated."""
@@ -76,15 +76,15 @@ def install(model: GPTBigCodeForCausalLM, *, seed: int) -> None:
     sharp = (SHARPNESS * head**0.5 / slow) ** 0.5
     turn = torch.linalg.qr(torch.randn(head, head, generator=dice)).Q
     near, far = notes
-    kept = [near, far, far @ turn.T]
+    kept = [near, far, far @ turn.T, far @ turn.T @ turn.T]
     _write(
         body.get_submodule("h.0.attn"),
-        [place @ back(head, tokens) * sharp for tokens in (1, 2, 3)],
+        [place @ back(head, tokens) * sharp for tokens in (1, 2, 3, 4)],
         place * sharp,
         token,
         [note * norm for note in kept],
     )
-    # The third note lies turned over the second, so that one turn tells all three apart.
+    # The later notes lie turned over the second, so that one turn tells all of them apart.
     match = (MATCH / head**0.5) ** 0.5 * after(norm) / STRONG
     asked = token + EARLIER * near @ turn + EARLIER**2 * far @ turn @ turn
     offered = near + far @ turn

@@ -99,7 +99,7 @@ class Stages:
 
     def chat(self) -> Path:
         """The exported chat model, with its progress."""
-        parts = [self.annealed().name, self._sizes("finetune"), _code("rows.py")]
+        parts = [self.base().name, self._sizes("finetune"), _code("rows.py")]
         return self._cached("chat", parts, self._chat)
 
     def scores(self) -> Path:
@@ -218,7 +218,7 @@ class Stages:
 
     def _chat(self, folder: Path) -> None:
         vocabulary = self.vocabulary()
-        made = model.read(self.annealed())
+        made = model.read(self.base())
         progress = loop.train(
             made,
             self.read_chat_rows(),

@@ -33,13 +33,14 @@ COMMON = (
 """Words that nobody asks to have copied; only they have their space with them."""
 
 WORDS = Regex(
-    rf" (?:{'|'.join(COMMON)})(?![\p{{L}}_])|\p{{L}}+|\p{{N}}| (?=[\p{{L}}\p{{N}}])"
+    rf" (?:{'|'.join(COMMON)})(?![\p{{L}}_])|\p{{L}}+|\p{{N}}+(?:\.\p{{N}}+)?| (?=[\p{{L}}\p{{N}}])"
     r"| ?[^\s\p{L}\p{N}]+|\n+ *|\s+"
 )
 """Where a text is cut before pairs are merged.
 
 A name is the same tokens in prose, in a table and in quotes, so that copying it from a question
-needs no spelling; digits stand alone.
+needs no spelling. A number is cut as a word is, unlike StarCoder's single digits: of those, every
+item of a list looks alike from within.
 """
 
 
