@@ -54,6 +54,8 @@ class Started:
 
     def members(self) -> list[int]:
         """The process numbers of everything behind the wall, the wall's own left out."""
+        if self.process.poll() is not None:
+            return []
         top = self._child_pid() if self._isolated else self.process.pid
         pending = landlock.children(top) if top is not None else []
         for pid in pending:
