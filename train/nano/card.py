@@ -51,6 +51,8 @@ class Facts:
     scores: Mapping[Mode, Mapping[str, Any]]
     pretrained: Mapping[str, float]
     progress: Mapping[Mode, Mapping[str, float]]
+    hashes: Mapping[str, str]
+    """SHA-256 of what was learned from and of the tokenizer, by their names."""
     parameters: int
     window: int
 
@@ -79,7 +81,7 @@ def text(mode: Mode, facts: Facts) -> str:
 def _size(mode: Mode, facts: Facts) -> list[str]:
     then = {
         "chat": "Fine-tune on the dialogues in ChatML, several in one conversation",
-        "ta": "Then more transcripts, half of the steps in rows of the whole window",
+        "ta": "Then more transcripts, the last steps in rows of the whole window",
     }
     return [
         "## Size and training",
@@ -89,7 +91,7 @@ def _size(mode: Mode, facts: Facts) -> list[str]:
         "",
         f"- Pre-training on Python and transcripts: {_run(facts.pretrained)}.",
         f"- {then[mode]}: {_run(facts.progress[mode])}.",
-        "- Made by the stages of `make nano`, on one CPU core, in single precision.",
+        "- Made by the stages of `make nano` on a CPU, in bfloat16 where the CPU multiplies it.",
         "",
     ]
 
@@ -118,6 +120,10 @@ def _data(facts: Facts) -> list[str]:
         f"Files by origin: {origins}.",
         "",
         *_made(facts.made),
+        "Made twice from the same seed and the same packages, these are the same (SHA-256):",
+        "",
+        *(f"- {name}: `{digest}`" for name, digest in facts.hashes.items()),
+        "",
     ]
 
 

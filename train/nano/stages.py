@@ -61,18 +61,26 @@ class Stages:
 
     def tokenizer(self) -> Path:
         """tokenizer.json and tokenizer_config.json."""
-        parts = [
-            self.corpus().name,
-            self.dialogues().name,
-            self._sizes("vocabulary"),
-            _code("tokenizer.py"),
-        ]
+        parts = [*self.sources().values(), self._sizes("vocabulary"), _code("tokenizer.py")]
         return self._cached("tokenizer", parts, self._tokenizer)
+
+    def sources(self) -> dict[str, str]:
+        """SHA-256 of what is learned from, by what it is.
+
+        Whatever code made it: a changed check that refuses nothing more changes no model.
+        """
+        return {
+            "Python": _digest(self.corpus() / "python.jsonl"),
+            "dialogues": _digest(self.dialogues() / "train.jsonl"),
+        }
 
     def base_rows(self) -> Path:
         """Everything as ids: python.npy, transcripts.npz, and the dialogues' ids and labels."""
-        parts = [self.tokenizer().name, _code("rows.py")]
+        parts = [*self.sources().values(), self._hashed_tokenizer(), _code("rows.py")]
         return self._cached("rows", parts, self._base_rows)
+
+    def _hashed_tokenizer(self) -> str:
+        return _digest(self.tokenizer() / "tokenizer.json")
 
     def base(self) -> Path:
         """The exported base model, with its progress."""
@@ -104,7 +112,7 @@ class Stages:
 
     def scores(self) -> Path:
         """scores.json: both models in their modes, on everything held out."""
-        code = _code("score.py", "answering.py", *CHECKING, "twenty.yaml")
+        code = _code("score.py", "answering.py", "counting.py", *CHECKING, "twenty.yaml")
         parts = [self.chat().name, self.annealed().name, self._sizes("asked"), text_of("ta"), code]
         return self._cached("scores", parts, self._scores)
 
@@ -117,6 +125,7 @@ class Stages:
             scores=_read(self.scores() / "scores.json"),
             pretrained=_read(self.base() / "progress.json"),
             progress={mode: _read(folder / "progress.json") for mode, folder in made.items()},
+            hashes={**self.sources(), "tokenizer": self._hashed_tokenizer()},
             parameters=model.parameters(self.chat()),
             window=self.sizes.model.n_positions,
         )
@@ -156,13 +165,7 @@ class Stages:
         made = making.make(seed=sizes.seed, count=sizes.dialogues, scored=sizes.scored)
         for side, samples in made.sides.items():
             making.save(samples, folder / f"{side}.jsonl")
-        summary = {
-            "drawn": made.drawn,
-            "refused": made.refused,
-            "samples": {side: len(samples) for side, samples in made.sides.items()},
-            "families": making.families_of(made.sides["train"]),
-        }
-        _write(folder / "made.json", summary)
+        _write(folder / "made.json", making.summary(made))
 
     def _tokenizer(self, folder: Path) -> None:
         spoken = [
@@ -284,6 +287,10 @@ def _code(*patterns: str) -> str:
     """What the named modules say, as part of a stage's name."""
     files = sorted(path for pattern in patterns for path in HERE.glob(pattern))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _read(path: Path) -> Any:

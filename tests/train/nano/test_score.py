@@ -110,6 +110,7 @@ def facts() -> card.Facts:
         scores={"chat": scores(right=True), "ta": scores(right=False)},
         pretrained=progress,
         progress=dict.fromkeys(modes, progress),
+        hashes={"dialogues": "c0ffee", "tokenizer": "decaf"},
         parameters=3_520_000,
         window=2048,
     )
@@ -123,6 +124,7 @@ def test_the_card_tells_the_scores_and_what_was_left_out() -> None:
     assert "nano-chat won 8 of them, 100.0 %" in told
     assert "2 for want of node" in told
     assert "3 (values)" in told
+    assert "- dialogues: `c0ffee`" in told
 
 
 def test_the_readmes_table_has_both_models_and_the_pairs() -> None:
