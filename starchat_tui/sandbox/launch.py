@@ -42,6 +42,7 @@ class Started:
         self._told = b""
         self._first = runner
         self._lifeline = lifeline
+        self._supervised = lifeline is not None
         self.scratch = scratch
         """The folder on the disk that the code can write to, where it is none in memory."""
 
@@ -79,8 +80,10 @@ class Started:
 
     def kill(self) -> None:
         """End everything behind the wall, at once; `process.wait` then takes milliseconds."""
-        if self._lifeline is not None:
-            os.close(self._lifeline)
+        if self._supervised:
+            # The supervisor ends everything below it, and must live to do so.
+            if self._lifeline is not None:
+                os.close(self._lifeline)
             self._lifeline = None
         elif self.process.poll() is None:
             if (init := self._child_pid()) is not None:
