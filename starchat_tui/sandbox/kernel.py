@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from starchat_tui.errors import StarChatError
@@ -19,7 +20,7 @@ from starchat_tui.sandbox.life import INSIDE, SEEN, Cause, Life, NotStarted
 from starchat_tui.sandbox.limits import MIB, Limits
 from starchat_tui.sandbox.outputs import Ended, Note, Output, Status
 from starchat_tui.sandbox.preflight import Verdict
-from starchat_tui.sandbox.run import Run
+from starchat_tui.sandbox.run import GONE, KEPT, Run
 
 MOST_FETCHED = 64 * MIB
 """Bytes of a file that is handed out."""
@@ -57,6 +58,10 @@ class Kernel:
         self._runs = 0
         self._used = False
         """Whether the life that is has run anything."""
+        self._waiting = self._early = False
+        """Whether a run waits for its kernel, and whether it was interrupted there."""
+        self._ending: Cause | None = None
+        """Why a run that waits for its kernel will not get it."""
         self._lost = ""
         """Why the variables of earlier runs are gone, until the next run has told it."""
 
@@ -85,13 +90,20 @@ class Kernel:
             return
         began = time.monotonic()
         async with self._turn:
+            self._waiting, self._early = True, False
             try:
                 life = await self._living()
                 files = apart(downloads, names(self._attached))
                 for file in files:
                     await self._put(life, file)
             except (NotStarted, StarChatError, Violation) as error:
-                yield self._ended(began, "died", f"The kernel did not start: {error}")
+                cause = self._ending or Cause("died", f"The kernel did not start: {error}")
+                yield self._ended(began, cause.status, cause.reason)
+                return
+            finally:
+                self._waiting, self._ending = False, None
+            if self._early:
+                yield self._ended(began, "interrupted", f"Interrupted. {KEPT}")
                 return
             if self._lost:
                 yield Note(f"{self._lost}: the variables of earlier runs are gone.")
@@ -108,13 +120,13 @@ class Kernel:
 
     def interrupt(self) -> None:
         """Stop the run that is running, gently: variables are kept where it heeds that."""
+        self._early = self._waiting
         if self._life:
             self._life.stop(Cause("interrupted", "Interrupted"))
 
     async def restart(self) -> None:
         """End everything, a run that is running too, and start afresh."""
-        if self._life:
-            self._life.kill(Cause("interrupted", "The kernel was restarted"))
+        self._end(Cause("interrupted", "The kernel was restarted"))
         self._lost = ""
         async with self._turn:
             await self._bury()
@@ -146,10 +158,16 @@ class Kernel:
 
     async def aclose(self) -> None:
         """End everything; a run that is running ends with it."""
-        if self._life:
-            self._life.kill(Cause("died", "The kernel was closed"))
+        self._end(Cause("died", "The kernel was closed"))
         async with self._turn:
             await self._bury()
+
+    def _end(self, cause: Cause) -> None:
+        """End the life there is, and a run that waits for it."""
+        if self._waiting:
+            self._ending = replace(cause, reason=f"{cause.reason}. {GONE}")
+        if self._life:
+            self._life.kill(cause)
 
     async def _living(self) -> Life:
         """The life that keeps variables, begun where there is none; raises `NotStarted`."""

@@ -67,7 +67,7 @@ class Life:
         except BaseException:
             self._channel.close()
             raise
-        self._grace: asyncio.TimerHandle | None = None
+        self._grace: tuple[asyncio.TimerHandle, ...] = ()
         self._guard: asyncio.Task[None] | None = None
 
     def _command(self, strict: bool, warm: bool) -> Sequence[str]:
@@ -116,8 +116,8 @@ class Life:
     def done(self) -> Cause | None:
         """The run ended by itself, or heeded an interrupt; why it was interrupted."""
         self.running = self.asked = False
-        if self._grace:
-            self._grace.cancel()
+        for timer in self._grace:
+            timer.cancel()
         cause, self.cause = self.cause, None
         return cause
 
@@ -130,8 +130,10 @@ class Life:
 
     def _interrupt(self) -> None:
         self._started.interrupt()
-        grace = self.jail.limits.grace
-        self._grace = asyncio.get_running_loop().call_later(grace, self.kill)
+        # Once more: Python loses an exception that is raised where none can be, in a finalizer.
+        loop, grace = asyncio.get_running_loop(), self.jail.limits.grace
+        again = loop.call_later(grace / 2, self._started.interrupt)
+        self._grace = (again, loop.call_later(grace, self.kill))
 
     def kill(self, cause: Cause | None = None) -> None:
         """End everything behind the wall at once."""
@@ -180,7 +182,7 @@ class Life:
             if self.running:
                 computed = use.cpu
             elif use.cpu - computed > watchdog.LEFT_BEHIND:
-                reason = f"what a run left behind computed for more than {watchdog.LEFT_BEHIND:g} s"
+                reason = f"What a run left behind computed for more than {watchdog.LEFT_BEHIND:g} s"
                 self.kill(Cause("timeout", reason))
         self._channel.hang_up()
 
@@ -191,7 +193,7 @@ class Life:
             self._guard.cancel()
             with suppress(asyncio.CancelledError):
                 await self._guard
-        if self._grace:
-            self._grace.cancel()
+        for timer in self._grace:
+            timer.cancel()
         self._channel.close()
         await asyncio.to_thread(self._started.close)

@@ -91,11 +91,11 @@ def _kept(folders: Sequence[Path]) -> tuple[int, int]:
 
 
 def excess(use: Use, limits: Limits) -> str:
-    """What is too much, in words that follow "Stopped: "; empty where nothing is."""
+    """What is too much, as a sentence without its full stop; empty where nothing is."""
     if use.memory > limits.memory * SLACK:
-        return f"the code and its files held more than {limits.memory / 2**30:.3g} GB of memory"
+        return f"The code and its files held more than {limits.memory / 2**30:.3g} GB of memory"
     if use.processes > limits.processes * 2:
-        return f"more than {limits.processes} processes and threads"
+        return f"The code ran more than {limits.processes} processes and threads"
     if use.files > limits.entries:
-        return f"more than {limits.entries:,} files"
+        return f"The code made more than {limits.entries:,} files"
     return ""

@@ -60,7 +60,7 @@ class Folder:
     def read(self, name: str, piece: int) -> Iterator[bytes]:
         """A regular file in pieces; no link is followed. Raises `Refused`."""
         parts = PurePosixPath(name).parts
-        if not parts or any(part in ("/", "..") for part in parts):
+        if not parts or "\0" in name or any(part in ("/", "..") for part in parts):
             raise Refused("that is no name of a file in the folder of the code")
         try:
             opened = self._open(parts)

@@ -54,16 +54,15 @@ class Pipe:
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            with self._lock:
-                self._writer = threading.get_ident()
-                try:
-                    yield
-                finally:
-                    self._writer = 0
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        # Not blocked while it waits for its turn: that may take as long as others write.
+        with self._lock:
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            self._writer = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._writer = 0
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _write(self, frame: bytes) -> None:
         left = memoryview(frame)

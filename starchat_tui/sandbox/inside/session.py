@@ -77,7 +77,7 @@ class Session:
             self._pipe.send("served", self._stored(values[0]))
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
-        """SIGINT: once a run, and never within a frame."""
+        """SIGINT: only while code runs, and never within a frame."""
         self._held = self._interruptible
         if not self._pipe.torn:
             self._deliver()
@@ -85,7 +85,7 @@ class Session:
     def _deliver(self) -> None:
         """Raise the interrupt that came, if one did."""
         if self._held and threading.current_thread() is threading.main_thread():
-            self._held = self._interruptible = False
+            self._held = False
             raise KeyboardInterrupt
 
     def _run(self, number: int, code: str) -> None:
@@ -98,6 +98,7 @@ class Session:
         try:
             status = self._cell(code)
         except KeyboardInterrupt:
+            self._interruptible = False
             self._cancel_tasks()
         self._interruptible = False
         if os.getpid() != self._owner:

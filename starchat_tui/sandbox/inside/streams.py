@@ -17,6 +17,8 @@ PIECE = 16 * 1024
 """Characters that are sent at once; fewer where time passes."""
 LIVE = 0.05
 """Seconds that a piece of output may wait for company."""
+_PAUSE = 0.001
+"""Seconds."""
 DESCRIPTORS = {"stdout": 1, "stderr": 2}
 
 
@@ -102,8 +104,12 @@ class Outlet:
             self._name = name
             self._gathered.append(text)
             self._size += len(text)
-            if self._size >= PIECE:
+            full = self._size >= PIECE
+            if full:
                 self.flush()
+        if full and threading.current_thread() is not threading.main_thread():
+            # Locks are not fair: without a pause, threads that flood keep the code itself waiting.
+            time.sleep(_PAUSE)
         self._something.set()
 
     def flush(self) -> None:

@@ -1,0 +1,73 @@
+"""The three plots of the StarChat story, run for real, read by their cards."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+
+from starchat_tui.sandbox.outputs import Figure
+from tests.sandbox.running import kernel_of, said
+from tests.sandbox.stories import BARS, SIXERS, WORLD
+
+pytestmark = [pytest.mark.bwrap, pytest.mark.slow]
+
+BARS_CARD = """\
+axes 1: "Age by Name"; x "Name"; y "Age"
+  bars: Tom 20, Brad 21, Kyle 19, Jerry 18
+axes 2: "Height by Name"; x "Name"; y "Height (ft)"
+  bars: Tom 6.1, Brad 5.9, Kyle 6, Jerry 6.1"""
+WORLD_CARD = """\
+axes: "Germany and Spain"
+  177 shapes (177 lightgray), x -180 to 180, y -90 to 83.645
+  2 shapes (2 red at (10.5, 51.1), (-3.2, 39.8)), x -9.3929 to 15.017, y 35.947 to 54.983"""
+SIXERS_CARD = """\
+axes: "Philadelphia 76ers, 2022-23"; x "Points per game"; y "Rebounds per game"
+  points: Joel Embiid (33.1, 10.2), James Harden (21, 6.1), Tyrese Maxey (20.3, 2.9), \
+Tobias Harris (14.7, 5.7), De'Anthony Melton (10.1, 4.1), P.J. Tucker (3.5, 3.9)"""
+
+
+def image(figure: Figure) -> Image.Image:
+    """The picture, decoded; its size is the one that was told."""
+    decoded = Image.open(io.BytesIO(figure.png), formats=["PNG"])
+    assert decoded.size == (figure.width, figure.height)
+    return decoded.convert("RGB")
+
+
+def share(picture: Image.Image, colour: tuple[int, int, int]) -> float:
+    """The share of the pixels that have exactly this colour."""
+    pixels = list(picture.get_flattened_data())
+    return pixels.count(colour) / len(pixels)
+
+
+@pytest.mark.parametrize("level", ["isolated", "restricted"])
+async def test_the_three_plots(level: str) -> None:
+    async with kernel_of(level) as kernel:
+        bars, world, sixers = [await said(kernel, code) for code in (BARS, WORLD, SIXERS)]
+    for run in (bars, world, sixers):
+        assert run.ended.status == "ok", run.outputs
+        assert run.err == ""
+        assert not run.results, "the handles of plots are not worth telling"
+    assert bars.cards == [BARS_CARD]
+    assert world.cards == [WORLD_CARD]
+    assert sixers.cards == [SIXERS_CARD]
+    assert bars.notes == [
+        "compat: seaborn-talk → seaborn-v0_8-talk",
+        "compat: sns → import seaborn as sns",
+    ]
+    assert "naturalearth_lowres" in world.notes[0]
+    assert not sixers.notes
+    assert share(image(bars.figures[0]), (255, 255, 255)) < 0.8, "there are bars"
+    map_ = image(world.figures[0])
+    assert 0.001 < share(map_, (255, 0, 0)) < 0.01, "two countries are red"
+    assert share(map_, (211, 211, 211)) > 0.15, "the others are light grey"
+
+
+async def test_strict_provides_nothing() -> None:
+    async with kernel_of(strict=True) as kernel:
+        bars, world = [await said(kernel, code) for code in (BARS, WORLD)]
+    assert (bars.ended.status, bars.failure.name) == ("error", "OSError")
+    assert (world.ended.status, world.failure.name) == ("error", "AttributeError")
+    for run in (bars, world):
+        assert not any(note.startswith("compat") for note in run.notes)
