@@ -353,3 +353,19 @@ def test_typing_is_refused_where_there_is_a_terminal_too() -> None:
     os.close(reader)
     os.close(writer)
     assert text == b"1\n1\n"
+
+
+ROWS = {
+    "test_many_processes_end_with_the_wall": 15,
+    "test_the_terminal_is_out_of_reach": 25,
+    "test_typing_is_refused_where_there_is_a_terminal_too": 25,
+    "test_everything_ends_with_the_program_that_started_it": 26,
+    "test_everything_ends_with_the_wall": 26,
+    "test_everything_ends_with_the_command": 0,
+    "test_traps_that_are_attached_are_refused_at_once": 27,
+    "test_a_file_with_a_dangerous_name_changes_nothing": 0,
+    "test_the_users_file_stays_as_it_was": 0,
+    "test_a_process_list_tells_neither_files_nor_environment": 4,
+    "test_only_what_was_handed_over_is_open": 0,
+}
+"""The attacks of this module, and their rows in the list of 29; 0 is not in it."""
