@@ -29,7 +29,7 @@ def test_no_two_attacks_have_one_name() -> None:
 
 
 def test_the_readme_says_how_many_are_tried() -> None:
-    told = re.search(r"(\d+) attacks .*?(\d+) of them", README.read_text(), flags=re.DOTALL)
+    told = re.search(r"(\d+) attacks, .*?(\d+) of them", README.read_text(), flags=re.DOTALL)
     assert told
     assert int(told[1]) == sum(FOUND.values())
     assert int(told[2]) == FOUND[0]
