@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from starchat_tui.clean import clean, hidden
-from starchat_tui.ui.cell import CodeLines
+from starchat_tui.ui.highlight import TAB
 
 if TYPE_CHECKING:
     from starchat_tui.sandbox.preflight import Verdict
@@ -61,15 +61,13 @@ class RunDialog(ModalScreen[Consent | None]):
 
     def compose(self) -> ComposeResult:
         """The wall, the code, what is unseen in it, the addresses, the keys."""
-        code = CodeLines("python")
-        code.can_focus = False
-        code.feed(self._code)
-        code.finish()
+        # Wrapped: a line that ran out of the window could hide its end.
+        code = Content(clean(self._code).expandtabs(TAB))
         with Vertical(classes="dialog consent"):
             yield Static("Run this code?", markup=False, classes="dialog--title")
             yield Static("looking for the sandbox …", markup=False, classes="consent--wall")
             with VerticalScroll():
-                yield code
+                yield Static(code, markup=False, classes="consent--code")
             if unseen := hidden(self._code):
                 text = f"It holds characters one cannot see, shown above as {_marks(unseen)}."
                 yield Static(Content(text), markup=False, classes="consent--warning")

@@ -27,8 +27,10 @@ from starchat_tui.ui.messages import FigureWanted
 
 MOST_ROWS = 24
 """Rows of a plot in the conversation."""
-LARGE = 6.0
-"""How many times its own pixels an enlarged plot may take: half-blocks have few."""
+LARGE = 4.0
+"""How many times its own pixels an enlarged plot may take."""
+COARSE = 2.0
+"""The same for half-blocks anywhere: a cell shows two pixels, so more cells show more."""
 CARD_LINES = 8
 """Lines of its card there; all of them stand under the enlarged one."""
 
@@ -68,7 +70,7 @@ class Plot(Vertical):
         self._figure = figure
         self._images = images
         self._most_rows = most_rows
-        self._most = most
+        self._most = most if images.kind in ("kitty", "sixel") else COARSE * most
         self._drawn = (0, 0)
 
     def on_resize(self, event: events.Resize) -> None:

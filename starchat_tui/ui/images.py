@@ -43,14 +43,16 @@ class Images:
 def detect(choice: str, environ: Mapping[str, str]) -> tuple[Images, str]:
     """What to draw with, and what the user typed while the terminal was asked.
 
-    `choice` is a kind, or `auto`. Multiplexers get half-blocks: they would swallow the rest.
+    `choice` is a kind, or `auto`. Multiplexers get half-blocks: they would swallow the rest;
+    so do the plain consoles, which would print the question.
     """
     cell = _cell_of(os.get_terminal_size().columns, os.get_terminal_size().lines)
     for kind in KINDS:
         if choice == kind:
             return Images(kind, cell), ""
     term = environ.get("TERM", "")
-    if environ.get("TMUX") or environ.get("STY") or term.startswith(("screen", "tmux")):
+    plain = term.startswith(("screen", "tmux", "linux", "vt"))
+    if environ.get("TMUX") or environ.get("STY") or plain:
         return Images("half", cell), ""
     if "kitty" in term or "ghostty" in term:
         return Images("kitty", cell), ""

@@ -124,6 +124,17 @@ async def test_unseen_characters_are_shown_before_each_run(
         assert workshop.kernel.codes == ["ok = 'a\u202eb'"] * 2
 
 
+async def test_the_end_of_a_long_line_is_shown_before_the_yes(
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop
+) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await asked(pilot, engine, f"```python\nx = 1{' ' * 300}; steal()\n```")
+        await pilot.press("alt+r")
+        await dialog(app)
+        await sees(app, "steal()")
+        await pilot.press("escape")
+
+
 async def test_addresses_are_fetched_only_with_consent(
     app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop
 ) -> None:
