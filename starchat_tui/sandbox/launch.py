@@ -64,7 +64,12 @@ class Started:
         return pending
 
     def folders(self) -> list[Path]:
-        """Where this machine sees the folders in memory that the code can write to."""
+        """Where this machine sees the folders that the code can write to.
+
+        Those below /proc lie in memory; the other, where there are no namespaces, on the disk.
+        """
+        if self.scratch:
+            return [self.scratch]
         runner = self.runner() if self._isolated else None
         return [Path(f"/proc/{runner}/root{folder}") for folder in _WRITABLE] if runner else []
 

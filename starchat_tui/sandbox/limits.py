@@ -25,6 +25,8 @@ class Limits:
     """Processes and threads, all told."""
     open_files: int = 256
     """Files a process may hold open."""
+    sockets: int = 256
+    """Ends of socket pairs, all told: what waits in them is memory that no process owns."""
     file_size: int = 256 * MIB
     """Bytes of the largest file that may be written."""
     folder: int = 256 * MIB

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ LEFT_BEHIND = 60.0
 SLACK = 1.125
 """What all together may hold, as a multiple of what one process may: so that the process hears
 `MemoryError`, and keeps its variables, before everything is ended."""
+_MOST_WALKED = 100_000
+"""Entries of a folder on the disk after which there is no need to go on."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -38,6 +41,8 @@ class Use:
     files: int
     cpu: float
     """Seconds of computing of those that live."""
+    sockets: int = 0
+    """Descriptors of sockets, all told."""
 
 
 def look(pids: Sequence[int], folders: Sequence[Path], enough: int) -> Use:
@@ -51,7 +56,8 @@ def look(pids: Sequence[int], folders: Sequence[Path], enough: int) -> Use:
     rough = sum(rss for _, rss, _ in stats)
     memory = rough if rough + kept <= enough else sum(map(_own, pids))
     threads = sum(count for count, _, _ in stats)
-    return Use(threads, memory + kept, files, sum(cpu for _, _, cpu in stats))
+    cpu = sum(cpu for _, _, cpu in stats)
+    return Use(threads, memory + kept, files, cpu, sum(map(_sockets, pids)))
 
 
 def _stat(pid: int) -> tuple[int, int, float] | None:
@@ -77,10 +83,24 @@ def _own(pid: int) -> int:
     )
 
 
+def _sockets(pid: int) -> int:
+    """How many descriptors of a process are sockets."""
+    count = 0
+    with suppress(OSError):
+        for descriptor in os.scandir(f"/proc/{pid}/fd"):
+            with suppress(OSError):
+                count += os.readlink(descriptor.path).startswith("socket:")
+    return count
+
+
 def _kept(folders: Sequence[Path]) -> tuple[int, int]:
-    """Bytes and entries in file systems that lie in memory."""
+    """Bytes and entries in file systems that lie in memory, and in folders on the disk."""
     size = entries = 0
     for folder in folders:
+        if folder.parts[1:2] != ("proc",):
+            on_disk = _walked(folder)
+            size, entries = size + on_disk[0], entries + on_disk[1]
+            continue
         try:
             state = os.statvfs(folder)
         except OSError:
@@ -90,12 +110,27 @@ def _kept(folders: Sequence[Path]) -> tuple[int, int]:
     return size, entries
 
 
+def _walked(folder: Path) -> tuple[int, int]:
+    """Bytes and entries in a folder on the disk; no link is followed."""
+    size = entries = 0
+    for where, folders, files in os.walk(folder):
+        entries += len(folders) + len(files)
+        for name in files:
+            with suppress(OSError):
+                size += os.lstat(os.path.join(where, name)).st_blocks * 512
+        if entries > _MOST_WALKED:
+            break
+    return size, entries
+
+
 def excess(use: Use, limits: Limits) -> str:
     """What is too much, as a sentence without its full stop; empty where nothing is."""
     if use.memory > limits.memory * SLACK:
         return f"The code and its files held more than {limits.memory / 2**30:.3g} GB of memory"
     if use.processes > limits.processes * 2:
         return f"The code ran more than {limits.processes} processes and threads"
+    if use.sockets > limits.sockets:
+        return f"The code opened more than {limits.sockets} sockets"
     if use.files > limits.entries:
         return f"The code made more than {limits.entries:,} files"
     return ""

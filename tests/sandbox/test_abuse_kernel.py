@@ -179,6 +179,37 @@ TOO_MUCH = (
         {"entries": 2000},
     ),
     Attack(
+        0,
+        "hoard memory in sockets, where no process owns it",
+        (
+            "import os, socket, time\nfor _ in range(4): os.fork()\npairs = []\n"
+            "try:\n    while True: pairs.append(socket.socketpair())\nexcept OSError: pass\n"
+            "time.sleep(15)",
+            "1+1",
+        ),
+        "import socket\npairs = [socket.socketpair() for _ in range(200)]\n"
+        "for one, _ in pairs: one.setblocking(False)\n"
+        "won(sum(one.send(bytes(50_000)) for one, _ in pairs))",
+        ended("memory"),
+        {},
+        ("isolated", "restricted"),
+    ),
+    Attack(
+        0,
+        "fill the disk where its folder lies there",
+        (
+            "import time\nfor at in range(20):\n"
+            "    with open(f'big{at}', 'wb') as file: file.write(bytes(15 * 2**20))\n"
+            "time.sleep(15)",
+            "1+1",
+        ),
+        "for at in range(3):\n    with open(f'd{at}', 'wb') as file: file.write(bytes(2**20))\n"
+        "    os.unlink(f'd{at}')\nwon()",
+        ended("memory"),
+        {"memory": 220 * MIB},
+        ("restricted",),
+    ),
+    Attack(
         14,
         "fork until nothing more can be",
         (

@@ -92,9 +92,9 @@ async def test_folders_in_memory_can_be_measured_from_outside() -> None:
     assert started.scratch is None
 
 
-def test_on_the_disk_there_is_no_such_folder(sleeping: Started) -> None:
+def test_on_the_disk_the_folder_is_the_users_alone(sleeping: Started) -> None:
     if sleeping.scratch:
-        assert sleeping.folders() == []
+        assert sleeping.folders() == [sleeping.scratch]
         assert sleeping.scratch.stat().st_mode & 0o077 == 0
 
 
