@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from functools import wraps
+from os import PathLike
 from typing import Any
 
 from IPython import get_ipython
 from matplotlib._pylab_helpers import Gcf
 from matplotlib.backend_bases import FigureManagerBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 
 class FigureManager(FigureManagerBase):
@@ -28,13 +33,22 @@ class FigureManager(FigureManagerBase):
 
 
 class FigureCanvas(FigureCanvasAgg):
-    """Draws with Agg, and remembers which figure went to which file."""
+    """Draws with Agg."""
 
     manager_class = FigureManager
 
-    def print_figure(self, filename: Any, *args: Any, **kwargs: Any) -> Any:
-        """Save the figure."""
-        answer = super().print_figure(filename, *args, **kwargs)
-        if isinstance(filename, str) or hasattr(filename, "__fspath__"):
-            get_ipython().screen.saved(self.figure, str(filename))
+
+def _remembering(savefig: Callable[..., Any]) -> Callable[..., Any]:
+    """`Figure.savefig` that also says which figure went to which file; it does nothing else."""
+
+    @wraps(savefig)
+    def saved(figure: Figure, filename: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = savefig(figure, filename, *args, **kwargs)
+        if isinstance(filename, str | PathLike):
+            get_ipython().screen.saved(figure, os.fspath(filename))
         return answer
+
+    return saved
+
+
+setattr(Figure, "savefig", _remembering(Figure.savefig))  # noqa: B010 - mypy: a method

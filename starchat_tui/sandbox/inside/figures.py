@@ -105,6 +105,9 @@ class Easel:
 
 def drawn(figure: Any) -> tuple[bytes, int, int]:
     """A figure as PNG, with its width and height in pixels; coarser where it is too large."""
+    side = max(map(float, figure.get_size_inches()))
+    # Also for what is only measured: the canvas is as large as the figure says.
+    figure.set_dpi(min(float(figure.dpi), LONGEST_SIDE / max(side, 0.01)))
     longest, how = _extent(figure)
     dpi = min(float(figure.dpi), LONGEST_SIDE / max(longest, 0.01))
     while True:
@@ -115,8 +118,7 @@ def drawn(figure: Any) -> tuple[bytes, int, int]:
             # Something far outside can be too much for the canvas; within the figure, less is.
             if not how:
                 raise
-            longest, how = max(map(float, figure.get_size_inches())), {}
-            dpi = min(float(figure.dpi), LONGEST_SIDE / max(longest, 0.01))
+            dpi, how = float(figure.dpi), {}
             continue
         png = buffer.getvalue()
         if len(png) <= MOST_BYTES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 LONGEST_NAME = 120
@@ -46,15 +47,12 @@ def place(axis: Any, value: float) -> str:
         return _date(value)
     freq = getattr(axis.axes, "freq", None)
     if freq is not None and axis is axis.axes.xaxis:
-        from pandas import Period
-
-        return str(Period(ordinal=int(value), freq=freq))
+        # It is loaded: it gave the axes its periods.
+        return str(sys.modules["pandas"].Period(ordinal=int(value), freq=freq))
     return short(str(formatter(value))) or number(value)
 
 
 def _date(value: float) -> str:
     """A date of matplotlib, in days since its epoch; with the time where that is not midnight."""
-    from matplotlib.dates import num2date
-
-    when = num2date(value)
+    when = sys.modules["matplotlib.dates"].num2date(value)
     return str(when.strftime("%Y-%m-%d" if value == int(value) else "%Y-%m-%d %H:%M:%S"))
