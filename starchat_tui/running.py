@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import os
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from starchat_tui.errors import Busy, NoSandbox, StarChatError, UsageError
 from starchat_tui.fences import CodeBlock
+from starchat_tui.sandbox.attached import names, open_file
+from starchat_tui.sandbox.limits import Limits
 from starchat_tui.sandbox.outputs import Ended, Figure, Level, Output, Written
 
 if TYPE_CHECKING:
@@ -168,13 +171,17 @@ class Running:
             await self._kernel.restart()
 
     async def attach(self, path: Path) -> Path:
-        """Show the code a file, read-only, under its own name; the absolute path."""
+        """Show the code a file, read-only, under its own name; the absolute path.
+
+        Raises `UsageError` for what is no regular file, is too large, or has the name of another.
+        """
         found = path.expanduser().absolute()
-        if not found.is_file():
-            raise UsageError(f"`{path}` is no file", "attach one that exists")
+        attached = (*(one for one in self._attached if one != found), found)
+        names(attached)
+        os.close(open_file(found, Limits().attached)[0])
         if self._kernel is not None:
             await self._kernel.attach(found)
-        self._attached = (*(one for one in self._attached if one != found), found)
+        self._attached = attached
         return found
 
     @property

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -114,9 +115,14 @@ async def test_files_are_attached_before_and_after_the_start(
     await running.attach(second)
     assert workshop.kernel.attached == [first, second]
     assert running.attached == (first, second)
-    for bad in (tmp_path, tmp_path / "none"):
-        with pytest.raises(UsageError, match="no file"):
-            await running.attach(bad)
+    (tmp_path / "link.csv").symlink_to(first)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "1.csv").write_text("y")
+    os.mkfifo(tmp_path / "fifo")
+    for bad in ("", "none", "link.csv", "other/1.csv", "fifo"):
+        with pytest.raises(UsageError):
+            await running.attach(tmp_path / bad)
+    assert running.attached == (first, second)
 
 
 async def test_another_conversation_has_a_kernel_of_its_own(workshop: ScriptedWorkshop) -> None:
