@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Status = Literal[
-    "ok", "error", "interrupted", "timeout", "memory", "output", "died", "no-sandbox"
-]
+Status = Literal["ok", "error", "interrupted", "timeout", "memory", "output", "died", "no-sandbox"]
 """How a run ended. `error` is the code's own; `timeout`, `memory` and `output` are our limits;
 `died` is a kernel that is gone, or that broke the protocol; `no-sandbox` ran nothing."""
 

@@ -204,9 +204,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="a side, or a part of a family's name")
     parser.add_argument("--mode", choices=tuple(MODES), action="append")
     parser.add_argument("--show", action="store_true", help="print wrong answers on stderr")
-    parser.add_argument(
-        "--table", action="store_true", help="print the README's and ask nothing"
-    )
+    parser.add_argument("--table", action="store_true", help="print the README's and ask nothing")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     if options.table:
