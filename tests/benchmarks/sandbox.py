@@ -1,0 +1,127 @@
+"""A kernel behind its wall against a plain ipykernel without one, side by side.
+
+Seconds until each can take code, until its first plot after that, and until the first plot of a
+question during which the kernel had time to import what plots need; and the memory of both.
+`python -m tests.benchmarks.sandbox PYTHON`, where PYTHON has ipykernel, jupyter_client and the
+libraries of plots; without it, ours alone is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import aclosing
+
+from starchat_tui.sandbox import preflight, watchdog
+from starchat_tui.sandbox.kernel import Kernel
+from starchat_tui.sandbox.outputs import Figure
+from tests.benchmarks.record import Goal, publish
+
+REPEATS = 3
+THINKING = 8.0
+"""Seconds that a model takes to write its code, in which the kernel warms up."""
+PLOT = """
+import pandas as pd
+import seaborn as sns
+import matplotlib.pyplot as plt
+df = pd.DataFrame({'name': ['Tom', 'Brad', 'Kyle', 'Jerry'], 'age': [20, 21, 19, 18]})
+sns.barplot(data=df, x='name', y='age')
+plt.show()
+"""
+PEER = """
+import json, sys, time
+from jupyter_client.manager import KernelManager
+plot, began = sys.argv[1], time.monotonic()
+manager = KernelManager(kernel_name="", kernel_cmd=None)
+manager.kernel_spec_manager  # looked up before the start, as a notebook has
+from jupyter_client.kernelspec import KernelSpec
+manager._kernel_spec = KernelSpec(
+    argv=[sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+)
+began = time.monotonic()
+manager.start_kernel()
+client = manager.client()
+client.start_channels()
+client.wait_for_ready(timeout=120)
+ready = time.monotonic() - began
+def shown(code):
+    start = time.monotonic()
+    client.execute(code)
+    while True:
+        message = client.get_iopub_msg(timeout=120)
+        if "image/png" in message["content"].get("data", {}):
+            return time.monotonic() - start
+first = shown("%matplotlib inline\\n" + plot)
+second = shown(plot)
+manager.shutdown_kernel(now=True)
+print(json.dumps({"ready": ready, "first": first, "second": second}))
+"""
+
+
+async def plotted(kernel: Kernel) -> float:
+    """Seconds until the plot of a run is here."""
+    start, seconds = time.monotonic(), 0.0
+    async with aclosing(kernel.run(PLOT)) as outputs:
+        async for output in outputs:
+            if isinstance(output, Figure):
+                seconds = time.monotonic() - start
+    assert seconds, "no plot"
+    return seconds
+
+
+async def ours() -> dict[str, float]:
+    """Once cold, and once after the time a model takes to answer."""
+    verdict = preflight.probe()
+    found = {}
+    for name, thinking in (("first", 0.0), ("warm_first", THINKING)):
+        kernel = Kernel(verdict)
+        start = time.monotonic()
+        await kernel.start()
+        found["ready"] = time.monotonic() - start
+        assert kernel._life
+        idle = watchdog.look(kernel._life._started.members(), (), 0)
+        await asyncio.sleep(thinking)
+        found[name] = await plotted(kernel)
+        found["second"] = await plotted(kernel)
+        found["idle_mb"] = idle.memory / 2**20
+        await kernel.aclose()
+    return found
+
+
+def peer(python: str) -> dict[str, float]:
+    """The same of a plain ipykernel."""
+    command = [python, "-c", PEER, PLOT]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    found: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
+    return found
+
+
+def measure() -> Mapping[str, float]:
+    """The medians, interleaved, so that what else the machine does weighs on both."""
+    runs: dict[str, list[float]] = {}
+    for _ in range(REPEATS):
+        measured = {f"ours_{name}": value for name, value in asyncio.run(ours()).items()}
+        if len(sys.argv) > 1:
+            measured |= {f"ipykernel_{name}": value for name, value in peer(sys.argv[1]).items()}
+        for name, value in measured.items():
+            runs.setdefault(name, []).append(value)
+    figures = {
+        f"{name}_s".replace("_mb_s", "_mb"): round(statistics.median(values), 3)
+        for name, values in runs.items()
+    }
+    if len(sys.argv) > 1:
+        warm = figures["ours_warm_first_s"] / figures["ipykernel_first_s"]
+        figures["warm_first_ratio"] = round(warm, 3)
+        figures["ready_ratio"] = round(figures["ours_ready_s"] / figures["ipykernel_ready_s"], 3)
+    return figures
+
+
+if __name__ == "__main__":
+    goals = {"warm_first_ratio": Goal(most=0.5), "ready_ratio": Goal(most=1.0)}
+    sys.exit(publish("sandbox", measure, goals if len(sys.argv) > 1 else None))
