@@ -111,8 +111,7 @@ def main() -> None:
     with os.fdopen(ready, "rb") as pipe:
         problem = pipe.read().decode(errors="replace")
     if problem:
-        print(f"landlock: {problem}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(f"landlock: {problem}")
     os.write(plan.status, json.dumps({"child-pid": child}).encode() + b"\n")
     code = _watch(child, plan)
     if plan.scratch:
