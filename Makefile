@@ -1,6 +1,6 @@
 # Each target does all the set-up itself; called again, the set-up costs nothing.
 PYTHON := .venv/bin/python
-BENCHMARKS := latency prefix decode fence run_flood
+BENCHMARKS := latency prefix decode fence run_flood sandbox
 # A few at a time: more workers than this wait for each other's torch.
 PYTEST := $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
