@@ -77,7 +77,7 @@ HOMES = {
     "uvicorn": {"engine"},
     "httpx2": {"client"},
     "textual": {"ui"},
-    "prompt_toolkit": {"repl"},
+    "prompt_toolkit": {"repl", "repl_runs"},
     "sqlite3": {"history", "train"},
 }
 """Libraries that only these rooms import."""

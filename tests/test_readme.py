@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -38,6 +39,10 @@ def test_every_flag_it_names_exists() -> None:
     ours = re.sub(r"vllm serve(.*\\\n)*.*", "", README)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ours)) - {"--host", "--port"}
     known = {one for action in flags.question_parser()._actions for one in action.option_strings}
+    for name in flags.SUBCOMMANDS:
+        asked = [sys.executable, "-m", "starchat_tui", name, "--help"]
+        told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        known |= set(re.findall(r"--[a-z][a-z-]+", told))
     assert named <= known
 
 
