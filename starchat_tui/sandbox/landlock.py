@@ -115,16 +115,18 @@ def main() -> None:
     os.write(plan.status, json.dumps({"child-pid": child}).encode() + b"\n")
     code = _watch(child, plan)
     if plan.scratch:
-        shutil.rmtree(plan.scratch, onerror=_opened)
+        _remove(plan.scratch)
     sys.exit(code)
 
 
-def _opened(_retry: object, path: str, _error: object) -> None:
-    """Remove what was made so that it cannot be entered."""
-    with contextlib.suppress(OSError):
-        os.chmod(os.path.dirname(path), 0o700, follow_symlinks=False)
-        os.chmod(path, 0o700, follow_symlinks=False)
-        shutil.rmtree(path, ignore_errors=True)
+def _remove(folder: str) -> None:
+    """Remove a folder, and what was made so that it cannot be entered; nobody else is there now."""
+    for where, names, _ in os.walk(folder):
+        for name in names:
+            path = os.path.join(where, name)
+            if not os.path.islink(path):
+                os.chmod(path, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _watch(child: int, plan: Plan) -> int:

@@ -15,6 +15,7 @@ import pytest
 from starchat_tui.sandbox import landlock
 from starchat_tui.sandbox.jail import Jail
 from starchat_tui.sandbox.launch import Started, start
+from tests.sandbox.conftest import ROOT, _as_nobody
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")
@@ -113,6 +114,26 @@ print("made", file=sys.stderr)
     assert started.process.communicate()[1] == b"made\n"
     assert not scratch.exists()
     started.close()
+
+
+def test_an_ordinary_user_is_rid_of_closed_folders_too(tmp_path: Path) -> None:
+    code = f"""
+import os, sys, tempfile
+sys.path.insert(0, {str(ROOT)!r})
+from starchat_tui.sandbox import landlock
+folder = tempfile.mkdtemp()
+os.makedirs(folder + "/a/b/c")
+os.symlink("/", folder + "/a/link")
+for name in ("/a/b", "/a"): os.chmod(folder + name, 0)
+landlock._remove(folder)
+print(os.getuid(), os.path.exists(folder))
+"""
+    command = [sys.executable, "-c", code]
+    command = _as_nobody(command) if os.geteuid() == 0 else command
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    user, left = ran.stdout.split()
+    assert user != "0"
+    assert left == "False"
 
 
 def test_an_exit_code_and_a_signal_come_through() -> None:
