@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,9 +16,10 @@ import pytest
 
 from starchat_tui import doctor
 from starchat_tui.doctor import Finding
-from starchat_tui.sandbox import preflight
+from starchat_tui.sandbox import preflight, remedies
 from starchat_tui.sandbox.preflight import Verdict
 from starchat_tui.settings import Settings, find_paths
+from tests.sandbox.test_preflight import MESSAGES, fake
 
 GOOD = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
@@ -84,6 +86,25 @@ def test_the_wall_is_told_with_what_would_help(
     assert found.said.startswith(verdict.level)
     assert verdict.why in found.said
     assert found.fix == verdict.fix
+
+
+@pytest.mark.parametrize(("message", "trouble"), MESSAGES.items(), ids=MESSAGES.values())
+def test_each_refusal_of_bubblewrap_is_told_with_its_commands(
+    message: str, trouble: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A program in bubblewrap's place says it; everything from there to the screen is real."""
+    (tmp_path / "message").write_text(message)
+    bwraps = fake(tmp_path, f'cat "{tmp_path}/message" >&2; exit 1')
+    monkeypatch.setattr(preflight, "probe", partial(preflight.probe, bwraps=bwraps))
+    found = doctor.sandbox(Settings(sandbox="isolated"))
+    remedy = remedies.of_message(message)
+    assert remedy.name == trouble
+    assert found.state == "mend"
+    assert found.fix == remedy.commands(remedies.host())
+    shown = doctor.screen([found], color=False)
+    assert "off: " in shown
+    assert all(f"$ {command}\n" in shown for command in found.fix)
+    assert shown.endswith("To mend: sandbox.")
 
 
 def test_a_wall_that_is_wished_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
