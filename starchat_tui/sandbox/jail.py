@@ -15,6 +15,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,6 +117,17 @@ class Jail:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
+    def resources(self) -> Mapping[str, int]:
+        """The limits of a single process, by the names of the `resource` module.
+
+        The number of processes is counted by user: without a namespace, with those the user has
+        already.
+        """
+        found = dict(self.limits.resources())
+        if self.level != "isolated" and not self.drop:
+            found["RLIMIT_NPROC"] += _tasks(os.getuid())
+        return found
+
     def sources(self) -> list[Path]:
         """What of the interpreter and of ours the code sees, as this machine calls it."""
         return [*self.prefixes, *(path for path, _ in self.mounts)]
@@ -214,6 +226,16 @@ def _system_links() -> list[str]:
         elif path.is_dir():
             found += _seen(str(path))
     return found
+
+
+def _tasks(user: int) -> int:
+    """How many processes and threads a user has; 0 where the system does not say."""
+    count = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if folder.stat().st_uid == user:
+                count += sum(1 for _ in (folder / "task").iterdir())
+    return count
 
 
 def open_to_all(path: Path) -> bool:

@@ -72,7 +72,7 @@ class Life:
 
     def _command(self, strict: bool, warm: bool) -> Sequence[str]:
         setup = {
-            "resources": dict(self.jail.limits.resources()),
+            "resources": dict(self.jail.resources()),
             "commands": self._channel.commands,
             "frames": self._channel.frames,
             "figures": self.jail.limits.figures,

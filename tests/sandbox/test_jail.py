@@ -159,3 +159,12 @@ def test_the_environment_is_ours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "secret" not in str(environment)
     assert environment["HOME"] == "/home"
     assert Jail("restricted").environment("/tmp/x")["HOME"] == "/tmp/x/home"
+
+
+def test_processes_are_bounded_by_user_and_those_that_run_already_do_not_count() -> None:
+    limits = Limits(processes=10)
+    assert Jail("isolated", limits=limits).resources()["RLIMIT_NPROC"] == 10
+    assert Jail("restricted", drop=True, limits=limits).resources()["RLIMIT_NPROC"] == 10
+    # At least this process and its first thread.
+    assert Jail("restricted", limits=limits).resources()["RLIMIT_NPROC"] > 10
+    assert Jail("restricted", limits=limits).resources()["RLIMIT_CORE"] == 0
