@@ -107,6 +107,8 @@ class Command:
         """
         found = [(at, block) for at, block in enumerate(blocks(text)) if is_python(block)]
         if not found:
+            if self._wanted.json:
+                self._print({**document, "runs": []})
             raise NoCode("The answer holds no Python to run", "ask for code, or leave `--run` out")
         code = "\n\n".join(block.code for _, block in found)
         self._agree(code)
@@ -127,7 +129,12 @@ class Command:
     def _agree(self, code: str) -> None:
         """Have the user agree to code that he has not written."""
         self._show_hidden(code)
-        if not self._wanted.yes and not self._confirm("Run this code?", self._terminal):
+        if self._wanted.yes:
+            return
+        if self._wanted.json or not self._terminal.out.isatty():
+            # The answer is not on this terminal, and nobody agrees to what he has not seen.
+            self._speaker.tell(code, warning=True)
+        if not self._confirm("Run this code?", self._terminal):
             raise UsageError("The code was not run", "`--yes` runs it without asking")
 
     def _show_hidden(self, code: str) -> None:

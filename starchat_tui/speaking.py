@@ -48,7 +48,8 @@ class Speaker:
     quiet: bool = False
     """Whether the end and the notes are left unsaid where all went well."""
     _files: list[Written] = field(default_factory=list)
-    _last: str = "\n"
+    _open: set[int] = field(default_factory=set)
+    """The streams whose last line has no newline yet; two terminals are one screen."""
 
     def say(self, output: Output) -> None:
         """Print one output."""
@@ -71,7 +72,7 @@ class Speaker:
         """A remark of our own, on stderr."""
         if self.quiet and not warning:
             return
-        self._end_line()
+        self._end_line(self.err)
         mark = (_RED if warning else _DIM) if self.color and self.err.isatty() else ""
         self.err.write(f"{mark}{clean(text)}{_PLAIN if mark else ''}\n")
         self.err.flush()
@@ -80,7 +81,6 @@ class Speaker:
         for one in self._files:
             self.tell(f"wrote {one.name} ({size_text(one.size)})")
         self._files.clear()
-        self._end_line()
         if ended.status != "no-sandbox":
             self.tell(ended_text(ended))
 
@@ -89,21 +89,26 @@ class Speaker:
             return
         file.write(clean(text) if self.clean or file.isatty() else text)
         file.flush()
-        self._last = text[-1]
+        streams = {id(one) for one in (self.out, self.err) if one is file or self._one_screen}
+        self._open = self._open - streams if text.endswith("\n") else self._open | streams
+
+    @property
+    def _one_screen(self) -> bool:
+        return self.out.isatty() and self.err.isatty()
 
     def _line(self, file: TextIO, text: str) -> None:
-        self._end_line()
+        self._end_line(file)
         self._write(file, f"{text.rstrip()}\n")
 
-    def _end_line(self) -> None:
-        """What comes next begins a line of its own in a terminal that shows both streams."""
-        if self._last != "\n":
-            self._write(self.out if self.out.isatty() else self.err, "\n")
+    def _end_line(self, file: TextIO) -> None:
+        """What comes next on `file` begins a line of its own."""
+        if id(file) in self._open:
+            self._write(file, "\n")
 
     def _draw(self, figure: Figure) -> None:
         screen = next((file for file in (self.err, self.out) if file.isatty()), None)
         if screen is not None and self.images != "off":
-            self._end_line()
+            self._end_line(screen)
             kind = "half" if self.images == "auto" else self.images
             columns = min(100, shutil.get_terminal_size().columns - 1)
             try:

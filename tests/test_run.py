@@ -91,7 +91,7 @@ def run(workshop: ScriptedWorkshop) -> Callable[..., Any]:
 
 async def test_each_stream_goes_its_own_way(run: Any, workshop: ScriptedWorkshop) -> None:
     ran = await run("out", Text("stderr", "warned\n"), Result("42"), DRAWN, Note("compat"))
-    assert ran.out.getvalue() == "out42\naxes 1: 'Bars' bars [1, 2]\n"
+    assert ran.out.getvalue() == "out\n42\naxes 1: 'Bars' bars [1, 2]\n"
     assert ran.err.getvalue() == "warned\n", "a pipe gets no remarks"
     assert ran.error is None
     assert workshop.kernel.closed == 1
@@ -352,6 +352,22 @@ async def test_an_answer_without_python_has_nothing_to_run(
     ran = Ran(workshop, tty=False, says=True)
     await answered(ran, session(ran), "No code here.")
     assert isinstance(ran.error, NoCode)
+    ran = Ran(workshop, tty=False, says=True, json=True)
+    await answered(ran, session(ran), "No code here.")
+    assert json.loads(ran.out.getvalue()) == {"response": "No code here.", "runs": []}
+
+
+async def test_code_that_went_to_a_pipe_is_shown_before_the_question(
+    workshop: ScriptedWorkshop, session: Callable[[Ran], Session]
+) -> None:
+    ran = Ran(workshop, tty=True, says=False)
+    ran.command._terminal.out = Stream(tty=False)
+    await answered(ran, session(ran))
+    assert "x = 1" in ran.err.getvalue()
+    assert "print(x)" in ran.err.getvalue()
+    shown = Ran(workshop, tty=True, says=False)
+    await answered(shown, session(shown))
+    assert "x = 1" not in shown.err.getvalue(), "it stands above already"
 
 
 def test_code_is_read_from_a_file(tmp_path: Path) -> None:
