@@ -79,7 +79,8 @@ def _file(entry: dict[str, Any]) -> Drawer:
             "many": "".join(f"{i}\n" for i in range(n + 2)),
             "upto": "\n".join(map(str, range(n))),
         }
-        lies = ((slots["f"], entry["files"].format(**slots)),) if "files" in entry else ()
+        given = str(entry["files"]).format(**slots) if "files" in entry else None
+        lies = () if given is None else ((str(slots["f"]), given),)
         check = Check(
             files=lies,
             after=entry.get("after", "").format(**slots),

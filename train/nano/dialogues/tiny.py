@@ -99,7 +99,9 @@ def _drawn(rng: Random, entry: dict[str, Any]) -> Tiny:
 
     numbers = {k: str(v) for k, v in values.items()}
     template = Template(entry["python"]).safe_substitute(numbers)
-    bodies = {key: filled(entry[key]) for key in ("python", "javascript", "c") if key in entry}
+    bodies: dict[str, str] = {
+        key: filled(entry[key]) for key in ("python", "javascript", "c") if key in entry
+    }
     space: dict[str, Any] = {}
     lines = "\n".join("    " + line for line in bodies["python"].splitlines())
     exec(f"def f({', '.join(names)}):\n{lines}", space)  # our own table's text only
