@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
+    from starchat_tui.ask import Asking, Terminal
     from starchat_tui.errors import StarChatError
+    from starchat_tui.running import Running
     from starchat_tui.session import Session
     from starchat_tui.settings import Paths, Settings
 
@@ -139,10 +141,10 @@ def _ask(
 ) -> int:
     import asyncio
 
-    from starchat_tui import run, settings
-    from starchat_tui.ask import Asking, Terminal, answer_json, ask
+    from starchat_tui import settings
+    from starchat_tui.ask import Asking, Terminal, ask
     from starchat_tui.errors import UsageError
-    from starchat_tui.wiring import make_running, make_session
+    from starchat_tui.wiring import make_session
 
     if found.run and found.extract:
         raise UsageError("-x and --run do not go together", "leave one of them out")
@@ -159,6 +161,43 @@ def _ask(
         clean=found.clean,
         timeout=found.timeout,
     )
+    terminal = Terminal(
+        color=not found.raw and settings.colored(chosen.color, os.environ), quiet=not chosen.stats
+    )
+
+    async def answered() -> None:
+        running = _runner(found, chosen) if found.run else None
+        session = make_session(chosen, paths, running)
+        if found.resume:
+            _resume(session, found, chosen)
+        if running is None:
+            await ask(session, asking, terminal)
+        else:
+            await _ask_and_run(session, running, asking, terminal, found, chosen)
+
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a lone surrogate
+    asyncio.run(answered())
+    return 0
+
+
+def _runner(found: argparse.Namespace, chosen: Settings) -> Running:
+    from starchat_tui.wiring import make_running
+
+    return make_running(chosen, unsafe=found.unsafe_run)
+
+
+async def _ask_and_run(
+    session: Session,
+    running: Running,
+    asking: Asking,
+    terminal: Terminal,
+    found: argparse.Namespace,
+    chosen: Settings,
+) -> None:
+    """Ask, then run the answer's code; every process of the sandbox ends with it."""
+    from starchat_tui import run
+    from starchat_tui.ask import answer_json, ask
+
     wanted = run.Wanted(
         attached=tuple(found.file),
         save_dir=found.save_dir,
@@ -168,29 +207,13 @@ def _ask(
         yes=found.yes,
         hosts=tuple(found.download),
     )
-    terminal = Terminal(
-        color=not found.raw and settings.colored(chosen.color, os.environ), quiet=not chosen.stats
-    )
 
-    async def answered() -> None:
-        running = make_running(chosen, unsafe=found.unsafe_run) if found.run else None
-        session = make_session(chosen, paths, running)
-        if found.resume:
-            _resume(session, found, chosen)
-        if running is None:
-            await ask(session, asking, terminal)
-        else:
-            await run.ending(
-                running, asked_and_run(session, run.Command(running, wanted, terminal))
-            )
-
-    async def asked_and_run(session: Session, command: run.Command) -> None:
+    async def asked_and_run() -> None:
         event = await ask(session, asking, terminal)
+        command = run.Command(running, wanted, terminal)
         await command.answer(session, event.text, answer_json(event, session.conversation))
 
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a lone surrogate
-    asyncio.run(answered())
-    return 0
+    await run.ending(running, asked_and_run())
 
 
 def _resume(session: Session, found: argparse.Namespace, chosen: Settings) -> None:

@@ -122,6 +122,11 @@ class Running:
         if self._warming is None and self._kernel is None:
             self._warming = asyncio.create_task(self._warm())
 
+    def foresee(self, text: str) -> None:
+        """Begin ahead of time where `text` looks as if something will be drawn."""
+        if plots(text):
+            self.prewarm()
+
     async def _warm(self) -> None:
         with suppress(StarChatError):  # the first run says the same, to a reader
             verdict = await self.wall()

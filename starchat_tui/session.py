@@ -13,15 +13,15 @@ from starchat_tui.dialogue import Dialogue, Mode, Turn
 from starchat_tui.errors import PromptTooLong, StarChatError, UsageError
 from starchat_tui.events import Asked, Event, Failed, Said
 from starchat_tui.history import History, StoredTurn, Summary
-from starchat_tui.outcome import Gathering, Outcome, document, of_document
-from starchat_tui.running import Allowed, Running, plots
-from starchat_tui.sandbox.outputs import Ended, Output
 from starchat_tui.template import Prompt, fit
 from starchat_tui.voice import Engine, Voice, Voices
 from starchat_tui.wire import Request, Sampling
 
 if TYPE_CHECKING:
+    from starchat_tui.outcome import Outcome
+    from starchat_tui.running import Allowed, Running
     from starchat_tui.sandbox.download import Download
+    from starchat_tui.sandbox.outputs import Output
 
 TITLE_LENGTH = 60
 """Characters of the first question that name a conversation."""
@@ -267,8 +267,8 @@ class Session:
 
     def _foresee(self, text: str) -> None:
         """Have a kernel ready where the conversation comes to plots."""
-        if self.running is not None and self.allowed != "never" and plots(text):
-            self.running.prewarm()
+        if self.running is not None and self.allowed != "never":
+            self.running.foresee(text)
 
     @property
     def allowed(self) -> Allowed:
@@ -292,6 +292,9 @@ class Session:
 
         `block` counts from 0. Ends with exactly one `Ended`. Raises `Busy` where code runs.
         """
+        from starchat_tui.outcome import Gathering
+        from starchat_tui.sandbox.outputs import Ended
+
         assert self.running is not None
         gathering = Gathering()
         ended: Ended | None = None
@@ -310,11 +313,15 @@ class Session:
                 self._keep(turn, block, code, gathering.outcome(ended))
 
     def _keep(self, turn: int, block: int, code: str, outcome: Outcome) -> None:
+        from starchat_tui.outcome import document
+
         written, pictures = document(outcome)
         self._history.add_run(turn, block, code, written, pictures)
 
     def outcomes(self, turn: int) -> Mapping[int, Outcome]:
         """What the code blocks of a turn came to when they were last run, by their places."""
+        from starchat_tui.outcome import of_document
+
         return {
             run.block: of_document(run.document, run.pictures) for run in self._history.runs(turn)
         }

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from starchat_tui import models, prompts
 from starchat_tui.history import History
-from starchat_tui.running import Running, Workshop
 from starchat_tui.session import Session
 from starchat_tui.settings import Paths, Settings, byte_count
 from starchat_tui.voice import Engine, Voices
@@ -16,7 +15,7 @@ from starchat_tui.wire import Sampling
 
 if TYPE_CHECKING:
     from starchat_tui.child import LocalEngine
-    from starchat_tui.running import Kernel
+    from starchat_tui.running import Kernel, Running
     from starchat_tui.sandbox.download import Download
     from starchat_tui.sandbox.preflight import Verdict
 
@@ -59,6 +58,7 @@ def make_session(settings: Settings, paths: Paths, running: Running | None = Non
 
 def make_running(settings: Settings, *, unsafe: bool = False) -> Running:
     """What runs code, behind the wall that the settings ask for; `unsafe` is behind none."""
+    from starchat_tui.running import Running, Workshop
 
     def probe() -> Verdict:
         from starchat_tui.sandbox import preflight

@@ -61,8 +61,8 @@ MAY_IMPORT = {
     "doctor": "child clean clipboard errors models sandbox settings vocabulary",
     "subcommands": "ask child clean client dialogue doctor engine errors export flags history "
     "models run session settings show voice wire wiring",
-    "__main__": "ask clean errors flags guard models recall repl run session settings subcommands "
-    "ui wiring",
+    "__main__": "ask clean errors flags guard models recall repl run running session settings "
+    "subcommands ui wiring",
 }
 TRAIN_MAY_IMPORT = {"clean", "errors", "dialogue", "template", "vocabulary", "prompts"}
 TRAIN_MAY_IMPORT |= {"client", "sandbox", "wire"}

@@ -142,8 +142,8 @@ class Answer(Column):
 
 
 def preload() -> None:
-    """Import what the first answer needs, while the user reads the first frame."""
-    from starchat_tui.ui import prose
+    """Import what the first answer and its run need, while the user reads the first frame."""
+    from starchat_tui.ui import consent, output, prose  # noqa: F401
     from starchat_tui.ui.highlight import lexer_of
 
     prose.parser()

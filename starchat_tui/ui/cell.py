@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -20,7 +20,9 @@ from starchat_tui.ui.highlight import Highlighter, language_of
 from starchat_tui.ui.images import Images
 from starchat_tui.ui.lines import Lines, width
 from starchat_tui.ui.messages import CopyRequested, FixRequested, RunRequested
-from starchat_tui.ui.output import RunOutput
+
+if TYPE_CHECKING:
+    from starchat_tui.ui.output import RunOutput
 
 
 class CodeLines(Lines):
@@ -135,6 +137,9 @@ class CodeCell(Column):
 
     async def begin_run(self) -> RunOutput:
         """A place for what the block says, instead of what it said before."""
+        # Late: the first frame need not wait for what only a run shows.
+        from starchat_tui.ui.output import RunOutput
+
         if self.output is not None:
             await self.output.remove()
         self.output = RunOutput(self.number, self._images)

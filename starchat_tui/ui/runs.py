@@ -19,14 +19,13 @@ from starchat_tui.running import Allowed, Running, cell_of, refusal
 from starchat_tui.sandbox.outputs import Figure, Output
 from starchat_tui.ui.answer import Answer
 from starchat_tui.ui.cell import CodeCell
-from starchat_tui.ui.consent import Consent, RunDialog
-from starchat_tui.ui.figure import Enlarged
 from starchat_tui.ui.images import Images
 from starchat_tui.ui.messages import FigureWanted, FixRequested, RunRequested
 from starchat_tui.ui.shell import Shell
 
 if TYPE_CHECKING:
     from starchat_tui.sandbox.download import Download
+    from starchat_tui.ui.consent import Consent
 
 SHARE = 0.004
 """Seconds that a flood of output may have at a time: what is ready is taken without a pause."""
@@ -140,6 +139,8 @@ class Runs(Shell):
 
     async def _consent(self, running: Running, code: str) -> Consent | None:
         """What the reader agrees to; None where nothing is to be run."""
+        from starchat_tui.ui.consent import Consent, RunDialog
+
         if self._runner.allowed == "never":
             raise UsageError(
                 "Running code is off in this conversation, as you chose", "`/run n` asks again"
@@ -232,6 +233,8 @@ class Runs(Shell):
 
     def on_figure_wanted(self, message: FigureWanted) -> None:
         """Enlarge, open or save a plot."""
+        from starchat_tui.ui.figure import Enlarged
+
         if message.how == "enlarge":
             self.push_screen(Enlarged(message.figure, self._images, self.size.height))
             return

@@ -69,7 +69,8 @@ class Welcome(Vertical):
 
     async def _advise(self, advice: Callable[[], str]) -> None:
         text = clean(await asyncio.to_thread(advice))
-        self.query_one(".welcome--fits", Static).update(Content(text))
+        for line in self.query(".welcome--fits").results(Static):  # none, where it left meanwhile
+            line.update(Content(text))
 
 
 _PLAIN = Content("Ask about code. Everything stays on this machine.")
