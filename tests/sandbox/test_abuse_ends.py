@@ -14,6 +14,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,18 +117,6 @@ async def test_everything_ends_with_the_command(tree: tuple[Started, list[int]])
     started.process.wait()
 
 
-async def test_many_processes_end_with_the_wall() -> None:
-    code = TREE.replace("range(20)", "range(200)")
-    one = jail("isolated")
-    started = start(one, python(one, code))
-    said(started, b"ready")
-    members = started.members()
-    assert len(members) >= 201
-    started.kill()
-    await wait_until(lambda: gone(members))
-    started.close()
-
-
 HOST = f"""
 import os, sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -137,24 +126,40 @@ one = Jail(sys.argv[1], drop=os.geteuid() == 0)
 started = start(one, [str(one.python), "-I", "-S", "-c", sys.argv[2]])
 text = b""
 while b"ready" not in text: text += os.read(started.process.stderr.fileno(), 4096)
-print(*started.members(), started.process.pid, started.scratch or "", flush=True)
+print(started.process.pid, *started.members(), started.scratch or "", flush=True)
 input()
 """
 """A program that starts the tree behind a wall, and then waits."""
 
 
-@pytest.mark.parametrize("who", ["root", "user"])
-@pytest.mark.parametrize("wall", WALLS)
-async def test_everything_ends_with_the_program_that_started_it(wall: str, who: str) -> None:
-    command = [sys.executable, "-c", HOST, wall, TREE]
+@contextmanager
+def program(wall: str, who: str, tree: str) -> Iterator[tuple[subprocess.Popen[bytes], list[str]]]:
+    """A program of somebody behind whose wall `tree` runs, and the words it says of it."""
+    command = [sys.executable, "-c", HOST, wall, tree]
     if who == "root" and os.geteuid() != 0:
         pytest.skip("only root can show what holds for root")
     if who == "user" and os.geteuid() == 0:
         command = _as_nobody(command)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as app:
         assert app.stdout
-        words = app.stdout.readline().split()
-        scratch = [Path(word.decode()) for word in words if word.startswith(b"/")]
+        yield app, app.stdout.readline().decode().split()
+        app.kill()
+
+
+@pytest.mark.parametrize("who", ["root", "user"])
+async def test_many_processes_end_with_the_wall(who: str) -> None:
+    with program("isolated", who, TREE.replace("range(20)", "range(200)")) as (_, words):
+        wall, *members = (int(word) for word in words if word.isdigit())
+        assert len(members) >= 201
+        os.kill(wall, signal.SIGKILL)
+        await wait_until(lambda: gone(members))
+
+
+@pytest.mark.parametrize("who", ["root", "user"])
+@pytest.mark.parametrize("wall", WALLS)
+async def test_everything_ends_with_the_program_that_started_it(wall: str, who: str) -> None:
+    with program(wall, who, TREE) as (app, words):
+        scratch = [Path(word) for word in words if word.startswith("/")]
         members = [int(word) for word in words if word.isdigit()]
         assert len(members) >= 22
         app.kill()
