@@ -59,7 +59,9 @@ def test_every_subcommand_it_shows_exists() -> None:
 def test_every_exit_code_is_in_the_table() -> None:
     rows = re.findall(r"^\| ([\d, ]+) \|", README, re.MULTILINE)
     told = {int(code) for row in rows for code in row.split(",") if code.strip()}
-    assert {error.exit_code for error in classes(errors.StarChatError)} <= told
+    # Those of training stand on its own page.
+    ours = (error for error in classes(errors.StarChatError) if error.__module__[:6] != "train.")
+    assert {error.exit_code for error in ours} <= told
 
 
 def test_every_known_model_is_in_the_table() -> None:

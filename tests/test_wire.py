@@ -129,10 +129,11 @@ def test_the_end_of_a_stream_is_none() -> None:
 
 
 def every_error() -> list[type[StarChatError]]:
+    """Those an engine may raise; what only a sandbox or training raises crosses no wire."""
     pending: list[type[StarChatError]] = [StarChatError]
     for known in pending:
         pending.extend(known.__subclasses__())
-    return pending
+    return [kind for kind in pending if kind.__module__ == errors.__name__]
 
 
 @pytest.mark.parametrize("kind", every_error())

@@ -17,7 +17,9 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.bwrap
 SLEEPING = """
-import os, sys, time
+import os, signal, sys, time
+# Whoever started the tests may ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     print("ready", file=sys.stderr, flush=True)
     time.sleep(300)
