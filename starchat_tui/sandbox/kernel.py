@@ -62,6 +62,8 @@ class Kernel:
         """Whether a run waits for its kernel, and whether it was interrupted there."""
         self._ending: Cause | None = None
         """Why a run that waits for its kernel will not get it."""
+        self._flooded = False
+        """Whether a run of the life that is was stopped for its output."""
         self._lost = ""
         """Why the variables of earlier runs are gone, until the next run has told it."""
 
@@ -114,6 +116,10 @@ class Kernel:
             async with aclosing(run.outputs(offline(code, files))) as outputs:
                 async for output in outputs:
                     yield output
+            if run.status == "output" and self._flooded:
+                # What an earlier run started goes on printing, and no interrupt reaches it.
+                run.lost()
+            self._flooded = life.alive and (self._flooded or run.status == "output")
             if not life.alive:
                 await self._bury()
         yield self._ended(began, run.status, run.reason)

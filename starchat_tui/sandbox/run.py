@@ -111,6 +111,11 @@ class Run:
         elif status == "interrupted":
             self.reason = f"Interrupted. {KEPT}"
 
+    def lost(self) -> None:
+        """End the kernel after all, and say so."""
+        self._life.kill()
+        self.reason = self.reason.replace(KEPT, GONE)
+
     async def _gone(self) -> None:
         self._over = True
         how = await self._life.ended()
