@@ -22,10 +22,13 @@ LINES = f"{json.dumps(ONE)}\n{json.dumps(TWO)}\n".encode()
         ("crlf.jsonl", LINES.replace(b"\n", b"\r\n")),
         ("gaps.jsonl", b"\n \r\n" + LINES.replace(b"\n", b"\n\n\t\n")),
         ("cut.jsonl", LINES.rstrip()),
-        ("zipped.jsonl.gz", gzip.compress(LINES)),
+        ("zipped.jsonl.gz", gzip.compress(LINES, mtime=0)),
         ("lines.json", LINES),
         ("array.json", json.dumps([ONE, TWO], indent=2).encode()),
-        ("array.json.gz", gzip.compress(b"\xef\xbb\xbf" + json.dumps([ONE, TWO]).encode())),
+        (
+            "array.json.gz",
+            gzip.compress(b"\xef\xbb\xbf" + json.dumps([ONE, TWO]).encode(), mtime=0),
+        ),
         ("no suffix", LINES),
     ],
 )
@@ -111,7 +114,7 @@ def test_a_line_of_ten_megabytes_is_a_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "raw"),
     [
-        ("a.jsonl.gz", gzip.compress(LINES)[:-9]),
+        ("a.jsonl.gz", gzip.compress(LINES, mtime=0)[:-9]),
         ("a.jsonl.gz", b"not gzip"),
         ("a.parquet", b"not parquet"),
         ("a.parquet", b""),
