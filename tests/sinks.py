@@ -7,6 +7,17 @@ import re
 from textual.app import App
 
 from starchat_tui.clean import clean
+from starchat_tui.sandbox.outputs import (
+    Ended,
+    Failure,
+    Figure,
+    Note,
+    Output,
+    Result,
+    Text,
+    Written,
+)
+from tests.scripted import drawn_png
 from tests.test_clean import PAYLOADS, shows
 from tests.ui.looking import strips
 
@@ -26,3 +37,17 @@ def obeyed_on(app: App[None]) -> str:
     rows = strips(app)
     links = [part.style.link for row in rows for part in row if part.style and part.style.link]
     return obeyed("".join(row.text for row in rows)) + "".join(links)
+
+
+def outputs(bad: str) -> list[Output]:
+    """One output of each kind, hostile in each of its fields."""
+    return [
+        Text("stdout", f"out {bad} and\n"),
+        Text("stderr", f"err {bad}"),
+        Result(f"result {bad}"),
+        Figure(drawn_png(40, 40), 40, 40, f"card {bad} 'title'"),
+        Failure(f"Name{bad}", f"message {bad}", f"trace {bad}\nmore"),
+        Written(f"name{bad}.csv", 3),
+        Note(f"note {bad}"),
+        Ended("error", "isolated", 1.0, f"reason {bad}"),
+    ]

@@ -20,24 +20,14 @@ from starchat_tui.history import History, Summary
 from starchat_tui.recall import InputHistory
 from starchat_tui.repl import Repl
 from starchat_tui.run import Command, Wanted
-from starchat_tui.sandbox.outputs import (
-    Ended,
-    Failure,
-    Figure,
-    Note,
-    Output,
-    Result,
-    Text,
-    Written,
-)
 from starchat_tui.session import Session
 from starchat_tui.settings import Settings
 from starchat_tui.speaking import Speaker
 from starchat_tui.voice import Voices
 from starchat_tui.wire import Progress, Sampling
 from tests.fakes import byte_tokenizer
-from tests.scripted import ScriptedEngine, ScriptedWorkshop, drawn_png
-from tests.sinks import NAMES, obeyed
+from tests.scripted import ScriptedEngine, ScriptedWorkshop
+from tests.sinks import NAMES, obeyed, outputs
 from tests.test_clean import PAYLOADS
 
 each_payload = pytest.mark.parametrize("bad", PAYLOADS.values(), ids=NAMES)
@@ -48,19 +38,6 @@ class Screen(io.StringIO):
 
     def isatty(self) -> bool:
         return True
-
-
-def outputs(bad: str) -> list[Output]:
-    return [
-        Text("stdout", f"out {bad} and\n"),
-        Text("stderr", f"err {bad}"),
-        Result(f"result {bad}"),
-        Figure(drawn_png(40, 40), 40, 40, f"card {bad}"),
-        Failure(f"Name{bad}", f"message {bad}", f"trace {bad}\nmore"),
-        Written(f"name{bad}.csv", 3),
-        Note(f"note {bad}"),
-        Ended("error", "isolated", 1.0, f"reason {bad}"),
-    ]
 
 
 def session_of(tmp_path: Path, engine: ScriptedEngine, workshop: ScriptedWorkshop) -> Session:

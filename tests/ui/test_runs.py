@@ -398,12 +398,23 @@ async def test_results_come_back_with_the_conversation(
 
 
 async def test_without_a_wall_at_all_the_screen_says_so_all_the_time(
-    make: Make, make_session: Callable[..., Session], workshop: ScriptedWorkshop
+    make: Make,
+    make_session: Callable[..., Session],
+    engine: ScriptedEngine,
+    workshop: ScriptedWorkshop,
 ) -> None:
     workshop.unsafe, workshop.verdict = True, Verdict("unsafe")
     app = make(session=make_session())
-    async with app.run_test(size=SIZE):
+    async with app.run_test(size=SIZE) as pilot:
         await sees(app, "UNSAFE")
+        await asked(pilot, engine)
+        assert "UNSAFE" in shown(app)
+        workshop.enqueue("hi\n")
+        await pilot.press("alt+r")
+        await dialog(app)
+        await pilot.press("enter")
+        await settled(pilot)
+        assert "UNSAFE" in shown(app)
 
 
 async def test_a_carriage_return_begins_its_line_anew(

@@ -17,14 +17,7 @@ from textual.widgets import Static
 from starchat_tui.errors import StarChatError
 from starchat_tui.history import Summary
 from starchat_tui.sandbox.outputs import (
-    Ended,
-    Failure,
     Figure,
-    Note,
-    Output,
-    Result,
-    Text,
-    Written,
 )
 from starchat_tui.sandbox.preflight import Verdict
 from starchat_tui.ui import app as app_module
@@ -42,27 +35,13 @@ from starchat_tui.ui.transcript import Note as TranscriptNote
 from starchat_tui.ui.transcript import Question
 from starchat_tui.ui.welcome import Welcome
 from tests.scripted import ScriptedEngine, drawn_png
-from tests.sinks import NAMES, obeyed_on
+from tests.sinks import NAMES, obeyed_on, outputs
 from tests.test_clean import PAYLOADS
 from tests.ui.conftest import Make
 from tests.ui.looking import send, settled, shown
 from tests.waiting import wait_until
 
 SIZE = (120, 260)
-
-
-def outputs(bad: str) -> list[Output]:
-    """One output of each kind, hostile in each of its fields."""
-    return [
-        Text("stdout", f"out {bad} and\n"),
-        Text("stderr", f"err {bad}"),
-        Result(f"result {bad}"),
-        Figure(drawn_png(40, 40), 40, 40, f"card {bad} 'title'"),
-        Failure(f"Name{bad}", f"message {bad}", f"trace {bad}\nmore"),
-        Written(f"name{bad}.csv", 3),
-        Note(f"note {bad}"),
-        Ended("error", "isolated", 1.0, f"reason {bad}"),
-    ]
 
 
 def answer_of(bad: str) -> str:
