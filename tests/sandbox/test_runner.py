@@ -55,6 +55,56 @@ with multiprocessing.get_context('fork').Pool(2) as pool:
     assert all(f"<{i}>" in run.out for i in range(5))
 
 
+EARLIER = {
+    "os.write(1, b'first\\n')": "stdout",
+    "sys.stdout.buffer.write(b'first\\n')": "stdout",
+    "subprocess.run(['echo', 'first'])": "stdout",
+    "subprocess.run('echo first >&2', shell=True)": "stderr",
+    "get_ipython().system('echo first')": "stdout",
+    "if os.fork() == 0: print('first'); os._exit(0)\n    os.wait()": "stdout",
+}
+
+
+@pytest.mark.parametrize("code", EARLIER)
+async def test_what_was_written_first_is_heard_first(kernel: Kernel, code: str) -> None:
+    """Also where the thread that reads what is written past Python comes late: held off here."""
+    late = f"import os, subprocess, sys\nwith sys.stdout._outlet._lock:\n    {code}\n"
+    run = await said(kernel, f"{late}    print('then')")
+    texts = [(one.stream, one.text) for one in run.outputs if isinstance(one, Text)]
+    assert run.ended.status == "ok"
+    assert "".join(text for _, text in texts) == "first\nthen\n"
+    assert texts[0][0] == EARLIER[code]
+
+
+async def test_a_signal_may_print_in_the_middle_of_a_print(kernel: Kernel) -> None:
+    code = """
+import signal
+signal.signal(signal.SIGALRM, lambda *_: print('rung'))
+signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+for i in range(50_000): print(i)
+signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+    run = await said(kernel, code)
+    assert run.ended.status == "ok", run.outputs[-2:]
+    assert "rung" in run.out
+    assert "49999\n" in run.out
+
+
+async def test_a_child_that_fails_takes_nothing_of_its_parents(kernel: Kernel) -> None:
+    """It has the parent's pipes, and reports an exception of its own."""
+    code = """
+import os, sys
+with sys.stdout._outlet._lock:
+    os.write(1, b'first\\n')
+    if os.fork() == 0:
+        1 / 0
+    os.wait()
+    print('then')
+"""
+    run = await said(kernel, code)
+    assert (run.out, run.ended.status) == ("first\nthen\n", "ok")
+
+
 async def test_a_child_that_goes_on_does_not_take_part(kernel: Kernel) -> None:
     """A fork returns from the cell a second time, into a runner that is not its own."""
     assert (await said(kernel, "import os\npid = os.fork()")).ended.status == "ok"
