@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 
 import numpy as np
 import torch
@@ -16,6 +18,9 @@ from train.encoding import Weights, encode_all
 from train.errors import DataError
 from train.packing import Row, pack
 from train.trees import Tree
+
+SHIFTED = 0.5
+"""The share of rows that `shifted` moves; the others begin where a conversation does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +111,21 @@ def _stacked(columns: Sequence[np.ndarray], length: int, filler: int | None) -> 
     for row, column in zip(made, columns, strict=True):
         row[: len(column)] = torch.from_numpy(column)
     return made
+
+
+def shifted(
+    batch: Mapping[str, torch.Tensor], *, window: int, seed: int, share: float = SHIFTED
+) -> torch.Tensor:
+    """The positions [B, T] of a batch, a `share` of its rows moved to a random place of `window`.
+
+    So rows that are much shorter than the window train every one of its learned positions (Kiyono
+    et al., SHAPE: Shifted Absolute Position Embedding, 2021). Where a row goes depends on what it
+    teaches and on `seed`, and not on its neighbours: neither on the batch nor on the process.
+    """
+    positions = batch["position_ids"]
+    room = window - 1 - positions.amax(1)
+    moves = []
+    for labels, most in zip(batch["labels"].cpu().numpy(), room.tolist(), strict=True):
+        dice = Random(zlib.crc32(labels[labels != IGNORED].tobytes()) + (seed << 32))
+        moves.append(dice.randint(0, max(most, 0)) if dice.random() < share else 0)
+    return positions + torch.tensor(moves, device=positions.device)[:, None]

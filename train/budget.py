@@ -46,6 +46,8 @@ class Shape:
     keys: int
     """Width of the keys of a token; those and the values of one head in StarCoder."""
     vocabulary: int
+    heads: int = 1
+    """Of the queries."""
     adapter: int = 0
     """Parameters of the LoRA adapter; 0 trains the model itself."""
     largest: int = 0
@@ -75,6 +77,8 @@ class Setup:
     checkpointing: bool = False
     masked: bool = False
     """Whether attention is told by a mask [T, T], as sdpa is."""
+    blockwise: bool = False
+    """Whether attention keeps its weights, half of [T, T] for each head, for its gradient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,9 @@ def _activations(shape: Shape, setup: Setup) -> int:
     block = 6 * shape.width + 2 * shape.inner + 2 * shape.keys
     if setup.masked:
         block += setup.block
+    if setup.blockwise:
+        # The softmax in float32, and its copy in the format of the values.
+        block += shape.heads * setup.block * 9 // 16 * (3 if setup.half else 1)
     # The gradient of a block's widest activation exists beside it.
     moment = 2 * shape.inner
     each = shape.width if setup.checkpointing else block

@@ -38,6 +38,8 @@ class Config:
     """leaves: a message counts as often as dialogues go through it; once: each counts 1."""
     block: int = 2048
     """Tokens in a row; trees and dialogues are packed into rows without seeing each other."""
+    shift: bool = False
+    """Begin half of the rows at a random position, so that short rows train the whole window."""
     languages: tuple[str, ...] = ("en",)
     """The languages of OpenAssistant messages that are learned; empty is every one."""
     ranks: int = 0
@@ -85,7 +87,8 @@ class Config:
     saved: str = "auto"
     """The number format of the finished model: bf16, fp16, fp32, or auto: as it was trained."""
     attention: str = "auto"
-    """sdpa, flex, or auto: flex on a GPU, sdpa elsewhere."""
+    """flex; sdpa; blockwise (the fastest on a CPU, and the largest); or auto: flex on a GPU, sdpa
+    elsewhere."""
     checkpointing: str = "auto"
     """Recompute activations: on, off, or auto: only where memory is too small without."""
     deepspeed: str = ""
@@ -276,7 +279,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "schedule": ("cosine", "linear", "constant"),
     "precision": ("auto", "bf16", "fp32"),
     "saved": ("auto", "bf16", "fp16", "fp32"),
-    "attention": ("auto", "sdpa", "flex"),
+    "attention": ("auto", "sdpa", "flex", "blockwise"),
     "checkpointing": ("auto", "on", "off"),
 }
 _RANGES: Mapping[str, tuple[float, float]] = {
@@ -341,6 +344,8 @@ def _check_pairs(config: Config) -> None:
             "`optimizer: in_backward` keeps no gradient to add up or to clip",
             "set `accumulation: 1` and `clip: 0`, and raise `batch_size` instead",
         )
+    if config.attention == "blockwise" and config.dropout:
+        raise ConfigError("`attention: blockwise` drops nothing out", "choose sdpa, or dropout 0")
     if config.push_to_hub and not config.hub_id:
         raise ConfigError("`push_to_hub` needs a name", "give it with `--hub-id OWNER/NAME`")
 

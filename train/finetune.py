@@ -119,6 +119,7 @@ def finetune(config: Config, here: Place) -> Path:
         held_out=lessons.held_out,
         collator=collator_of(config, model, grown),
         keep=config.keep,
+        shift=window if config.shift else 0,
         optimizers=(optimizers.chosen(model, config), None),
     )
     stopper = Stopper()
@@ -315,4 +316,5 @@ def silent() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(door.told(lambda: main(sys.argv[1:])) if launch.place().local == 0 else silent())
+    here = launch.place()
+    launch.end(door.told(lambda: main(sys.argv[1:])) if here.local == 0 else silent(), here)

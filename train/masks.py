@@ -12,10 +12,11 @@ from typing import Any, Literal
 import torch
 
 from starchat_tui.errors import ConfigError
+from train.attention import BLOCKWISE
 
 Form = Literal["dense", "exits"]
-"""`dense`: a boolean [B, 1, T, T], for `sdpa`. `exits`: [B, T], for a block mask on the device."""
-FORMS: dict[str, Form] = {"sdpa": "dense", "flex_attention": "exits"}
+"""`dense`: a boolean [B, 1, T, T]. `exits`: [B, T], for a block mask on the device."""
+FORMS: dict[str, Form] = {"sdpa": "dense", BLOCKWISE: "dense", "flex_attention": "exits"}
 """The form that each attention implementation of transformers takes; others take none."""
 
 

@@ -41,6 +41,7 @@ def shape_of(found: Any, config: Config) -> Shape:
         width=width,
         inner=int(inner),
         keys=width // heads * kept,
+        heads=heads,
         vocabulary=int(text.vocab_size),
         adapter=_adapter(model, config),
         largest=max(sizes),
@@ -106,7 +107,8 @@ def setup_of(config: Config, *, devices: int, capacity: int, host: int, gpu: boo
         sharding=sharding,
         offload=offload,
         in_backward=config.optimizer == "in_backward",
-        masked=config.attention == "sdpa" or (config.attention == "auto" and not gpu),
+        masked=config.attention != "flex" and not (config.attention == "auto" and gpu),
+        blockwise=config.attention == "blockwise",
     )
 
 

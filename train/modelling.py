@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from starchat_tui.errors import ConfigError, ModelUnavailable
-from train import masks, vocabularies
+from train import attention, masks, vocabularies
 from train.budget import Setup
 from train.config import Config
 from train.vocabularies import Grown
@@ -47,6 +47,9 @@ def load(source: str, config: Config, setup: Setup, grown: Grown) -> Any:
     from transformers import AutoModelForCausalLM
 
     kind = "sdpa" if setup.masked else "flex_attention"
+    if setup.blockwise:
+        attention.register()
+        kind = attention.BLOCKWISE
     if kind == "flex_attention":
         masks.allow_flex()
     try:

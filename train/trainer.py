@@ -11,54 +11,78 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.hooks import RemovableHandle
 from transformers import PrinterCallback, Trainer
 
 from starchat_tui.template import IGNORED
 from train import masks, saving
-from train.batches import Collator, Rows
+from train.batches import Collator, Rows, shifted
 from train.errors import CannotSave
-from train.loss import weight_of
+from train.loss import summed, weight_of
 from train.packing import Row
 
 Batch = dict[str, torch.Tensor]
 
 
-class LearnedOnly:
-    """Lets a model score the tokens that are learned, and no others.
+class LossHead:
+    """Lets a model give the loss of what is learned instead of the scores of everything.
 
-    The scores of all tokens are the largest tensor of a small model, and of a large vocabulary: a
-    fifth to a half of them belongs to tokens that nothing is learned from. While `learned` is set,
-    the head is given the hidden states [N, D] that it picks of [B, T, D], and gives scores [N, V].
+    The scores of all tokens are the largest tensor of a small model, and of a large vocabulary, and
+    a fifth to a half of them belongs to tokens that nothing is learned from. While a batch is set,
+    the head is asked only about the hidden states that are learned, and a plain matrix gives their
+    loss at once (`loss.summed`). One that is sharded, or that PEFT put in its place, gives scores
+    [N, V].
     """
 
-    def __init__(self, model: Any) -> None:
-        self.learned: torch.Tensor | None = None
-        head: nn.Module = model.get_output_embeddings()
-        self.handle: RemovableHandle = head.register_forward_pre_hook(self._pick)
+    def __init__(self, model: Any, *, sharded: bool) -> None:
+        self._batch: Batch | None = None
+        self._head: nn.Module = model.get_output_embeddings()
+        plain = type(self._head) is nn.Linear and self._head.bias is None
+        self._plain = plain and not sharded
+        if self._plain:
+            self._scores = self._head.forward
+            self._head.forward = self._loss
+        else:
+            self._head.register_forward_pre_hook(self._pick)
 
-    def _pick(self, head: nn.Module, given: tuple[torch.Tensor, ...]) -> Any:
-        if self.learned is None:
-            return None
-        return (given[0][:, :-1][self.learned], *given[1:])
-
-    def scores(self, model: Callable[..., Any], batch: Batch) -> torch.Tensor:
-        """Scores [N, V] of the labels [B, T] that `targets` gives, in the same order."""
-        self.learned = batch["labels"][:, 1:] != IGNORED
+    def loss(self, model: Callable[..., Any], batch: Batch) -> torch.Tensor:
+        """Weighted sum of the losses of a batch, a float32 scalar."""
+        self._batch = batch
         try:
             kept = ("input_ids", "position_ids", "attention_mask")
             given = {name: batch[name] for name in kept if name in batch}
             found: torch.Tensor = model(**given, use_cache=False).logits
         finally:
-            self.learned = None
-        return found
+            self._batch = None
+        if self._plain:
+            return found
+        labels, weights = targets(batch)
+        each = nn.functional.cross_entropy(found.float(), labels, reduction="none")
+        return (each * weights).sum()
+
+    def _loss(self, hidden: torch.Tensor) -> torch.Tensor:
+        if self._batch is None:
+            return self._scores(hidden)
+        kind = hidden.device.type
+        if torch.is_autocast_enabled(kind):
+            hidden = hidden.to(torch.get_autocast_dtype(kind))
+        head: torch.Tensor = self._head.weight  # type: ignore[assignment]
+        return summed(hidden[:, :-1][learned(self._batch)], head, *targets(self._batch))
+
+    def _pick(self, head: nn.Module, given: tuple[torch.Tensor, ...]) -> Any:
+        if self._batch is None:
+            return None
+        return (given[0][:, :-1][learned(self._batch)], *given[1:])
+
+
+def learned(batch: Batch) -> torch.Tensor:
+    """Which of the positions [B, T - 1] have a next token that is learned."""
+    return batch["labels"][:, 1:] != IGNORED
 
 
 def targets(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """The learned labels [N] of a batch, and their weights [N]."""
-    labels = batch["labels"][:, 1:]
-    learned = labels != IGNORED
-    return labels[learned], batch["weights"][:, 1:][learned]
+    chosen = learned(batch)
+    return batch["labels"][:, 1:][chosen], batch["weights"][:, 1:][chosen]
 
 
 class FineTuner(Trainer):
@@ -66,6 +90,8 @@ class FineTuner(Trainer):
 
     Every row weighs what it should however the rows are divided: the loss of a step is the sum over
     all micro-batches and processes, divided by the weight of them all.
+
+    `shift` is the window that rows may begin anywhere in (`batches.shifted`); 0 leaves them alone.
     """
 
     loss_is_scaled_for_ga = True
@@ -77,6 +103,7 @@ class FineTuner(Trainer):
         held_out: Sequence[Row],
         collator: Collator,
         keep: int,
+        shift: int = 0,
         **given: Any,
     ) -> None:
         super().__init__(train_dataset=Rows(rows), data_collator=collator, **given)
@@ -85,11 +112,17 @@ class FineTuner(Trainer):
         self._keep = keep
         self._held_out = list(held_out)
         self._collator = collator
-        self.head = LearnedOnly(self.accelerator.unwrap_model(self.model))
+        self._shift = shift
+        self._sharded = bool(self.is_deepspeed_enabled or self.is_fsdp_enabled)
+        whole = self.accelerator.unwrap_model(self.model)
+        self._head = LossHead(whole, sharded=self._sharded)
         self.tokens = 0
         """Tokens that this process has read in training."""
         self.seconds = 0.0
         """Time spent on anything but training: evaluation and checkpoints."""
+        self._began = time.monotonic()
+        self._earlier: tuple[int, float] | None = None
+        """Tokens and seconds that the run had behind it when this process took it on."""
         self.saved: torch.dtype | None = None
         """The number format that weights are saved in; None leaves it as it is."""
 
@@ -116,6 +149,9 @@ class FineTuner(Trainer):
         assert num_items_in_batch is not None
         assert not return_outputs
         self.tokens += inputs["input_ids"].numel()
+        if self._shift:
+            seed = self.args.seed + self.state.global_step
+            inputs = {**inputs, "position_ids": shifted(inputs, window=self._shift, seed=seed)}
         total, _ = self._summed(model, inputs)
         loss: torch.Tensor = total / num_items_in_batch * self.accelerator.num_processes
         return loss
@@ -125,10 +161,19 @@ class FineTuner(Trainer):
         masked = dict(batch)
         if "exits" in masked:
             masked["attention_mask"] = masks.flex_block_mask(masked.pop("exits"))
-        labels, weights = targets(batch)
-        scores = self.head.scores(model, masked)
-        each = nn.functional.cross_entropy(scores.float(), labels, reduction="none")
-        return (each * weights).sum(), weights.sum()
+        return self._head.loss(model, masked), weight_of(batch["labels"], batch["weights"])
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, and with a step's loss the tokens read and the seconds spent on training so far."""
+        if "loss" in logs:
+            if self._earlier is None:
+                said = [one for one in self.state.log_history if "tokens" in one]
+                self._earlier = (said[-1]["tokens"], said[-1]["seconds"]) if said else (0, 0.0)
+            tokens, seconds = self._earlier
+            spent = time.monotonic() - self._began - self.seconds
+            read = self.tokens * self.args.world_size
+            logs = {**logs, "tokens": tokens + read, "seconds": round(seconds + spent, 1)}
+        super().log(logs, start_time)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Mean loss of the held-out tokens that the assistant says, and its perplexity."""
@@ -190,7 +235,7 @@ class FineTuner(Trainer):
             facts = {
                 "step": self.state.global_step,
                 "processes": self.args.world_size,
-                "sharded": self.is_deepspeed_enabled or self.is_fsdp_enabled,
+                "sharded": self._sharded,
             }
             saving.seal(folder, facts)
             # Not by `save_total_limit`, which deletes an old one before this one is whole.

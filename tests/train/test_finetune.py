@@ -20,7 +20,7 @@ from starchat_tui.engine.answer import Answer
 from starchat_tui.engine.shelf import Shelf
 from starchat_tui.template import ChatML, prompt_ids
 from starchat_tui.wire import Delta, Progress, Request, Sampling, joined
-from tests.train.small import dialogue, losses, save_base, save_config, save_dialogues
+from tests.train.small import WINDOW, dialogue, losses, save_base, save_config, save_dialogues
 from tests.train.test_saving import on_a_small_disk
 from train import config as configs
 from train import door, finetune, lessons, modelling, vocabularies
@@ -226,6 +226,54 @@ def test_recomputing_activations_changes_nothing(base: Path, rows: Path, tmp_pat
         assert run(save_config(folder, base, rows), "--checkpointing", switch) == 0
         found.append(losses(folder / "out"))
     assert found[0] == found[1]
+
+
+def test_attention_in_blocks_changes_nothing(base: Path, rows: Path, tmp_path: Path) -> None:
+    found = []
+    for kind in ("sdpa", "blockwise"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        assert run(save_config(folder, base, rows, block=400), "--attention", kind) == 0
+        found.append([*losses(folder / "out"), *evaluations(folder / "out")])
+    assert found[0] == pytest.approx(found[1], abs=1e-5)
+
+
+def test_rows_that_are_shifted_learn_other_positions(
+    base: Path, rows: Path, tmp_path: Path
+) -> None:
+    found, moved = [], []
+    for shift in ("true", "false"):
+        folder = tmp_path / shift
+        folder.mkdir()
+        config = save_config(folder, base, rows, block=64, batch_size=8, max_steps=6)
+        assert run(config, "--shift", shift) == 0
+        found.append(losses(folder / "out"))
+        places = load_file(folder / "out" / "model" / "model.safetensors")
+        before = load_file(base / "model.safetensors")
+        name = "transformer.wpe.weight"
+        moved.append((places[name] != before[name]).any(1).nonzero().max())
+    assert found[0] != found[1]
+    assert moved[0] > WINDOW // 2
+    assert moved[1] < 64
+
+
+def test_the_history_tells_tokens_and_seconds_beyond_a_resumption(
+    base: Path, rows: Path, tmp_path: Path
+) -> None:
+    config = save_config(tmp_path, base, rows, max_steps=4, save_steps=2)
+    history = tmp_path / "out" / "model" / "history.json"
+
+    def tokens() -> list[int]:
+        return [entry["tokens"] for entry in json.loads(history.read_text()) if "loss" in entry]
+
+    assert run(config) == 0
+    first = tokens()
+    assert first == sorted(set(first))
+    shutil.rmtree(history.parent)
+    assert run(config, "--resume") == 0
+    assert tokens() == first
+    seconds = [one["seconds"] for one in json.loads(history.read_text()) if "loss" in one]
+    assert seconds == sorted(seconds)
 
 
 @pytest.mark.parametrize("weights", ["leaves", "once"])
@@ -450,7 +498,7 @@ def test_an_adapter_resumes_to_the_bit(base: Path, rows: Path, tmp_path: Path) -
 
 
 def test_muon_trains_and_resumes_to_the_bit(base: Path, rows: Path, tmp_path: Path) -> None:
-    flags = ("--optimizer", "muon", "--muon-rate", "0.01", "--floor", "0.02", "--paths")
+    flags = ["--optimizer", "muon", "--muon-rate", "0.01", "--floor", "0.02", "--paths", "--shift"]
     config = save_config(tmp_path, base, rows, max_steps=8, save_steps=4)
     assert run(config, *flags) == 0
     first = losses(tmp_path / "out")

@@ -10,7 +10,7 @@ from starchat_tui.vocabulary import Vocabulary
 from tests.train.forest import forest, tensors, tiny_model
 from train.batches import Collator
 from train.encoding import Encoded, encode
-from train.loss import weight_of, weighted
+from train.loss import summed, weight_of, weighted
 from train.masks import attention_4d
 from train.packing import pack
 from train.trees import paths, trimmed
@@ -61,6 +61,35 @@ def test_half_precision_is_scored_in_full() -> None:
     half = weighted(logits.bfloat16(), labels, torch.ones(1, 5))
     assert half.dtype == torch.float32
     assert half.item() == pytest.approx(weighted(logits, labels, torch.ones(1, 5)).item(), abs=0.05)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_the_loss_in_pieces_is_the_loss(half: bool) -> None:
+    dice = torch.Generator().manual_seed(0)
+    hidden = torch.randn(1300, 16, generator=dice)
+    hidden = (hidden.bfloat16() if half else hidden).requires_grad_()
+    head = torch.randn(50, 16, generator=dice).requires_grad_()
+    targets = torch.randint(0, 50, (1300,), generator=dice)
+    weights = torch.rand(1300, generator=dice)
+    ours = summed(hidden, head, targets, weights)
+    scores = (hidden @ head.to(hidden.dtype).T).float()
+    each = torch.nn.functional.cross_entropy(scores, targets, reduction="none")
+    theirs = (each * weights).sum()
+    assert ours.dtype == torch.float32
+    assert torch.allclose(ours, theirs, rtol=1e-5)
+    grads = [torch.autograd.grad(2 * loss, [hidden, head]) for loss in (ours, theirs)]
+    for a, b in zip(*grads, strict=True):
+        assert a.dtype == b.dtype
+        assert (a - b).float().norm() <= (0.01 if half else 1e-5) * b.float().norm()
+
+
+def test_nothing_learned_is_no_loss_in_pieces() -> None:
+    hidden = torch.randn(0, 4).requires_grad_()
+    head = torch.randn(7, 4).requires_grad_()
+    loss = summed(hidden, head, torch.zeros(0, dtype=torch.int64), torch.zeros(0))
+    assert loss.item() == 0
+    (gradient,) = torch.autograd.grad(loss, [head])
+    assert gradient.abs().sum() == 0
 
 
 def graded(model: torch.nn.Module, row: Encoded, total: float) -> float:

@@ -45,6 +45,19 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Finetune:
+    """One run of `train.finetune`, in its words, over `train/configs/nano.yaml`."""
+
+    block: int
+    batch_size: int
+    max_steps: int
+    muon_rate: float
+    learning_rate: float
+    passes: int = 1
+    """How often every dialogue is there, each time in another conversation."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sizes:
     """Everything that a run of all stages depends on."""
 
@@ -56,7 +69,8 @@ class Sizes:
     model: Shape
     pretrain: Schedule
     anneal: Schedule
-    finetune: Schedule
+    finetune: tuple[Finetune, ...]
+    """Runs one after the other: each goes on with the model of the one before."""
     scored: int
     asked: int
 
@@ -68,7 +82,8 @@ def load(name: str, path: Path = SIZES) -> Sizes:
         **{
             **raw,
             "model": Shape(**raw["model"]),
-            **{stage: _schedule(raw[stage]) for stage in ("pretrain", "anneal", "finetune")},
+            **{stage: _schedule(raw[stage]) for stage in ("pretrain", "anneal")},
+            "finetune": tuple(Finetune(**run) for run in raw["finetune"]),
         }
     )
 

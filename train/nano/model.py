@@ -9,9 +9,10 @@ import torch
 from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 
 from starchat_tui.template import IGNORED
+from train.loss import summed
 from train.nano import circuit
 from train.nano.config import Shape
-from train.nano.fast import cross_entropy, precision
+from train.nano.fast import precision
 from train.nano.rows import Batch
 
 
@@ -48,9 +49,12 @@ def loss_of(model: GPTBigCodeForCausalLM, batch: Batch) -> torch.Tensor:
         hidden = model.transformer(
             input_ids=batch.ids, position_ids=batch.positions, use_cache=False
         ).last_hidden_state
-        return cross_entropy(
-            hidden[:, :-1][learned].to(low), model.lm_head.weight, targets[learned]
+        count = learned.sum()
+        ones = count.new_ones(int(count))
+        total = summed(
+            hidden[:, :-1][learned].to(low), model.lm_head.weight, targets[learned], ones
         )
+        return total / count.clamp_min(1)
 
 
 def export(model: GPTBigCodeForCausalLM, folder: Path, *, ends: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""Token rows: Python and transcripts for the base, ChatML conversations for the chat model."""
+"""Token rows of the base model: Python and transcripts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from random import Random
 import numpy as np
 import torch
 
-from starchat_tui.dialogue import Dialogue
 from starchat_tui.prompts import few_shot
-from starchat_tui.template import IGNORED, TechnicalAssistant, encode, training_ids
+from starchat_tui.template import IGNORED, TechnicalAssistant, encode
 from starchat_tui.vocabulary import Vocabulary
 from train.nano.dialogues.family import Sample
 
@@ -24,18 +23,7 @@ BARE_SHARE = 0.15
 """Transcript rows with nothing before the first dialogue."""
 DRILL_SHARE = 0.08
 """The base model's rows that teach nothing but copying."""
-SYSTEM_SHARE = 0.15
 DIVIDER = "\n\n-----"
-SYSTEMS = (
-    "You are a helpful assistant.",
-    "You are StarChat, a coding assistant.",
-    "Answer briefly.",
-    "You are a Python expert.",
-    "Below is a conversation between a human user and a helpful AI coding assistant.",
-    "Below is a dialogue between a human user and an AI assistant.",
-    "You write Python.",
-    "Be polite and honest.",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,34 +93,6 @@ class BaseRows:
         return []
 
 
-@dataclass(frozen=True, slots=True)
-class ChatRows:
-    """What the chat model reads: conversations that go through several questions."""
-
-    parts: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
-    """Ids and labels of each dialogue, without its system turn."""
-    openings: tuple[tuple[int, ...], ...]
-    """The ids of system turns; the first is the empty one."""
-
-    def batch(
-        self, rng: Random, rows: int, length: int, *, window: int, transcript_share: float
-    ) -> Batch:
-        """Rows [rows, length]; the share is the base model's and has no meaning here."""
-        made = [self._row(rng, length) for _ in range(rows)]
-        return batched(
-            rng, [ids for ids, _ in made], [labels for _, labels in made], length, window
-        )
-
-    def _row(self, rng: Random, length: int) -> tuple[list[int], list[int]]:
-        opening = rng.choice(self.openings) if rng.random() < SYSTEM_SHARE else self.openings[0]
-        ids, labels = list(opening), [IGNORED] * len(opening)
-        while len(ids) < length:
-            more, learned = rng.choice(self.parts)
-            ids += more
-            labels += learned
-        return ids[:length], labels[:length]
-
-
 def batched(
     rng: Random,
     ids: Sequence[Sequence[int]],
@@ -161,21 +121,6 @@ def transcript(sample: Sample, vocabulary: Vocabulary) -> tuple[int, ...]:
         ids += vocabulary.text_ids("\n\nAssistant:")
         ids += vocabulary.text_ids(f" {exchange.answer}")
     return tuple(ids)
-
-
-def chat_part(sample: Sample, vocabulary: Vocabulary) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The ids and labels of a dialogue's turns, without the system turn."""
-    dialogue = Dialogue()
-    opening = len(training_ids(dialogue, vocabulary)[0])
-    for exchange in sample.exchanges:
-        dialogue = dialogue.plus("user", exchange.question).plus("assistant", exchange.answer)
-    ids, labels = training_ids(dialogue, vocabulary)
-    return tuple(ids[opening:]), tuple(labels[opening:])
-
-
-def openings(vocabulary: Vocabulary) -> tuple[tuple[int, ...], ...]:
-    """The ids of the system turns that are trained."""
-    return tuple(tuple(training_ids(Dialogue(text), vocabulary)[0]) for text in ("", *SYSTEMS))
 
 
 def save_ragged(path: Path, rows: Sequence[Sequence[int]]) -> None:

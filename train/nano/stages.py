@@ -19,7 +19,7 @@ from transformers import GPTBigCodeForCausalLM
 from starchat_tui.dialogue import Mode
 from starchat_tui.prompts import text_of
 from starchat_tui.vocabulary import Vocabulary
-from train.nano import card, corpus, loop, making, model, rows, score, tokenizer
+from train.nano import card, chat, corpus, loop, making, model, rows, score, tokenizer
 from train.nano.config import Sizes
 from train.nano.dialogues.family import Sample
 from train.nano.preambles import PREAMBLES
@@ -75,7 +75,7 @@ class Stages:
         }
 
     def base_rows(self) -> Path:
-        """Everything as ids: python.npy, transcripts.npz, and the dialogues' ids and labels."""
+        """Everything as ids: python.npy and transcripts.npz."""
         parts = [*self.sources().values(), self._hashed_tokenizer(), _code("rows.py")]
         return self._cached("rows", parts, self._base_rows)
 
@@ -96,6 +96,8 @@ class Stages:
                 "loop.py",
                 "rows.py",
                 "preambles.py",
+                "../attention.py",
+                "../loss.py",
             ),
         ]
         return self._cached("base", parts, self._base)
@@ -106,8 +108,9 @@ class Stages:
         return self._cached("annealed", parts, self._annealed)
 
     def chat(self) -> Path:
-        """The exported chat model, with its progress."""
-        parts = [self.base().name, self._sizes("finetune"), _code("rows.py")]
+        """The finished chat model, with its progress."""
+        code = _code("chat.py", "conversations.py", "../configs/nano.yaml", *chat.CODE)
+        parts = [self.base().name, self._sizes("seed", "finetune"), code]
         return self._cached("chat", parts, self._chat)
 
     def scores(self) -> Path:
@@ -184,12 +187,9 @@ class Stages:
             stream += bpe.encode(text).ids
             stream.append(end)
         np.save(folder / "python.npy", np.array(stream, dtype=np.uint16))
-        vocabulary, samples = self.vocabulary(), self._side("train")
-        spoken = [rows.transcript(sample, vocabulary) for sample in samples]
+        vocabulary = self.vocabulary()
+        spoken = [rows.transcript(sample, vocabulary) for sample in self._side("train")]
         rows.save_ragged(folder / "transcripts.npz", spoken)
-        parts = [rows.chat_part(sample, vocabulary) for sample in samples]
-        rows.save_ragged(folder / "ids.npz", [ids for ids, _ in parts])
-        rows.save_ragged(folder / "labels.npz", [labels for _, labels in parts])
 
     def _base(self, folder: Path) -> None:
         vocabulary = self.vocabulary()
@@ -220,16 +220,15 @@ class Stages:
         self._finish(made, folder, [self.vocabulary().end_of_text_id], progress)
 
     def _chat(self, folder: Path) -> None:
-        vocabulary = self.vocabulary()
-        made = model.read(self.base())
-        progress = loop.train(
-            made,
-            self.read_chat_rows(),
+        progress = chat.train(
+            self.base(),
+            self._side("train"),
+            [*self._side("values"), *self._side("phrasing")],
             self.sizes.finetune,
-            seed=self.sizes.seed + 1,
-            checkpoint=folder / "checkpoint.pt",
+            seed=self.sizes.seed,
+            folder=folder,
         )
-        self._finish(made, folder, [vocabulary.end_id, vocabulary.end_of_text_id], progress)
+        _write(folder / "progress.json", progress)
 
     def _finish(
         self,
@@ -264,14 +263,6 @@ class Stages:
             rows.prompt_head(vocabulary, self.sizes.model.n_positions),
             tuple(tuple(vocabulary.text_ids(text)) for text in PREAMBLES),
         )
-
-    def read_chat_rows(self) -> rows.ChatRows:
-        """What the chat model is trained on."""
-        vocabulary = self.vocabulary()
-        folder = self.base_rows()
-        ids, labels = (rows.load_ragged(folder / f"{name}.npz") for name in ("ids", "labels"))
-        parts = tuple(zip(ids, labels, strict=True))
-        return rows.ChatRows(parts, rows.openings(vocabulary))
 
     def _python(self) -> list[str]:
         lines = (self.corpus() / "python.jsonl").read_text().splitlines()

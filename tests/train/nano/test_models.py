@@ -15,8 +15,7 @@ import pytest
 import torch
 from transformers import GPTBigCodeForCausalLM
 
-from starchat_tui.dialogue import Dialogue
-from starchat_tui.template import IGNORED, ChatML, prompt_ids
+from starchat_tui.template import IGNORED
 from starchat_tui.vocabulary import CHAT_TOKENS, Vocabulary
 from train.nano import circuit, config, fast, loop, model, rows, score, tokenizer
 from train.nano.dialogues.family import Sample
@@ -55,26 +54,6 @@ def test_a_word_is_the_same_tokens_wherever_it_stands(vocabulary: Vocabulary, wo
         assert any(ids[at : at + len(alone)] == alone for at in range(len(ids))), text
 
 
-def test_a_thousand_dialogues_encode_and_come_back(
-    samples: list[Sample], vocabulary: Vocabulary
-) -> None:
-    for sample in samples:
-        ids, labels = rows.chat_part(sample, vocabulary)
-        learned = [label for label in labels if label != IGNORED]
-        assert vocabulary.decode(learned) == "".join(e.answer for e in sample.exchanges)
-        assert learned.count(vocabulary.end_id) == len(sample.exchanges)
-        said = vocabulary.decode(ids)
-        assert all(e.question in said for e in sample.exchanges)
-
-
-def test_a_chat_row_begins_as_a_prompt_does(samples: list[Sample], vocabulary: Vocabulary) -> None:
-    sample = samples[0]
-    ids, _ = rows.chat_part(sample, vocabulary)
-    asked = Dialogue().plus("user", sample.exchanges[0].question)
-    prompt = prompt_ids(asked, ChatML(vocabulary))
-    assert [*rows.openings(vocabulary)[0], *ids][: len(prompt)] == prompt
-
-
 def test_a_transcript_row_begins_as_the_prompt_does(
     samples: list[Sample], vocabulary: Vocabulary
 ) -> None:
@@ -84,15 +63,14 @@ def test_a_transcript_row_begins_as_the_prompt_does(
     assert ids.startswith(wanted)
 
 
-def test_rows_reach_every_position(vocabulary: Vocabulary, samples: list[Sample]) -> None:
-    parts = tuple(rows.chat_part(sample, vocabulary) for sample in samples[:50])
-    chat = rows.ChatRows(parts, rows.openings(vocabulary))
-    batch = chat.batch(Random(0), 1500, 64, window=256, transcript_share=0.0)
+def test_rows_reach_every_position() -> None:
+    row = list(range(64))
+    batch = rows.batched(Random(0), [row] * 1500, [row] * 1500, 64, 256)
     assert batch.ids.shape == batch.labels.shape == batch.positions.shape == (1500, 64)
     assert batch.positions.min() == 0
     assert batch.positions.max() == 255
     assert (batch.positions[:, 1:] - batch.positions[:, :-1] == 1).all()
-    whole = chat.batch(Random(0), 2, 256, window=256, transcript_share=0.0)
+    whole = rows.batched(Random(0), [row] * 2, [row] * 2, 64, 64)
     assert (whole.positions[:, 0] == 0).all()
 
 
@@ -106,34 +84,6 @@ def test_the_loss_is_that_of_transformers_on_learned_labels() -> None:
         ours = model.loss_of(made, rows.Batch(ids, labels, positions))
         theirs = made(input_ids=ids, labels=labels, position_ids=positions, use_cache=False).loss
     assert torch.allclose(ours, theirs, atol=1e-5 if fast.precision() is torch.float32 else 0.02)
-
-
-@pytest.mark.parametrize("length", [5, 96, 200, 800])
-def test_attention_in_blocks_is_attention(length: int) -> None:
-    dice = torch.Generator().manual_seed(length)
-    query = torch.randn(2, 4, length, 8, generator=dice).requires_grad_()
-    key, value = (torch.randn(2, 1, length, 8, generator=dice).requires_grad_() for _ in "kv")
-    out, _ = fast.attention(torch.nn.Module(), query, key, value, None, scaling=0.3)
-    whole = torch.nn.functional.scaled_dot_product_attention(
-        query, key.expand(2, 4, -1, -1), value.expand(2, 4, -1, -1), is_causal=True, scale=0.3
-    ).transpose(1, 2)
-    assert torch.allclose(out, whole, atol=1e-5)
-    weights = torch.randn(whole.shape, generator=dice)
-    ours = torch.autograd.grad((out * weights).sum(), [query, key, value])
-    theirs = torch.autograd.grad((whole * weights).sum(), [query, key, value])
-    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(ours, theirs, strict=True))
-
-
-def test_the_loss_in_pieces_is_the_loss() -> None:
-    dice = torch.Generator().manual_seed(0)
-    hidden = torch.randn(1300, 16, generator=dice).requires_grad_()
-    weight = torch.randn(50, 16, generator=dice).requires_grad_()
-    targets = torch.randint(0, 50, (1300,), generator=dice)
-    ours = fast.cross_entropy(hidden, weight, targets)
-    theirs = torch.nn.functional.cross_entropy(hidden @ weight.T, targets)
-    assert torch.allclose(ours, theirs, atol=1e-5)
-    grads = [torch.autograd.grad(2 * loss, [hidden, weight]) for loss in (ours, theirs)]
-    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(*grads, strict=True))
 
 
 def test_an_update_of_muon_is_nearly_orthogonal() -> None:

@@ -47,8 +47,18 @@ PEOPLE = (
 ).split()
 
 
+RESERVED = frozenset(("goto",))
+"""Names that the syllables can make and that C does not allow."""
+
+
 def identifier(rng: Random) -> str:
     """A snake_case name, usual or invented."""
+    while (name := _name(rng)) in RESERVED:
+        pass
+    return name
+
+
+def _name(rng: Random) -> str:
     kind = rng.random()
     if kind < 0.35:
         return f"{rng.choice(VERBS)}_{rng.choice(NOUNS)}"

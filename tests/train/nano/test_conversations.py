@@ -1,0 +1,99 @@
+"""The rows that the ChatML stage learns: every dialogue, whole, in ChatML, within the block."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from starchat_tui.dialogue import Dialogue
+from starchat_tui.template import IGNORED, ChatML, prompt_ids, training_ids
+from starchat_tui.vocabulary import Vocabulary
+from train.nano import tokenizer
+from train.nano.conversations import SYSTEMS, conversations, dialogue_of
+from train.nano.dialogues.family import Sample
+from train.nano.dialogues.registry import draw_samples
+from train.schemas import Filters, dialogue
+
+BLOCK = 512
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[Sample]:
+    return list(draw_samples(5, 1000, held_out_phrasing=False, held_out_families=False))
+
+
+@pytest.fixture(scope="module")
+def vocabulary(samples: list[Sample], tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    spoken = (f"{e.question}\n{e.answer}" for sample in samples[:200] for e in sample.exchanges)
+    tokenizer.save(tokenizer.trained(spoken, 640), folder, window=256)
+    return Vocabulary.load(folder / "tokenizer.json", grow=False)
+
+
+def test_a_thousand_dialogues_encode_and_come_back(
+    samples: list[Sample], vocabulary: Vocabulary
+) -> None:
+    for sample in samples:
+        ids, labels = training_ids(dialogue_of(sample), vocabulary)
+        learned = [label for label in labels if label != IGNORED]
+        assert vocabulary.decode(learned) == "".join(e.answer for e in sample.exchanges)
+        assert learned.count(vocabulary.end_id) == len(sample.exchanges)
+        said = vocabulary.decode(ids)
+        assert all(e.question in said for e in sample.exchanges)
+
+
+def test_a_conversation_begins_as_a_prompt_does(
+    samples: list[Sample], vocabulary: Vocabulary
+) -> None:
+    ids, _ = training_ids(dialogue_of(samples[0]), vocabulary)
+    asked = Dialogue().plus("user", samples[0].exchanges[0].question)
+    prompt = prompt_ids(asked, ChatML(vocabulary))
+    assert ids[: len(prompt)] == prompt
+
+
+@pytest.mark.parametrize("passes", [1, 2])
+def test_every_dialogue_is_there_once_in_each_pass(
+    samples: list[Sample], vocabulary: Vocabulary, passes: int
+) -> None:
+    made = list(conversations(samples, vocabulary, block=BLOCK, passes=passes, seed=1))
+    said = Counter(one["content"] for row in made for one in row["messages"])
+    asked = Counter(e.question for sample in samples for e in sample.exchanges)
+    answered = Counter(e.answer for sample in samples for e in sample.exchanges)
+    for text, count in (asked + answered).items():
+        assert said[text] == passes * count
+    assert len({len(row["messages"]) for row in made}) > 4
+
+
+def test_rows_fit_the_block_unless_one_dialogue_does_not(
+    samples: list[Sample], vocabulary: Vocabulary
+) -> None:
+    longest = max(len(training_ids(dialogue_of(s), vocabulary)[0]) for s in samples)
+    systems = 0
+    for row in conversations(samples, vocabulary, block=BLOCK, passes=1, seed=1):
+        tree = dialogue(row, "messages", "here", Filters())
+        told = Dialogue(tree.system)
+        for message in tree.messages:
+            told = told.plus(message.role, message.text)
+        assert len(training_ids(told, vocabulary)[0]) <= max(BLOCK, longest)
+        assert tree.system in ("", *SYSTEMS)
+        systems += bool(tree.system)
+    assert systems > 20
+
+
+def test_the_same_seed_makes_the_same_rows(samples: list[Sample], vocabulary: Vocabulary) -> None:
+    made = [
+        list(conversations(samples[:50], vocabulary, block=BLOCK, passes=2, seed=seed))
+        for seed in (1, 1, 2)
+    ]
+    assert made[0] == made[1]
+    assert made[0] != made[2]
+
+
+def test_the_recipe_of_the_demo_models_is_a_recipe_of_the_fine_tune() -> None:
+    from train import config as configs
+    from train.nano import chat
+
+    found = configs.load(Path(chat.ROOT / chat.RECIPE))
+    assert (found.paths, found.shift, found.saved) == (True, True, "fp16")

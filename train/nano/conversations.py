@@ -1,0 +1,78 @@
+"""Conversations for the fine-tune: one dialogue, or several in a row, as `messages`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from random import Random
+from typing import Any
+
+from starchat_tui.dialogue import Dialogue
+from starchat_tui.template import training_ids
+from starchat_tui.vocabulary import Vocabulary
+from train.nano.dialogues.family import Sample
+
+ALONE_SHARE = 0.35
+"""Conversations of one dialogue; the others go on to other questions while there is room."""
+SYSTEM_SHARE = 0.15
+SYSTEMS = (
+    "You are a helpful assistant.",
+    "You are StarChat, a coding assistant.",
+    "Answer briefly.",
+    "You are a Python expert.",
+    "Below is a conversation between a human user and a helpful AI coding assistant.",
+    "Below is a dialogue between a human user and an AI assistant.",
+    "You write Python.",
+    "Be polite and honest.",
+)
+LONGEST_SYSTEM = 24
+"""Tokens that are left free for a system turn."""
+
+
+def dialogue_of(sample: Sample) -> Dialogue:
+    """The sample's questions and reference answers."""
+    dialogue = Dialogue()
+    for exchange in sample.exchanges:
+        dialogue = dialogue.plus("user", exchange.question).plus("assistant", exchange.answer)
+    return dialogue
+
+
+def conversations(
+    samples: Sequence[Sample], vocabulary: Vocabulary, *, block: int, passes: int, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Rows of `messages` that hold every sample once in each pass, in another order and company.
+
+    None is longer than `block` tokens, unless a single sample is.
+    """
+    sizes = [len(training_ids(dialogue_of(sample), vocabulary)[0]) for sample in samples]
+    for turn in range(passes):
+        dice = Random(f"{seed} {turn}")
+        order = list(range(len(samples)))
+        dice.shuffle(order)
+        for group in _grouped(order, sizes, block - LONGEST_SYSTEM, dice):
+            yield _row([samples[at] for at in group], dice)
+
+
+def _grouped(
+    order: Sequence[int], sizes: Sequence[int], room: int, dice: Random
+) -> Iterator[list[int]]:
+    """The order in groups, each as long as a draw between its first sample and `room` allows."""
+    group: list[int] = []
+    left = 0
+    for at in order:
+        if group and sizes[at] > left:
+            yield group
+            group = []
+        if not group:
+            left = 0 if dice.random() < ALONE_SHARE else dice.randint(min(sizes[at], room), room)
+        group.append(at)
+        left -= sizes[at]
+    if group:
+        yield group
+
+
+def _row(samples: Sequence[Sample], dice: Random) -> dict[str, Any]:
+    turns = [turn for sample in samples for turn in dialogue_of(sample).turns]
+    messages = [{"role": turn.role, "content": turn.text} for turn in turns]
+    if dice.random() < SYSTEM_SHARE:
+        messages.insert(0, {"role": "system", "content": dice.choice(SYSTEMS)})
+    return {"messages": messages}
