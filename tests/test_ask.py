@@ -99,7 +99,7 @@ async def test_a_cut_answer_fails_only_where_that_was_asked(asked: Any) -> None:
 
 
 async def test_a_late_answer_is_exit_124_and_what_came_is_printed(asked: Any) -> None:
-    out, _, error = await asked("abc", asyncio.Event(), timeout=0.05)
+    out, _, error = await asked("abc", asyncio.Event(), timeout=1.0)
     assert (out, type(error), error.exit_code) == ("abc\n", TimeLimit, 124)
 
 

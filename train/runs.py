@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from train.config import Config, changed
 from train.saving import Checkpoint
 
 RECORD = "run.json"
+SPREAD = frozenset(("deepspeed", "batch_size", "accumulation"))
+"""Keys that a universal checkpoint may be resumed with other values of."""
 MODEL = "model"
 """The finished model's folder in the output."""
 
@@ -38,8 +41,9 @@ def checkpoint_of(
         return None, []
     found, torn = saving.last_whole(output)
     notes = [f"passed over: {one.message}" for one in torn]
-    _same(config, _record(output), fingerprint)
-    if processes != found.processes and not _universal(config, found):
+    universal = _universal(config, found)
+    _same(config, _record(output), fingerprint, but=SPREAD if universal else frozenset())
+    if processes != found.processes and not universal:
         raise _other_size(config, found, processes)
     return found, [*notes, f"going on from {found.folder}"]
 
@@ -61,8 +65,8 @@ def _record(output: Path) -> dict[str, Any]:
         ) from error
 
 
-def _same(config: Config, began: dict[str, Any], fingerprint: str) -> None:
-    other = changed(config, began["config"])
+def _same(config: Config, began: dict[str, Any], fingerprint: str, *, but: Collection[str]) -> None:
+    other = [key for key in changed(config, began["config"]) if key not in but]
     if other:
         key = other[0]
         raise ConfigError(
@@ -98,5 +102,7 @@ def _other_size(config: Config, found: Checkpoint, processes: int) -> ConfigErro
         f"deepspeed.checkpoint.ds_to_universal --input_folder {found.folder}/{step} "
         f"--output_folder {found.folder}/universal`, then put "
         '`"checkpoint": {"load_universal": true}` into a copy of the DeepSpeed file and '
-        "`--resume` with it (not to the bit: sums are taken in another order)",
+        f"`--resume` with it, and with a `--batch-size` that keeps the rows of a step "
+        f"({config.batch_size} x {found.processes} now; not to the bit: sums are taken in another "
+        "order)",
     )

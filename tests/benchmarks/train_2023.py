@@ -1,8 +1,11 @@
 """What trees and masks are worth: the batches of the 2023 recipe against ours, on real dialogues.
 
 Same OpenAssistant trees, same model to begin with (`nano-base`), same optimizer, tokens a step and
-learning rate, same run. Only what a batch holds differs. CPU time of one thread. Held-out loss is
-on the assistant's tokens of trees that no arm has seen, each dialogue with its own beginning alone.
+learning rate, same run. What a batch holds differs, and how a step is computed: in 2023 causal
+attention (`sdpa` here, which is faster than the attention of that time) and the scores of every
+token; ours attention in blocks under the mask, and the loss of what is learned in pieces. CPU time
+of one thread. Held-out loss is on the assistant's tokens of trees that no arm has seen, each
+dialogue with its own beginning alone.
 
 `STARCHAT_DATA=FOLDER python -m tests.benchmarks.train_2023 [--epochs N]`; with `--table` alone, the
 newest run becomes the table in train/README.md.
@@ -11,12 +14,13 @@ newest run becomes the table in train/README.md.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,12 +31,15 @@ from transformers import GPTBigCodeForCausalLM
 
 from starchat_tui.vocabulary import Vocabulary
 from tests.benchmarks.record import HISTORY, Goal, publish
+from train import attention
+from train.attention import BLOCKWISE
 from train.batches import Collator, rows
 from train.encoding import encode, encode_all
 from train.loading import Loaded, load
 from train.loss import weight_of, weighted
 from train.packing import Row
 from train.split import split
+from train.trainer import LossHead
 from train.trees import Tree, paths
 
 ROOT = Path(__file__).parents[2]
@@ -110,10 +117,20 @@ def epoch(arm: Arm, dice: random.Random, pad: int) -> Iterator[dict[str, torch.T
 
 
 def scored(model: GPTBigCodeForCausalLM, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """The loss of one batch."""
+    """The loss of one batch, from the scores of every token."""
     inputs = {name: value for name, value in batch.items() if name not in ("labels", "weights")}
     logits = model(**inputs, use_cache=False).logits
     return weighted(logits, batch["labels"], batch["weights"])
+
+
+def in_pieces(model: GPTBigCodeForCausalLM) -> Callable[[dict[str, torch.Tensor]], torch.Tensor]:
+    """The loss of a batch as `train.finetune` computes it."""
+    head = LossHead(model, sharded=False)
+
+    def loss(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        return head.loss(model, batch) / weight_of(batch["labels"], batch["weights"])
+
+    return loss
 
 
 @torch.no_grad()
@@ -134,9 +151,13 @@ def trained(
 ) -> dict[str, Any]:
     """Train for `epochs`, and on until `seconds` of CPU are used; the figures."""
     torch.manual_seed(SEED)
-    model = GPTBigCodeForCausalLM.from_pretrained(WEIGHTS, dtype=torch.float32)
+    kind = BLOCKWISE if arm.apart else "sdpa"
+    model = GPTBigCodeForCausalLM.from_pretrained(
+        WEIGHTS, dtype=torch.float32, attn_implementation=kind
+    )
     model.config.use_cache = False
     model.train()
+    step_loss = in_pieces(model) if arm.apart else functools.partial(scored, model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.95), weight_decay=0)
     ramp = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1, (step + 1) / WARMUP))
     dice, used, curve, spent = random.Random(SEED), 0.0, [held_out(model, test, pad)], 0.0
@@ -145,7 +166,7 @@ def trained(
         batches = list(epoch(arm, dice, pad))
         for number, batch in enumerate(batches, start=1):
             start = time.process_time()
-            scored(model, batch).backward()
+            step_loss(batch).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             ramp.step()
@@ -175,6 +196,7 @@ def trained(
 def measure(epochs: int, trees: int | None) -> dict[str, Any]:
     """The figures of every arm, on the first `trees` of the data."""
     torch.set_num_threads(1)
+    attention.register()
     folder = Path(os.environ["STARCHAT_DATA"])
     loaded = load(str(folder / "oasst" / "en_100_tree.jsonl"))
     vocabulary = Vocabulary.load(WEIGHTS / "tokenizer.json")

@@ -423,7 +423,7 @@ _NETWORK = [
     Attack(
         19,
         "reach a server of this machine",
-        "import socket\nwith socket.create_connection(('127.0.0.1', H['port']), 3) as s:\n"
+        "import socket\nwith socket.create_connection(('127.0.0.1', H['port']), 10) as s:\n"
         "    won(s.recv(99))",
     ),
     Attack(
@@ -436,7 +436,7 @@ _NETWORK = [
         19,
         "fetch with urllib",
         "import urllib.request\n"
-        "won(urllib.request.urlopen(f\"http://127.0.0.1:{H['port']}\", timeout=3).read())",
+        "won(urllib.request.urlopen(f\"http://127.0.0.1:{H['port']}\", timeout=10).read())",
     ),
     Attack(
         19,

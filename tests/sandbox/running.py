@@ -22,6 +22,9 @@ from starchat_tui.sandbox.outputs import (
     Written,
 )
 
+PATIENT = Limits(timeout=300.0, grace=60.0)
+"""What a run that is not about time has: a busy machine must not run into a limit."""
+
 
 @dataclass(frozen=True)
 class Said:
@@ -84,7 +87,7 @@ async def said(kernel: Kernel, code: str, downloads: Sequence[Download] = ()) ->
 async def kernel_of(
     level: str = "isolated",
     *,
-    limits: Limits | None = None,
+    limits: Limits = PATIENT,
     attached: Sequence[Path] = (),
     strict: bool = False,
 ) -> AsyncIterator[Kernel]:

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import textwrap
-from contextlib import aclosing
+import time
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,14 +22,25 @@ from starchat_tui.sandbox.kernel import Kernel, NotServed
 from starchat_tui.sandbox.limits import MIB, Limits
 from starchat_tui.sandbox.outputs import Ended, Note, Text
 from starchat_tui.sandbox.preflight import Verdict
-from tests.sandbox.running import kernel_of, said
-from tests.waiting import block_until, wait_until
+from tests.sandbox.running import PATIENT, kernel_of, said
+from tests.waiting import PATIENCE, block_until, wait_until
 
 pytestmark = pytest.mark.bwrap
 
 ROOT = Path(__file__).parent.parent.parent
 LEVELS = ("isolated", "restricted")
 KEPT, GONE = "Variables are kept.", "Variables are gone; the next run starts afresh."
+AFTERWARDS = """
+import sys, threading, time, traceback
+def afterwards(act):
+    def wait():
+        while '_run' in [frame.f_code.co_name for frame, _ in traceback.walk_stack(main())]:
+            time.sleep(0.01)
+        act()
+    main = lambda: sys._current_frames()[threading.main_thread().ident]
+    threading.Thread(target=wait).start()
+"""
+"""Inside: does something once the run is over, told to the host too."""
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -104,7 +116,7 @@ def announced(code: str) -> str:
 
 @pytest.mark.parametrize("name", LOOPS)
 async def test_an_interrupt_reaches_the_code_and_keeps_variables(name: str) -> None:
-    async with kernel_of(limits=Limits(grace=60.0)) as kernel:
+    async with kernel_of() as kernel:
         await said(kernel, "kept = 'kept'")
         ended = await interrupted(kernel, announced(LOOPS[name]))
         assert (ended.status, ended.reason) == ("interrupted", f"Interrupted. {KEPT}")
@@ -112,7 +124,7 @@ async def test_an_interrupt_reaches_the_code_and_keeps_variables(name: str) -> N
 
 
 async def test_interrupts_never_tear_a_frame() -> None:
-    async with kernel_of(limits=Limits(grace=60.0)) as kernel:
+    async with kernel_of() as kernel:
         for _ in range(10):
             ended = await interrupted(kernel, announced(LOOPS["threads that print"]))
             assert (ended.status, ended.reason) == ("interrupted", f"Interrupted. {KEPT}")
@@ -145,7 +157,7 @@ async def test_an_interrupt_without_a_run_does_nothing() -> None:
         assert (await said(kernel, "x")).results == ["1"]
 
 
-SMALL = Limits(timeout=30.0, memory=700 * MIB, entries=20_000)
+SMALL = replace(PATIENT, memory=700 * MIB, entries=20_000)
 LIMITS = {
     "time": (
         replace(SMALL, timeout=0.5),
@@ -165,8 +177,8 @@ LIMITS = {
     "memory of a family": (
         SMALL,
         "import os, time\nfor _ in range(6):\n"
-        "    if os.fork() == 0:\n        x = bytearray(b'x') * 300_000_000; time.sleep(99)\n"
-        "time.sleep(99)",
+        "    if os.fork() == 0:\n        x = bytearray(b'x') * 300_000_000; time.sleep(200)\n"
+        "time.sleep(200)",
         ("memory", f"The code and its files held more than 0.684 GB of memory. {GONE}"),
     ),
     "files": (
@@ -232,7 +244,7 @@ async def test_a_kernel_that_dies_is_told_and_replaced(code: str) -> None:
 
 
 async def test_a_death_between_two_runs_is_told_by_the_next() -> None:
-    code = "import os, threading; threading.Timer(0.2, os._exit, [7]).start()"
+    code = f"{AFTERWARDS}\nimport os; afterwards(lambda: os._exit(7))"
     async with kernel_of() as kernel:
         assert (await said(kernel, code)).ended.status == "ok"
         await wait_until(lambda: not kernel.alive)
@@ -288,13 +300,25 @@ async def test_a_forged_end_fools_nobody_but_its_run() -> None:
 
 
 async def test_output_after_the_end_of_a_run_goes_nowhere() -> None:
-    late = "import threading; threading.Timer(0.3, lambda: print('late!')).start(); print('begun')"
+    late = "afterwards(lambda: (print('late!', flush=True), open('said', 'w').close()))"
     async with kernel_of() as kernel:
-        assert (await said(kernel, late)).out == "begun\n"
-        await asyncio.sleep(1.0)
+        run = await said(kernel, f"{AFTERWARDS}\n{late}; print('begun')")
+        assert run.out == "begun\n"
+        await there(kernel, "said")
         run = await said(kernel, "print('mine')")
     assert run.out == "mine\n"
     assert run.notes == ["6 characters that came after the end of an earlier run are gone."]
+
+
+async def there(kernel: Kernel, name: str) -> None:
+    """Wait until the code has written a file, without a run."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with suppress(NotServed):
+            await kernel.fetch(name)
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail(f"no `{name}` within {PATIENCE:g} s")
 
 
 async def test_files_are_told_and_fetched_by_name() -> None:
@@ -385,11 +409,16 @@ async def test_who_stops_listening_ends_the_kernel() -> None:
         assert (await said(kernel, "1")).results == ["1"]
 
 
+async def runs(kernel: Kernel) -> None:
+    """Wait until a run has begun that says nothing."""
+    await wait_until(lambda: kernel._life and kernel._life.running, what="the run has begun")
+
+
 async def test_closing_ends_a_run_that_is_running() -> None:
     async with kernel_of() as kernel:
         await kernel.start()
         running = asyncio.ensure_future(said(kernel, "while True: pass"))
-        await asyncio.sleep(0.5)
+        await runs(kernel)
         await kernel.aclose()
         ended = (await running).ended
         assert (ended.status, ended.reason) == ("died", f"The kernel was closed. {GONE}")
@@ -399,7 +428,7 @@ async def test_restarting_ends_a_run_that_is_running() -> None:
     async with kernel_of() as kernel:
         await kernel.start()
         running = asyncio.ensure_future(said(kernel, "while True: pass"))
-        await asyncio.sleep(0.5)
+        await runs(kernel)
         await kernel.restart()
         ended = (await running).ended
         assert (ended.status, ended.reason) == ("interrupted", f"The kernel was restarted. {GONE}")

@@ -53,8 +53,12 @@ def environment() -> dict[str, str]:
 
 def in_two_processes(config: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     """The recipe under torchrun, with real ZeRO-3 over gloo."""
-    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    recipe = ["-m", "train.finetune", str(config), "--deepspeed", "train/zero3.json", *flags]
+    return in_processes(2, config, "--deepspeed", "train/zero3.json", *flags)
+
+
+def in_processes(count: int, config: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={count}"]
+    recipe = ["-m", "train.finetune", str(config), *flags]
     return subprocess.run(
         [sys.executable, *launch, *recipe],
         cwd=ROOT,
@@ -129,6 +133,36 @@ def test_a_sharded_run_needs_as_many_processes(
     said = capsys.readouterr().err
     assert "written by 2 processes" in said
     assert "ds_to_universal" in said
+
+
+@pytest.mark.slow
+def test_a_universal_checkpoint_goes_on_in_another_number_of_processes(
+    sharded: Path, tmp_path: Path
+) -> None:
+    """As the refusal says: convert it, say so in the DeepSpeed file, keep the rows of a step."""
+    output = tmp_path / "out"
+    shutil.copytree(sharded / "out", output)
+    shutil.rmtree(output / "model")
+    held = output / "checkpoint-10"
+    convert = ["-m", "deepspeed.checkpoint.ds_to_universal"]
+    folders = ["--input_folder", held / "global_step10", "--output_folder", held / "universal"]
+    subprocess.run(
+        [sys.executable, *convert, *folders], check=True, capture_output=True, env=environment()
+    )
+    told = json.loads((ROOT / "train" / "zero3.json").read_text())
+    universal = tmp_path / "universal.json"
+    universal.write_text(json.dumps({**told, "checkpoint": {"load_universal": True}}))
+    ran = in_processes(
+        1,
+        sharded / "run.yaml",
+        *("--deepspeed", str(universal), "--resume", "--output", str(output), "--batch-size", "4"),
+    )
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    assert "going on from" in ran.stderr
+    found, whole = losses(output), losses(sharded / "out")
+    assert found[:10] == whole[:10], "what was logged before"
+    assert found[10:12] == pytest.approx(whole[10:12], abs=1e-4)
+    assert found[12:] == pytest.approx(whole[12:], abs=0.02)
 
 
 @pytest.mark.slow

@@ -41,8 +41,9 @@ def test_the_terminals_answers_are_told_from_keys(said: bytes, expected: object)
 
 ASK = """
 import json, os, sys
-from starchat_tui.ui.images import detect
-images, typed = detect(sys.argv[1], os.environ)
+from starchat_tui.ui import images
+if sys.argv[2:]: images.PATIENCE = float(sys.argv[2])
+images, typed = images.detect(sys.argv[1], os.environ)
 print(json.dumps([images.kind, typed]), "end")
 """
 
@@ -51,7 +52,8 @@ def detected(choice: str, answer: bytes = b"", **environ: str) -> tuple[str, byt
     """What is detected on a terminal that says `answer`; and what the terminal was asked."""
     child = pexpect.spawn(
         sys.executable,
-        ["-c", ASK, choice],
+        # Who answers may be kept waiting by a busy machine, and is waited for.
+        ["-c", ASK, choice, *([str(PATIENCE)] if answer else [])],
         env={**os.environ, **environ},
         cwd=str(Path(__file__).parent.parent.parent),
         timeout=PATIENCE,
