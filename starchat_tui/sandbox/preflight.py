@@ -23,8 +23,8 @@ from starchat_tui.sandbox.remedies import Host, Remedy
 
 Wanted = Literal["auto", "isolated", "restricted", "off"]
 
-PATIENCE = 15.0
-"""Seconds a wall may take to stand: an interpreter starts behind it."""
+PATIENCE = 60.0
+"""Seconds a wall may take to stand: an interpreter starts behind it, be the machine busy or not."""
 _HOLDS = "the wall holds"
 _CHECK = """
 import ctypes, os, socket, sys
