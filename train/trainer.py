@@ -61,7 +61,8 @@ class LossHead:
 
     def _loss(self, hidden: torch.Tensor) -> torch.Tensor:
         if self._batch is None:
-            return self._scores(hidden)
+            scores: torch.Tensor = self._scores(hidden)
+            return scores
         kind = hidden.device.type
         if torch.is_autocast_enabled(kind):
             hidden = hidden.to(torch.get_autocast_dtype(kind))
@@ -121,8 +122,8 @@ class FineTuner(Trainer):
         self.seconds = 0.0
         """Time spent on anything but training: evaluation and checkpoints."""
         self._began = time.monotonic()
-        self._earlier: tuple[int, float] | None = None
-        """Tokens and seconds that the run had behind it when this process took it on."""
+        self._earlier: dict[str, float] | None = None
+        """What was logged last, with tokens and seconds, when this process took the run on."""
         self.saved: torch.dtype | None = None
         """The number format that weights are saved in; None leaves it as it is."""
 
@@ -168,11 +169,11 @@ class FineTuner(Trainer):
         if "loss" in logs:
             if self._earlier is None:
                 said = [one for one in self.state.log_history if "tokens" in one]
-                self._earlier = (said[-1]["tokens"], said[-1]["seconds"]) if said else (0, 0.0)
-            tokens, seconds = self._earlier
+                self._earlier = said[-1] if said else {"tokens": 0, "seconds": 0.0}
             spent = time.monotonic() - self._began - self.seconds
-            read = self.tokens * self.args.world_size
-            logs = {**logs, "tokens": tokens + read, "seconds": round(seconds + spent, 1)}
+            tokens = self._earlier["tokens"] + self.tokens * self.args.world_size
+            seconds = self._earlier["seconds"] + spent
+            logs = {**logs, "tokens": tokens, "seconds": round(seconds, 1)}
         super().log(logs, start_time)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:

@@ -80,7 +80,8 @@ def text(mode: Mode, facts: Facts) -> str:
 
 def _size(mode: Mode, facts: Facts) -> list[str]:
     then = {
-        "chat": "Fine-tune on the dialogues in ChatML, several in one conversation",
+        "chat": "Fine-tune by `train.finetune` on the dialogues in ChatML, alone and several in a "
+        "row, the last steps in rows of the whole window",
         "ta": "Then more transcripts, the last steps in rows of the whole window",
     }
     return [

@@ -49,13 +49,7 @@ def train(
     for number, sizes in enumerate(plan):
         output = folder / f"run-{number}"
         if not (output / runs.MODEL).exists():
-            drawn = conversations(
-                samples,
-                vocabulary,
-                block=sizes.block,
-                passes=sizes.passes,
-                seed=seed + number,
-            )
+            drawn = conversations(samples, vocabulary, sizes, seed=seed + number)
             learned = _written(folder / f"conversations-{number}.jsonl", drawn)
             _run(model, learned, measured, output, sizes, seed=seed)
         model = output / runs.MODEL
@@ -69,7 +63,8 @@ def train(
 def _run(
     model: Path, learned: Path, measured: Path, output: Path, sizes: Finetune, *, seed: int
 ) -> None:
-    told: dict[str, Any] = {key: value for key, value in asdict(sizes).items() if key != "passes"}
+    ours = ("passes", "alone")
+    told: dict[str, Any] = {key: value for key, value in asdict(sizes).items() if key not in ours}
     told |= {"model": model, "dataset": learned, "eval_dataset": measured, "output": output}
     told |= {"seed": seed, "threads": torch.get_num_threads()}
     told["log_steps"] = min(LOG_STEPS, sizes.max_steps)

@@ -55,6 +55,8 @@ class Finetune:
     learning_rate: float
     passes: int = 1
     """How often every dialogue is there, each time in another conversation."""
+    alone: float = 0.35
+    """The share of conversations of one dialogue; others go on to other questions."""
 
 
 @dataclass(frozen=True, slots=True)

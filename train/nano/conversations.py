@@ -9,10 +9,9 @@ from typing import Any
 from starchat_tui.dialogue import Dialogue
 from starchat_tui.template import training_ids
 from starchat_tui.vocabulary import Vocabulary
+from train.nano.config import Finetune
 from train.nano.dialogues.family import Sample
 
-ALONE_SHARE = 0.35
-"""Conversations of one dialogue; the others go on to other questions while there is room."""
 SYSTEM_SHARE = 0.15
 SYSTEMS = (
     "You are a helpful assistant.",
@@ -37,35 +36,37 @@ def dialogue_of(sample: Sample) -> Dialogue:
 
 
 def conversations(
-    samples: Sequence[Sample], vocabulary: Vocabulary, *, block: int, passes: int, seed: int
+    samples: Sequence[Sample], vocabulary: Vocabulary, sizes: Finetune, *, seed: int
 ) -> Iterator[dict[str, Any]]:
     """Rows of `messages` that hold every sample once in each pass, in another order and company.
 
-    None is longer than `block` tokens, unless a single sample is.
+    None is longer than the run's block, unless a single sample is.
     """
-    sizes = [len(training_ids(dialogue_of(sample), vocabulary)[0]) for sample in samples]
-    for turn in range(passes):
+    tokens = [len(training_ids(dialogue_of(sample), vocabulary)[0]) for sample in samples]
+    for turn in range(sizes.passes):
         dice = Random(f"{seed} {turn}")
         order = list(range(len(samples)))
         dice.shuffle(order)
-        for group in _grouped(order, sizes, block - LONGEST_SYSTEM, dice):
+        for group in _grouped(order, tokens, sizes, dice):
             yield _row([samples[at] for at in group], dice)
 
 
 def _grouped(
-    order: Sequence[int], sizes: Sequence[int], room: int, dice: Random
+    order: Sequence[int], tokens: Sequence[int], sizes: Finetune, dice: Random
 ) -> Iterator[list[int]]:
-    """The order in groups, each as long as a draw between its first sample and `room` allows."""
+    """The order in groups, each as long as a draw between its first sample and the block allows."""
+    room = sizes.block - LONGEST_SYSTEM
     group: list[int] = []
     left = 0
     for at in order:
-        if group and sizes[at] > left:
+        if group and tokens[at] > left:
             yield group
             group = []
         if not group:
-            left = 0 if dice.random() < ALONE_SHARE else dice.randint(min(sizes[at], room), room)
+            first = min(tokens[at], room)
+            left = 0 if dice.random() < sizes.alone else dice.randint(first, room)
         group.append(at)
-        left -= sizes[at]
+        left -= tokens[at]
     if group:
         yield group
 

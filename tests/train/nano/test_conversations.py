@@ -11,12 +11,18 @@ from starchat_tui.dialogue import Dialogue
 from starchat_tui.template import IGNORED, ChatML, prompt_ids, training_ids
 from starchat_tui.vocabulary import Vocabulary
 from train.nano import tokenizer
+from train.nano.config import Finetune
 from train.nano.conversations import SYSTEMS, conversations, dialogue_of
 from train.nano.dialogues.family import Sample
 from train.nano.dialogues.registry import draw_samples
 from train.schemas import Filters, dialogue
 
 BLOCK = 512
+
+
+def sizes(passes: int = 1, alone: float = 0.35) -> Finetune:
+    rates = {"muon_rate": 0.01, "learning_rate": 0.001}
+    return Finetune(block=BLOCK, batch_size=1, max_steps=1, passes=passes, alone=alone, **rates)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +63,7 @@ def test_a_conversation_begins_as_a_prompt_does(
 def test_every_dialogue_is_there_once_in_each_pass(
     samples: list[Sample], vocabulary: Vocabulary, passes: int
 ) -> None:
-    made = list(conversations(samples, vocabulary, block=BLOCK, passes=passes, seed=1))
+    made = list(conversations(samples, vocabulary, sizes(passes), seed=1))
     said = Counter(one["content"] for row in made for one in row["messages"])
     asked = Counter(e.question for sample in samples for e in sample.exchanges)
     answered = Counter(e.answer for sample in samples for e in sample.exchanges)
@@ -71,7 +77,7 @@ def test_rows_fit_the_block_unless_one_dialogue_does_not(
 ) -> None:
     longest = max(len(training_ids(dialogue_of(s), vocabulary)[0]) for s in samples)
     systems = 0
-    for row in conversations(samples, vocabulary, block=BLOCK, passes=1, seed=1):
+    for row in conversations(samples, vocabulary, sizes(), seed=1):
         tree = dialogue(row, "messages", "here", Filters())
         told = Dialogue(tree.system)
         for message in tree.messages:
@@ -82,10 +88,19 @@ def test_rows_fit_the_block_unless_one_dialogue_does_not(
     assert systems > 20
 
 
+def test_as_many_conversations_stand_alone_as_are_asked_for(
+    samples: list[Sample], vocabulary: Vocabulary
+) -> None:
+    found = [
+        len(list(conversations(samples, vocabulary, sizes(alone=share), seed=1)))
+        for share in (1.0, 0.5, 0.0)
+    ]
+    assert found[0] == len(samples) > found[1] > 1.2 * found[2]
+
+
 def test_the_same_seed_makes_the_same_rows(samples: list[Sample], vocabulary: Vocabulary) -> None:
     made = [
-        list(conversations(samples[:50], vocabulary, block=BLOCK, passes=2, seed=seed))
-        for seed in (1, 1, 2)
+        list(conversations(samples[:50], vocabulary, sizes(2), seed=seed)) for seed in (1, 1, 2)
     ]
     assert made[0] == made[1]
     assert made[0] != made[2]
