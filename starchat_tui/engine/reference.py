@@ -146,6 +146,8 @@ class Reference:
         whole = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
         accepted = inspect.signature(whole.forward).parameters
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
+        # Its name since transformers 5.24, for the architectures that were changed by then.
+        self._cache = "cache" if "cache" in accepted else "past_key_values"
 
     def new_cache(self) -> HubCache:
         """The cache of an empty sequence."""
@@ -157,9 +159,8 @@ class Reference:
         assert isinstance(cache, HubCache)
         assert 0 < len(ids) <= self.window - cache.length, (len(ids), cache.length, self.window)
         given = torch.tensor([list(ids)], dtype=torch.long, device=self.device)
-        found = self.inner(
-            input_ids=given, past_key_values=cache.inner, use_cache=True, **self._last_only
-        )
+        held = {self._cache: cache.inner}
+        found = self.inner(input_ids=given, use_cache=True, **held, **self._last_only)
         logits: Tensor = found.logits[0, -1].float()
         return logits
 
