@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from train.nano import config
-from train.nano.fast import device
+from train.nano.machine import device
 from train.nano.stages import Stages
 
 ROOT = Path(__file__).parents[2]

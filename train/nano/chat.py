@@ -18,7 +18,7 @@ from train import runs, saving
 from train.nano.config import Finetune
 from train.nano.conversations import conversations, dialogue_of
 from train.nano.dialogues.family import Sample
-from train.nano.fast import device, precision
+from train.nano.machine import device, precision
 
 ROOT = Path(__file__).parents[2]
 RECIPE = Path("train/configs/nano.yaml")

@@ -14,7 +14,7 @@ import torch
 from transformers import GPTBigCodeForCausalLM
 
 from train.nano.config import Schedule
-from train.nano.fast import device, prepared
+from train.nano.machine import device, prepared
 from train.nano.model import loss_of
 from train.nano.optim import optimizers
 from train.nano.rows import Batch

@@ -12,7 +12,7 @@ from starchat_tui.template import IGNORED
 from train.loss import summed
 from train.nano import circuit
 from train.nano.config import Shape
-from train.nano.fast import precision
+from train.nano.machine import precision
 from train.nano.rows import Batch
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from train.nano.fast import precision
+from train.nano.machine import precision
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 """Coefficients of the quintic iteration; source: Keller Jordan, Muon (2024)."""

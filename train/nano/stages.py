@@ -91,7 +91,7 @@ class Stages:
             _code(
                 "model.py",
                 "circuit.py",
-                "fast.py",
+                "machine.py",
                 "optim.py",
                 "loop.py",
                 "rows.py",

@@ -17,7 +17,7 @@ from transformers import GPTBigCodeForCausalLM
 
 from starchat_tui.template import IGNORED
 from starchat_tui.vocabulary import CHAT_TOKENS, Vocabulary
-from train.nano import circuit, config, fast, loop, model, rows, score, tokenizer
+from train.nano import circuit, config, loop, machine, model, rows, score, tokenizer
 from train.nano.dialogues.family import Sample
 from train.nano.dialogues.registry import draw_samples
 from train.nano.optim import optimizers, orthogonal
@@ -83,7 +83,7 @@ def test_the_loss_is_that_of_transformers_on_learned_labels() -> None:
     with torch.no_grad():
         ours = model.loss_of(made, rows.Batch(ids, labels, positions))
         theirs = made(input_ids=ids, labels=labels, position_ids=positions, use_cache=False).loss
-    assert torch.allclose(ours, theirs, atol=1e-5 if fast.precision() is torch.float32 else 0.02)
+    assert torch.allclose(ours, theirs, atol=1e-5 if machine.precision() is torch.float32 else 0.02)
 
 
 def test_an_update_of_muon_is_nearly_orthogonal() -> None:
