@@ -10,11 +10,9 @@ import pytest
 from starchat_tui.dialogue import Dialogue
 from starchat_tui.template import IGNORED, ChatML, prompt_ids, training_ids
 from starchat_tui.vocabulary import Vocabulary
-from train.nano import tokenizer
 from train.nano.config import Finetune
 from train.nano.conversations import SYSTEMS, conversations, dialogue_of
 from train.nano.dialogues.family import Sample
-from train.nano.dialogues.registry import draw_samples
 from train.schemas import Filters, dialogue
 
 BLOCK = 512
@@ -23,19 +21,6 @@ BLOCK = 512
 def sizes(passes: int = 1, alone: float = 0.35) -> Finetune:
     rates = {"muon_rate": 0.01, "learning_rate": 0.001}
     return Finetune(block=BLOCK, batch_size=1, max_steps=1, passes=passes, alone=alone, **rates)
-
-
-@pytest.fixture(scope="module")
-def samples() -> list[Sample]:
-    return list(draw_samples(5, 1000, held_out_phrasing=False, held_out_families=False))
-
-
-@pytest.fixture(scope="module")
-def vocabulary(samples: list[Sample], tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
-    folder = tmp_path_factory.mktemp("tokenizer")
-    spoken = (f"{e.question}\n{e.answer}" for sample in samples[:200] for e in sample.exchanges)
-    tokenizer.save(tokenizer.trained(spoken, 640), folder, window=256)
-    return Vocabulary.load(folder / "tokenizer.json", grow=False)
 
 
 def test_a_thousand_dialogues_encode_and_come_back(

@@ -19,25 +19,11 @@ from starchat_tui.template import IGNORED
 from starchat_tui.vocabulary import CHAT_TOKENS, Vocabulary
 from train.nano import circuit, config, loop, machine, model, rows, score, tokenizer
 from train.nano.dialogues.family import Sample
-from train.nano.dialogues.registry import draw_samples
 from train.nano.optim import optimizers, orthogonal
 from train.nano.rows import Batch
 
 ROOT = Path(__file__).parents[3]
 SHAPE = config.Shape(n_embd=32, n_layer=2, n_head=2, n_positions=256)
-
-
-@pytest.fixture(scope="module")
-def samples() -> list[Sample]:
-    return list(draw_samples(5, 1000, held_out_phrasing=False, held_out_families=False))
-
-
-@pytest.fixture(scope="module")
-def vocabulary(samples: list[Sample], tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
-    folder = tmp_path_factory.mktemp("tokenizer")
-    spoken = (f"{e.question}\n{e.answer}" for sample in samples[:200] for e in sample.exchanges)
-    tokenizer.save(tokenizer.trained(spoken, 640), folder, window=256)
-    return Vocabulary.load(folder / "tokenizer.json", grow=False)
 
 
 def test_special_tokens_come_first_and_dialogue_tokens_last(vocabulary: Vocabulary) -> None:
