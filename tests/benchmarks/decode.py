@@ -62,13 +62,17 @@ def measure() -> dict[str, float | int | str | bool]:
     torch.set_num_threads(1)
     name = sys.argv[1] if len(sys.argv) > 1 else "nano-chat"
     with tempfile.TemporaryDirectory() as cache:
-        return compared(Shelf(device="cpu", cache=Path(cache)).get(name, lambda *_: None))
+        ours, theirs = (
+            Shelf(device="cpu", cache=Path(cache), **how).get(name, lambda *_: None)
+            for how in ({}, {"light": 0})
+        )
+        return compared(ours, theirs)
 
 
-def compared(loaded: Loaded) -> dict[str, float | int | str | bool]:
-    """The figures of a loaded model."""
+def compared(loaded: Loaded, plain: Loaded) -> dict[str, float | int | str | bool]:
+    """The figures of a model as the engine loads it, against `plain`, as transformers does."""
     prompt = tuple(loaded.vocabulary.text_ids(QUESTION))
-    runs = [(engine(loaded, prompt), library(loaded, prompt)) for _ in range(REPEATS + 1)]
+    runs = [(engine(loaded, prompt), library(plain, prompt)) for _ in range(REPEATS + 1)]
     # The first warms up.
     ours = [seconds for (_, seconds), _ in runs[1:]]
     theirs = [seconds for _, (_, seconds) in runs[1:]]
