@@ -17,7 +17,7 @@ from starchat_tui.ui.messages import ExampleChosen
 
 EXAMPLES = (
     "Write a function that checks whether a number is prime.",
-    "How do I count the words in a file?",
+    "Draw a bar chart of apples 12, pears 7 and plums 9.",
     "Explain what a list comprehension does.",
 )
 
