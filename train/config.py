@@ -87,8 +87,8 @@ class Config:
     saved: str = "auto"
     """The number format of the finished model: bf16, fp16, fp32, or auto: as it was trained."""
     attention: str = "auto"
-    """flex; sdpa; blockwise (the fastest on a CPU, and the largest); or auto: flex on a GPU, sdpa
-    elsewhere."""
+    """flex; sdpa; blockwise, the fastest on a CPU, and the one that takes the most memory; or auto:
+    flex on a GPU, sdpa elsewhere."""
     checkpointing: str = "auto"
     """Recompute activations: on, off, or auto: only where memory is too small without."""
     deepspeed: str = ""

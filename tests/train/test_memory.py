@@ -12,7 +12,7 @@ import torch
 
 from starchat_tui.errors import ConfigError, ModelUnavailable, OutOfMemory
 from tests.train.small import save_base, save_config, save_dialogues
-from train import memory
+from train import attention, memory
 from train.budget import GB, Need, Setup, Shape, decided, fits, lines, predict, written
 from train.config import Config
 
@@ -118,10 +118,14 @@ def saved_bytes(model: Any, tokens: int) -> int:
 
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("checkpointing", [False, True])
-def test_activations_are_what_autograd_keeps(half: bool, checkpointing: bool) -> None:
+@pytest.mark.parametrize("blockwise", [False, True])
+def test_activations_are_what_autograd_keeps(
+    half: bool, checkpointing: bool, blockwise: bool
+) -> None:
     from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 
-    tokens = 128
+    tokens = 512 if blockwise else 128
+    attention.register()
 
     def measured(layers: int) -> int:
         config = GPTBigCodeConfig(
@@ -139,14 +143,22 @@ def test_activations_are_what_autograd_keeps(half: bool, checkpointing: bool) ->
         model: Any = GPTBigCodeForCausalLM(config)
         model.to(torch.bfloat16 if half else torch.float32)
         model.train()
+        if blockwise:
+            model.config._attn_implementation = attention.BLOCKWISE
         if checkpointing:
             model.activation_checkpointing_enable({"use_reentrant": False})
         return saved_bytes(model, tokens)
 
     def predicted(layers: int) -> int:
-        shape = Shape(1, layers, 256, 1024, 64, 64)
+        shape = Shape(1, layers, 256, 1024, 64, 64, heads=4)
         setup = replace(
-            CARD, half=half, tokens=tokens, block=tokens, checkpointing=checkpointing, masked=True
+            CARD,
+            half=half,
+            tokens=tokens,
+            block=tokens,
+            checkpointing=checkpointing,
+            masked=True,
+            blockwise=blockwise,
         )
         return predict(shape, setup).activations
 

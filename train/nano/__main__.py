@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import torch
@@ -33,7 +35,11 @@ def main() -> None:
     sizes = config.load("smoke" if options.smoke else options.size)
     stages = Stages(sizes, options.build)
     target = options.build / "weights" if options.smoke else WEIGHTS
-    print(getattr(stages, options.only)() if options.only else stages.weights(target))
+    try:
+        print(getattr(stages, options.only)() if options.only else stages.weights(target))
+    except subprocess.CalledProcessError as error:
+        # The fine-tune has said why; what it had saved is gone on with by the same command.
+        sys.exit(error.returncode)
 
 
 if __name__ == "__main__":
