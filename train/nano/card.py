@@ -81,7 +81,7 @@ def text(mode: Mode, facts: Facts) -> str:
 def _size(mode: Mode, facts: Facts) -> list[str]:
     then = {
         "chat": "Fine-tune by `train.finetune` on the dialogues in ChatML, alone and several in a "
-        "row, the last steps in rows of the whole window",
+        "row, then in rows of the whole window, then with the families that came later",
         "ta": "Then more transcripts, the last steps in rows of the whole window",
     }
     return [

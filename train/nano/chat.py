@@ -6,9 +6,10 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ MEASURED = 200
 
 def train(
     base: Path,
-    samples: Sequence[Sample],
+    taught: Mapping[str, Sequence[Sample]],
     held_out: Sequence[Sample],
     plan: Sequence[Finetune],
     *,
@@ -40,6 +41,7 @@ def train(
 ) -> dict[str, float]:
     """Fine-tune `base` as `plan` says and put the finished model in `folder`; its progress.
 
+    `taught` has the dialogues that every run learns, "train", and the "later" ones.
     A run that was interrupted goes on from its last checkpoint. Raises `CalledProcessError` where
     one fails; it has said why on stderr.
     """
@@ -49,6 +51,7 @@ def train(
     for number, sizes in enumerate(plan):
         output = folder / f"run-{number}"
         if not (output / runs.MODEL).exists():
+            samples = mixed(taught, sizes.later, seed)
             drawn = conversations(samples, vocabulary, sizes, seed=seed + number)
             learned = _written(folder / f"conversations-{number}.jsonl", drawn)
             _run(model, learned, measured, output, sizes, seed=seed)
@@ -60,10 +63,19 @@ def train(
     return {key: sum(one[key] for one in spent) for key in ("seconds", "steps", "tokens")}
 
 
+def mixed(taught: Mapping[str, Sequence[Sample]], share: float, seed: int) -> Sequence[Sample]:
+    """All later dialogues and so many others that they are `share` of all; or the others alone."""
+    if not share:
+        return taught["train"]
+    later = taught["later"]
+    others = min(round(len(later) * (1 - share) / share), len(taught["train"]))
+    return [*later, *Random(seed).sample(taught["train"], others)]
+
+
 def _run(
     model: Path, learned: Path, measured: Path, output: Path, sizes: Finetune, *, seed: int
 ) -> None:
-    ours = ("passes", "alone")
+    ours = ("passes", "alone", "later")
     told: dict[str, Any] = {key: value for key, value in asdict(sizes).items() if key not in ours}
     told |= {"model": model, "dataset": learned, "eval_dataset": measured, "output": output}
     told |= {"seed": seed, "threads": torch.get_num_threads()}

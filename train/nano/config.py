@@ -57,6 +57,8 @@ class Finetune:
     """How often every dialogue is there, each time in another conversation."""
     alone: float = 0.35
     """The share of conversations of one dialogue; others go on to other questions."""
+    later: float = 0.0
+    """The share of dialogues of the later families; all of them are there, others fill up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Sizes:
     corpus_chars: int
     package_chars: int
     dialogues: int
+    later: int
     vocabulary: int
     model: Shape
     pretrain: Schedule

@@ -25,7 +25,10 @@ LONGEST_TICKS = 60
 def figures() -> list[Seen]:
     """Every axes of every open figure, in the order in which they were made."""
     return [
-        axes(ax) for number in plt.get_fignums() for ax in plt.figure(number).axes if not empty(ax)
+        {**axes(ax), "size": plt.figure(number).get_size_inches().tolist()}
+        for number in plt.get_fignums()
+        for ax in plt.figure(number).axes
+        if not empty(ax)
     ]
 
 
@@ -56,6 +59,7 @@ def axes(ax: Axes) -> Seen:
         "yticks": _texts(ax.yaxis),
         "areas": _areas(ax),
         "regions": [r for c in ax.collections if (r := _regions(c))],
+        "xrotations": sorted({float(t.label1.get_rotation()) for t in ax.xaxis.get_major_ticks()}),
     }
 
 
@@ -147,6 +151,7 @@ def _line(ax: Axes, line: Any) -> Seen:
         "label": str(line.get_label()),
         "step": str(line.get_drawstyle()).startswith("steps"),
         "style": str(line.get_linestyle()),
+        "width": float(line.get_linewidth()),
         "marker": str(line.get_marker()),
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from train.nano.dialogues.family import Check, Exchange, Sample
 from train.nano.dialogues.registry import HELD_OUT, draw_samples
 from train.nano.near import Known
 
-SIDES = ("train", "values", "phrasing", "family")
-"""What is trained; then three scores: new values, new phrasings, new families."""
-
+SCORED = {"values": (False, False), "phrasing": (True, False), "family": (True, True)}
+"""New values, new phrasings, new families: whether phrasings and families are held out."""
+LATER_EVERY = 3
+"""Of so many scored conversations of known families, one is of a later family."""
 
 OVERDRAWN = 6
 """Samples drawn for each one that a scored side keeps; the rest is near to trained ones."""
@@ -37,30 +38,43 @@ class Made:
     """Programs that the machine lacks, and the samples that could not be checked for want of it."""
 
 
-def make(*, seed: int, count: int, scored: int) -> Made:
-    """Draw and check everything; the scored sides hold nothing that the trained side nearly has."""
+def make(*, seed: int, count: int, later: int, scored: int) -> Made:
+    """Draw and check everything; the scored sides hold nothing that a trained side nearly has."""
     unchecked = Counter[str]()
-    able = _able(
-        draw_samples(seed, count, held_out_phrasing=False, held_out_families=False), unchecked
-    )
-    train, refused = _right(able)
-    keys, known = {key(sample) for sample in train}, Known(_asked(sample) for sample in train)
-    sides, near = {"train": train}, {}
-    options = {"values": (False, False), "phrasing": (True, False), "family": (True, True)}
-    for offset, (side, (phrasing, families)) in enumerate(options.items(), start=1):
+    sides: dict[str, list[Sample]] = {}
+    refused = 0
+    for side, many in (("train", count), ("later", later)):
         drawn = draw_samples(
-            seed + offset,
-            OVERDRAWN * scored,
-            held_out_phrasing=phrasing,
-            held_out_families=families,
+            seed, many, held_out_phrasing=False, held_out_families=False, later=side == "later"
         )
-        able = _once(_able(drawn, Counter()))
+        sides[side], more = _right(_able(drawn, unchecked))
+        refused += more
+    taught = [*sides["train"], *sides["later"]]
+    keys, known = {key(sample) for sample in taught}, Known(_asked(sample) for sample in taught)
+    near = {}
+    for offset, side in enumerate(SCORED, start=1):
+        able = _once(_able(_scored(seed + offset, side, OVERDRAWN * scored), Counter()))
         new = [s for s in able if key(s) not in keys and not known.near(_asked(s))]
         near[side] = len(able) - len(new)
         sides[side], more = _right(new[:scored])
         refused += more
-    made = count + sum(len(sides[side]) for side in SIDES[1:])
+    made = count + later + sum(len(sides[side]) for side in SCORED)
     return Made(sides, made, refused, near, dict(unchecked))
+
+
+def _scored(seed: int, side: str, count: int) -> Iterator[Sample]:
+    """Conversations for a score; the later families have phrasings to hold out, but no family."""
+    phrasing, families = SCORED[side]
+    held = {"held_out_phrasing": phrasing, "held_out_families": families}
+    first = draw_samples(seed, count, **held)
+    if families:
+        yield from first
+        return
+    later = draw_samples(seed, count // (LATER_EVERY - 1), later=True, **held)
+    for number, sample in enumerate(first, start=1):
+        yield sample
+        if number % (LATER_EVERY - 1) == 0:
+            yield next(later)
 
 
 def _able(samples: Iterable[Sample], unchecked: Counter[str]) -> list[Sample]:
@@ -76,7 +90,8 @@ def _able(samples: Iterable[Sample], unchecked: Counter[str]) -> list[Sample]:
 
 def summary(made: Made) -> dict[str, Any]:
     """The counts that the card tells."""
-    turns = [len(sample.exchanges) for sample in made.sides["train"]]
+    taught = [*made.sides["train"], *made.sides["later"]]
+    turns = [len(sample.exchanges) for sample in taught]
     return {
         "drawn": made.drawn,
         "refused": made.refused,
@@ -85,7 +100,7 @@ def summary(made: Made) -> dict[str, Any]:
         "samples": {side: len(samples) for side, samples in made.sides.items()},
         "turns": {str(count): turns.count(count) for count in sorted(set(turns))},
         "held_out": len(HELD_OUT),
-        "families": families_of(made.sides["train"]),
+        "families": families_of(taught),
     }
 
 

@@ -57,7 +57,7 @@ def _extra(kind: str, have: Seen) -> str:
 
 def _texts(want: Wanted, have: Seen) -> str:
     fault = _differs("title", have["title"], want.get("title", ""))
-    for key in ("xlabel", "ylabel", "xscale", "yscale", "legend"):
+    for key in ("xlabel", "ylabel", "xscale", "yscale", "legend", "size", "xrotations"):
         if key in want:
             fault = fault or _differs(key, have[key], want[key])
     if not fault and "xscale" not in want and want["kind"] != "map":
@@ -113,6 +113,8 @@ def _line(want: Wanted, have: Seen) -> str:
             fault = fault or _differs("marker", line["marker"], want["marker"])
         if "style" in want:
             fault = fault or _differs("style", line["style"], want["style"])
+        if "width" in want:
+            fault = fault or _differs("width", line["width"], want["width"])
     return fault or _color(want, [line["color"] for line in lines])
 
 

@@ -115,7 +115,7 @@ def conversations_of(dialogues: Path | None, most: int, only: str = "") -> list[
 
     `only` is a part of a family's name, or a side.
     """
-    sides = [_side(dialogues, side)[:most] for side in making.SIDES[1:]] if dialogues else []
+    sides = [_side(dialogues, side)[:most] for side in making.SCORED] if dialogues else []
     longest = max(map(len, sides), default=0)
     mixed = [side[at] for at in range(longest) for side in sides if at < len(side)]
     every = [*twenty(), *mixed]

@@ -54,7 +54,7 @@ class Stages:
     def dialogues(self) -> Path:
         """One .jsonl for each side of the split, and made.json."""
         parts = [
-            self._sizes("seed", "dialogues", "scored"),
+            self._sizes("seed", "dialogues", "later", "scored"),
             _code("making.py", "near.py", *CHECKING, "dialogues/**/*.py", "dialogues/data/*.yaml"),
         ]
         return self._cached("dialogues", parts, self._dialogues)
@@ -65,7 +65,7 @@ class Stages:
         return self._cached("tokenizer", parts, self._tokenizer)
 
     def sources(self) -> dict[str, str]:
-        """SHA-256 of what is learned from, by what it is.
+        """SHA-256 of what the tokenizer and the base model learn from, by what it is.
 
         Whatever code made it: a changed check that refuses nothing more changes no model.
         """
@@ -78,6 +78,9 @@ class Stages:
         """Everything as ids: python.npy and transcripts.npz."""
         parts = [*self.sources().values(), self._hashed_tokenizer(), _code("rows.py")]
         return self._cached("rows", parts, self._base_rows)
+
+    def _hashed_later(self) -> str:
+        return _digest(self.dialogues() / "later.jsonl")
 
     def _hashed_tokenizer(self) -> str:
         return _digest(self.tokenizer() / "tokenizer.json")
@@ -110,7 +113,7 @@ class Stages:
     def chat(self) -> Path:
         """The finished chat model, with its progress."""
         code = _code("chat.py", "conversations.py", "../configs/nano.yaml", *chat.CODE)
-        parts = [self.base().name, self._sizes("seed", "finetune"), code]
+        parts = [self.base().name, self._hashed_later(), self._sizes("seed", "finetune"), code]
         return self._cached("chat", parts, self._chat)
 
     def scores(self) -> Path:
@@ -128,7 +131,11 @@ class Stages:
             scores=_read(self.scores() / "scores.json"),
             pretrained=_read(self.base() / "progress.json"),
             progress={mode: _read(folder / "progress.json") for mode, folder in made.items()},
-            hashes={**self.sources(), "tokenizer": self._hashed_tokenizer()},
+            hashes={
+                **self.sources(),
+                "later dialogues": self._hashed_later(),
+                "tokenizer": self._hashed_tokenizer(),
+            },
             parameters=model.parameters(self.chat()),
             window=self.sizes.model.n_positions,
         )
@@ -165,7 +172,9 @@ class Stages:
 
     def _dialogues(self, folder: Path) -> None:
         sizes = self.sizes
-        made = making.make(seed=sizes.seed, count=sizes.dialogues, scored=sizes.scored)
+        made = making.make(
+            seed=sizes.seed, count=sizes.dialogues, later=sizes.later, scored=sizes.scored
+        )
         for side, samples in made.sides.items():
             making.save(samples, folder / f"{side}.jsonl")
         _write(folder / "made.json", making.summary(made))
@@ -222,7 +231,7 @@ class Stages:
     def _chat(self, folder: Path) -> None:
         progress = chat.train(
             self.base(),
-            self._side("train"),
+            {"train": self._side("train"), "later": self._side("later")},
             [*self._side("values"), *self._side("phrasing")],
             self.sizes.finetune,
             seed=self.sizes.seed,

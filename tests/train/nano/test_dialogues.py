@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,7 @@ from train.nano import making
 from train.nano.checking import check_all, code_of, missing, read_only
 from train.nano.dialogues.family import Check, Draw, Exchange, Sample, held_out, is_held_out
 from train.nano.dialogues.phrasing import ask, identifier, third_person
-from train.nano.dialogues.registry import HELD_OUT, draw_samples, families
+from train.nano.dialogues.registry import HELD_OUT, draw_samples, families, later_families
 from train.nano.dialogues.specs import functions
 from train.nano.dialogues.tables import DATA, phrases, table
 from train.nano.near import THRESHOLD, shingles
@@ -22,7 +23,7 @@ from train.nano.near import THRESHOLD, shingles
 def drawn(*, each: int = 2, seed: int = 11) -> list[Sample]:
     return [
         family.sample(Draw(Random(f"{seed} {family.name} {turn}"), held_out_phrasing))
-        for family in families()
+        for family in (*families(), *later_families())
         for held_out_phrasing in (False, True)
         for turn in range(each)
     ]
@@ -43,7 +44,7 @@ def test_every_familys_reference_answers_pass_their_checks() -> None:
 
 
 def test_there_are_at_least_a_hundred_families_with_names_of_their_own() -> None:
-    names = [family.name for family in families()]
+    names = [family.name for family in (*families(), *later_families())]
     assert len(names) == len(set(names)) >= 100
     assert set(names) >= HELD_OUT
     assert len(HELD_OUT) >= len(names) // 10
@@ -106,17 +107,22 @@ def test_a_fence_that_never_closes_still_counts_as_code() -> None:
 
 @pytest.mark.slow
 def test_nothing_scored_was_trained_or_is_near_it() -> None:
-    made = making.make(seed=3, count=400, scored=30)
-    trained = {making.key(sample) for sample in made.sides["train"]}
-    known = [shingles(sample.exchanges[0].question) for sample in made.sides["train"]]
-    for side in making.SIDES[1:]:
+    made = making.make(seed=3, count=400, later=100, scored=30)
+    taught = [*made.sides["train"], *made.sides["later"]]
+    trained = {making.key(sample) for sample in taught}
+    known = [shingles(sample.exchanges[0].question) for sample in taught]
+    for side in making.SCORED:
         assert made.sides[side]
         assert not trained & {making.key(sample) for sample in made.sides[side]}
         for sample in made.sides[side]:
             mine = shingles(sample.exchanges[0].question)
             assert max(len(mine & one) / len(mine | one) for one in known) < THRESHOLD
-    assert not HELD_OUT & {sample.family for sample in made.sides["train"]}
+    assert not HELD_OUT & {sample.family for sample in taught}
     assert {sample.family for sample in made.sides["family"]} <= HELD_OUT
+    later = {family.name for family in later_families()}
+    assert not later & {sample.family for sample in made.sides["train"]}
+    assert {sample.family for sample in made.sides["later"]} <= later
+    assert all(later & {s.family for s in made.sides[side]} for side in ("values", "phrasing"))
 
 
 def test_of_any_four_phrasings_one_is_never_trained() -> None:
@@ -141,6 +147,13 @@ def test_the_same_seed_draws_the_same_conversations() -> None:
         return list(draw_samples(seed, 40, held_out_phrasing=False, held_out_families=False))
 
     assert draw(1) == draw(1) != draw(2)
+
+
+def test_what_pre_training_reads_does_not_change_with_the_later_families() -> None:
+    """A changed corpus is another tokenizer and another model: it must be meant."""
+    drawn = draw_samples(1, 2000, held_out_phrasing=False, held_out_families=False)
+    told = "".join(f"{e.question}\n{e.answer}\n" for sample in drawn for e in sample.exchanges)
+    assert hashlib.sha256(told.encode()).hexdigest()[:12] == "16be21a579ba"
 
 
 def test_what_must_be_copied_is_never_misspelt() -> None:

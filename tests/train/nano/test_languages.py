@@ -102,7 +102,9 @@ def test_what_the_machine_cannot_check_is_left_out_and_counted(
         Sample("a", (Exchange("q", fenced("console.log(1)", "javascript"), script, "javascript"),)),
         Sample("b", (Exchange("q", fenced("print(1)"), Check(stdout="1"), "scripts"),)),
     ]
-    monkeypatch.setattr(making, "draw_samples", lambda *_, **__: iter(samples))
-    made = making.make(seed=1, count=2, scored=0)
+    monkeypatch.setattr(
+        making, "draw_samples", lambda *_, later=False, **__: iter(() if later else samples)
+    )
+    made = making.make(seed=1, count=2, later=0, scored=0)
     assert [sample.family for sample in made.sides["train"]] == ["b"]
     assert making.summary(made)["unchecked"] == {"node": 1}

@@ -54,7 +54,13 @@ def test_code_that_fails_says_what_stopped_it(tmp_path: Path) -> None:
     assert not any(one.pictures for one in found)
 
 
-def test_the_prompts_are_never_drawn() -> None:
-    samples = draw_samples(1, 2000, held_out_phrasing=False, held_out_families=False)
+@pytest.mark.parametrize("later", [False, True])
+def test_the_prompts_are_never_drawn(later: bool) -> None:
+    samples = list(
+        draw_samples(1, 4000, held_out_phrasing=False, held_out_families=False, later=later)
+    )
     asked = "\n".join(exchange.question for sample in samples for exchange in sample.exchanges)
     assert not [name for name in ("Kyle", "Sixers", "Embiid") if name in asked]
+    maps = ["".join(e.answer for e in s.exchanges) for s in samples if "map" in s.family]
+    assert any("Germany" in said for said in maps)
+    assert not [said for said in maps if "Germany" in said and "Spain" in said]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 
 from train.nano.dialogues import (
@@ -21,6 +21,14 @@ from train.nano.dialogues import (
 from train.nano.dialogues.family import Draw, Family, Sample
 from train.nano.dialogues.functions import family
 from train.nano.dialogues.kinds import SHARES, kind_of
+from train.nano.dialogues.later import classes as later_classes
+from train.nano.dialogues.later import code as later_code
+from train.nano.dialogues.later import grids as later_grids
+from train.nano.dialogues.later import maps as later_maps
+from train.nano.dialogues.later import plots as later_plots
+from train.nano.dialogues.later import programs as later_programs
+from train.nano.dialogues.later import queries as later_queries
+from train.nano.dialogues.later import talk as later_talk
 from train.nano.dialogues.plots import families as plots
 from train.nano.dialogues.specs import functions
 
@@ -39,7 +47,7 @@ HELD_OUT = frozenset(
 
 
 def families() -> tuple[Family, ...]:
-    """Every family there is."""
+    """Every family that the first run of the fine-tune learns, or that is held out."""
     specs = functions()
     seen = tuple(spec for spec in specs if spec.name not in HELD_OUT)
     return (
@@ -58,16 +66,45 @@ def families() -> tuple[Family, ...]:
     )
 
 
+def later_families() -> tuple[Family, ...]:
+    """The families that came after pre-training; their weights are what each is drawn with."""
+    seen = tuple(spec for spec in functions() if spec.name not in HELD_OUT)
+    errors = tuple(f for f in _seen(beginners.families()) if f.name.startswith("error_"))
+    return (
+        *later_code.families(seen, _seen(bugs.families()), errors),
+        *later_classes.families(),
+        *later_queries.families(),
+        *later_plots.families(),
+        *later_grids.families(),
+        *later_maps.families(),
+        *later_programs.families(),
+        *later_talk.families(seen),
+    )
+
+
+def _seen(found: tuple[Family, ...]) -> tuple[Family, ...]:
+    return tuple(each for each in found if each.name not in HELD_OUT)
+
+
 def draw_samples(
-    seed: int, count: int, *, held_out_phrasing: bool, held_out_families: bool
+    seed: int, count: int, *, held_out_phrasing: bool, held_out_families: bool, later: bool = False
 ) -> Iterator[Sample]:
-    """`count` conversations, the same for the same seed."""
-    pool = [f for f in families() if (f.name in HELD_OUT) == held_out_families]
-    mass: dict[str, float] = defaultdict(float)
-    for each in pool:
-        mass[kind_of(each.group)] += each.weight
-    weights = [f.weight * SHARES[kind := kind_of(f.group)] / mass[kind] for f in pool]
+    """`count` conversations, the same for the same seed; of the `later` families alone, or none."""
+    if later:
+        pool = list(later_families())
+        weights = [family.weight for family in pool]
+    else:
+        pool = [f for f in families() if (f.name in HELD_OUT) == held_out_families]
+        weights = _weights(pool)
     rng = Random(seed)
     for _ in range(count):
         chosen = rng.choices(pool, weights)[0]
         yield chosen.sample(Draw(Random(rng.getrandbits(64)), held_out_phrasing))
+
+
+def _weights(pool: Sequence[Family]) -> list[float]:
+    """Each kind of task gets its share, whatever the number of its families."""
+    mass: dict[str, float] = defaultdict(float)
+    for each in pool:
+        mass[kind_of(each.group)] += each.weight
+    return [f.weight * SHARES[kind := kind_of(f.group)] / mass[kind] for f in pool]
