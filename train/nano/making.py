@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def _scored(seed: int, side: str, count: int) -> Iterator[Sample]:
     for number, sample in enumerate(first, start=1):
         yield sample
         if number % (LATER_EVERY - 1) == 0:
-            yield next(later)
+            yield from islice(later, 1)
 
 
 def _able(samples: Iterable[Sample], unchecked: Counter[str]) -> list[Sample]:

@@ -105,7 +105,7 @@ def facts() -> card.Facts:
     return card.Facts(
         corpus={"files": {"MIT": 1}, "characters": {"MIT": 10}, "origins": {"click": 1}},
         made=making.summary(
-            making.Made({"train": [sample("a")]}, 10, 1, {"values": 3}, {"node": 2})
+            making.Made({"train": [sample("a")], "later": []}, 10, 1, {"values": 3}, {"node": 2})
         ),
         scores={"chat": scores(right=True), "ta": scores(right=False)},
         pretrained=progress,

@@ -10,7 +10,7 @@ from typing import Any
 from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
 from train.nano.dialogues.functions import thanked
 from train.nano.dialogues.languages import RESERVED
-from train.nano.dialogues.later.classes import with_article
+from train.nano.dialogues.later.grown import with_article
 from train.nano.dialogues.phrasing import NOUNS, PEOPLE, ask
 from train.nano.dialogues.tables import table
 
