@@ -10,7 +10,7 @@ from typing import Any
 
 from train.nano.dialogues.family import Check
 from train.nano.dialogues.phrasing import NOUNS, identifier
-from train.nano.dialogues.specs import TYPED_NAMES, Function, Written
+from train.nano.dialogues.specs import TYPED_NAMES, Calls, Function, Written
 from train.nano.dialogues.tables import table
 
 TITLES = {"python": "Python", "javascript": "JavaScript", "c": "C"}
@@ -47,16 +47,7 @@ class Tiny:
         if language == "python":
             probes = tuple((f"$f({args})", result) for args, result in self.calls)
             return Check(probes=probes, name=self.name, named=True)
-        values = [(eval(f"[{args}]", {}), eval(result, {})) for args, result in self.calls]
-        given = [", ".join(map(json.dumps, args)) for args, _ in values]
-        if language == "c":
-            prints = "".join(f' printf("%d\\n", {self.name}({args}));' for args in given)
-            after = f"#include <stdio.h>\nint main(void) {{{prints} return 0; }}"
-            results = [str(int(result)) for _, result in values]
-        else:
-            after = "\n".join(f"console.log(JSON.stringify({self.name}({a})));" for a in given)
-            results = [json.dumps(result, separators=(",", ":")) for _, result in values]
-        return Check(language=language, after=after, stdout="\n".join(results), has=(self.name,))
+        return check_in(language, self.name, self.calls)
 
     def written(self) -> Written:
         """The Python function as the families that change functions take it."""
@@ -75,6 +66,20 @@ class Tiny:
         )
         params = tuple(name for name, _ in self.params)
         return Written(spec, self.name, params, 0, spec.body, self.why, named=True)
+
+
+def check_in(language: str, name: str, calls: Calls) -> Check:
+    """The check of a function in JavaScript or C: it prints what it gives for `calls`."""
+    values = [(eval(f"[{args}]", {}), eval(result, {})) for args, result in calls]
+    given = [", ".join(map(json.dumps, args)) for args, _ in values]
+    if language == "c":
+        prints = "".join(f' printf("%d\\n", {name}({args}));' for args in given)
+        after = f"#include <stdio.h>\nint main(void) {{{prints} return 0; }}"
+        results = [str(int(result)) for _, result in values]
+    else:
+        after = "\n".join(f"console.log(JSON.stringify({name}({a})));" for a in given)
+        results = [json.dumps(result, separators=(",", ":")) for _, result in values]
+    return Check(language=language, after=after, stdout="\n".join(results), has=(name,))
 
 
 def tiny(rng: Random, *languages: str) -> Tiny:

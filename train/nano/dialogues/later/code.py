@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -16,7 +15,7 @@ from train.nano.dialogues.phrasing import ask, identifier, third_person, with_co
 from train.nano.dialogues.specs import Function, Written
 from train.nano.dialogues.tables import phrases, table
 from train.nano.dialogues.talk import FRAMEWORKS
-from train.nano.dialogues.tiny import TITLES
+from train.nano.dialogues.tiny import TITLES, check_in
 
 Drawer = Callable[[Draw], tuple[Exchange, ...]]
 Turn = tuple[Written, Exchange] | None
@@ -225,7 +224,7 @@ def _translated(dice: Draw, now: Written) -> Turn:
         return now, Exchange(question, said, Check(says=("do not know how",)), "translation")
     code = _foreign(now, language)
     text = answer(f"Here it is in {TITLES[language]}:", code, language=language)
-    return now, Exchange(question, text, _foreign_check(now, language), "translation")
+    return now, Exchange(question, text, check_in(language, now.name, now.calls), "translation")
 
 
 def _foreign(now: Written, language: str) -> str:
@@ -235,22 +234,6 @@ def _foreign(now: Written, language: str) -> str:
     params = ", ".join(f"int {name}" if language == "c" else name for name in now.params)
     head = "int" if language == "c" else "function"
     return f"{head} {now.name}({params}) {{\n{lines}\n}}"
-
-
-def _foreign_check(now: Written, language: str) -> Check:
-    """Prints the results of the table's calls in the other language."""
-    values = [
-        (eval(f"[{args}]", {}), eval(result, {})) for args, result in now.calls
-    ]  # our literals
-    given = [", ".join(map(json.dumps, args)) for args, _ in values]
-    if language == "c":
-        prints = "".join(f' printf("%d\\n", {now.name}({args}));' for args in given)
-        after = f"#include <stdio.h>\nint main(void) {{{prints} return 0; }}"
-        results = [str(int(result)) for _, result in values]
-    else:
-        after = "\n".join(f"console.log(JSON.stringify({now.name}({args})));" for args in given)
-        results = [json.dumps(result, separators=(",", ":")) for _, result in values]
-    return Check(language=language, after=after, stdout="\n".join(results), has=(now.name,))
 
 
 def _beyond(dice: Draw, now: Written) -> Turn:
