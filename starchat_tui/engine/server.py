@@ -146,9 +146,13 @@ class Engine:
         print(
             f"starchat serve: listening on {where} (pid {os.getpid()})", file=sys.stderr, flush=True
         )
+        # A signal between the start of the thread and the `try` that ends it would leave it behind,
+        # in the middle of importing torch, and the interpreter cannot end beside it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         self.worker.start()
         code = 130
         try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             code = asyncio.run(self._serve())
         except SystemExit as ended:
             code = int(ended.code or 0)

@@ -471,6 +471,37 @@ def test_sigterm_ends_it_in_order() -> None:
         assert not engine.socket.exists()
 
 
+EARLY = """
+import os, signal, sys, threading
+from starchat_tui.engine import server, worker
+
+class Slow(worker.Worker):
+    def start(self):
+        super().start()
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000): pass
+
+    def _import(self):
+        while not self.leaving: pass
+        os.write(1, b"told to leave")
+
+server.Worker = Slow
+sys.exit(server.main(["--device", "cpu"], os.environ))
+"""
+
+
+def test_sigterm_while_it_starts_ends_its_thread_too(tmp_path: Path) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", EARLY],
+        cwd=ROOT,
+        env=environment(tmp_path),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (found.returncode, found.stdout) == (143, b"told to leave"), found.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("30s", 30), ("10m", 600), ("2h", 7200), ("1d", 86400), ("0", 0), ("-1", -1), ("1.5m", 90)],
