@@ -12,7 +12,7 @@ from starchat_tui.sandbox.outputs import Figure
 
 @dataclass
 class Submitted(Message):
-    """A line was sent from the composer, large pastes unfolded."""
+    """The next turn: what the composer sent, large pastes unfolded, or an error to mend."""
 
     text: str
 

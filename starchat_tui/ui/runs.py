@@ -20,7 +20,7 @@ from starchat_tui.sandbox.outputs import Figure, Output
 from starchat_tui.ui.answer import Answer
 from starchat_tui.ui.cell import CodeCell
 from starchat_tui.ui.images import Images
-from starchat_tui.ui.messages import FigureWanted, FixRequested, RunRequested
+from starchat_tui.ui.messages import FigureWanted, FixRequested, RunRequested, Submitted
 from starchat_tui.ui.shell import Shell
 
 if TYPE_CHECKING:
@@ -68,10 +68,6 @@ class Runs(Shell):
         self._images = images
         self.cell_runs = False
         """Whether a code block runs, or is about to."""
-
-    def ask(self, text: str) -> None:
-        """Send a question to the model."""
-        raise NotImplementedError
 
     @property
     def _code(self) -> Running:
@@ -203,7 +199,7 @@ class Runs(Shell):
         failure = cells[-1].output.failure if cells and cells[-1].output else None
         if failure is None:
             raise UsageError("There is no failed run", "run a code block first")
-        self.ask(fix_question(failure))
+        self.post_message(Submitted(fix_question(failure)))
 
     # Files
 

@@ -472,17 +472,17 @@ def test_sigterm_ends_it_in_order() -> None:
 
 
 EARLY = """
-import os, signal, sys, threading
+import os, signal, sys, time
 from starchat_tui.engine import server, worker
 
 class Slow(worker.Worker):
     def start(self):
         super().start()
         os.kill(os.getpid(), signal.SIGTERM)
-        for _ in range(1000): pass
+        for _ in range(1000): pass  # where the signal is heard
 
     def _import(self):
-        while not self.leaving: pass
+        while not self.leaving: time.sleep(0.01)
         os.write(1, b"told to leave")
 
 server.Worker = Slow

@@ -233,15 +233,24 @@ async def test_a_server_that_dawdles_is_given_up(
 
 async def test_half_a_file_is_none(server: Server, network: Network) -> None:
     server.answers["/d"] = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"
-    await refused("https://data.example/d", network)
+    said = await refused("https://data.example/d", network)
+    assert said == "data.example hung up before the file was whole"
 
 
-@pytest.mark.parametrize("answer", [b"HTTP/1.1 403 No\r\n\r\n", b"nonsense\r\n\r\n", b""])
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"HTTP/1.1 403 No\r\n\r\n", "answers 403 No"),
+        (b"nonsense\r\n\r\n", "could not be reached: nonsense"),
+        (b"", "could not be reached: Remote end closed connection without response"),
+    ],
+)
 async def test_what_is_no_answer_is_refused(
-    answer: bytes, server: Server, network: Network
+    answer: bytes, why: str, server: Server, network: Network
 ) -> None:
     server.answers["/d"] = answer
-    await refused("https://data.example/d", network)
+    said = await refused("https://data.example/d", network)
+    assert said.strip() == f"data.example {why}"
 
 
 async def test_a_server_has_to_show_that_it_is_the_host(server: Server, network: Network) -> None:

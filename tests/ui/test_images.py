@@ -175,3 +175,4 @@ async def test_what_is_no_picture_is_said() -> None:
     bench.plot._figure = Figure(b"no picture", 400, 300, "")
     async with bench.run_test(size=(60, 40)):
         await wait_until(lambda: "cannot be read" in shown(bench))
+        assert not bench.query(HalfBlocks)

@@ -132,7 +132,10 @@ async def test_the_end_of_a_long_line_is_shown_before_the_yes(
         await pilot.press("alt+r")
         await dialog(app)
         await sees(app, "steal()")
+        assert isinstance(app.screen, RunDialog)
         await pilot.press("escape")
+        await wait_until(lambda: not isinstance(app.screen, RunDialog))
+        assert not workshop.kernels
 
 
 async def test_addresses_are_fetched_only_with_consent(

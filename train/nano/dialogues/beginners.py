@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
+from train.nano.dialogues.family import Check, Draw, Drawer, Exchange, Family, answer
 from train.nano.dialogues.followups import followed
 from train.nano.dialogues.functions import thanked
 from train.nano.dialogues.phrasing import NOUNS, SYLLABLES, ask, identifier
 from train.nano.dialogues.tables import table
 
-Drawer = Callable[[Draw], tuple[Exchange, ...]]
 KINDS = "int str list NoneType float dict tuple".split()
 ENDINGS = ".txt .csv .log .md .dat".split()
 TRACEBACK = (

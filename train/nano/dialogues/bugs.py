@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
+from train.nano.dialogues.family import Check, Draw, Drawer, Exchange, Family, answer
 from train.nano.dialogues.followups import followed
 from train.nano.dialogues.phrasing import ask, identifier, with_code
 from train.nano.dialogues.tables import phrases
@@ -63,7 +63,7 @@ def families() -> tuple[Family, ...]:
     )
 
 
-def _drawer(maker: Callable[[Draw], Bug]) -> Callable[[Draw], tuple[Exchange, ...]]:
+def _drawer(maker: Callable[[Draw], Bug]) -> Drawer:
     def draw(dice: Draw) -> tuple[Exchange, ...]:
         bug = maker(dice)
         question = with_code(dice, ask(dice, dice.phrase(phrases("bugs"))), bug.broken)

@@ -7,6 +7,7 @@ from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
 from train.nano.dialogues.phrasing import NOUNS, ask, identifier
 from train.nano.dialogues.scripts import Maker, drawer
 from train.nano.dialogues.tables import phrases
+from train.nano.dialogues.told import spoken
 
 TYPES = {"name": "str", "title": "str", "color": "str"}
 
@@ -33,10 +34,6 @@ def _shape(dice: Draw, least: int = 1, most: int = 4) -> tuple[str, list[str]]:
     )
 
 
-def _spoken(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
-
-
 def _init(cls: str, attributes: list[str]) -> str:
     sets = "\n".join(f"        self.{name} = {name}" for name in attributes)
     return f"class {cls}:\n    def __init__(self, {', '.join(attributes)}):\n{sets}"
@@ -48,7 +45,7 @@ def _class(dice: Draw) -> Exchange:
         dice,
         dice.phrase(phrases("class")),
         c=cls,
-        a=_spoken(attributes),
+        a=spoken(attributes),
     )
     values = list(range(1, len(attributes) + 1))
     probes = tuple(
@@ -70,7 +67,7 @@ def _dataclass(dice: Draw) -> Exchange:
         dice,
         dice.phrase(phrases("dataclass")),
         c=cls,
-        a=_spoken(attributes),
+        a=spoken(attributes),
     )
     fields = "\n".join(f"    {name}: {TYPES.get(name, 'int')}" for name in attributes)
     code = f"from dataclasses import dataclass\n\n\n@dataclass\nclass {cls}:\n{fields}"

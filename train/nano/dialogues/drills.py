@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from train.nano.dialogues import told, words
-from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
+from train.nano.dialogues.family import Check, Draw, Drawer, Exchange, Family, answer
 from train.nano.dialogues.phrasing import ask
 from train.nano.dialogues.plots.chart import Data
 from train.nano.dialogues.plots.drawing import asks
 from train.nano.dialogues.told import bare, quoted
 
 GROUP = "drills"
-Drawer = Callable[[Draw], tuple[Exchange, ...]]
 
 
 def families() -> tuple[Family, ...]:

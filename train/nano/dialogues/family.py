@@ -97,13 +97,17 @@ class Draw:
         return self.rng.random() < share
 
 
+Drawer = Callable[[Draw], tuple[Exchange, ...]]
+"""What draws a conversation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """A named kind of conversation."""
 
     name: str
     group: str
-    draw: Callable[[Draw], tuple[Exchange, ...]]
+    draw: Drawer
     weight: float = 1.0
     """How often it is drawn, against the others."""
 

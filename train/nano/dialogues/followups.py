@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from train.nano.dialogues.family import Check, Draw, Exchange, answer
-from train.nano.dialogues.functions import WELCOME
+from train.nano.dialogues.functions import thanks
 from train.nano.dialogues.lines import explained
 from train.nano.dialogues.mutants import mutants
 from train.nano.dialogues.phrasing import NOUNS, ask, identifier
@@ -105,5 +105,4 @@ def _lines(dice: Draw, now: Exchange, code: str) -> Exchange | None:
 
 
 def _thanks(dice: Draw, now: Exchange, code: str) -> Exchange:
-    question = ask(dice, dice.phrase(phrases("thanks")))
-    return Exchange(question, WELCOME, Check(says=("welcome",)), "talk")
+    return thanks(dice)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 
 from train.nano.dialogues import told, words
-from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
+from train.nano.dialogues.family import Check, Draw, Drawer, Exchange, Family, answer
 from train.nano.dialogues.phrasing import ask
 from train.nano.dialogues.plots.chart import Data, number, worth
 from train.nano.dialogues.plots.drawing import asks
@@ -62,7 +62,7 @@ def _pairs(dice: Draw) -> tuple[Data, Told]:
 
 def _drawer(
     name: str, maker: Callable[[Draw, Data], tuple[str, dict[str, object], Made]]
-) -> Callable[[Draw], tuple[Exchange, ...]]:
+) -> Drawer:
     def draw(dice: Draw) -> tuple[Exchange, ...]:
         data, text = _pairs(dice)
         more, slots, made = maker(dice, data)
@@ -199,7 +199,7 @@ def _literal(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return f"rows = [{made}]\ndf = pd.DataFrame(rows, columns={quoted(heads)})"
 
 
-def _grouped(how: str) -> Callable[[Draw], tuple[Exchange, ...]]:
+def _grouped(how: str) -> Drawer:
     def draw(dice: Draw) -> tuple[Exchange, ...]:
         labels, values = _repeated(dice)
         heads = words.columns(dice.rng)

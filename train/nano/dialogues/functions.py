@@ -251,11 +251,14 @@ def thanked(dice: Draw, *so_far: Exchange) -> tuple[Exchange, ...]:
     """The conversation, now and then with the user's thanks at its end."""
     if not dice.chance(0.1):
         return so_far
+    return *so_far, thanks(dice)
+
+
+def thanks(dice: Draw) -> Exchange:
+    """The user's thanks, and the reply."""
     question = ask(dice, dice.phrase(phrases("thanks")))
-    return *so_far, Exchange(question, WELCOME, Check(says=("welcome",)), "talk")
+    return Exchange(question, WELCOME, Check(says=("welcome",)), "talk")
 
 
 def _thanks(dice: Draw, now: Written) -> tuple[Written, Exchange]:
-    return now, Exchange(
-        ask(dice, dice.phrase(phrases("thanks"))), WELCOME, Check(says=("welcome",)), "talk"
-    )
+    return now, thanks(dice)

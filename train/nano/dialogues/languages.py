@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from random import Random
 from typing import Any
 
-from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
+from train.nano.dialogues.family import Check, Draw, Drawer, Exchange, Family, answer
 from train.nano.dialogues.functions import asked_in, thanked
 from train.nano.dialogues.phrasing import NOUNS, SYLLABLES, ask, third_person, with_code
 from train.nano.dialogues.tables import phrases, table
@@ -21,7 +21,6 @@ SPOKEN = {
     "c": ("C", "C", "c"),
     "python": ("Python", "Python", "python"),
 }
-Drawer = Callable[[Draw], tuple[Exchange, ...]]
 
 
 def families() -> tuple[Family, ...]:
@@ -99,23 +98,33 @@ def _sql(entry: dict[str, Any]) -> Drawer:
             "new": new,
         }
         slots["v"] = slots["v"] if slots["v"] != column else "amount"
-        values = ", ".join(f"('{a}', {b})" for a, b in rows)
-        setup = (
-            f"CREATE TABLE {slots['t']} ({column} TEXT, {slots['v']} INTEGER); "
-            f"INSERT INTO {slots['t']} VALUES {values};"
-        )
         given = eval(entry["gives"], {**slots, "rows": rows})  # our own table's expression
-        check = Check(
-            language="sql",
-            setup=setup,
-            after=entry.get("after", "").format(**slots),
-            stdout="\n".join("|".join(map(str, row)) for row in given),
+        check = sql_check(
+            (slots["t"], column, slots["v"]), rows, given, entry.get("after", "").format(**slots)
         )
         text = answer(entry["before"], entry["code"].format(**slots), language="sql")
         first = Exchange(ask(dice, dice.phrase(tuple(entry["asks"])), **slots), text, check, "sql")
         return thanked(dice, first)
 
     return draw
+
+
+def sql_check(
+    named: tuple[str, str, str],
+    rows: Iterable[tuple[str, int]],
+    given: Iterable[tuple[object, ...]],
+    after: str,
+) -> Check:
+    """That a statement gives these rows: `named` are a table, its text and its number column."""
+    name, text, number = named
+    values = ", ".join(f"('{word}', {count})" for word, count in rows)
+    create = f"CREATE TABLE {name} ({text} TEXT, {number} INTEGER)"
+    return Check(
+        language="sql",
+        setup=f"{create}; INSERT INTO {name} VALUES {values};",
+        after=after,
+        stdout="\n".join("|".join(map(str, row)) for row in given),
+    )
 
 
 def _function(language: str) -> Drawer:

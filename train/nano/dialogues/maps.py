@@ -2,21 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from train.nano.dialogues import words
 from train.nano.dialogues.family import Draw, Exchange, Family
 from train.nano.dialogues.phrasing import ask
-from train.nano.dialogues.plots.chart import program, showing
+from train.nano.dialogues.plots.chart import Wanted, program, showing, worth
 from train.nano.dialogues.plots.drawing import asks
 from train.nano.dialogues.tables import table
-from train.nano.dialogues.told import quoted, spoken
+from train.nano.dialogues.told import Texts, quoted, spoken
 from train.nano.dialogues.words import COLORS
 
 IMPORTS = "import geopandas\nimport matplotlib.pyplot as plt"
 WORLD = 'world = geopandas.read_file(geopandas.datasets.get_path("naturalearth_lowres"))'
 GROUND = 'ax = world.plot(color="lightgray")'
+AFTER = "The other countries are gray."
 GROUP = "maps"
 STORY = frozenset(("Germany", "Spain"))
 """Never trained together: they stand in the story's own question."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A map: the countries of each colour."""
+
+    painted: tuple[tuple[str, Texts], ...]
+    title: str = ""
+    size: Texts = ()
+
+    @property
+    def countries(self) -> Texts:
+        """All that are coloured."""
+        return tuple(name for _, names in self.painted for name in names)
+
+    def exchange(self, question: str, before: str, group: str) -> Exchange:
+        """The exchange that ends with this map."""
+        colors = {COLORS[color]: list(names) for color, names in self.painted}
+        wanted: Wanted = {"kind": "map", "title": self.title, "colors": colors}
+        if self.size:
+            wanted["size"] = worth(self.size)
+        return showing(question, before, self.code, [wanted], AFTER, group)
+
+    @property
+    def code(self) -> str:
+        """The program that draws it."""
+        single = len(self.painted) == 1
+        lists = [("countries" if single else color, color, names) for color, names in self.painted]
+        made = "\n".join(f"{name} = {quoted(found)}" for name, _, found in lists)
+        size = f", figsize=({', '.join(self.size)})" if self.size else ""
+        ground = GROUND.removesuffix(")") + f"{size})"
+        calls = [
+            f'world[world["name"].isin({name})].plot(ax=ax, color="{color}")'
+            for name, color, _ in lists
+        ]
+        texts = [f'plt.title("{self.title}")'] if self.title else []
+        return program(IMPORTS, made, "\n".join([WORLD, ground, *calls, *texts, "plt.show()"]))
 
 
 def families() -> tuple[Family, ...]:
@@ -24,10 +64,11 @@ def families() -> tuple[Family, ...]:
     return (Family("map_one", GROUP, _one, 1.6), Family("map_two", GROUP, _two, 0.8))
 
 
-def _countries(dice: Draw, many: int) -> tuple[str, ...]:
+def drawn_countries(dice: Draw, many: int, others: Texts = ()) -> Texts:
+    """Countries of the map beside `others`; never the story's two together."""
     while True:
         found = tuple(dice.rng.sample(table("labels")["mapped"], many))
-        if not STORY.issubset(found):
+        if not STORY.issubset((*found, *others)) and not set(found) & set(others):
             return found
 
 
@@ -36,27 +77,8 @@ def _told(dice: Draw, countries: tuple[str, ...]) -> str:
     return dice.rng.choice(ways)
 
 
-def _painted(name: str, color: str) -> str:
-    return f'world[world["name"].isin({name})].plot(ax=ax, color="{color}")'
-
-
-def _exchange(
-    question: str, before: str, painted: dict[str, tuple[str, ...]], title: str, group: str
-) -> Exchange:
-    names = ["countries"] if len(painted) == 1 else list(painted)
-    made = "\n".join(
-        f"{name} = {quoted(found)}" for name, found in zip(names, painted.values(), strict=True)
-    )
-    calls = [_painted(name, color) for name, color in zip(names, painted, strict=True)]
-    texts = [f'plt.title("{title}")'] if title else []
-    code = program(IMPORTS, made, "\n".join([WORLD, GROUND, *calls, *texts, "plt.show()"]))
-    colors = {COLORS[color]: list(found) for color, found in painted.items()}
-    wanted = [{"kind": "map", "title": title, "colors": colors}]
-    return showing(question, before, code, wanted, "The other countries are gray.", group)
-
-
 def _one(dice: Draw) -> tuple[Exchange, ...]:
-    countries = _countries(dice, dice.rng.choice((1, 2, 2, 2, 3, 3, 4)))
+    countries = drawn_countries(dice, dice.rng.choice((1, 2, 2, 2, 3, 3, 4)))
     color = words.color(dice)
     title = words.title(dice.rng) if dice.chance(0.25) else ""
     template, slots = dice.phrase(asks("map")), {"l": _told(dice, countries), "c": color}
@@ -65,7 +87,7 @@ def _one(dice: Draw) -> tuple[Exchange, ...]:
         slots["t"] = title
     question = ask(dice, template, **slots)
     before = "Here is the map of the world:"
-    exchanges = [_exchange(question, before, {color: countries}, title, GROUP)]
+    exchanges = [World(((color, countries),), title).exchange(question, before, GROUP)]
     while dice.chance(0.4) and len(exchanges) < 4:
         kind = dice.rng.choice(("color", "title", "more"))
         if kind == "color":
@@ -77,25 +99,24 @@ def _one(dice: Draw) -> tuple[Exchange, ...]:
             question = ask(dice, dice.phrase(asks("set_title")), t=title)
             before = "Here it is with that title:"
         else:
-            (more,) = _countries(dice, 1)
+            (more,) = drawn_countries(dice, 1)
             if more in countries or STORY.issubset((*countries, more)):
                 continue
             countries = (*countries, more)
             question = ask(dice, dice.phrase(asks("map_more")), n=more)
             before = f"Here it is with {more}:"
-        exchanges.append(
-            _exchange(question, before, {color: countries}, title, f"follow-up {GROUP}")
-        )
+        world = World(((color, countries),), title)
+        exchanges.append(world.exchange(question, before, f"follow-up {GROUP}"))
     return tuple(exchanges)
 
 
 def _two(dice: Draw) -> tuple[Exchange, ...]:
     many = dice.rng.choice((2, 3, 4, 4, 5))
-    countries = _countries(dice, many)
+    countries = drawn_countries(dice, many)
     at = dice.rng.randint(1, many - 1)
     first, second = countries[:at], countries[at:]
     one, other = dice.rng.sample(sorted(COLORS), 2)
     template = dice.phrase(asks("map_two"))
     question = ask(dice, template, l=_told(dice, first), c=one, m=_told(dice, second), d=other)
     before = "Here is the map of the world in two colors:"
-    return (_exchange(question, before, {one: first, other: second}, "", GROUP),)
+    return (World(((one, first), (other, second))).exchange(question, before, GROUP),)

@@ -83,6 +83,11 @@ def third_person(do: str) -> str:
     return f"{verb} {rest}".strip()
 
 
+def with_article(name: str) -> str:
+    """`a stack`, `an account`, `a user`."""
+    return f"{'an' if name[:1].lower() in tuple('aeio') else 'a'} {name}"
+
+
 def sentence(text: str) -> str:
     """With a capital letter at the start and a full stop at the end."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")

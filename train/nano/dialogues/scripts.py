@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
+from train.nano.dialogues.family import Check, Draw, Drawer, Exchange, Family, answer
 from train.nano.dialogues.followups import followed
 from train.nano.dialogues.given import (
     numbers_of,
@@ -52,7 +52,7 @@ def families() -> tuple[Family, ...]:
     return tuple(Family(name, "scripts", drawer(maker)) for name, maker in makers.items())
 
 
-def drawer(maker: Maker) -> Callable[[Draw], tuple[Exchange, ...]]:
+def drawer(maker: Maker) -> Drawer:
     """How a family draws from a maker of one exchange: more turns may follow."""
 
     def draw(dice: Draw) -> tuple[Exchange, ...]:

@@ -20,6 +20,12 @@ def phrases(name: str) -> tuple[str, ...]:
 
 
 @cache
+def asked(name: str, of: str) -> tuple[str, ...]:
+    """The phrasings called `of` in data/`name`.yaml; KeyError where there are none."""
+    return tuple(table(name)[of])
+
+
+@cache
 def table(name: str) -> Any:
     """The content of data/`name`.yaml."""
     return yaml.safe_load((DATA / f"{name}.yaml").read_text(encoding="utf-8"))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
+from train.nano.dialogues.family import Check, Draw, Drawer, Exchange, Family, answer
 from train.nano.dialogues.phrasing import PEOPLE, ask, identifier, sentence, third_person, with_code
 from train.nano.dialogues.specs import Function, Written, drawn_params
 from train.nano.dialogues.tables import phrases, table
 
-Drawer = Callable[[Draw], tuple[Exchange, ...]]
 FREQUENT = ("who", "hello", "can")
 NEXT = ("who", "can", "how", "thanks", "maker", "human", "joke", "bye")
 """Small talk that follows small talk."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from train.nano.dialogues.bugs import ATTRIBUTES, NOUN_CLASSES
-from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
-from train.nano.dialogues.functions import WELCOME
-from train.nano.dialogues.later.grown import TYPES, Made, Method, article, op_of, with_article
-from train.nano.dialogues.phrasing import NOUNS, PEOPLE, ask, identifier
-from train.nano.dialogues.tables import phrases, table
+from train.nano.dialogues.family import Check, Draw, Drawer, Exchange, Family, answer
+from train.nano.dialogues.functions import thanks
+from train.nano.dialogues.later.grown import TYPES, Made, Method, counted, op_of
+from train.nano.dialogues.phrasing import NOUNS, PEOPLE, ask, identifier, with_article
+from train.nano.dialogues.tables import asked, phrases, table
+from train.nano.dialogues.told import spoken
 
 GROUP = "follow-up classes"
 WEIGHTS = {"stack": 1.4, "queue": 1.3, "counter": 1.0, "account": 1.2, "record": 2.0}
@@ -36,7 +37,7 @@ def families() -> tuple[Family, ...]:
     )
 
 
-def _drawer(kind: str) -> Callable[[Draw], tuple[Exchange, ...]]:
+def _drawer(kind: str) -> Drawer:
     def draw(dice: Draw) -> tuple[Exchange, ...]:
         first, made = _first(dice, kind)
         exchanges = [first]
@@ -46,15 +47,14 @@ def _drawer(kind: str) -> Callable[[Draw], tuple[Exchange, ...]]:
             exchange, made = _next(dice, made, used)
             exchanges.append(exchange)
         if len(exchanges) < 5 and dice.chance(0.12):
-            question = ask(dice, dice.phrase(phrases("thanks")))
-            exchanges.append(Exchange(question, WELCOME, Check(says=("welcome",)), "talk"))
+            exchanges.append(thanks(dice))
         return tuple(exchanges)
 
     return draw
 
 
 def _phrase(dice: Draw, name: str) -> str:
-    return dice.phrase(tuple(table("later_classes")[name]))
+    return dice.phrase(asked("later_classes", name))
 
 
 def _first(dice: Draw, kind: str) -> tuple[Exchange, Made]:
@@ -63,8 +63,10 @@ def _first(dice: Draw, kind: str) -> tuple[Exchange, Made]:
     shared = phrases(SHARED_ASKS.get(kind, kind))
     template = dice.phrase(shared if dice.chance(0.3) else mine)
     first = made.methods[0].name if made.methods else ""
-    slots = {"c": made.name, "ac": article(made.name), "am": article(first)}
-    question = ask(dice, template, **slots, a=_spoken(made.attributes), m=first)
+    slots = {"c": made.name, "ac": with_article(made.name), "am": with_article(first)}
+    if made.attributes:
+        slots["a"] = spoken(made.attributes)
+    question = ask(dice, template, **slots, m=first)
     text = answer(made.fill(made.facts["before"]), made.code)
     return Exchange(question, text, made.check, "classes"), made
 
@@ -83,10 +85,6 @@ def _record(dice: Draw) -> Made:
     return replace(made, attributes=tuple(some))
 
 
-def _spoken(parts: Sequence[str]) -> str:
-    return " and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
-
-
 def _free_attributes(made: Made) -> list[str]:
     taken = {*made.attributes, *(m.name for m in made.methods), *TAKEN, *ODD}
     usual = [a for a in ATTRIBUTES for _ in range(3)]
@@ -96,7 +94,10 @@ def _free_attributes(made: Made) -> list[str]:
 
 
 def _next(dice: Draw, made: Made, used: list[Step]) -> tuple[Exchange, Made]:
-    """A follow-up that fits, drawn by weight; the same one twice only where it adds something."""
+    """A follow-up that fits, drawn by weight; the same one twice only where it adds something.
+
+    It ends: a conversation has four, and four of them fit any class.
+    """
     steps: dict[Step, int] = {
         _method: 9,
         _attribute: 4,
@@ -148,10 +149,10 @@ def _asked(dice: Draw, made: Made, method: Method, *, describe: bool) -> str:
     op = op_of(method)
     if "wishes" in op:
         template = dice.phrase(tuple(op["wishes"])) if describe else _phrase(dice, "dunder")
-        return ask(dice, template, m=method.name, am=article(method.name))
+        return ask(dice, template, m=method.name, am=with_article(method.name))
     does = made.fill(dice.rng.choice(op["does"]), method)
     template = _phrase(dice, "described" if describe else "named")
-    return ask(dice, template, m=method.name, am=article(method.name), d=does)
+    return ask(dice, template, m=method.name, am=with_article(method.name), d=does)
 
 
 def _attribute(dice: Draw, made: Made) -> tuple[Exchange, Made] | None:
@@ -162,7 +163,7 @@ def _attribute(dice: Draw, made: Made) -> tuple[Exchange, Made] | None:
     if not free:
         return None
     a = dice.rng.choice(free)
-    question = ask(dice, _phrase(dice, "attribute"), a=a, an=with_article(a))
+    question = ask(dice, _phrase(dice, "attribute"), a=a, an=counted(a))
     new = replace(made, attributes=(*made.attributes, a))
     return _whole(question, f"Here it is with the attribute `{a}`:", new)
 

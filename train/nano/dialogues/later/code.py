@@ -9,15 +9,14 @@ from typing import Any
 
 from train.nano.dialogues import functions
 from train.nano.dialogues.bugs import ITEMS, LISTS
-from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
+from train.nano.dialogues.family import Check, Draw, Drawer, Exchange, Family, answer
 from train.nano.dialogues.lines import explained
 from train.nano.dialogues.phrasing import ask, identifier, third_person, with_code
 from train.nano.dialogues.specs import Function, Written
-from train.nano.dialogues.tables import phrases, table
+from train.nano.dialogues.tables import asked, phrases, table
 from train.nano.dialogues.talk import FRAMEWORKS
 from train.nano.dialogues.tiny import TITLES, check_in
 
-Drawer = Callable[[Draw], tuple[Exchange, ...]]
 Turn = tuple[Written, Exchange] | None
 CANNOT = (
     "I do not know how to do that. I can add type hints or a docstring, rename it, write a test "
@@ -51,7 +50,7 @@ def families(
 
 def asks(name: str) -> tuple[str, ...]:
     """The phrasings called `name` in data/later_code.yaml; KeyError where there are none."""
-    return tuple(table("later_code")[name])
+    return asked("later_code", name)
 
 
 def _rich(spec: Function) -> bool:

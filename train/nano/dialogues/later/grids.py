@@ -9,7 +9,7 @@ from train.nano.dialogues.family import Draw, Exchange, Family
 from train.nano.dialogues.later.looks import joint, labelled, single, titled, wished
 from train.nano.dialogues.later.plots import follow, kind, older
 from train.nano.dialogues.later.styled import Styled, exchange, says
-from train.nano.dialogues.phrasing import ask
+from train.nano.dialogues.phrasing import ask, with_article
 from train.nano.dialogues.plots.changes import GROUP
 from train.nano.dialogues.plots.chart import Data
 from train.nano.dialogues.plots.drawing import AFTER, called
@@ -125,7 +125,7 @@ def _told(dice: Draw) -> tuple[Exchange, ...]:
         template += dice.rng.choice((' with the title "{t}"', ", title {t}", " and call it {t}"))
         slots = {"t": chart.title}
     question = told.question(dice, template, text, **slots)
-    before = f"Here is a {KINDS[name].called[0]} of your data:"
+    before = f"Here is {with_article(KINDS[name].called[0])} of your data:"
     first = exchange(chart, question, before, "plots", AFTER)
     if dice.chance(0.5):
         return (first,)

@@ -9,6 +9,7 @@ from string import Template
 from typing import Any
 
 from train.nano.dialogues.family import Check
+from train.nano.dialogues.phrasing import with_article
 from train.nano.dialogues.tables import table
 
 TYPES = {
@@ -49,7 +50,7 @@ class Made:
     def doc(self) -> str:
         """What the class is, as a sentence."""
         thing = self.kind if self.kind in ("stack", "queue") else words_of(self.name)
-        return f"{with_article(thing).capitalize()}."
+        return f"{counted(thing).capitalize()}."
 
     @property
     def code(self) -> str:
@@ -151,13 +152,8 @@ def words_of(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
-def with_article(noun: str) -> str:
+def counted(noun: str) -> str:
     """`a user`, `an age`, and plurals as they are."""
     if noun.endswith("s") and not noun.endswith("ss"):
         return noun
-    return article(noun)
-
-
-def article(name: str) -> str:
-    """`a stack`, `an account`."""
-    return f"{'an' if name[:1].lower() in tuple('aeio') else 'a'} {name}"
+    return with_article(noun)

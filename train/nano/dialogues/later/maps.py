@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from train.nano.dialogues import words
-from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
+from train.nano.dialogues.family import Draw, Exchange, Family
 from train.nano.dialogues.later.looks import BIGGER
 from train.nano.dialogues.later.styled import says
-from train.nano.dialogues.maps import GROUND, GROUP, IMPORTS, STORY, WORLD
+from train.nano.dialogues.maps import GROUP, World, drawn_countries
 from train.nano.dialogues.phrasing import ask
-from train.nano.dialogues.plots.chart import program, worth
 from train.nano.dialogues.plots.drawing import asks
-from train.nano.dialogues.tables import table
-from train.nano.dialogues.told import Texts, quoted, spoken
-from train.nano.dialogues.words import COLORS
+from train.nano.dialogues.told import Texts, spoken
 
-AFTER = "The other countries are gray."
 MARKED = "red"
 """The colour where nobody names one."""
 ALSO = {
@@ -29,54 +24,9 @@ ALSO = {
 """What people call countries that the map calls otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class World:
-    """A map: the countries of each colour."""
-
-    painted: tuple[tuple[str, Texts], ...]
-    title: str = ""
-    size: Texts = ()
-
-    @property
-    def countries(self) -> Texts:
-        """All that are coloured."""
-        return tuple(name for _, names in self.painted for name in names)
-
-    def exchange(self, question: str, before: str, group: str) -> Exchange:
-        """The exchange that ends with this map."""
-        colors = {COLORS[color]: list(names) for color, names in self.painted}
-        wanted: dict[str, object] = {"kind": "map", "title": self.title, "colors": colors}
-        if self.size:
-            wanted["size"] = worth(self.size)
-        check = Check(drawn=json.dumps([wanted]))
-        return Exchange(question, answer(before, self.code, AFTER), check, group)
-
-    @property
-    def code(self) -> str:
-        """The program that draws it."""
-        single = len(self.painted) == 1
-        lists = [("countries" if single else color, color, names) for color, names in self.painted]
-        made = "\n".join(f"{name} = {quoted(found)}" for name, _, found in lists)
-        size = f", figsize=({', '.join(self.size)})" if self.size else ""
-        ground = GROUND.removesuffix(")") + f"{size})"
-        calls = [
-            f'world[world["name"].isin({name})].plot(ax=ax, color="{color}")'
-            for name, color, _ in lists
-        ]
-        texts = [f'plt.title("{self.title}")'] if self.title else []
-        return program(IMPORTS, made, "\n".join([WORLD, ground, *calls, *texts, "plt.show()"]))
-
-
 def families() -> tuple[Family, ...]:
     """One family of maps."""
     return (Family("later_map", GROUP, _map, 2.0),)
-
-
-def _countries(dice: Draw, many: int, others: Texts = ()) -> Texts:
-    while True:
-        found = tuple(dice.rng.sample(table("labels")["mapped"], many))
-        if not STORY.issubset((*found, *others)) and not set(found) & set(others):
-            return found
 
 
 def _typed(dice: Draw, names: Texts) -> str:
@@ -88,7 +38,7 @@ def _typed(dice: Draw, names: Texts) -> str:
 
 
 def _map(dice: Draw) -> tuple[Exchange, ...]:
-    names = _countries(dice, dice.rng.choice((1, 1, 1, 2, 2, 3)))
+    names = drawn_countries(dice, dice.rng.choice((1, 1, 1, 2, 2, 3)))
     marked = dice.chance(0.25)
     color = MARKED if marked else words.color(dice)
     world = World(((color, names),))
@@ -112,7 +62,7 @@ def _second(dice: Draw, world: World) -> Made:
     color = words.color(dice)
     if len(world.painted) > 1 or color == world.painted[0][0]:
         return None
-    names = _countries(dice, dice.rng.choice((1, 1, 1, 2)), world.countries)
+    names = drawn_countries(dice, dice.rng.choice((1, 1, 1, 2)), world.countries)
     question = ask(dice, dice.phrase(says("map_second")), l=_typed(dice, names), c=color)
     after = replace(world, painted=(*world.painted, (color, names)))
     return after, question, f"Here it is with {spoken(names)} in {color}:"
@@ -122,7 +72,7 @@ def _more(dice: Draw, world: World) -> Made:
     if len(world.painted) > 1:
         return None
     ((color, names),) = world.painted
-    more = _countries(dice, dice.rng.choice((1, 1, 2)), names)
+    more = drawn_countries(dice, dice.rng.choice((1, 1, 2)), names)
     question = ask(dice, dice.phrase(says("map_add")), l=_typed(dice, more))
     return replace(world, painted=((color, (*names, *more)),)), question, _with(more)
 

@@ -17,7 +17,7 @@ from train.nano.dialogues.later.styled import (
     settled,
     styled,
 )
-from train.nano.dialogues.phrasing import ask
+from train.nano.dialogues.phrasing import ask, with_article
 from train.nano.dialogues.plots.changes import CHANGES, GROUP
 from train.nano.dialogues.plots.chart import Data
 from train.nano.dialogues.plots.drawing import AFTER, chart_of, opening
@@ -134,7 +134,7 @@ def kind(dice: Draw, chart: Styled) -> tuple[Styled, Exchange] | None:
         after = replace(after, grid=after.grid and target == "marked")
     after = settled(after)
     name = "upright" if (chart.kind, target) == ("barh", "bar") else name
-    before = f"Here it is as {_article(KINDS[target].called[0])}:"
+    before = f"Here it is as {with_article(KINDS[target].called[0])}:"
     return after, exchange(after, ask(dice, dice.phrase(says(f"to_{name}"))), before, GROUP)
 
 
@@ -149,10 +149,6 @@ def _target(chart: Styled, name: str) -> str:
     if name == "pie" and chart.kind == "percent":
         return ""
     return "" if negative and name in (*PIES, "area") else name
-
-
-def _article(name: str) -> str:
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _looks(dice: Draw) -> tuple[Exchange, ...]:
@@ -174,7 +170,7 @@ def _kinds(dice: Draw) -> tuple[Exchange, ...]:
 def _casual(dice: Draw) -> tuple[Exchange, ...]:
     form = dice.rng.choice((_story, _story, _headed, _short, _short, _heights))
     chart, question = form(dice)
-    before = f"Here is {_article(KINDS[chart.kind].called[0])} of your data:"
+    before = f"Here is {with_article(KINDS[chart.kind].called[0])} of your data:"
     first = exchange(chart, question, before, "plots", AFTER)
     if dice.chance(0.55):
         return (first,)

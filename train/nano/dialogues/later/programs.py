@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from train.nano.dialogues.family import Draw, Exchange, Family
 from train.nano.dialogues.given import printing
 from train.nano.dialogues.phrasing import NOUNS, PEOPLE, ask
-from train.nano.dialogues.tables import phrases, table
+from train.nano.dialogues.tables import asked, phrases
 
 WORDS = (*NOUNS, *PEOPLE, "hello", "world", "good", "morning", "Hello")
 CHANGES = ("again", "upper", "other", "numbered")
@@ -54,7 +54,7 @@ def _print(dice: Draw) -> tuple[Exchange, ...]:
         kind = dice.rng.choice(CHANGES)
         after, before = _changed(dice, kind, now)
         if after != now:
-            asks = tuple(table("later_talk")[f"print_{kind}"])
+            asks = asked("later_programs", kind)
             question = ask(dice, dice.phrase(asks), n=after.times, t=after.text)
             said = printing(question, before, after.code, after.prints)
             exchanges.append(replace(said, group="follow-up scripts"))

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from train.nano.dialogues.family import Check, Draw, Exchange, Family, answer
+from train.nano.dialogues.family import Check, Draw, Drawer, Exchange, Family, answer
 from train.nano.dialogues.functions import thanked
-from train.nano.dialogues.languages import RESERVED
-from train.nano.dialogues.later.grown import with_article
+from train.nano.dialogues.languages import RESERVED, sql_check
+from train.nano.dialogues.later.grown import counted
 from train.nano.dialogues.phrasing import NOUNS, PEOPLE, ask
 from train.nano.dialogues.tables import table
 
@@ -106,21 +106,15 @@ class Query:
     @property
     def slots(self) -> dict[str, object]:
         """What the questions may name."""
-        article = with_article(self.number)
+        article = counted(self.number)
         names = {"t": self.table, "c": self.text, "cs": plural(self.text)}
         return {**names, "v": self.number, "av": article}
 
     @property
     def check(self) -> Check:
         """That the statement gives the right rows."""
-        values = ", ".join(f"('{text}', {number})" for text, number in self.rows)
-        create = f"CREATE TABLE {self.table} ({self.text} TEXT, {self.number} INTEGER)"
-        return Check(
-            language="sql",
-            setup=f"{create}; INSERT INTO {self.table} VALUES {values};",
-            after=f"SELECT * FROM {self.table}" if self.deletes else "",
-            stdout="\n".join("|".join(map(str, row)) for row in self.result),
-        )
+        after = f"SELECT * FROM {self.table}" if self.deletes else ""
+        return sql_check((self.table, self.text, self.number), self.rows, self.result, after)
 
     def _what(self) -> str:
         if self.fold:
@@ -168,7 +162,7 @@ def _phrase(dice: Draw, part: str, name: str) -> str:
     return dice.phrase(tuple(table("later_queries")[part][name]))
 
 
-def _drawer(name: str) -> Callable[[Draw], tuple[Exchange, ...]]:
+def _drawer(name: str) -> Drawer:
     def draw(dice: Draw) -> tuple[Exchange, ...]:
         change = _first(dice, name)
         question = ask(dice, _phrase(dice, "first", name), **_slots(change))

@@ -8,20 +8,9 @@ from typing import Any
 
 from train.nano.dialogues.family import Check, Exchange, answer
 from train.nano.dialogues.plots.chart import Chart, Wanted, number, program, worth
-from train.nano.dialogues.plots.kinds import (
-    CALLS,
-    KINDS,
-    PAIRED,
-    PANDAS,
-    PLT,
-    SEABORN,
-    SEABORN_CALLS,
-    SORTS,
-    colored,
-    drawing,
-)
-from train.nano.dialogues.tables import table
-from train.nano.dialogues.told import Texts, bare, quoted
+from train.nano.dialogues.plots.kinds import KINDS, PLT, drawing
+from train.nano.dialogues.tables import asked
+from train.nano.dialogues.told import Texts, bare
 
 LINES = frozenset(("line", "marked", "step", "curve", "lines", "sns_line"))
 """Kinds whose lines can be dotted, thick and marked."""
@@ -41,7 +30,7 @@ WRITTEN = (
 
 def says(name: str) -> tuple[str, ...]:
     """The phrasings called `name` in data/later_plots.yaml; KeyError where there are none."""
-    return tuple(table("later_plots")[name])
+    return asked("later_plots", name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +48,25 @@ class Styled(Chart):
     """The name of a file."""
     written: bool = False
     """Whether the numbers of a matrix stand in its cells."""
+
+    def arguments(self) -> str:
+        """The arguments for the looks of a line, and the colour."""
+        found = f', marker="{self.marker}"' if self.marker else ""
+        found += f', linestyle="{self.style}"' if self.style else ""
+        found += f", linewidth={self.width}" if self.width else ""
+        return found + Chart.arguments(self)
+
+    def figure(self) -> str:
+        """The line for its size, unless pandas makes the figure."""
+        return f"plt.figure({self._inches})" if self.size and self.kind not in FRAMED else ""
+
+    def frame(self) -> str:
+        """The argument for its size where pandas makes the figure."""
+        return f", {self._inches}" if self.size else ""
+
+    @property
+    def _inches(self) -> str:
+        return f"figsize=({', '.join(self.size)})"
 
     def texts(self) -> list[str]:
         """The lines after the drawing, saving at the end."""
@@ -100,64 +108,19 @@ def settled(chart: Styled) -> Styled:
     return chart
 
 
-def arguments(chart: Styled) -> str:
-    """The arguments for the looks of a line, and the colour."""
-    found = f', marker="{chart.marker}"' if chart.marker else ""
-    found += f', linestyle="{chart.style}"' if chart.style else ""
-    found += f", linewidth={chart.width}" if chart.width else ""
-    return found + colored(chart)
+def matrix_code(chart: Styled) -> str:
+    """A heat map of numbers without names."""
+    made = "grid = [" + ", ".join(bare(row) for row in chart.data.rows) + "]"
+    if chart.kind == "sns_matrix":
+        call = 'sns.heatmap(grid, annot=True, fmt="g")'
+        return program(f"{PLT}\nimport seaborn as sns", made, drawing(chart, call))
+    numbers = WRITTEN if chart.written else ""
+    return program(PLT, made, drawing(chart, "plt.imshow(grid)", "plt.colorbar()", numbers))
 
 
 def code(chart: Styled) -> str:
     """The program that draws it."""
-    imports, made, lines = _parts(chart)
-    inches = f"figsize=({', '.join(chart.size)})" if chart.size else ""
-    figure = f"plt.figure({inches})" if inches and chart.kind not in FRAMED else ""
-    return program(imports, made, drawing(chart, figure, *lines))
-
-
-def _parts(chart: Styled) -> tuple[str, str, tuple[str, ...]]:
-    """Imports, data, and the lines that draw them."""
-    data, kind = chart.data, chart.kind
-    if kind in PAIRED:
-        parts = (data.pairs, SORTS.get(chart.order, ""), data.split)
-        ready = "\n".join(part for part in parts if part)
-        return PLT, ready, (CALLS[kind].format(c=arguments(chart)),)
-    if kind in MATRICES:
-        return _matrix(chart)
-    if kind in (*FRAMED, "lines"):
-        return _grouped(chart)
-    if kind in SEABORN_CALLS:
-        first, second = data.columns
-        context = 'sns.set_context("talk")' if chart.talk else ""
-        axes = f'data=df, x="{first}", y="{second}"{arguments(chart)}'
-        return SEABORN, data.frame, (context, f"sns.{SEABORN_CALLS[kind]}({axes})")
-    if kind in ("scatter", "curve"):
-        call = "plt.scatter" if kind == "scatter" else "plt.plot"
-        return PLT, data.points, (f"{call}(x, y{arguments(chart)})",)
-    made = "values = [" + ", ".join(data.values) + "]"
-    if kind == "hist":
-        bins = f", bins={chart.bins}" if chart.bins else ""
-        return PLT, made, (f"plt.hist(values{bins}{colored(chart)})",)
-    return PLT, made, ("plt.boxplot(values)",)
-
-
-def _grouped(chart: Styled) -> tuple[str, str, tuple[str, ...]]:
-    made = f"names = {quoted(chart.data.names)}\n{chart.data.groups}"
-    if chart.kind == "lines":
-        call = f"plt.plot(names, values, label=name{arguments(chart)})"
-        return PLT, made, (f"for name, values in data.items():\n    {call}", "plt.legend()")
-    options = ", stacked=True" if chart.kind == "stacked" else ""
-    options += f", figsize=({', '.join(chart.size)})" if chart.size else ""
-    return PANDAS, made, ("df = pd.DataFrame(data, index=names)", f'df.plot(kind="bar"{options})')
-
-
-def _matrix(chart: Styled) -> tuple[str, str, tuple[str, ...]]:
-    made = "grid = [" + ", ".join(bare(row) for row in chart.data.rows) + "]"
-    if chart.kind == "sns_matrix":
-        imports = f"{PLT}\nimport seaborn as sns"
-        return imports, made, ('sns.heatmap(grid, annot=True, fmt="g")',)
-    return PLT, made, ("plt.imshow(grid)", "plt.colorbar()", WRITTEN if chart.written else "")
+    return matrix_code(chart) if chart.kind in MATRICES else KINDS[chart.kind].code(chart)
 
 
 def wanted(chart: Styled) -> list[Wanted]:

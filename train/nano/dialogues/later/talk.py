@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from train.nano.dialogues.family import Check, Draw, Exchange, Family
+from train.nano.dialogues.family import Check, Draw, Drawer, Exchange, Family
 from train.nano.dialogues.functions import opening
 from train.nano.dialogues.phrasing import ask
 from train.nano.dialogues.specs import Function
-from train.nano.dialogues.tables import phrases, table
+from train.nano.dialogues.tables import asked, phrases, table
 from train.nano.dialogues.talk import UNKNOWN, WHY_NOT
-
-Drawer = Callable[[Draw], tuple[Exchange, ...]]
 
 
 def families(specs: tuple[Function, ...]) -> tuple[Family, ...]:
@@ -28,7 +24,7 @@ def _said(dice: Draw, asks: tuple[str, ...], text: str) -> Exchange:
 
 
 def _asks(name: str) -> tuple[str, ...]:
-    return tuple(table("later_talk")[name])
+    return asked("later_talk", name)
 
 
 def _jokes(dice: Draw) -> tuple[Exchange, ...]:

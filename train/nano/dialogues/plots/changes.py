@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from train.nano.dialogues import words
-from train.nano.dialogues.family import Check, Draw, Exchange
-from train.nano.dialogues.functions import WELCOME
-from train.nano.dialogues.phrasing import ask
+from train.nano.dialogues.family import Draw, Exchange
+from train.nano.dialogues.functions import thanks
+from train.nano.dialogues.phrasing import ask, with_article
 from train.nano.dialogues.plots.chart import Chart
 from train.nano.dialogues.plots.drawing import asks, called, shown
 from train.nano.dialogues.plots.kinds import KINDS, PAIRED, PIES
-from train.nano.dialogues.tables import phrases
 
 GROUP = "follow-up plots"
 LONGEST = 5
@@ -33,8 +32,7 @@ def changes(dice: Draw, chart: Chart, first: Exchange) -> tuple[Exchange, ...]:
             chart, exchange = made
             exchanges.append(exchange)
     if len(exchanges) < LONGEST and dice.chance(0.05):
-        thanks = ask(dice, dice.phrase(phrases("thanks")))
-        exchanges.append(Exchange(thanks, WELCOME, Check(says=("welcome",)), "talk"))
+        exchanges.append(thanks(dice))
     return tuple(exchanges)
 
 
@@ -101,13 +99,9 @@ def _kind(dice: Draw, chart: Chart) -> tuple[Chart, Exchange] | None:
         after = replace(after, xlabel="", ylabel="", color="", grid=False)
     if flat:
         return _changed(dice, after, "set_flat", "Here it is with horizontal bars:")
-    before = f"Here it is as {_a(KINDS[kind].called[0])}:"
+    before = f"Here it is as {with_article(KINDS[kind].called[0])}:"
     template = dice.phrase(asks("set_kind")).replace("{name}", called(dice, kind))
     return after, shown(after, ask(dice, template.replace("{a}", "a")), before, GROUP)
-
-
-def _a(name: str) -> str:
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
 def _sort(dice: Draw, chart: Chart) -> tuple[Chart, Exchange] | None:

@@ -102,6 +102,18 @@ class Chart:
         names, values = zip(*both, strict=True)
         return Data(names, values, columns=self.data.columns, listed=self.data.listed)
 
+    def arguments(self) -> str:
+        """The arguments of the call that draws it: the colour, where there is one."""
+        return f', color="{self.color}"' if self.color else ""
+
+    def figure(self) -> str:
+        """The line that makes its figure; "" where matplotlib may."""
+        return ""
+
+    def frame(self) -> str:
+        """The arguments for a figure that pandas makes."""
+        return ""
+
     def texts(self) -> list[str]:
         """The lines after the drawing: title, axis labels, scales."""
         lines = []

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from train.nano.dialogues import told, words
 from train.nano.dialogues.family import Draw, Exchange
+from train.nano.dialogues.phrasing import with_article
 from train.nano.dialogues.plots.chart import Chart, Data, showing
 from train.nano.dialogues.plots.kinds import KINDS, PAIRED, PIES, SEABORN_CALLS
-from train.nano.dialogues.tables import table
+from train.nano.dialogues.tables import asked
 from train.nano.dialogues.told import Told
 
 SERIES = ("line", "marked", "dashed", "step", "area")
@@ -19,7 +20,7 @@ LOG_AFTER = "The axis is logarithmic."
 
 def asks(name: str) -> tuple[str, ...]:
     """The phrasings called `name` in data/charts.yaml; KeyError where there are none."""
-    return tuple(table("charts")[name])
+    return asked("charts", name)
 
 
 def called(dice: Draw, kind: str) -> str:
@@ -75,9 +76,8 @@ def opening(dice: Draw, chart: Chart, text: Told) -> Exchange:
             slots |= values
     template += "?" if template.startswith(("Can", "How", "Could")) else dice.rng.choice(("", "."))
     name = KINDS[chart.kind].called[0]
-    article = "an" if name[0] in "aeiou" else "a"
     question = told.question(dice, template, text, **slots)
-    before = f"Here is {article} {name} of your data:"
+    before = f"Here is {with_article(name)} of your data:"
     return shown(chart, question, before, "plots", LOG_AFTER if chart.log else AFTER)
 
 

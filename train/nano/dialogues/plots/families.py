@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from train.nano.dialogues import told, words
-from train.nano.dialogues.family import Draw, Exchange, Family
+from train.nano.dialogues.family import Draw, Drawer, Exchange, Family
 from train.nano.dialogues.plots.changes import changes
 from train.nano.dialogues.plots.chart import Data, Wanted, program, showing, worth
 from train.nano.dialogues.plots.drawing import asks, chart_of, opening
 from train.nano.dialogues.plots.kinds import KINDS, PLT, SEABORN
 from train.nano.dialogues.told import Texts
 
-Drawer = Callable[[Draw], tuple[Exchange, ...]]
 WEIGHTS = {"bar": 6.0, "line": 4.0, "scatter": 3.0, "pie": 3.0, "hist": 3.0, "named": 4.0}
 """What people ask for most is drawn most."""
 WEIGHT = 2.0

@@ -56,21 +56,17 @@ class Kind:
     """Whether it has axes that can be labelled."""
 
 
-def colored(chart: Chart) -> str:
-    """The argument for the colour, where there is one."""
-    return f', color="{chart.color}"' if chart.color else ""
-
-
 def drawing(chart: Chart, *lines: str) -> str:
     """The last part of each program."""
-    return "\n".join([*(line for line in lines if line), *chart.texts(), "plt.show()"])
+    made = (line for line in (chart.figure(), *lines) if line)
+    return "\n".join([*made, *chart.texts(), "plt.show()"])
 
 
 def pairs_code(chart: Chart) -> str:
     """Labels with a number each, by matplotlib."""
     data = chart.data
     ready = "\n".join(line for line in (data.pairs, SORTS.get(chart.order, ""), data.split) if line)
-    return program(PLT, ready, drawing(chart, CALLS[chart.kind].format(c=colored(chart))))
+    return program(PLT, ready, drawing(chart, CALLS[chart.kind].format(c=chart.arguments())))
 
 
 def pairs_wanted(chart: Chart) -> list[Wanted]:
@@ -88,7 +84,7 @@ def pairs_wanted(chart: Chart) -> list[Wanted]:
 def points_code(chart: Chart) -> str:
     """Numbers against numbers: a scatter plot or a line."""
     call = "plt.scatter" if chart.kind == "scatter" else "plt.plot"
-    return program(PLT, chart.data.points, drawing(chart, f"{call}(x, y{colored(chart)})"))
+    return program(PLT, chart.data.points, drawing(chart, f"{call}(x, y{chart.arguments()})"))
 
 
 def points_wanted(chart: Chart) -> list[Wanted]:
@@ -122,7 +118,7 @@ def hist_code(chart: Chart) -> str:
     """A histogram."""
     bins = f", bins={chart.bins}" if chart.bins else ""
     made = "values = [" + ", ".join(chart.data.values) + "]"
-    return program(PLT, made, drawing(chart, f"plt.hist(values{bins}{colored(chart)})"))
+    return program(PLT, made, drawing(chart, f"plt.hist(values{bins}{chart.arguments()})"))
 
 
 def hist_wanted(chart: Chart) -> list[Wanted]:
@@ -155,10 +151,11 @@ def grouped_code(chart: Chart) -> str:
     """Several numbers for each label: bars beside or upon each other, or lines."""
     made = f"names = {quoted(chart.data.names)}\n{chart.data.groups}"
     if chart.kind == "lines":
-        loop = "for name, values in data.items():\n    plt.plot(names, values, label=name)"
+        call = f"plt.plot(names, values, label=name{chart.arguments()})"
+        loop = f"for name, values in data.items():\n    {call}"
         return program(PLT, made, drawing(chart, loop, "plt.legend()"))
     stacked = ", stacked=True" if chart.kind == "stacked" else ""
-    call = f'df.plot(kind="bar"{stacked})'
+    call = f'df.plot(kind="bar"{stacked}{chart.frame()})'
     return program(PANDAS, made, drawing(chart, "df = pd.DataFrame(data, index=names)", call))
 
 
@@ -206,7 +203,7 @@ def seaborn_code(chart: Chart) -> str:
     """Labels with a number each, by seaborn, out of a DataFrame."""
     first, second = chart.data.columns
     context = 'sns.set_context("talk")' if chart.talk else ""
-    call = f'sns.{SEABORN_CALLS[chart.kind]}(data=df, x="{first}", y="{second}"{colored(chart)})'
+    call = f'sns.{SEABORN_CALLS[chart.kind]}(data=df, x="{first}", y="{second}"{chart.arguments()})'
     return program(SEABORN, chart.data.frame, drawing(chart, context, call))
 
 
