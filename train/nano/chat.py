@@ -51,7 +51,7 @@ def train(
     for number, sizes in enumerate(plan):
         output = folder / f"run-{number}"
         if not (output / runs.MODEL).exists():
-            samples = mixed(taught, sizes.later, seed)
+            samples = mixed(taught, sizes.later_share, seed)
             drawn = conversations(samples, vocabulary, sizes, seed=seed + number)
             learned = _written(folder / f"conversations-{number}.jsonl", drawn)
             _run(model, learned, measured, output, sizes, seed=seed)
@@ -75,7 +75,7 @@ def mixed(taught: Mapping[str, Sequence[Sample]], share: float, seed: int) -> Se
 def _run(
     model: Path, learned: Path, measured: Path, output: Path, sizes: Finetune, *, seed: int
 ) -> None:
-    ours = ("passes", "alone", "later")
+    ours = ("passes", "alone", "later_share")
     told: dict[str, Any] = {key: value for key, value in asdict(sizes).items() if key not in ours}
     told |= {"model": model, "dataset": learned, "eval_dataset": measured, "output": output}
     told |= {"seed": seed, "threads": torch.get_num_threads()}

@@ -57,7 +57,7 @@ class Finetune:
     """How often every dialogue is there, each time in another conversation."""
     alone: float = 0.35
     """The share of conversations of one dialogue; others go on to other questions."""
-    later: float = 0.0
+    later_share: float = 0.0
     """The share of dialogues of the later families; all of them are there, others fill up."""
 
 
