@@ -193,13 +193,14 @@ class Runs(Shell):
 
     def _fix(self, argument: str) -> None:
         """Send the error of a run to the model as the next turn."""
-        cells = [cell for cell in self.stage.transcript.query(CodeCell) if cell.output]
-        if argument:
-            cells = [cell for cell in cells if str(cell.number) == argument]
-        failure = cells[-1].output.failure if cells and cells[-1].output else None
-        if failure is None:
+        failures = [
+            cell.output.failure
+            for cell in self.stage.transcript.query(CodeCell)
+            if cell.output and cell.output.failure and argument in ("", str(cell.number))
+        ]
+        if not failures:
             raise UsageError("There is no failed run", "run a code block first")
-        self.post_message(Submitted(fix_question(failure)))
+        self.post_message(Submitted(fix_question(failures[-1])))
 
     # Files
 

@@ -251,6 +251,25 @@ async def test_a_failed_run_goes_back_to_the_model(
         await sees(app, "Use sns.")
 
 
+async def test_a_failed_run_is_found_above_one_that_ran(
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop
+) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await asked(pilot, engine)
+        for block, output in (("2", "ran"), ("1", FAILURE)):
+            workshop.enqueue(output)
+            await send(pilot, f"/run {block}")
+            await dialog(app)
+            await pilot.press("enter")
+            await settled(pilot)
+        await send(pilot, "/fix 2")
+        await sees(app, "no failed run")
+        engine.enqueue("Use sns.")
+        await send(pilot, "/fix")
+        await settled(pilot)
+        assert app._session.turns[-2].turn.text.startswith("This code fails:")
+
+
 @pytest.mark.parametrize("where", ["key", "click"])
 async def test_a_block_is_run_by_its_own_key_and_mark(
     app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop, where: str
