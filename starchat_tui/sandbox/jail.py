@@ -40,6 +40,13 @@ _SYSTEM = (
     *("/nix/store", "/gnu/store"),
 )
 """What programs in /usr lean on, where it exists; it says nothing about the user."""
+_PARTS = ("bin", "lib", "lib64", "include", "share/proj", "pyvenv.cfg")
+"""What of a prefix is seen that is the user's folder too."""
+_ENVIRONMENT = {
+    *("bin", "lib", "lib64", "include", "share", "etc", "man", "pyvenv.cfg"),
+    *(".gitignore", "CACHEDIR.TAG", ".lock"),
+}
+"""What a virtual environment holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,8 @@ class Jail:
             *_system_links(),
             *(word for path in _SYSTEM if os.path.exists(path) for word in _seen(path)),
             *("--dir", "/proc", "--dev", "/dev"),
+            # It gives zeros too, and cannot be mapped: shared memory of no file is not counted.
+            *("--dev-bind", "/dev/full", "/dev/zero"),
             *self._tmpfs(),
             *(word for path in self.prefixes for word in _seen(str(path))),
             *(word for path, seen in self.mounts for word in ("--ro-bind", str(path), seen)),
@@ -95,7 +104,7 @@ class Jail:
         Such as /root, where root's interpreter lies in it: see `become`.
         """
         found: dict[str, list[str]] = {}
-        for source in self.sources():
+        for source in _outermost(self.sources()):
             if closed := _closed(source):
                 found.setdefault(str(closed), []).append(str(source))
         return found
@@ -183,18 +192,28 @@ def find_bwrap(candidates: Iterable[Path] = BWRAP) -> Path | None:
 def prefixes() -> tuple[Path, ...]:
     """The folders of this interpreter and its libraries that lie outside /usr.
 
-    A prefix that holds a home folder (a virtual environment made in it) is seen in parts.
+    A prefix that holds more than they (a virtual environment made in a home folder, or in that of
+    a project) is seen in parts.
     """
-    home = Path("~").expanduser()
     found: list[Path] = []
     for prefix in dict.fromkeys((Path(sys.prefix), Path(sys.base_prefix), *_library_folders())):
-        if prefix.is_relative_to("/usr"):
-            continue
-        whole = not home.is_relative_to(prefix)
-        parts = ("bin", "lib", "lib64", "include", "share/proj", "pyvenv.cfg")
-        found += [prefix] if whole else [prefix / part for part in parts]
-    found = [path for path in found if path.exists()]
-    return tuple(p for p in found if not any(p != q and p.is_relative_to(q) for q in found))
+        if not prefix.is_relative_to("/usr"):
+            found += [prefix / part for part in _PARTS] if _holds_more(prefix) else [prefix]
+    return tuple(_outermost([path for path in found if path.exists()]))
+
+
+def _holds_more(prefix: Path) -> bool:
+    """Whether a prefix is the user's folder too, and not the libraries' alone."""
+    if Path("~").expanduser().is_relative_to(prefix):
+        return True
+    # An interpreter's own prefix holds what it likes; only an environment is made anywhere.
+    made = (prefix / "pyvenv.cfg").exists()
+    return made and any(path.name not in _ENVIRONMENT for path in prefix.iterdir())
+
+
+def _outermost(paths: Sequence[Path]) -> list[Path]:
+    """The paths that lie below no other of them."""
+    return [p for p in paths if not any(p != q and p.is_relative_to(q) for q in paths)]
 
 
 def _library_folders() -> list[Path]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +17,10 @@ from starchat_tui.sandbox.frames import Chunk, Served, Violation
 from starchat_tui.sandbox.inside.protocol import CHUNK
 from starchat_tui.sandbox.jail import Jail
 from starchat_tui.sandbox.life import INSIDE, SEEN, Cause, Life, NotStarted
-from starchat_tui.sandbox.limits import MIB, Limits
+from starchat_tui.sandbox.limits import Limits
 from starchat_tui.sandbox.outputs import Ended, Note, Output, Status
 from starchat_tui.sandbox.preflight import Verdict
 from starchat_tui.sandbox.run import GONE, KEPT, Run
-
-MOST_FETCHED = 64 * MIB
-"""Bytes of a file that is handed out."""
 
 PATIENCE = 20.0
 """Seconds that handing over a file may take."""
@@ -91,9 +88,10 @@ class Kernel:
             yield Ended("no-sandbox", "off", 0.0, self.verdict.why)
             return
         began = time.monotonic()
-        async with self._turn:
-            self._waiting, self._early = True, False
+        async with self._awaited_turn():
             try:
+                if self._ending:
+                    raise NotStarted(self._ending.reason)
                 life = await self._living()
                 files = apart(downloads, names(self._attached))
                 for file in files:
@@ -123,6 +121,16 @@ class Kernel:
             if not life.alive:
                 await self._bury()
         yield self._ended(began, run.status, run.reason)
+
+    @asynccontextmanager
+    async def _awaited_turn(self) -> AsyncGenerator[None, None]:
+        """The turn of a run; who starts the kernel ahead of it may hold the turn for seconds."""
+        self._waiting, self._early = True, False
+        try:
+            async with self._turn:
+                yield
+        finally:
+            self._waiting = False
 
     def interrupt(self) -> None:
         """Stop the run that is running, gently: variables are kept where it heeds that."""
@@ -159,8 +167,7 @@ class Kernel:
                 raise NotServed(
                     f"`{name}` is gone with the kernel that held it", "run the code again"
                 )
-            await self._life.ask("fetch", name)
-            return await self._served(self._life, name)
+            return await self._served(self._life, name, self._life.ask("fetch", name))
 
     async def aclose(self) -> None:
         """End everything; a run that is running ends with it."""
@@ -204,26 +211,29 @@ class Kernel:
 
     async def _put(self, life: Life, download: Download) -> None:
         """Give the code a file, which it can read only; raises `NotServed`."""
+        await self._served(life, download.name, self._told(life, download))
+
+    async def _told(self, life: Life, download: Download) -> None:
         await life.ask("open", download.name)
         for start in range(0, len(download.data), CHUNK.most):
             await life.ask("put", download.data[start : start + CHUNK.most])
         await life.ask("close")
-        await self._served(life, download.name)
 
-    async def _served(self, life: Life, name: str) -> bytes:
-        """The bytes the runner answers with."""
+    async def _served(self, life: Life, name: str, asked: Awaitable[None]) -> bytes:
+        """The bytes the runner answers with to what is `asked`."""
         data = bytearray()
         try:
             async with asyncio.timeout(PATIENCE), aclosing(life.listen()) as listened:
+                await asked
                 async for heard, _ in listened:
-                    if isinstance(heard, Chunk) and len(data) + len(heard.data) <= MOST_FETCHED:
+                    if isinstance(heard, Chunk):
                         data += heard.data
+                        if len(data) > self.limits.fetched:
+                            raise Violation("it sends more of a file than it may")
                     elif isinstance(heard, Served) and not heard.problem:
                         return bytes(data)
                     elif isinstance(heard, Served):
                         raise NotServed(f"`{name}` cannot be had: {heard.problem}")
-                    elif isinstance(heard, Chunk):
-                        raise Violation(f"`{name}` has more than {MOST_FETCHED // MIB} MB")
             raise Violation("the kernel ended")
         except (TimeoutError, Violation) as error:
             why = str(error) or f"no answer within {PATIENCE:g} s"

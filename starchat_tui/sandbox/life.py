@@ -26,6 +26,8 @@ SEEN = "/run/inside"
 """Where it is found there."""
 PATIENCE = 60.0
 """Seconds a runner may take until it can take code."""
+_BEGINS = 10.0
+"""Seconds a runner may take to begin a run that is to be stopped: it may be importing."""
 _FAREWELL = 2.0
 """Seconds between hanging up and the end, for one who ends by itself."""
 _LAST_WORDS = 4096
@@ -76,6 +78,7 @@ class Life:
             "commands": self._channel.commands,
             "frames": self._channel.frames,
             "figures": self.jail.limits.figures,
+            "fetched": self.jail.limits.fetched,
             "strict": strict,
             "warm": warm,
         }
@@ -116,8 +119,7 @@ class Life:
     def done(self) -> Cause | None:
         """The run ended by itself, or heeded an interrupt; why it was interrupted."""
         self.running = self.asked = False
-        for timer in self._grace:
-            timer.cancel()
+        self._forgive()
         cause, self.cause = self.cause, None
         return cause
 
@@ -127,8 +129,17 @@ class Life:
             self.cause = cause
             if self.running:
                 self._interrupt()
+            else:
+                # What earlier runs left can keep the runner from ever beginning this one.
+                patience = max(_BEGINS, self.jail.limits.grace)
+                self._grace = (asyncio.get_running_loop().call_later(patience, self.kill),)
+
+    def _forgive(self) -> None:
+        for timer in self._grace:
+            timer.cancel()
 
     def _interrupt(self) -> None:
+        self._forgive()
         self._started.interrupt()
         # Once more: Python loses an exception that is raised where none can be, in a finalizer.
         loop, grace = asyncio.get_running_loop(), self.jail.limits.grace
@@ -166,7 +177,15 @@ class Life:
         return said[-_LAST_WORDS:].decode("utf-8", "replace").strip()
 
     async def _watch(self) -> None:
-        """Look at what it uses, again and again; end it where that is too much."""
+        """Look at what it uses, again and again; what cannot be looked at is ended."""
+        try:
+            await self._look()
+        except Exception as error:  # noqa: BLE001
+            self.kill(Cause("died", f"What the code uses could not be counted: {error!r}"))
+        self._channel.hang_up()
+
+    async def _look(self) -> None:
+        """Look until it has ended; end it where it uses too much."""
         limits = self.jail.limits
         computed, gone = 0.0, 0
         while gone < 2:
@@ -184,7 +203,6 @@ class Life:
             elif use.cpu - computed > watchdog.LEFT_BEHIND:
                 reason = f"What a run left behind computed for more than {watchdog.LEFT_BEHIND:g} s"
                 self.kill(Cause("timeout", reason))
-        self._channel.hang_up()
 
     async def aclose(self) -> None:
         """End it and give everything back."""
@@ -193,7 +211,6 @@ class Life:
             self._guard.cancel()
             with suppress(asyncio.CancelledError):
                 await self._guard
-        for timer in self._grace:
-            timer.cancel()
+        self._forgive()
         self._channel.close()
         await asyncio.to_thread(self._started.close)

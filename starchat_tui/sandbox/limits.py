@@ -17,8 +17,6 @@ class Limits:
     """Seconds a run may take before it is interrupted."""
     grace: float = 2.0
     """Seconds between the interrupt and the end of a kernel that does not heed it."""
-    cpu: int = 600
-    """Seconds of one core that a process may use in its life: what is left if all else fails."""
     memory: int = 2 * GIB
     """Bytes a process may hold as data, and all processes and files of the kernel together."""
     processes: int = 64
@@ -39,6 +37,8 @@ class Limits:
     """Files and folders, all told: a file that holds nothing costs the kernel memory too."""
     attached: int = 512 * MIB
     """Bytes of all attached files, which are copied into memory."""
+    fetched: int = 64 * MIB
+    """Bytes of a file that is handed out."""
     output: int = 64 * MIB
     """Bytes a run may send: text, figures and the rest."""
     frame: int = 16 * MIB
@@ -57,5 +57,4 @@ class Limits:
             "RLIMIT_FSIZE": self.file_size,
             "RLIMIT_NOFILE": self.open_files,
             "RLIMIT_CORE": 0,
-            "RLIMIT_CPU": self.cpu,
         }

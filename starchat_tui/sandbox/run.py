@@ -22,6 +22,8 @@ from starchat_tui.sandbox.outputs import (
 
 KEPT = "Variables are kept."
 GONE = "Variables are gone; the next run starts afresh."
+PATIENCE = 60.0
+"""Seconds a runner may take to begin a run; the time of the run itself starts there."""
 MOST_WRITTEN = 1000
 """Files that may be told of one run; the runner tells far fewer."""
 _OUTPUTS = (Text, Result, Figure, Failure, Written, Note)
@@ -45,6 +47,8 @@ class Run:
         """What the code says and shows, without its end."""
         try:
             self._life.asked = True
+            late = Cause("died", f"The kernel did not begin the run within {PATIENCE:g} s")
+            self._limit = asyncio.get_running_loop().call_later(PATIENCE, self._life.kill, late)
             await self._life.ask("run", self._number, code)
             async with aclosing(self._life.listen()) as listened:
                 async for heard, size in listened:
@@ -79,6 +83,8 @@ class Run:
 
     def _begin(self) -> None:
         self._begun = True
+        if self._limit:
+            self._limit.cancel()
         seconds = self._life.jail.limits.timeout
         cause = Cause("timeout", f"Stopped after {seconds:g} s")
         self._limit = asyncio.get_running_loop().call_later(seconds, self._life.stop, cause)

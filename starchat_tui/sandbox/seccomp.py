@@ -42,6 +42,10 @@ _SIGNAL_OWNER = (8, 10, 15)
 """F_SETOWN, F_SETSIG and F_SETOWN_EX: a signal to any process, by way of a file."""
 _SIGNAL_OWNER_REQUESTS = (0x8901, 0x8902)
 """FIOSETOWN and SIOCSPGRP do the same through ioctl."""
+_MAP_SHARED, _MAP_ANONYMOUS = 0x01, 0x20
+"""Bits of what `mmap` is asked for; the first stands in MAP_SHARED_VALIDATE too."""
+_SET_DUMPABLE = (4,)
+"""Of `prctl`: takes from the host the right to see what a process holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,9 @@ DENIED_AMONG_OTHERS: Mapping[str, _Table] = {
     "what Landlock leaves open: modes, owners, times and attributes of the user's files": {
         **{"chmod": (90, None), "fchmodat": (268, 53), "fchmodat2": (452, 452)},
         **{"chown": (92, None), "lchown": (94, None), "fchownat": (260, 54)},
+        # By a descriptor, for which reading a file is right enough.
+        **{"fchmod": (91, 52), "fchown": (93, 55), "fsetxattr": (190, 7)},
+        **{"fremovexattr": (199, 16)},
         **{"utime": (132, None), "utimes": (235, None), "futimesat": (261, None)},
         **{"utimensat": (280, 88), "setxattr": (188, 5), "lsetxattr": (189, 6)},
         **{"removexattr": (197, 14), "lremovexattr": (198, 15), "setxattrat": (463, 463)},
@@ -138,6 +145,7 @@ DENIED_AMONG_OTHERS: Mapping[str, _Table] = {
 _CALLS: _Table = {
     **{"socket": (41, 198), "socketpair": (53, 199), "ioctl": (16, 29), "clone": (56, 220)},
     **{"clone3": (435, 435), "prlimit64": (302, 261), "fcntl": (72, 25)},
+    **{"mmap": (9, 222), "prctl": (157, 167)},
 }
 """The calls that are looked at more closely."""
 
@@ -174,6 +182,9 @@ def program(machine: str, *, alone: bool = True, signals: bool = True) -> list[L
     lines += _socketpair(number_of["socketpair"])
     lines += _clone(number_of["clone"])
     lines += _prlimit(number_of["prlimit64"])
+    lines += _mmap(number_of["mmap"])
+    hides = "hides what it holds from who counts"
+    lines += _unless_among("prctl", number_of["prctl"], _SET_DUMPABLE, hides, argument=0)
     lines += _unless_among("ioctl", number_of["ioctl"], _TERMINAL_INPUT, "types into the terminal")
     if not signals:
         owner = "would send a signal"
@@ -244,10 +255,25 @@ def _prlimit(number: int) -> Iterator[Line]:
     yield Line(_RETURN, _refuse(errno.EPERM), 0, 0, "EPERM: a limit of 0 s would end a process")
 
 
-def _unless_among(name: str, number: int, values: tuple[int, ...], reason: str) -> Iterator[Line]:
-    """`name` refused where its argument 1 is one of `values`; leaves the number loaded."""
+def _mmap(number: int) -> Iterator[Line]:
+    """Memory that lives on when its pages are given back: in no process's size, and in no file's.
+
+    What is shared through a file of a sized folder, as `multiprocessing` does, is counted there.
+    """
+    yield Line(_EQUAL, number, 0, 5, "mmap?")
+    yield Line(_LOAD, _argument(3), 0, 0, "its flags")
+    yield Line(_ANY_BIT, _MAP_ANONYMOUS, 0, 2, "of no file?")
+    yield Line(_ANY_BIT, _MAP_SHARED, 0, 1, "and shared?")
+    yield Line(_RETURN, _refuse(errno.EPERM), 0, 0, "EPERM: memory that no limit counts")
+    yield Line(_RETURN, _ALLOW, 0, 0, "a file's, or the process's own")
+
+
+def _unless_among(
+    name: str, number: int, values: tuple[int, ...], reason: str, *, argument: int = 1
+) -> Iterator[Line]:
+    """`name` refused where an argument of it is one of `values`; leaves the number loaded."""
     yield Line(_EQUAL, number, 0, len(values) * 2 + 2, f"{name}?")
-    yield Line(_LOAD, _argument(1), 0, 0, "what it is asked to do")
+    yield Line(_LOAD, _argument(argument), 0, 0, "what it is asked to do")
     for value in values:
         yield Line(_EQUAL, value, 0, 1, f"{value:#x}?")
         yield Line(_RETURN, _refuse(errno.EPERM), 0, 0, f"EPERM: {reason}")

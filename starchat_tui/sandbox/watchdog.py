@@ -2,13 +2,15 @@
 
 Covered: memory of all processes and of the files in memory, processes, files, and computing that
 goes on after a run. Not covered: what is taken and given back between two looks; the limits of a
-single process, which the runner sets itself, bound that.
+single process, which the runner sets itself, bound that. Nor, on a disk, a removed file that is
+mapped and no longer open; nor sockets of a process whose descriptors this one may not see.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import stat
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,30 +53,39 @@ def look(pids: Sequence[int], folders: Sequence[Path], enough: int) -> Use:
     Memory is first counted roughly, pages that several share several times; only where that is
     more than `enough` bytes is each page counted once, which takes the system longer.
     """
-    stats = [stat for pid in pids if (stat := _stat(pid))]
+    found = {pid: state for pid in pids if (state := _stat(pid))}
     kept, files = _kept(folders)
-    rough = sum(rss for _, rss, _ in stats)
-    memory = rough if rough + kept <= enough else sum(map(_own, pids))
-    threads = sum(count for count, _, _ in stats)
-    cpu = sum(cpu for _, _, cpu in stats)
-    return Use(threads, memory + kept, files, cpu, sum(map(_sockets, pids)))
+    sockets, removed = _held(found, folders)
+    kept += removed
+    memory = sum(resident for _, resident, _ in found.values())
+    if memory + kept > enough:
+        memory = sum(_own(pid, resident) for pid, (_, resident, _) in found.items())
+    threads = sum(count for count, _, _ in found.values())
+    cpu = sum(cpu for _, _, cpu in found.values())
+    return Use(threads, memory + kept, files, cpu, sockets)
 
 
 def _stat(pid: int) -> tuple[int, int, float] | None:
     """Threads, resident bytes, and seconds of computing of a process (proc_pid_stat(5))."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        # The name of the program stands in brackets, and may hold any bytes.
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return None
     cpu = sum(map(int, fields[11:15])) / _TICKS
     return int(fields[17]), int(fields[21]) * _PAGE, cpu
 
 
-def _own(pid: int) -> int:
-    """The bytes that are a process's alone, and its share of others; not those of mapped files."""
+def _own(pid: int, resident: int) -> int:
+    """The bytes that are a process's alone, and its share of others; not those of mapped files.
+
+    All that are resident where the system does not let this process look closer.
+    """
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
+    except PermissionError:
+        return resident
+    except OSError:  # it has ended
         return 0
     words = dict(line.split(":", 1) for line in lines if line.startswith("Pss_"))
     return (
@@ -83,21 +94,41 @@ def _own(pid: int) -> int:
     )
 
 
-def _sockets(pid: int) -> int:
-    """How many descriptors of a process are sockets."""
-    count = 0
+def _held(pids: Iterable[int], folders: Sequence[Path]) -> tuple[int, int]:
+    """How many descriptors are sockets; bytes of removed files on the disk that are still open."""
+    disks = set[int]()
+    for folder in filter(_on_disk, folders):
+        with suppress(OSError):
+            disks.add(os.stat(folder).st_dev)
+    sockets, removed = 0, dict[tuple[int, int], int]()
+    for pid in pids:
+        for state in _open_files(pid):
+            sockets += stat.S_ISSOCK(state.st_mode)
+            if stat.S_ISREG(state.st_mode) and not state.st_nlink and state.st_dev in disks:
+                removed[state.st_dev, state.st_ino] = state.st_blocks * 512
+    return sockets, sum(removed.values())
+
+
+def _open_files(pid: int) -> list[os.stat_result]:
+    """What lies behind the descriptors of a process."""
+    found = []
     with suppress(OSError):
         for descriptor in os.scandir(f"/proc/{pid}/fd"):
             with suppress(OSError):
-                count += os.readlink(descriptor.path).startswith("socket:")
-    return count
+                found.append(os.stat(descriptor.path))
+    return found
+
+
+def _on_disk(folder: Path) -> bool:
+    """Whether a folder is none in memory, which is seen through /proc."""
+    return folder.parts[1:2] != ("proc",)
 
 
 def _kept(folders: Sequence[Path]) -> tuple[int, int]:
     """Bytes and entries in file systems that lie in memory, and in folders on the disk."""
     size = entries = 0
     for folder in folders:
-        if folder.parts[1:2] != ("proc",):
+        if _on_disk(folder):
             on_disk = _walked(folder)
             size, entries = size + on_disk[0], entries + on_disk[1]
             continue

@@ -148,6 +148,13 @@ _FILES = [
         "open a secret to others",
         "os.chmod(H['secret'], 0o644); os.chmod(H['secret'], 0o600); won()",
     ),
+    Attack(
+        0,
+        "open the libraries to others by a descriptor",
+        "folder = os.open(H['prefix'], os.O_RDONLY)\n"
+        "os.fchmod(folder, stat.S_IMODE(os.fstat(folder).st_mode)); won()",
+        shown_by="root",
+    ),
     Attack(0, "change the times of a secret", "os.utime(H['secret'], (0, 0)); won()"),
     Attack(0, "change the owner of a secret", "os.chown(H['secret'], H['uid'], -1); won()"),
     Attack(
@@ -392,7 +399,7 @@ _PRIVILEGES = [
         "if not X86: absent('only x86 has it')\n"
         "else:\n"
         "    # mov eax, 20 (getpid); int 0x80; ret\n"
-        "    code = mmap.mmap(-1, 4096, prot=7)\n"
+        "    code = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=7)\n"
         "    code.write(b'\\xb8\\x14\\0\\0\\0\\xcd\\x80\\xc3')\n"
         "    pid = os.fork()\n"
         "    if not pid:\n"
@@ -564,6 +571,23 @@ _PROCESSES = [
         "fds = [call((319, 279), b'hoard', 0) for _ in range(8)]\n"
         "if min(fds) < 0: raise OSError(-min(fds), 'memfd_create')\n"
         "won([os.write(fd, bytes(2**20)) for fd in fds])",
+    ),
+    Attack(
+        0,
+        "keep memory whose pages are given back",
+        "import mmap\nhoard = mmap.mmap(-1, 2**20)\nhoard.write(b'x' * 2**20)\n"
+        "hoard.madvise(mmap.MADV_DONTNEED); won(hoard[:3])",
+    ),
+    Attack(
+        0,
+        "keep memory behind a device",
+        "import mmap\nhoard = mmap.mmap(os.open('/dev/zero', os.O_RDWR), 2**20)\n"
+        "hoard.write(b'x' * 2**20); hoard.madvise(mmap.MADV_DONTNEED); won(hoard[:3])",
+    ),
+    Attack(
+        0,
+        "hide from the host what it holds",
+        "done(-ctypes.get_errno() if libc.prctl(4, 0, 0, 0, 0) else 0)",
     ),
     Attack(
         0,

@@ -205,6 +205,35 @@ TOO_MUCH = (
     ),
     Attack(
         0,
+        "take a name that is no text, and then too much",
+        (
+            f"import ctypes, os, time\nctypes.CDLL(None).prctl(15, b'\\xff', 0, 0, 0)\n"
+            f"time.sleep(0.5)\n{HOARD}\ntime.sleep(15)",
+            "1+1",
+        ),
+        f"import glob\n{HOARD}\nlibc.prctl(15, b'\\xff', 0, 0, 0)\n"
+        "won(open('/proc/self/stat', 'rb').read(20))",
+        ended("memory"),
+        {"memory": 220 * MIB},
+        ("isolated", "restricted"),
+    ),
+    Attack(
+        0,
+        "fill the disk with files that are removed and open",
+        (
+            "import os, time\nkept = []\nfor at in range(20):\n"
+            "    kept.append(open(f'big{at}', 'wb'))\n    os.unlink(f'big{at}')\n"
+            "    kept[-1].write(bytes(15 * 2**20)); kept[-1].flush()\n"
+            "time.sleep(15)",
+            "1+1",
+        ),
+        "file = open('d', 'wb'); os.unlink('d')\nwon(file.write(bytes(2**20)))",
+        ended("memory"),
+        {"memory": 220 * MIB},
+        ("restricted",),
+    ),
+    Attack(
+        0,
         "fill the disk where its folder lies there",
         (
             "import time\nfor at in range(20):\n"

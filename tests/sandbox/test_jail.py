@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ GOLDEN = """\
 --ro-bind /usr /usr
 --symlink usr/bin /bin
 --ro-bind /etc/localtime /etc/localtime
---dir /proc --dev /dev
+--dir /proc --dev /dev --dev-bind /dev/full /dev/zero
 --size 268435456 --tmpfs /tmp
 --size 67108864 --tmpfs /dev/shm
 --size 67108864 --tmpfs /home
@@ -97,6 +98,9 @@ def test_what_only_root_may_enter_is_opened_for_nobody_alone(empty_home: Path) -
     assert not open_to_all(prefix)
     rooted = Jail("isolated", drop=True, prefixes=(prefix,))
     assert rooted.covers() == {str(closed): [str(prefix)]}
+    # What a wheel installed there mounts lies in it already.
+    within = Jail("isolated", drop=True, prefixes=(prefix,), mounts=((prefix / "x", "/x"),))
+    assert within.covers() == {str(closed): [str(prefix)]}
     closed.chmod(0o755)
     assert rooted.covers() == {}
 
@@ -128,7 +132,7 @@ def test_a_bubblewrap_that_cannot_be_run_is_none(tmp_path: Path) -> None:
 
 def test_the_interpreter_and_its_libraries_are_seen() -> None:
     found = prefixes()
-    for needed in (Path(sys.prefix), Path(sys.base_prefix)):
+    for needed in map(Path, (sys.executable, sysconfig.get_path("purelib"), os.__file__)):
         assert needed.is_relative_to("/usr") or any(needed.is_relative_to(one) for one in found)
     assert all(path.is_absolute() and path.exists() for path in found)
 
@@ -145,6 +149,20 @@ def test_an_environment_made_in_the_home_folder_does_not_show_the_home(
     assert tmp_path / "lib" in found
     assert tmp_path / "bin" in found
     assert not any((tmp_path / ".ssh").is_relative_to(path) for path in found)
+
+
+def test_an_environment_made_in_a_project_does_not_show_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("lib", "bin"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "pyvenv.cfg").touch()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert tmp_path in prefixes()
+    (tmp_path / ".env").touch()
+    found = prefixes()
+    assert {tmp_path / "lib", tmp_path / "bin", tmp_path / "pyvenv.cfg"} <= set(found)
+    assert not any((tmp_path / ".env").is_relative_to(path) for path in found)
 
 
 def test_without_namespaces_things_lie_where_they_lie() -> None:

@@ -149,6 +149,59 @@ async def test_a_run_can_be_interrupted_before_its_kernel_is_there() -> None:
         assert (ended.status, ended.reason) == ("interrupted", f"Interrupted. {KEPT}")
 
 
+async def test_a_run_that_waits_for_a_kernel_begun_ahead_can_be_interrupted() -> None:
+    async with kernel_of() as kernel:
+        ahead = asyncio.ensure_future(kernel.start())
+        await asyncio.sleep(0)
+        running = asyncio.ensure_future(said(kernel, "while True: pass"))
+        await asyncio.sleep(0)
+        kernel.interrupt()
+        assert (await running).ended.reason == f"Interrupted. {KEPT}"
+        await ahead
+        assert kernel.alive
+
+
+STOPS_AFTERWARDS = f"""{AFTERWARDS}
+import os, signal
+afterwards(lambda: os.kill(os.getpid(), signal.SIGSTOP))
+"""
+
+
+async def stopped(kernel: Kernel) -> None:
+    """Have the runner stop itself once its run has ended."""
+    await said(kernel, STOPS_AFTERWARDS)
+    assert kernel._life
+    runner = kernel._life._started.runner()
+    state = Path(f"/proc/{runner}/stat")
+    await wait_until(lambda: state.read_bytes().rpartition(b")")[2].split()[0] == b"T")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+async def test_a_kernel_that_never_begins_is_ended(
+    level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("starchat_tui.sandbox.run.PATIENCE", 1.0)
+    async with kernel_of(level) as kernel:
+        await stopped(kernel)
+        ended = (await said(kernel, "1")).ended
+        assert (ended.status, ended.reason) == (
+            "died",
+            f"The kernel did not begin the run within 1 s. {GONE}",
+        )
+        assert (await said(kernel, "2")).results == ["2"]
+
+
+async def test_a_run_that_never_begins_can_be_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("starchat_tui.sandbox.life._BEGINS", 0.3)
+    async with kernel_of(limits=replace(PATIENT, grace=0.3)) as kernel:
+        await stopped(kernel)
+        running = asyncio.ensure_future(said(kernel, "1"))
+        await wait_until(lambda: kernel._life and kernel._life.asked)
+        kernel.interrupt()
+        ended = (await running).ended
+        assert (ended.status, ended.reason) == ("interrupted", f"Interrupted. {GONE}")
+
+
 async def test_an_interrupt_without_a_run_does_nothing() -> None:
     async with kernel_of() as kernel:
         kernel.interrupt()
@@ -358,13 +411,19 @@ open(os.fsencode('x') + b'\\xff', 'w').close();
         await kernel.fetch("a.csv")
 
 
-async def test_a_file_larger_than_is_handed_out_ends_the_kernel(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("starchat_tui.sandbox.kernel.MOST_FETCHED", MIB)
+async def test_a_file_larger_than_is_handed_out_costs_nothing_else() -> None:
+    async with kernel_of(limits=replace(PATIENT, fetched=MIB)) as kernel:
+        await said(kernel, "x = 1; open('big', 'wb').write(bytes(2**22))")
+        with pytest.raises(NotServed, match="it has more than 1 MB"):
+            await kernel.fetch("big")
+        assert (await said(kernel, "x")).results == ["1"]
+
+
+async def test_a_kernel_that_sends_more_than_it_may_is_ended() -> None:
     async with kernel_of() as kernel:
         await said(kernel, "open('big', 'wb').write(bytes(2**22));")
-        with pytest.raises(NotServed, match="more than"):
+        kernel.limits = replace(PATIENT, fetched=MIB)  # which the runner does not know
+        with pytest.raises(NotServed, match="more of a file than it may"):
             await kernel.fetch("big")
         assert (await said(kernel, "1")).results == ["1"]
 

@@ -137,6 +137,19 @@ def test_limits_of_other_processes_stay(ask: Filter) -> None:
     assert ask("prlimit64", 1) == "EPERM"
 
 
+def test_memory_that_no_limit_counts_is_not_shared(ask: Filter) -> None:
+    shared, private, validated, anonymous, populate = 0x01, 0x02, 0x03, 0x20, 0x8000
+    for kind in (shared, validated, shared | populate):
+        assert ask("mmap", 0, 4096, 3, kind | anonymous) == "EPERM"
+        assert ask("mmap", 0, 4096, 3, kind) == ALLOWED  # of a file, whose folder has a size
+    assert ask("mmap", 0, 4096, 3, private | anonymous) == ALLOWED
+
+
+def test_a_process_cannot_hide_what_it_holds(ask: Filter) -> None:
+    assert ask("prctl", 4, 0) == "EPERM"
+    assert {ask("prctl", option) for option in (3, 15, 38)} == {ALLOWED}
+
+
 def test_a_call_by_another_convention_ends_the_process() -> None:
     for name in MACHINES:
         program = seccomp.build(name)

@@ -57,8 +57,11 @@ class Folder:
             elif stat.S_ISDIR(state.st_mode) and depth < DEEPEST:
                 yield from self._files(name, depth + 1)
 
-    def read(self, name: str, piece: int) -> Iterator[bytes]:
-        """A regular file in pieces; no link is followed. Raises `Refused`."""
+    def read(self, name: str, piece: int, most: int) -> Iterator[bytes]:
+        """A regular file of at most `most` bytes in pieces; no link is followed.
+
+        Raises `Refused`.
+        """
         parts = PurePosixPath(name).parts
         if not parts or "\0" in name or any(part in ("/", "..") for part in parts):
             raise Refused("that is no name of a file in the folder of the code")
@@ -67,9 +70,13 @@ class Folder:
         except OSError as error:
             raise Refused(error.strerror or "it cannot be read") from None
         with os.fdopen(opened, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            state = os.fstat(file.fileno())
+            if not stat.S_ISREG(state.st_mode):
                 raise Refused("that is not a regular file")
-            while data := file.read(piece):
+            if state.st_size > most:
+                raise Refused(f"it has more than {most / 2**20:g} MB")
+            while data := file.read(min(piece, most)):
+                most -= len(data)
                 yield data
 
     def _open(self, parts: tuple[str, ...]) -> int:

@@ -47,6 +47,7 @@ class Session:
         self._shell = make_shell(self._screen)
         self._compat = Compat(self._shell, self._screen.note, strict=setup["strict"])
         self._folder = Folder(os.getcwd())
+        self._fetched_most = setup["fetched"]
         self._owner = os.getpid()
         self._interruptible = False
         self._held = False
@@ -172,7 +173,7 @@ class Session:
     def _fetched(self, name: str) -> str:
         """Send a file; why it could not be, or nothing."""
         try:
-            for piece in self._folder.read(name, CHUNK.most):
+            for piece in self._folder.read(name, CHUNK.most, self._fetched_most):
                 self._pipe.send("chunk", piece)
         except (Refused, OSError) as error:
             return str(error)
