@@ -253,7 +253,7 @@ def _lines(found: argparse.Namespace, chosen: Settings, paths: Paths, first: str
         session = make_session(chosen, paths, running)
         if found.resume:
             _resume(session, found, chosen)
-        recall = InputHistory(paths.input_history)
+        recall = InputHistory(paths.input_history if chosen.log else None)
         repl = Repl(
             session,
             terminal,
@@ -282,8 +282,8 @@ def _screen(found: argparse.Namespace, chosen: Settings, paths: Paths, question:
         session,
         demo=is_demo(chosen),
         theme=chosen.theme,
-        input_history=paths.input_history,
-        draft=paths.draft,
+        input_history=paths.input_history if chosen.log else None,
+        draft=paths.draft if chosen.log else None,
         typed_ahead=typed_ahead,
         first_question=question,
         advice=lambda: models.advice(models.machine()),

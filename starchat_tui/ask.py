@@ -19,6 +19,7 @@ from typing import Literal, TextIO
 from starchat_tui.clean import clean
 from starchat_tui.errors import (
     AnswerCut,
+    EngineGone,
     Interrupted,
     NoCode,
     StarChatError,
@@ -141,7 +142,8 @@ class _Run:
         self._asking = asking
         self._terminal = terminal
         self._painter = Painter(color=terminal.color)
-        self._plain = not (terminal.out.isatty() or terminal.color or asking.clean)
+        self._cleaned = terminal.out.isatty() or asking.clean
+        self._plain = not (self._cleaned or terminal.color)
         self._ended: StarChatError | None = None
         """Why it was stopped from outside."""
         self._finish: Finished | None = None
@@ -192,6 +194,7 @@ class _Run:
             if self._streams:
                 self._say(event.text)
         elif isinstance(event, Failed):
+            self._wipe()
             self._end_text()
             raise self._ended or event.error
         elif isinstance(event, Finished):
@@ -204,6 +207,12 @@ class _Run:
     def _finished(self, event: Finished) -> None:
         self._finish = event
         self._wipe()
+        if event.state == "stopped" and self._ended is None:
+            # Not by this process: the answer is half of one, and nobody is to take it for a whole.
+            self._ended = EngineGone(
+                "The engine was told to leave before the answer was complete",
+                "ask again: a new one starts; `starchat -c` goes on with what came",
+            )
         if self._ended is None:
             self._print_whole(event)
         self._end_text()
@@ -218,9 +227,11 @@ class _Run:
             return
         if self._asking.json:
             document = answer_json(event, self._session.conversation)
-            self._write(json.dumps(document, ensure_ascii=False))
+            # Escaped, the values stay what they are; cleaned, they would be others.
+            self._write(json.dumps(document, ensure_ascii=self._cleaned))
         elif self._asking.extract:
-            self._write(self._extracted(event.text).code)
+            code = self._extracted(event.text).code
+            self._write(clean(code) if self._cleaned else code)
         elif not self._asking.stream:
             self._say(event.text)
 

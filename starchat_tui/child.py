@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import secrets
 import subprocess
 import sys
@@ -30,6 +31,18 @@ _ATTEMPTS = 3
 _LARGEST_LOG = 2**20
 """Bytes after which the log is put aside."""
 _LAST_LINES = 5
+_PARENT = str(Path(__file__).absolute().parent.parent)
+_BEGIN = """\
+import os, runpy, sys
+for name in ("STARCHAT_HOME", "STARCHAT_CONFIG", "HF_HOME", "HF_HUB_CACHE", "HF_TOKEN_PATH"):
+    if os.environ.get(name):
+        os.environ[name] = os.path.abspath(os.path.expanduser(os.environ[name]))
+os.chdir(sys.argv[1])
+sys.path.insert(0, sys.argv.pop(1))
+runpy.run_module("starchat_tui", run_name="__main__", alter_sys=True)"""
+"""The same package as this face's, wherever that was imported from. What a variable means in the
+face's directory it goes on to mean; but the engine outlives the face, and is not to hold that
+directory. With `-P`, no module that lies there is taken for a library."""
 
 Piece = TypeVar("Piece")
 
@@ -51,6 +64,7 @@ class LocalEngine:
     ) -> None:
         self._paths = paths
         self._daemon = daemon
+        self._device, self._quantize = device, quantize
         self.socket = paths.socket
         if not daemon:
             self.socket = paths.runtime / f"engine-{secrets.token_hex(4)}.sock"
@@ -148,12 +162,35 @@ class LocalEngine:
                 await self._start()
 
     async def _usable(self) -> bool:
-        """Whether an engine of this version answers; one of another is asked to leave."""
-        while (found := await self.health()) and found.version != __version__:
-            with suppress(Busy, Unavailable):
+        """Whether an engine answers that this face can use; another is asked to leave.
+
+        One of another version is waited for; raises `Busy` where one that computes otherwise than
+        was asked for answers somebody.
+        """
+        while (found := await self.health()) and not self._fits(found):
+            try:
                 await self._client.stop_engine(if_idle=True)
+            except Busy as error:
+                if found.version == __version__:
+                    raise self._otherwise(found) from error
+            except Unavailable:
+                pass
             await asyncio.sleep(_POLL)
         return found is not None and found.state != "leaving"
+
+    def _fits(self, found: Health) -> bool:
+        """Whether it is of this version, and computes as was asked for; the defaults take any."""
+        return (
+            found.version == __version__
+            and self._device in ("auto", found.device)
+            and self._quantize in ("none", found.quantize)
+        )
+
+    def _otherwise(self, found: Health) -> Busy:
+        return Busy(
+            f"The engine is answering, with `--device {found.device} --quantize {found.quantize}`",
+            "wait until it is idle, end it with `starchat stop`, or leave your flags out",
+        )
 
     async def _start(self) -> None:
         """Start a process and wait until it answers; raises `Unavailable` with its last words."""
@@ -178,12 +215,10 @@ class LocalEngine:
             log.replace(log.with_suffix(".log.1"))
         with log.open("ab") as words:
             process = subprocess.Popen(
-                [sys.executable, "-m", "starchat_tui", "serve", *self._flags],
+                [sys.executable, "-P", "-c", _BEGIN, _PARENT, "serve", *self._flags],
                 stdin=subprocess.DEVNULL if self._daemon else subprocess.PIPE,
                 stdout=words,
                 stderr=words,
-                # The same package as this face's, wherever that was imported from.
-                cwd=Path(__file__).parent.parent,
                 # ^C in this terminal is the face's to handle.
                 start_new_session=True,
             )
@@ -194,7 +229,7 @@ class LocalEngine:
     def _explained(self, error: StarChatError) -> StarChatError:
         """The error with the engine's last words, where it is gone."""
         if isinstance(error, EngineGone):
-            return EngineGone(error.message, f"ask again: a new one starts; {self._last_words()}")
+            return EngineGone(error.message, f"{error.hint}; {self._last_words()}")
         return error
 
     def _last_words(self) -> str:
@@ -219,5 +254,5 @@ def _absolute(model: str) -> str:
     """A folder's path as the engine, which runs elsewhere, understands it."""
     if "/" not in model and not model.startswith("~"):
         return model
-    folder = Path(model).expanduser()
-    return str(folder.absolute()) if folder.is_dir() else model
+    folder = os.path.expanduser(model)
+    return str(Path(folder).absolute()) if os.path.isdir(folder) else model

@@ -106,7 +106,11 @@ class EngineClient:
 
     async def health(self) -> Health:
         """What our engine is doing; another server's health has only empty fields."""
-        async with self._response("GET", "/health", None, patience=READ_SECONDS) as response:
+        return await self._health()
+
+    async def _health(self, *, refused: bool = False) -> Health:
+        asked = self._response("GET", "/health", None, patience=READ_SECONDS, refused=refused)
+        async with asked as response:
             raw = await response.aread()
         try:
             body = json.loads(raw)
@@ -136,7 +140,8 @@ class EngineClient:
 
     async def _is_ours(self) -> bool:
         if self._ours is None:
-            self._ours = (await self.health()).engine == "starchat"
+            # Other servers need not have the path, and may well refuse it.
+            self._ours = (await self._health(refused=True)).engine == "starchat"
         return self._ours
 
     async def _events(
@@ -166,11 +171,17 @@ class EngineClient:
 
     @asynccontextmanager
     async def _response(
-        self, method: str, path: str, body: dict[str, Any] | None, *, patience: float | None = None
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        *,
+        patience: float | None = None,
+        refused: bool = False,
     ) -> AsyncIterator[httpx2.Response]:
         """An answer that is not an error, still to be read; closed at the end.
 
-        `patience` is the longest silence, in seconds.
+        `patience` is the longest silence, in seconds; with `refused`, an error is an answer, too.
         """
         import httpx2
 
@@ -190,9 +201,13 @@ class EngineClient:
                 client.stream(method, path, json=body) as response,
             ):
                 connected = True
-                if response.status_code >= 400:
+                if response.status_code >= 400 and not refused:
                     raise await _refusal(response)
                 yield response
+        except httpx2.InvalidURL as error:
+            raise ConfigError(
+                f"`{self.url}` is not a URL ({error})", "write it as http://HOST:PORT"
+            ) from error
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol) as error:
             raise self._absent(error) from error
         except httpx2.TimeoutException as error:

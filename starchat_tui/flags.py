@@ -279,7 +279,9 @@ def add_engine_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--device", help="auto, cuda:N, mps or cpu")
     group.add_argument("--quantize", choices=("none", "int8", "int4"), help="weights")
     group.add_argument(
-        "--keep-alive", metavar="TIME", help="idle time before it leaves: 30s, 10m, 2h, -1"
+        "--keep-alive",
+        metavar="TIME",
+        help="idle time before it leaves, where this starts it: 30s, 10m, 2h, -1",
     )
     group.add_argument(
         *("--no-daemon",),

@@ -20,7 +20,7 @@ from typing import Any, Literal, cast
 
 from starchat_tui.clean import whole
 from starchat_tui.dialogue import Mode, Role, Turn
-from starchat_tui.errors import ConfigError, UsageError
+from starchat_tui.errors import ConfigError, StarChatError, UsageError
 
 State = Literal["done", "partial", "stopped", "cut", "failed"]
 """How a turn ended; `partial` is one whose process died, or that still grows."""
@@ -66,6 +66,12 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
     ),
 )
+
+
+class NotKept(StarChatError):
+    """The database did not take something, or did not give it."""
+
+    code = "not_kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,8 @@ class History:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._within = False
+        """Whether what is written now is part of a larger whole."""
         connection.row_factory = sqlite3.Row
         connection.executescript("PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000;")
         self._migrate()
@@ -139,9 +147,9 @@ class History:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             return cls(connection)
-        except (OSError, sqlite3.DatabaseError) as error:
+        except (OSError, sqlite3.DatabaseError, NotKept) as error:
             raise ConfigError(
-                f"The conversations in `{path}` cannot be opened ({error})",
+                f"The conversations in `{path}` cannot be opened ({error.__cause__ or error})",
                 "move the file away to start anew, or ask once without it: `starchat -n`",
             ) from error
 
@@ -157,7 +165,7 @@ class History:
     def _migrate(self) -> None:
         if self._version() == len(_MIGRATIONS):
             return
-        with self._writing() as writer:
+        with self.at_once() as writer:
             # Asked again behind the lock: another process may have migrated meanwhile.
             version = self._version()
             if version > len(_MIGRATIONS):
@@ -173,19 +181,33 @@ class History:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+    def at_once(self) -> Iterator[sqlite3.Connection]:
+        """What is written within is committed together, or not at all; raises `NotKept`."""
+        if self._within:
             yield self._connection
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+            return
+        with _told():
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._within = True
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # After some errors, a full disk among them, SQLite has rolled back by itself.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._within = False
+
+    def _rows(self, query: str, values: Sequence[object] | Mapping[str, object]) -> list[Any]:
+        with _told():
+            return self._connection.execute(query, values).fetchall()
 
     def start(self, title: str, *, mode: Mode, model: str, system: str) -> str:
         """A new conversation; its id is eight hex digits."""
         name, now = secrets.token_hex(4), time.time()
-        with self._writing() as writer:
+        with self.at_once() as writer:
             writer.execute(
                 "INSERT INTO conversation (id, title, mode, model, system, created, updated)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -198,7 +220,7 @@ class History:
     ) -> int:
         """Commit a turn below `parent` and make it the head; the turn's id."""
         now = time.time()
-        with self._writing() as writer:
+        with self.at_once() as writer:
             added = writer.execute(
                 "INSERT INTO turn (conversation, parent, role, text, state, model, ids, vocabulary,"
                 " stats, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '{}', ?)",
@@ -217,7 +239,7 @@ class History:
         self, turn_id: int, turn: Turn, *, state: State, stats: Mapping[str, Any] | None = None
     ) -> None:
         """Commit what an answer has become."""
-        with self._writing() as writer:
+        with self.at_once() as writer:
             writer.execute(
                 "UPDATE turn SET text = ?, ids = ?, vocabulary = ?, state = ?, stats = ?"
                 " WHERE id = ?",
@@ -231,7 +253,7 @@ class History:
         """Set `mode`, `model`, `system`, `title`, `head` or `allowed` of a conversation."""
         assert set(columns) <= {"mode", "model", "system", "title", "head", "allowed"}, columns
         assignments = ", ".join(f"{name} = ?" for name in columns)
-        with self._writing() as writer:
+        with self.at_once() as writer:
             writer.execute(
                 f"UPDATE conversation SET {assignments} WHERE id = ?",
                 (*columns.values(), conversation),
@@ -240,13 +262,16 @@ class History:
     def remove(self, conversation: str) -> None:
         """Delete a conversation, its turns, and what their code came to."""
         # What was deleted is overwritten, in the file and in the log beside it.
-        self._connection.execute("PRAGMA secure_delete = ON")
-        with self._writing() as writer:
+        self._rows("PRAGMA secure_delete = ON", ())
+        with self.at_once() as writer:
             writer.execute("UPDATE conversation SET head = NULL WHERE id = ?", (conversation,))
             writer.execute("UPDATE turn SET parent = NULL WHERE conversation = ?", (conversation,))
             writer.execute("DELETE FROM turn WHERE conversation = ?", (conversation,))
             writer.execute("DELETE FROM conversation WHERE id = ?", (conversation,))
-        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        # Full-text search has only marked the words as deleted. Its option `secure-delete` would
+        # do, but SQLite before 3.42 cannot read a database that has used it.
+        self._rows("INSERT INTO search(search) VALUES ('rebuild')", ())
+        self._rows("PRAGMA wal_checkpoint(TRUNCATE)", ())
 
     def conversation(self, name: str) -> Conversation:
         """The conversation whose id begins with `name`, or `last`."""
@@ -254,7 +279,7 @@ class History:
             query = "SELECT * FROM conversation ORDER BY updated DESC LIMIT 1"
         else:
             query = "SELECT * FROM conversation WHERE substr(id, 1, length(:name)) = :name LIMIT 2"
-        found = self._connection.execute(query, {"name": name}).fetchall() if name else []
+        found = self._rows(query, {"name": name}) if name else []
         if len(found) != 1:
             problem = f"`{name}` is the beginning of several ids" if found else _absent(name)
             raise UsageError(problem, "`starchat ls` lists them")
@@ -262,15 +287,15 @@ class History:
         keys = ("id", "title", "mode", "model", "system", "head", "allowed")
         return Conversation(*(row[key] for key in keys))
 
-    def path(self, conversation: str) -> list[StoredTurn]:
-        """The turns from the first to the head."""
-        rows = self._connection.execute(
+    def path(self, conversation: str, head: int | None = None) -> list[StoredTurn]:
+        """The turns from the first to `head`, by default the conversation's own."""
+        rows = self._rows(
             "WITH RECURSIVE up(id, depth) AS ("
-            " SELECT head, 0 FROM conversation WHERE id = ? AND head IS NOT NULL"
+            " SELECT coalesce(:head, head), 0 FROM conversation WHERE id = :conversation"
             " UNION ALL SELECT turn.parent, depth + 1 FROM turn JOIN up ON turn.id = up.id"
             "  WHERE turn.parent IS NOT NULL)"
             " SELECT turn.* FROM turn JOIN up ON turn.id = up.id ORDER BY depth DESC",
-            (conversation,),
+            {"conversation": conversation, "head": head},
         )
         return [_stored(row) for row in rows]
 
@@ -278,7 +303,7 @@ class History:
         self, turn_id: int, block: int, code: str, document: str, pictures: Sequence[bytes]
     ) -> None:
         """Commit what a code block of a turn came to; earlier runs of it stay."""
-        with self._writing() as writer:
+        with self.at_once() as writer:
             added = writer.execute(
                 "INSERT INTO run (turn, block, code, document, created) VALUES (?, ?, ?, ?, ?)",
                 (turn_id, block, whole(code), whole(document), time.time()),
@@ -290,11 +315,11 @@ class History:
 
     def runs(self, turn_id: int) -> list[StoredRun]:
         """The last run of each code block of a turn, in the order of the blocks."""
-        rows = self._connection.execute(
+        rows = self._rows(
             "SELECT * FROM run WHERE id IN (SELECT max(id) FROM run WHERE turn = ? GROUP BY block)"
             " ORDER BY block",
             (turn_id,),
-        ).fetchall()
+        )
         return [
             StoredRun(row["block"], row["code"], row["document"], self._pictures(row["id"]))
             for row in rows
@@ -302,11 +327,11 @@ class History:
 
     def _pictures(self, run_id: int) -> tuple[bytes, ...]:
         query = "SELECT png FROM picture WHERE run = ? ORDER BY place"
-        return tuple(row["png"] for row in self._connection.execute(query, (run_id,)))
+        return tuple(row["png"] for row in self._rows(query, (run_id,)))
 
     def siblings(self, turn_id: int) -> list[int]:
         """The ids of the turns that share a parent with `turn_id`, itself included."""
-        rows = self._connection.execute(
+        rows = self._rows(
             "SELECT other.id FROM turn JOIN turn AS other"
             " ON other.conversation = turn.conversation AND other.parent IS turn.parent"
             " WHERE turn.id = ? ORDER BY other.id",
@@ -323,7 +348,7 @@ class History:
                 " ON turn.id = search.rowid WHERE search MATCH ?) OR c.title LIKE ? ESCAPE '\\'"
             )
             values = [_match(query), f"%{_literal(query)}%"]
-        rows = self._connection.execute(
+        rows = self._rows(
             "SELECT c.*, (SELECT count(*) FROM turn WHERE conversation = c.id) AS turns"
             f" FROM conversation AS c {where} ORDER BY c.updated DESC LIMIT ?",
             (*values, limit),
@@ -332,20 +357,28 @@ class History:
         return [Summary(*(row[key] for key in keys)) for row in rows]
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """Raise `NotKept` for what SQLite raises."""
+    try:
+        yield
+    except sqlite3.IntegrityError as error:
+        raise NotKept("This conversation is gone", "it was removed: `/new` begins one") from error
+    except sqlite3.Error as error:
+        raise NotKept(
+            f"The conversations cannot be read or written ({error})",
+            "another program may hold them, or the disk is full: see to that and try again",
+        ) from error
+
+
 def _absent(name: str) -> str:
     return "There is no conversation yet" if name == "last" else f"No conversation `{name}`"
 
 
 def _stored(row: sqlite3.Row) -> StoredTurn:
     turn = Turn(cast(Role, row["role"]), row["text"], _unpacked(row["ids"]), row["vocabulary"])
-    return StoredTurn(
-        row["id"],
-        row["parent"],
-        turn,
-        cast(State, row["state"]),
-        row["model"],
-        json.loads(row["stats"]),
-    )
+    state, stats = cast(State, row["state"]), json.loads(row["stats"])
+    return StoredTurn(row["id"], row["parent"], turn, state, row["model"], stats)
 
 
 def _packed(ids: tuple[int, ...]) -> bytes:

@@ -42,7 +42,7 @@ class Model:
     @property
     def local(self) -> bool:
         """Whether the weights are a folder of this machine."""
-        return Path(self.weights).is_dir()
+        return os.path.isdir(self.weights)
 
 
 _STARCODER = 15_517_456_384
@@ -70,9 +70,10 @@ def resolve(name: str) -> Model:
     """The model called `name`: a known one, a folder, or a Hub id."""
     if name in KNOWN:
         return KNOWN[name]
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return Model(str(folder.absolute()), str(folder.absolute()))
+    folder = os.path.expanduser(name)
+    if os.path.isdir(folder):
+        found = str(Path(folder).absolute())
+        return Model(found, found)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return Model(name, name)
     close = difflib.get_close_matches(name, KNOWN, n=1)
@@ -93,14 +94,24 @@ def local_file(model: Model, name: str) -> Path:
     if not model.local:
         return _fetch(model.weights, name)
     path = Path(model.weights) / name
-    if path.is_file():
+    if os.path.isfile(path):
         return path
     adapter = Path(model.weights) / "adapter_config.json"
-    if adapter.is_file():
-        return local_file(resolve(str(_json(adapter)["base_model_name_or_path"])), name)
+    if os.path.isfile(adapter):
+        return local_file(resolve(base_of(adapter, model.weights)), name)
     raise ModelUnavailable(
         f"`{model.weights}` has no {name}", "is it a model's folder, and was it copied whole?"
     )
+
+
+def base_of(adapter: Path, weights: str) -> str:
+    """The model that the adapter in `weights` stands on, by its config; `ModelUnavailable` else."""
+    base = str(_json(adapter).get("base_model_name_or_path") or "")
+    if not base or base == weights:
+        raise ModelUnavailable(
+            f"`{adapter}` does not name its base model", "set `base_model_name_or_path` in it"
+        )
+    return base
 
 
 def window(model: Model) -> int:

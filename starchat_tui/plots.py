@@ -55,15 +55,16 @@ def save_out(name: str, data: bytes, wanted: str) -> Path:
 
     `wanted` may be a folder. Raises `UsageError` where the file exists or cannot be written.
     """
-    target = Path(wanted).expanduser() if wanted else Path(plain_name(name))
-    if target.is_dir():
+    # Not `Path.expanduser` and `Path.is_dir`, which raise for some names.
+    target = Path(os.path.expanduser(wanted) if wanted else plain_name(name))
+    if os.path.isdir(target):
         target = target / plain_name(name)
     try:
         write_new(target, data)
     except FileExistsError as error:
         raise UsageError(f"`{target}` exists", "name a file that does not") from error
-    except OSError as error:
-        reason = error.strerror or "no such name"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no such name"
         raise UsageError(f"`{target}` cannot be written ({reason})", "name another") from error
     return target.absolute()
 

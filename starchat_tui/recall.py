@@ -69,28 +69,40 @@ class InputHistory:
 
 
 class Draft:
-    """The text in the composer, kept while nothing runs; a path of None keeps nothing."""
+    """The text in the composer, kept while nothing runs; a path of None keeps nothing.
+
+    There is one file for all chats: the one that wrote last is in it.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._kept = ""
+        self._kept = b""
+        """What was read, or written last."""
 
     def read(self) -> str:
         """The draft that was left behind."""
-        with suppress(OSError, UnicodeDecodeError):
-            self._kept = self._path.read_text(encoding="utf-8") if self._path else ""
-        return self._kept
+        self._kept = self._there()
+        with suppress(UnicodeDecodeError):
+            return self._kept.decode()
+        return ""
 
     def keep(self, text: str) -> None:
-        """Write it where it changed; an empty one leaves no file."""
-        if self._path is None or text == self._kept:
+        """Write it where the file holds something else; an empty one leaves no file of ours."""
+        if self._path is None:
             return
-        self._kept = text
+        there = self._there()
+        own, self._kept = self._kept, text.encode(errors="replace")
         with suppress(OSError):
             if text.strip():
-                _write(self._path, os.O_TRUNC, text)
-            else:
+                if there != self._kept:
+                    _write(self._path, os.O_TRUNC, text)
+            elif own and there == own:
                 self._path.unlink(missing_ok=True)
+
+    def _there(self) -> bytes:
+        with suppress(OSError):
+            return self._path.read_bytes() if self._path else b""
+        return b""
 
 
 def _read(path: Path) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from starchat_tui.fences import CodeBlock, blocks
 from starchat_tui.outcome import WALLS, fix_question, size_text
 from starchat_tui.plots import save_out
 from starchat_tui.running import Running, cell_of, refusal
-from starchat_tui.sandbox.outputs import Failure
+from starchat_tui.sandbox.outputs import Ended, Failure
 from starchat_tui.session import Session
 from starchat_tui.speaking import UNSAFE, Speaker
 
@@ -36,8 +36,8 @@ class ReplRuns:
         self._tell = tell
         self._terminal = terminal
         self._images = images
-        self._failures: dict[int, Failure] = {}
-        """The errors of this conversation's runs, by the numbers of their blocks."""
+        self._failures: dict[tuple[int, int], Failure] = {}
+        """The errors of runs, by the turns and places of their blocks; the newest is the last."""
         self.commands: dict[str, Callable[[str], Awaitable[None]]] = {
             "run": self.run,
             "attach": self.attach,
@@ -79,8 +79,13 @@ class ReplRuns:
         if not await self._agreed(code, number, verdict.level):
             self._tell("not run")
             return
-        downloads = [await self._running.download(url) for url in await self._wanted_urls(code)]
-        await self._follow(number, turn, place, code, downloads)
+        wanted = await self._wanted_urls(code)
+        with self._interruptible():
+            downloads = await self._running.downloads(wanted)
+            if downloads is None:
+                self._tell("not run")
+            else:
+                await self._follow(turn, place, code, downloads)
 
     async def _agreed(self, code: str, number: int, level: str) -> bool:
         """Ask where it must be asked; `/run` itself takes back an earlier never."""
@@ -119,8 +124,18 @@ class ReplRuns:
             return ""
         return answer.strip().lower()
 
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Ctrl+C ends what runs, or is fetched for it, and not the chat."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._running.interrupt)
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+
     async def _follow(
-        self, number: int, turn: int, place: int, code: str, downloads: Sequence[Download]
+        self, turn: int, place: int, code: str, downloads: Sequence[Download]
     ) -> None:
         speaker = Speaker(
             self._terminal.out,
@@ -129,26 +144,24 @@ class ReplRuns:
             color=self._terminal.color,
             clean=True,
         )
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self._running.interrupt)
-        self._failures.pop(number, None)
-        try:
-            async with aclosing(self._session.run(turn, place, code, downloads)) as outputs:
-                async for output in outputs:
-                    speaker.say(output)
-                    if isinstance(output, Failure):
-                        self._failures[number] = output
-        finally:
-            loop.remove_signal_handler(signal.SIGINT)
-        if number in self._failures:
+        self._failures.pop((turn, place), None)
+        async with aclosing(self._session.run(turn, place, code, downloads)) as outputs:
+            async for output in outputs:
+                speaker.say(output)
+                if isinstance(output, Failure):
+                    self._failures[turn, place] = output
+                elif isinstance(output, Ended) and output.reason:
+                    self._tell(output.reason)
+        if (turn, place) in self._failures:
             self._tell("/fix sends the error to the model")
 
     def fix(self, argument: str) -> str:
-        """The question that sends a run's error to the model."""
-        numbers = [number for number in self._failures if argument in ("", str(number))]
-        if not numbers:
+        """The question that sends a run's error to the model: one of this conversation's."""
+        numbers = {one[:2]: str(number) for number, one in enumerate(self._numbered, 1)}
+        failed = [at for at in self._failures if at in numbers and argument in ("", numbers[at])]
+        if not failed:
             raise UsageError("There is no failed run", "run a code block first: `/run`")
-        return fix_question(self._failures.pop(numbers[-1]))
+        return fix_question(self._failures.pop(failed[-1]))
 
     async def attach(self, argument: str) -> None:
         """Let the code read a file."""

@@ -218,10 +218,16 @@ class Command:
 
     async def _finish(self, outcomes: Sequence[Outcome]) -> None:
         """Save what is to be saved; raise what the exit code is made of."""
-        if self._wanted.save_dir is not None:
-            for path in save_into(self._wanted.save_dir, await self._files()):
-                self._speaker.tell(f"saved {path}")
         error = error_of(outcomes[-1])
+        if self._wanted.save_dir is not None:
+            found, every = await self._files(), len(self._running.files)
+            for path in save_into(self._wanted.save_dir, found):
+                self._speaker.tell(f"saved {path}")
+            if error is None and len(found) < every:
+                error = StarChatError(
+                    f"{every - len(found)} of {every} files could not be saved",
+                    "what stands above says why",
+                )
         if error is not None:
             raise error
 
@@ -236,7 +242,8 @@ class Command:
         return found
 
     def _print(self, document: dict[str, object]) -> None:
-        self._terminal.out.write(json.dumps(document, ensure_ascii=False) + "\n")
+        escaped = self._wanted.clean or self._terminal.out.isatty()
+        self._terminal.out.write(json.dumps(document, ensure_ascii=escaped) + "\n")
         self._terminal.out.flush()
 
 

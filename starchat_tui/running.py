@@ -93,6 +93,9 @@ class Running:
         self._kernel: Kernel | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._warming: asyncio.Task[None] | None = None
+        self._fetching: asyncio.Future[list[Download]] | None = None
+        self._begun = self._early = False
+        """Whether the kernel has the run that is busy, and whether it was interrupted before."""
         self._attached: tuple[Path, ...] = ()
         self._figures: list[Figure] = []
         self.written: dict[str, Written] = {}
@@ -145,12 +148,17 @@ class Running:
         if self.busy:
             raise Busy("A code block is running", "Esc interrupts it")
         self.busy = True
+        self._begun = self._early = False
         try:
             verdict = await self.wall()
             if verdict.level == "off":
                 yield Ended("no-sandbox", "off", 0.0, refusal(verdict).message)
                 return
+            if self._early:
+                yield Ended("interrupted", verdict.level, 0.0, "Interrupted before it began")
+                return
             kernel = self._present(verdict)
+            self._begun = True
             async with aclosing(kernel.run(code, downloads=downloads)) as outputs:
                 async for output in outputs:
                     self._keep(output)
@@ -165,8 +173,12 @@ class Running:
             self._figures.append(output)
 
     def interrupt(self) -> None:
-        """End what runs; its variables are kept where it obeys."""
-        if self._kernel is not None:
+        """End what runs, or is fetched for it; variables are kept where it obeys."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+        elif self.busy and not self._begun:
+            self._early = True
+        elif self.busy and self._kernel is not None:
             self._kernel.interrupt()
 
     async def restart(self) -> None:
@@ -180,7 +192,8 @@ class Running:
 
         Raises `UsageError` for what is no regular file, is too large, or has the name of another.
         """
-        found = path.expanduser().absolute()
+        # Not `Path.expanduser`, which raises where nobody has that name.
+        found = Path(os.path.expanduser(path)).absolute()
         attached = (*(one for one in self._attached if one != found), found)
         names(attached)
         os.close(open_file(found, Limits().attached)[0])
@@ -217,6 +230,19 @@ class Running:
     async def download(self, url: str) -> Download:
         """Fetch one, with the user's consent; raises a `StarChatError`."""
         return await self._workshop.download(url)
+
+    async def downloads(self, urls: Sequence[str]) -> list[Download] | None:
+        """Fetch them all, with the user's consent; None where that was interrupted."""
+        fetching = self._fetching = asyncio.ensure_future(self._downloaded(urls))
+        try:
+            await asyncio.wait({fetching})
+        finally:
+            self._fetching = None
+            fetching.cancel()
+        return None if fetching.cancelled() else fetching.result()
+
+    async def _downloaded(self, urls: Sequence[str]) -> list[Download]:
+        return [await self.download(url) for url in urls]
 
     def leave(self) -> None:
         """Another conversation begins: what ran for this one ends, beside what follows."""

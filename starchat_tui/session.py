@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from starchat_tui.answer import Answer
 from starchat_tui.dialogue import Dialogue, Mode, Turn
 from starchat_tui.errors import PromptTooLong, StarChatError, UsageError
 from starchat_tui.events import Asked, Event, Failed, Said
-from starchat_tui.history import History, StoredTurn, Summary
+from starchat_tui.history import History, NotKept, StoredTurn, Summary
 from starchat_tui.template import Prompt, fit
 from starchat_tui.voice import Engine, Voice, Voices
 from starchat_tui.wire import Request, Sampling
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starchat_tui.outcome import Outcome
     from starchat_tui.running import Allowed, Running
     from starchat_tui.sandbox.download import Download
-    from starchat_tui.sandbox.outputs import Output
+    from starchat_tui.sandbox.outputs import Note, Output
 
 TITLE_LENGTH = 60
 """Characters of the first question that name a conversation."""
@@ -86,29 +86,35 @@ class Session:
 
     @system.setter
     def system(self, text: str) -> None:
-        self._dialogue = replace(self._dialogue, system=text)
         if self.conversation:
             self._history.change(self.conversation, system=text)
+        self._dialogue = replace(self._dialogue, system=text)
 
     def switch(self, mode: Mode) -> None:
         """Go on in another mode; the dialogue stays, its rendering and the model change."""
+        if self.conversation:
+            model = self._voices.model_name(mode)
+            self._history.change(self.conversation, mode=mode, model=model)
         self.mode = mode
         self.window = 0
-        if self.conversation:
-            self._history.change(self.conversation, mode=mode, model=self.model)
 
     def resume(self, name: str) -> None:
         """Go on with a stored conversation: the beginning of its id, or `last`."""
         found = self._history.conversation(name)
+        turns = self._history.path(found.id)
         self.conversation, self.title, self.mode = found.id, found.title, found.mode
         self._dialogue = Dialogue(found.system)
         self._permit(found.allowed)
-        self._read()
+        self._follow(turns)
 
-    def _read(self) -> None:
-        self.turns = tuple(self._history.path(self.conversation))
-        said = tuple(stored.turn for stored in self.turns if stored.turn.text)
-        self._dialogue = replace(self._dialogue, turns=said)
+    def _follow(self, turns: Sequence[StoredTurn]) -> None:
+        """Be on this branch; another window that moves the head does not change that."""
+        self.turns = tuple(turns)
+        self._dialogue = self._said(turns)
+
+    def _said(self, turns: Sequence[StoredTurn]) -> Dialogue:
+        said = tuple(stored.turn for stored in turns if stored.turn.text.strip())
+        return replace(self._dialogue, turns=said)
 
     def conversations(self, query: str = "") -> list[Summary]:
         """The stored conversations, newest first, or those that hold the words of `query`."""
@@ -147,72 +153,90 @@ class Session:
         """Ask, and yield what happens; the question is committed before anything is generated."""
         self._stopping.clear()
         self._foresee(text)
-        asked = self._dialogue.plus("user", text)
         try:
             voice = await self._voice()
-            prompt = self._fit(asked, voice)
+            prompt = self._fit(self._dialogue.plus("user", text), voice)
+            turn = self._begin(text, voice)
         except StarChatError as error:
             yield Failed(error, "")
             return
-        if not self.conversation:
-            self.title = title_of(text)
-            self.conversation = self._history.start(
-                self.title, mode=self.mode, model=voice.model, system=self.system
-            )
-        self._history.add(
-            self.conversation,
-            Turn("user", text),
-            parent=self.turns[-1].id if self.turns else None,
-            state="done",
-            model=voice.model,
-        )
-        self._read()
-        async with aclosing(self._answer(voice, prompt)) as events:
+        async with aclosing(self._answer(turn, voice, prompt, otherwise=turn)) as events:
             async for event in events:
                 yield event
 
+    def _begin(self, text: str, voice: Voice) -> int:
+        """Commit a question and the place of its answer, or neither; the answer's turn."""
+        title = self.title if self.conversation else title_of(text)
+        parent = self.turns[-1].id if self.turns else None
+        with self._history.at_once():
+            name = self.conversation or self._history.start(
+                title, mode=self.mode, model=voice.model, system=self.system
+            )
+            question = Turn("user", text)
+            asked = self._history.add(
+                name, question, parent=parent, state="done", model=voice.model
+            )
+            turn = self._place(name, asked, voice)
+            turns = self._history.path(name, asked)
+        self.conversation, self.title = name, title
+        self._follow(turns)
+        return turn
+
+    def _place(self, conversation: str, asked: int, voice: Voice) -> int:
+        answer = Turn("assistant", "")
+        return self._history.add(
+            conversation, answer, parent=asked, state="partial", model=voice.model
+        )
+
     async def retry(self) -> AsyncGenerator[Event, None]:
-        """Ask the last question again; the new answer is a sibling of the old one."""
+        """Ask the last question again; the new answer is a sibling of the old one.
+
+        The old one stays where no word of a new one comes.
+        """
         self._stopping.clear()
-        asked = [stored for stored in self.turns if stored.turn.role == "user"]
+        asked = [at for at, stored in enumerate(self.turns) if stored.turn.role == "user"]
         if not asked:
             yield Failed(UsageError("There is no question to retry", "type one first"), "")
             return
-        self._history.change(self.conversation, head=asked[-1].id)
-        self._read()
+        kept, head = self.turns[: asked[-1] + 1], self.turns[-1].id
         try:
             voice = await self._voice()
-            prompt = self._fit(self._dialogue, voice)
+            prompt = self._fit(self._said(kept), voice)
+            with self._history.at_once():
+                turn = self._place(self.conversation, kept[-1].id, voice)
+                self._history.change(self.conversation, head=head)
         except StarChatError as error:
             yield Failed(error, "")
             return
-        async with aclosing(self._answer(voice, prompt)) as events:
+        async with aclosing(self._answer(turn, voice, prompt, otherwise=head)) as events:
             async for event in events:
                 yield event
 
-    async def _answer(self, voice: Voice, prompt: Prompt) -> AsyncGenerator[Event, None]:
-        turn = self._history.add(
-            self.conversation,
-            Turn("assistant", ""),
-            parent=self.turns[-1].id,
-            state="partial",
-            model=voice.model,
-        )
-        answer = Answer(self._history, turn, voice)
-        yield Asked(str(turn), len(prompt.ids), voice.window, prompt.dropped, prompt.quoted)
+    async def _answer(
+        self, turn: int, voice: Voice, prompt: Prompt, *, otherwise: int
+    ) -> AsyncGenerator[Event, None]:
+        """Have `turn` grow and go on from it, or from `otherwise` where no word comes."""
+        answer, head = Answer(self._history, turn, voice), otherwise
         try:
+            yield Asked(str(turn), len(prompt.ids), voice.window, prompt.dropped, prompt.quoted)
             async with aclosing(self._arriving(self._request(voice, prompt), answer)) as events:
                 async for event in events:
+                    if isinstance(event, Said) and head != turn and answer.text.strip():
+                        self._history.change(self.conversation, head=turn)
+                        head = turn
                     yield event
             yield answer.finish()
         except StarChatError as error:
-            answer.save("failed")
+            with suppress(NotKept):
+                answer.save("failed")
             yield Failed(error, answer.text)
         finally:
             # Also where the reader of these events went away in mid-answer.
-            if answer.state == "partial":
-                answer.save("stopped")
-            self._read()
+            with suppress(NotKept):
+                if answer.state == "partial":
+                    answer.save("stopped")
+            with suppress(NotKept):
+                self._follow(self._history.path(self.conversation, head))
 
     def _request(self, voice: Voice, prompt: Prompt) -> Request:
         room = voice.window - len(prompt.ids)
@@ -281,9 +305,10 @@ class Session:
     @allowed.setter
     def allowed(self, allowed: Allowed) -> None:
         level = self.running.level if self.running else None
-        self._allowed = {"ask": "", "never": "never", "always": f"always {level}"}[allowed]
+        written = {"ask": "", "never": "never", "always": f"always {level}"}[allowed]
         if self.conversation and level != "unsafe":
-            self._history.change(self.conversation, allowed=self._allowed)
+            self._history.change(self.conversation, allowed=written)
+        self._allowed = written
 
     async def run(
         self, turn: int, block: int, code: str, downloads: Sequence[Download] = ()
@@ -296,27 +321,35 @@ class Session:
         from starchat_tui.sandbox.outputs import Ended
 
         assert self.running is not None
-        gathering = Gathering()
-        ended: Ended | None = None
+        gathering, kept = Gathering(), True
         try:
             async with aclosing(self.running.run(code, downloads)) as outputs:
                 async for output in outputs:
-                    # Until its own end comes: the reader may go away in the middle.
-                    ended = Ended("interrupted", self.running.level or "off", 0.0)
-                    if isinstance(output, Ended):
-                        ended = output
-                    else:
+                    kept = isinstance(output, Ended)
+                    if not isinstance(output, Ended):
                         gathering.take(output)
+                    elif note := self._keep(turn, block, code, gathering.outcome(output)):
+                        yield note
                     yield output
         finally:
-            if ended is not None and ended.status != "no-sandbox":
+            if not kept:
+                # The reader went away in the middle.
+                ended = Ended("interrupted", self.running.level or "off", 0.0)
                 self._keep(turn, block, code, gathering.outcome(ended))
 
-    def _keep(self, turn: int, block: int, code: str, outcome: Outcome) -> None:
+    def _keep(self, turn: int, block: int, code: str, outcome: Outcome) -> Note | None:
+        """Commit what a run came to; what to tell where that cannot be done."""
         from starchat_tui.outcome import document
+        from starchat_tui.sandbox.outputs import Note
 
+        if outcome.ended.status == "no-sandbox":
+            return None
         written, pictures = document(outcome)
-        self._history.add_run(turn, block, code, written, pictures)
+        try:
+            self._history.add_run(turn, block, code, written, pictures)
+        except NotKept as error:
+            return Note(f"This run is not kept. {error.message}: {error.hint}")
+        return None
 
     def outcomes(self, turn: int) -> Mapping[int, Outcome]:
         """What the code blocks of a turn came to when they were last run, by their places."""

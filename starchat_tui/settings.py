@@ -189,17 +189,27 @@ def private(directory: Path) -> Path:
     return directory
 
 
-def read(flags: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[Settings, Paths]:
+def read(
+    flags: Mapping[str, Any], environ: Mapping[str, str], defaults: Mapping[str, Any] | None = None
+) -> tuple[Settings, Paths]:
     """The settings and the paths, as this process has them."""
     paths = find_paths(environ)
     file = Path(environ.get("STARCHAT_CONFIG") or paths.config / "config.toml")
-    return load(flags, environ, file), paths
+    return load(flags, environ, file, defaults), paths
 
 
-def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path) -> Settings:
-    """The settings; raises `ConfigError` that names the source, the key and what was expected."""
+def load(
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+    file: Path,
+    defaults: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The settings; raises `ConfigError` that names the source, the key and what was expected.
+
+    `defaults` hold where nobody chose, and come before those of `Settings`.
+    """
     known = {field.name: str(field.type) for field in fields(Settings)}
-    chosen: dict[str, Any] = {}
+    chosen: dict[str, Any] = dict(defaults or {})
     for name, value in _from_file(file).items():
         if name not in known:
             raise ConfigError(f"Unknown key `{name}` in `{file}`", _nearest(name, known))

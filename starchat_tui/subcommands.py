@@ -45,6 +45,11 @@ def _safe(text: str) -> str:
     return clean(text) if sys.stdout.isatty() else text
 
 
+def _safe_json(line: str) -> str:
+    """A JSON document as it may be printed: the same value in ASCII for a terminal."""
+    return json.dumps(json.loads(line)) if sys.stdout.isatty() else line
+
+
 def _ls(argv: Sequence[str]) -> int:
     parser = _parser("ls")
     parser.add_argument("words", nargs="*", help="words the conversation holds")
@@ -65,7 +70,8 @@ def _summary_line(summary: Summary) -> str:
 
 def _summary_json(summary: Summary) -> str:
     keys = ("id", "title", "mode", "model", "turns", "updated")
-    return json.dumps({key: getattr(summary, key) for key in keys}, ensure_ascii=False)
+    found = {key: getattr(summary, key) for key in keys}
+    return _safe_json(json.dumps(found, ensure_ascii=False))
 
 
 def _show(argv: Sequence[str]) -> int:
@@ -77,7 +83,7 @@ def _show(argv: Sequence[str]) -> int:
     conversation = history.conversation(found.id)
     path = history.path(conversation.id)
     if found.json:
-        print(export.exported(conversation, path, "json"))
+        print(_safe_json(export.exported(conversation, path, "json")))
         return 0
     for stored in path:
         mark = "" if stored.state == "done" else f" ({stored.state})"
@@ -137,7 +143,7 @@ def _prompt(argv: Sequence[str]) -> int:
     dialogue = Dialogue(system_text(chosen)).plus("user", " ".join(found.words))
     reserve = min(chosen.max_tokens, voice.reserve)
     text = shown(voice.template, dialogue, window=voice.window, reserve=reserve, as_json=found.json)
-    print(text if found.json else _safe(text))
+    print(_safe_json(text) if found.json else _safe(text))
     return 0
 
 
@@ -187,7 +193,7 @@ def _ps(argv: Sequence[str]) -> int:
     if found.json:
         print(json.dumps(asdict(health) if health else {}))
     else:
-        print(_health_lines(health, paths) if health else "no engine runs")
+        print(_safe(_health_lines(health, paths)) if health else "no engine runs")
     return 0
 
 
@@ -225,14 +231,18 @@ def _load(argv: Sequence[str]) -> int:
                 if isinstance(event, ModelCard):
                     card = event
                 elif sys.stderr.isatty():
-                    print(f"\r\x1b[K{progress_text(event)}", end="", file=sys.stderr, flush=True)
+                    said = clean(progress_text(event))
+                    print(f"\r\x1b[K{said}", end="", file=sys.stderr, flush=True)
         return card
 
-    card = asyncio.run(loaded())
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr)
+    try:
+        card = asyncio.run(loaded())
+    finally:
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
     if card is not None:
-        print(f"{card.name} is loaded: window {card.window}, {card.bytes / 2**20:.0f} MiB")
+        size = f"{card.bytes / 2**20:.0f} MiB"
+        print(_safe(f"{card.name} is loaded: window {card.window}, {size}"))
     return 0
 
 
@@ -257,7 +267,7 @@ def _doctor(argv: Sequence[str]) -> int:
 
     findings = doctor.examine(chosen, paths, os.environ)
     if found.json:
-        print(doctor.as_json(findings))
+        print(_safe_json(doctor.as_json(findings)))
     else:
         print(doctor.screen(findings, color=settings.colored(chosen.color, os.environ)))
     return 0 if doctor.healthy(findings) else 1

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +18,9 @@ from starchat_tui.settings import Settings
 from starchat_tui.template import ChatML, TechnicalAssistant, Template
 from starchat_tui.vocabulary import Vocabulary
 from starchat_tui.wire import Delta, ModelCard, Progress, Request
+
+HELD = 5.0
+"""Seconds a failed look for a model's files on the Hub counts, before the Hub is asked again."""
 
 
 class Engine(Protocol):
@@ -52,6 +58,7 @@ class Voices:
         self._settings = settings
         self._engine = engine
         self._found: dict[Mode, Voice] = {}
+        self._searches: dict[Mode, asyncio.Task[Voice]] = {}
 
     def first_mode(self) -> Mode:
         """The mode the user chose, or the one the model is made for."""
@@ -80,12 +87,37 @@ class Voices:
         if self._settings.url:
             return await self._remote(mode)
         model = models.resolve(self.model_name(mode))
+        here = model.local or model.demo
+        return await self._searched(mode, partial(self._local, mode, model), here=here)
+
+    async def _searched(self, mode: Mode, look: Callable[[], Voice], *, here: bool) -> Voice:
+        """What `look` finds, looked for in a thread where it may have to ask the Hub.
+
+        Whoever asks meanwhile waits for the same search, which goes on where the one who began it
+        is called away; its failure holds for a while, since who types asks at every pause.
+        """
+        if here and not (mode == "ta" and "/" in self._settings.prompt):
+            return look()
+        if mode not in self._searches:
+            self._searches[mode] = asyncio.create_task(self._search(mode, look))
+        return await asyncio.shield(self._searches[mode])
+
+    async def _search(self, mode: Mode, look: Callable[[], Voice]) -> Voice:
+        try:
+            found = self._found[mode] = await asyncio.to_thread(look)
+            return found
+        finally:
+            loop = asyncio.get_running_loop()
+            loop.call_later(HELD, lambda: self._searches.pop(mode, None))
+
+    def _local(self, mode: Mode, model: models.Model) -> Voice:
         name = model.engine_name
         window = self._settings.window or models.window(model)
-        if mode == "chat" and not self._settings.tokenizer:
-            return Voice(mode, name, _chat_template(model), _known(window, name), model.demo)
-        tokenizer = self._settings.tokenizer or models.local_file(model, "tokenizer.json")
-        return self._voice(mode, name, Path(tokenizer), window, demo=model.demo)
+        if self._settings.tokenizer:
+            tokenizer = _path(self._settings.tokenizer)
+            return self._voice(mode, name, tokenizer, window, demo=model.demo)
+        tokenizer = models.local_file(model, "tokenizer.json")
+        return self._voice(mode, name, tokenizer, window, demo=model.demo, model=model)
 
     async def _remote(self, mode: Mode) -> Voice:
         cards = await self._engine.models()
@@ -96,16 +128,34 @@ class Voices:
                 "name it with `--tokenizer FILE` (the model's tokenizer.json)",
             )
         window = self._settings.window or card.window
-        return self._voice(mode, card.name, Path(self._settings.tokenizer), window, demo=False)
+        tokenizer = _path(self._settings.tokenizer)
+        look = partial(self._voice, mode, card.name, tokenizer, window, demo=False)
+        return await self._searched(mode, look, here=True)
 
-    def _voice(self, mode: Mode, name: str, tokenizer: Path, window: int, *, demo: bool) -> Voice:
-        # Only a layout with the four tokens needs them; a base model has no rows for them.
-        vocabulary = Vocabulary.load(tokenizer.expanduser(), grow=mode == "chat")
-        template: Template = ChatML(vocabulary)
-        if mode == "ta":
+    def _voice(
+        self,
+        mode: Mode,
+        name: str,
+        tokenizer: Path,
+        window: int,
+        *,
+        demo: bool,
+        model: models.Model | None = None,
+    ) -> Voice:
+        """A voice from its tokenizer; `model` is what that came with, None where it was named."""
+        # Ids that the file lacks are ids that its model has no rows for.
+        vocabulary = Vocabulary.load(tokenizer, grow=False)
+        template: Template
+        if mode == "chat":
+            template = _chat_template(vocabulary, tokenizer, model)
+        else:
             few_shot = prompts.few_shot(self._settings.prompt)
             template = TechnicalAssistant(vocabulary, few_shot, window=_known(window, name))
         return Voice(mode, name, template, _known(window, name), demo)
+
+
+def _path(name: str) -> Path:
+    return Path(os.path.expanduser(name))
 
 
 def _known(window: int, name: str) -> int:
@@ -114,22 +164,28 @@ def _known(window: int, name: str) -> int:
     return window
 
 
-def _chat_template(model: models.Model) -> Template:
-    """StarChat's layout where the model's tokenizer has its tokens, else the model's own."""
-    vocabulary = Vocabulary.load(models.local_file(model, "tokenizer.json"), grow=False)
+def _chat_template(vocabulary: Vocabulary, tokenizer: Path, model: models.Model | None) -> Template:
+    """StarChat's layout where the tokenizer has its tokens, else the one that lies beside it."""
     if vocabulary.chats:
         return ChatML(vocabulary)
-    written = models.chat_template(model)
+    folder = str(tokenizer.parent.absolute())
+    beside = model or models.Model(folder, folder)
+    written = models.chat_template(beside)
+    if not written and model is None:
+        raise ConfigError(
+            f"`{tokenizer}` lacks StarChat's tokens, and no chat template lies beside it",
+            "put the model's tokenizer_config.json there, or use it with `--mode ta`",
+        )
     if not written:
         raise ConfigError(
-            f"`{model.name}` was not fine-tuned for chat",
+            f"`{beside.name}` was not fine-tuned for chat",
             "use it with `--mode ta`, or name a chat model with `--chat-model`",
         )
     return HubTemplate.of_config(
         vocabulary,
         written,
-        models.optional_json(model, "tokenizer_config.json"),
-        models.optional_json(model, "generation_config.json"),
+        models.optional_json(beside, "tokenizer_config.json"),
+        models.optional_json(beside, "generation_config.json"),
     )
 
 

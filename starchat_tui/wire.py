@@ -126,6 +126,10 @@ class Health:
     """Prompt tokens computed since its start."""
     generated_tokens: int = 0
     """Tokens drawn since its start."""
+    device: str = ""
+    """Where it was told to compute; `auto` where it chose itself."""
+    quantize: str = ""
+    """The weights it was told to make."""
 
 
 def request_json(request: Request) -> dict[str, Any]:

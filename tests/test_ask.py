@@ -108,6 +108,19 @@ async def test_an_engine_that_goes_is_exit_69(asked: Any) -> None:
     assert (out, error.exit_code, error.hint) == ("abc\n", 69, "see the log")
 
 
+@pytest.mark.parametrize("how", [{}, {"extract": "first"}, {"json": True}, {"stream": False}])
+async def test_an_answer_that_others_ended_is_exit_69(asked: Any, how: dict[str, Any]) -> None:
+    out, _, error = await asked(CODE, Delta(finish_reason="cancelled"), **how)
+    assert (out, type(error), error.exit_code) == ("" if how else CODE, EngineGone, 69)
+    assert "starchat -c" in error.hint
+
+
+async def test_a_failure_leaves_no_progress_on_the_terminal(asked: Any) -> None:
+    _, err, error = await asked(Progress("loading", 1, 2), EngineGone("gone", "log"), tty=True)
+    assert error.exit_code == 69
+    assert err.endswith("\r\x1b[K")
+
+
 async def test_no_stream_prints_at_the_end(asked: Any) -> None:
     assert (await asked("a", "b", stream=False))[0] == "ab\n"
 

@@ -11,14 +11,14 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 import pytest
 
 from starchat_tui import __version__
-from starchat_tui.child import LocalEngine, _absolute
-from starchat_tui.errors import EngineGone, ModelUnavailable, Unavailable
+from starchat_tui.child import _BEGIN, LocalEngine, _absolute
+from starchat_tui.errors import Busy, EngineGone, ModelUnavailable, Unavailable
 from starchat_tui.settings import Paths, find_paths
 from starchat_tui.wire import Delta, ModelCard, Progress, Request, Sampling
 from tests.fakes import save_tiny_model
@@ -168,6 +168,62 @@ async def test_an_engine_of_another_version_is_replaced_when_idle(
     assert await pid_of(engine) != old
 
 
+async def test_an_engine_that_computes_otherwise_is_replaced_when_idle(paths: Paths) -> None:
+    await local(paths).models()
+    old = await pid_of(local(paths))
+    small = local(paths, quantize="int8")
+    await small.models()
+    health = await small.health()
+    assert health
+    assert health.pid != old
+    assert (health.device, health.quantize) == ("cpu", "int8")
+    for face in (small, LocalEngine(paths)):
+        await face.models()
+        assert await pid_of(face) == health.pid, "who asks for nothing takes any"
+
+
+async def test_an_engine_that_computes_otherwise_and_answers_is_left_alone(
+    paths: Paths, folder: Path
+) -> None:
+    async with aclosing(local(paths).stream(asking(folder, LONG))) as events:
+        async for event in events:
+            if isinstance(event, Delta):
+                break
+        with pytest.raises(Busy, match="--device cpu --quantize none") as caught:
+            await local(paths, quantize="int8").models()
+        assert "starchat stop" in caught.value.hint
+        assert isinstance(await anext(events), Delta)
+
+
+async def test_the_engine_imports_nothing_from_its_faces_folder_and_does_not_hold_it(
+    paths: Paths, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("torch", "uvicorn", "starchat_tui"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('not the library')")
+    monkeypatch.chdir(tmp_path)
+    engine = local(paths)
+    events = [event async for event in engine.load(str(folder))]
+    assert isinstance(events[-1], ModelCard)
+    assert not Path(f"/proc/{await pid_of(engine)}/cwd").samefile(tmp_path)
+
+
+def test_a_relative_path_in_a_variable_means_what_it_meant_to_the_face(tmp_path: Path) -> None:
+    package, face = tmp_path / "packages", tmp_path / "face"
+    (package / "starchat_tui").mkdir(parents=True)
+    face.mkdir()
+    told = "import os, sys; print(os.environ['HF_HOME'], os.getcwd(), sys.argv[1:])"
+    (package / "starchat_tui" / "__main__.py").write_text(told)
+    said = subprocess.run(
+        [sys.executable, "-P", "-c", _BEGIN, str(package), "serve"],
+        cwd=face,
+        env={"HF_HOME": "./hf", "STARCHAT_HOME": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == f"{face / 'hf'} {package} ['serve']\n"
+
+
 async def test_stop_and_ps(paths: Paths, folder: Path) -> None:
     engine = local(paths)
     assert await engine.health() is None
@@ -244,5 +300,5 @@ def test_a_folder_is_found_from_wherever_the_engine_runs(
     for name in (f"./{folder.name}", f"../{folder.parent.name}/{folder.name}", f"~/{folder.name}"):
         assert Path(_absolute(name)).samefile(folder)
         assert Path(_absolute(name)).is_absolute()
-    for name in ("nano-chat", "owner/name", str(folder)):
+    for name in ("nano-chat", "owner/name", str(folder), "~no-such-user/m", "./" + "x" * 300):
         assert _absolute(name) == name

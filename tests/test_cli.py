@@ -17,7 +17,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from starchat_tui import __version__
+from starchat_tui import __main__ as door
+from starchat_tui import __version__, flags, settings
 from starchat_tui.client import EngineClient
 from starchat_tui.engine.worker import Choices
 from starchat_tui.errors import Busy
@@ -133,6 +134,43 @@ def test_no_log_keeps_nothing(shell: Shell) -> None:
     shell.ask("-n", "a secret question")
     assert shell.run("ls").stdout == before
     assert shell.run("ls", "secret").stdout == b""
+
+
+def test_no_log_keeps_no_line_that_was_typed(shell: Shell) -> None:
+    for more, said in (((), "an open line"), (("-n",), "a secret line")):
+        talk = shell.spawn("repl", *more, tokens=4)
+        talk.expect("›")
+        talk.send(f"{said}\r")
+        talk.expect("first after")
+        talk.send("\x04")
+        talk.expect(pexpect.EOF)
+        talk.close()
+        assert talk.exitstatus == 0
+    kept = (shell.home / "state" / "history.jsonl").read_text()
+    assert "an open line" in kept
+    assert "a secret line" not in kept
+
+
+def test_no_log_gives_the_screen_no_file_to_keep_lines_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, object] = {}
+
+    class Opened:
+        return_code = 0
+
+        def __init__(self, session: object, **arguments: object) -> None:
+            given.update(arguments)
+
+        def run(self) -> None:
+            pass
+
+    monkeypatch.setattr("starchat_tui.ui.app.StarChatApp", Opened)
+    monkeypatch.setattr("starchat_tui.ui.images.detect", lambda *_: ("half", ""))
+    for argv, kept in (((), True), (("-n",), False)):
+        found = flags.parse([*argv, "--mode", "chat"])
+        chosen, paths = settings.read(flags.chosen(found), os.environ)
+        assert door._screen(found, chosen, paths, "") == 0
+        assert (given["input_history"] is not None) == kept
+        assert (given["draft"] is not None) == kept
 
 
 def test_ls_finds_and_rm_deletes(shell: Shell) -> None:

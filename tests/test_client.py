@@ -97,6 +97,22 @@ async def test_our_engine_is_asked_for_progress_and_gives_it() -> None:
     assert server.sent[0]["progress"] is True
 
 
+@pytest.mark.parametrize("status", [401, 404, 500, 503])
+async def test_a_server_that_refuses_to_tell_its_health_is_another_ones(status: int) -> None:
+    server = Server(lines(chunk("a", 5), chunk("", reason="stop"), "[DONE]"))
+
+    def answered(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path == "/health":
+            return httpx2.Response(status, json={"detail": "Not Found"})
+        return server(request)
+
+    client = EngineClient("http://host", transport=httpx2.MockTransport(answered))
+    assert await collected(client) == [Delta("a", (5,)), Delta(finish_reason="stop")]
+    assert "progress" not in server.sent[0]
+    with pytest.raises(StarChatError):
+        await client.health()
+
+
 async def test_vllms_stream_is_understood() -> None:
     """Its stop token is among the ids, and usage comes in a chunk of its own after the reason."""
     usage = {"object": "text_completion", "choices": [], "usage": USAGE}
@@ -231,6 +247,14 @@ async def test_a_page_that_is_no_api_is_named(text: str) -> None:
 def test_what_is_no_url_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="URL"):
         EngineClient(url)
+
+
+async def test_what_only_looks_like_a_url_is_refused() -> None:
+    client = EngineClient("http://localhost:80o0")
+    for asked in (client.health, client.models):
+        with pytest.raises(ConfigError, match=r"80o0.*is not a URL") as caught:
+            await asked()
+        assert caught.value.hint
 
 
 async def test_a_server_that_is_frozen_is_not_waited_for(

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from starchat_tui.commands import COMMANDS, Call, Question, block_number, find, parse
+from starchat_tui.commands import COMMANDS, Call, Question, block_number, find, parse, save_new
 from starchat_tui.errors import UsageError
 
 
@@ -73,3 +75,16 @@ def test_blocks_are_counted_from_one_and_the_last_is_meant() -> None:
             block_number(wrong, 3)
     with pytest.raises(UsageError, match="no code block in this conversation"):
         block_number("1", 0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["~nobody-of-that-name/x.py", "x" * 5000, "a\0b", "\ud800"],
+    ids=["nobody", "long", "null", "surrogate"],
+)
+def test_a_name_that_no_file_can_have_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="cannot be written"):
+        save_new(Path(name), "x")

@@ -11,7 +11,7 @@ import pytest
 
 from starchat_tui.dialogue import Turn
 from starchat_tui.errors import ConfigError, UsageError
-from starchat_tui.history import History
+from starchat_tui.history import History, NotKept
 
 
 @pytest.fixture
@@ -116,6 +116,47 @@ def test_a_removed_conversation_leaves_nothing(history: History) -> None:
     history.remove(name)
     assert [summary.id for summary in history.summaries()] == [kept]
     assert history.summaries("quokka") == []
+
+
+def test_the_words_of_a_removed_conversation_are_nowhere_in_the_files(tmp_path: Path) -> None:
+    history = History.open(tmp_path / "chats.db")
+    kept, _ = conversation(history, "an other word")
+    name, _ = conversation(history, "the xylophonequokka sleeps", "a xylophonequokka does")
+    history.remove(name)
+    for file in tmp_path.glob("chats.db*"):
+        assert b"quokka" not in file.read_bytes(), file
+    assert [summary.id for summary in history.summaries("other")] == [kept]
+
+
+def test_what_belongs_together_is_committed_together_or_not_at_all(history: History) -> None:
+    def both() -> None:
+        with history.at_once():
+            history.start("t", mode="chat", model="m", system="")
+            history.add("nowhere", Turn("user", "q"), parent=None, state="done", model="m")
+
+    with pytest.raises(NotKept, match="gone"):
+        both()
+    assert history.summaries() == []
+    name, _ = conversation(history, "q")
+    assert [summary.id for summary in history.summaries()] == [name]
+
+
+def test_what_the_database_refuses_is_told(history: History, tmp_path: Path) -> None:
+    history._connection.execute("PRAGMA busy_timeout = 0")
+    other = sqlite3.connect(tmp_path / "chats.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(NotKept, match="locked") as caught:
+        conversation(history, "q")
+    assert caught.value.hint
+    other.close()
+    conversation(history, "q")
+
+
+def test_the_path_of_another_head_can_be_had(history: History) -> None:
+    name, (asked, first) = conversation(history, "q", "one")
+    history.add(name, Turn("assistant", "two"), parent=asked, state="done", model="m")
+    assert [stored.turn.text for stored in history.path(name, first)] == ["q", "one"]
+    assert history.path("nowhere", first) == []
 
 
 WRITER = """

@@ -9,6 +9,8 @@ from starchat_tui import models
 from starchat_tui.errors import ModelUnavailable
 from starchat_tui.models import GIB, Machine, Model
 
+NAMED = "base_model_name_or_path"
+
 
 def test_every_partner_is_known_and_of_the_other_mode() -> None:
     for model in models.KNOWN.values():
@@ -46,6 +48,21 @@ def test_an_adapter_takes_what_it_lacks_from_its_base(tmp_path: Path) -> None:
     (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base)}))
     found = models.local_file(models.resolve(str(adapter)), "tokenizer.json")
     assert found == base / "tokenizer.json"
+
+
+@pytest.mark.parametrize("config", [{}, *({NAMED: base} for base in ("", None, "self"))])
+def test_an_adapter_that_names_no_base_is_told(tmp_path: Path, config: dict[str, str]) -> None:
+    told = {name: str(tmp_path) if base == "self" else base for name, base in config.items()}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(told))
+    with pytest.raises(ModelUnavailable, match="base model") as caught:
+        models.local_file(models.resolve(str(tmp_path)), "tokenizer.json")
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["~no-such-user/model", "./" + "x" * 300])
+def test_a_folder_that_cannot_even_be_looked_for_is_unknown(name: str) -> None:
+    with pytest.raises(ModelUnavailable, match="No model called"):
+        models.resolve(name)
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]"])

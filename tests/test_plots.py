@@ -68,6 +68,19 @@ def test_a_file_is_kept_where_the_user_says(
         save_out("a.csv", b"4", str(tmp_path / "no" / "such"))
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["~nobody-of-that-name/a.csv", "x" * 5000, "a\0b"],
+    ids=["nobody", "long", "null"],
+)
+def test_a_name_that_no_file_can_have_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="cannot be written"):
+        save_out("a.csv", b"1", name)
+
+
 def test_it_is_opened_where_there_is_a_desktop(tmp_path: Path) -> None:
     assert opener({}) is None
     assert opener({"DISPLAY": ":0"}, lambda name: f"/usr/bin/{name}") == "/usr/bin/xdg-open"

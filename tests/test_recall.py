@@ -3,7 +3,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from starchat_tui.recall import KEPT, InputHistory
+from starchat_tui.recall import KEPT, Draft, InputHistory
 
 
 def test_lines_are_walked_back_and_forward_to_the_draft() -> None:
@@ -69,3 +69,37 @@ def test_a_history_that_cannot_be_written_costs_no_question(tmp_path: Path) -> N
     history = InputHistory(tmp_path / "file" / "history.jsonl")
     history.add("still here")
     assert history.back("") == "still here"
+
+
+def test_a_draft_that_another_chat_sent_is_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "draft.md"
+    Draft(path).keep("shared")
+    one, two = Draft(path), Draft(path)
+    assert one.read() == two.read() == "shared"
+    one.keep("")
+    assert not path.exists()
+    two.keep("shared")
+    assert path.read_text() == "shared"
+
+
+def test_an_empty_draft_takes_away_only_its_own_file(tmp_path: Path) -> None:
+    path = tmp_path / "draft.md"
+    one, two = Draft(path), Draft(path)
+    one.keep("mine \ud800")
+    assert path.read_text() == "mine ?"
+    two.keep("yours")
+    one.keep("")
+    assert path.read_text() == "yours"
+    two.keep(" ")
+    assert not path.exists()
+    two.keep("")
+
+
+def test_a_draft_that_is_no_text_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "draft.md"
+    path.write_bytes(b"\xff")
+    draft = Draft(path)
+    assert draft.read() == ""
+    assert Draft(tmp_path).read() == ""
+    Draft(tmp_path).keep("no file")
+    assert path.exists()

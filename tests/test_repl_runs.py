@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import os
+import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +20,8 @@ from starchat_tui.ask import Terminal
 from starchat_tui.history import History
 from starchat_tui.recall import InputHistory
 from starchat_tui.repl import Repl
-from starchat_tui.sandbox.outputs import Failure, Result, Written
+from starchat_tui.sandbox.download import Download
+from starchat_tui.sandbox.outputs import Ended, Failure, Result, Written
 from starchat_tui.sandbox.preflight import Verdict
 from starchat_tui.session import Session
 from starchat_tui.settings import Settings
@@ -144,6 +149,44 @@ async def test_an_error_goes_back_to_the_model(
     assert "NameError: name 'sn'" in said
     assert "Use sns." in said
     assert "NameError" in chat.session.turns[-2].turn.text
+
+
+@pytest.mark.parametrize("command", ["/new", "/retry"])
+async def test_the_error_of_what_is_no_longer_there_is_not_sent(
+    chat: Chat, engine: ScriptedEngine, workshop: ScriptedWorkshop, command: str
+) -> None:
+    workshop.enqueue(Failure("NameError", "name 'sn'", "Cell 1, line 1\nNameError: name 'sn'"))
+    engine.enqueue("```python\nother = 1\n```")
+    said = await chat.types("go", "/run", "y", command, "/fix", "/fix 1")
+    assert said.count("There is no failed run") == 2
+    assert not any("This code fails" in one.turn.text for one in chat.session.turns)
+
+
+async def test_why_a_run_ended_is_said(chat: Chat, workshop: ScriptedWorkshop) -> None:
+    reason = "Stopped after 60 s. \x1b[2JVariables are gone."
+    workshop.enqueue("x", Ended("timeout", "isolated", 60.0, reason))
+    said = await chat.types("go", "/run", "y")
+    assert "stopped: its time ran out" in said
+    assert "Stopped after 60 s. ␛[2JVariables are gone." in said
+
+
+async def test_ctrl_c_calls_a_download_off_and_nothing_is_run(
+    chat: Chat, engine: ScriptedEngine, workshop: ScriptedWorkshop
+) -> None:
+    async def interrupted(url: str) -> Download:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.Event().wait()
+        raise AssertionError(url)
+
+    workshop.urls = ("https://data.example/a.csv",)
+    engine.answers[:] = [["```python\nread('https://data.example/a.csv')\n```"]]
+    running = chat.session.running
+    assert running is not None
+    running._workshop = replace(running._workshop, download=interrupted)
+    said = await chat.types("go", "/run", "y", "y", "/files")
+    assert "not run" in said
+    assert "the code wrote no file" in said, "the chat goes on"
+    assert not any(kernel.codes for kernel in workshop.kernels)
 
 
 async def test_files_are_attached_and_kept_and_the_kernel_begun_anew(

@@ -211,6 +211,16 @@ async def test_plots_and_files_are_saved(
     assert (folder / "figure-1.png").read_bytes() == DRAWN.png
 
 
+async def test_a_file_that_cannot_be_had_costs_no_other_and_is_no_success(
+    run: Any, tmp_path: Path
+) -> None:
+    ran = await run(DRAWN, Written("gone.csv", 3), save_dir=tmp_path / "kept")
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["figure-1.png"]
+    assert ran.error.message == "1 of 2 files could not be saved"
+    assert ran.error.exit_code == 1
+    assert "gone.csv" in ran.err.getvalue()
+
+
 async def test_a_file_that_is_attached_must_be_there(run: Any, tmp_path: Path) -> None:
     ran = await run("x", attached=(tmp_path / "none.csv",))
     assert isinstance(ran.error, UsageError)

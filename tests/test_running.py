@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,11 @@ import pytest
 from starchat_tui.errors import Busy, UsageError
 from starchat_tui.fences import CodeBlock
 from starchat_tui.running import Running, cell_of, is_python, plots, refusal, runnable
+from starchat_tui.sandbox.download import Download
 from starchat_tui.sandbox.outputs import Ended, Output, Text, Written
 from starchat_tui.sandbox.preflight import Verdict
 from tests.scripted import DRAWN, ScriptedWorkshop
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture
@@ -102,6 +105,43 @@ async def test_what_it_wrote_and_drew_can_be_fetched(workshop: ScriptedWorkshop)
     assert "a.csv" not in running.files
 
 
+async def test_an_interrupt_before_there_is_a_kernel_is_remembered(
+    workshop: ScriptedWorkshop,
+) -> None:
+    running, looked = workshop.running(), threading.Event()
+
+    def probe() -> Verdict:
+        looked.wait(PATIENCE)
+        return workshop.verdict
+
+    running._workshop = replace(running._workshop, probe=probe)
+    first = asyncio.ensure_future(ran(running))
+    await wait_until(lambda: running.busy)
+    running.interrupt()
+    looked.set()
+    assert await first == [Ended("interrupted", "isolated", 0.0, "Interrupted before it began")]
+    assert not workshop.kernels
+    workshop.enqueue("x")
+    assert (await ran(running))[0] == Text("stdout", "x")
+
+
+async def test_an_interrupt_ends_a_download(workshop: ScriptedWorkshop) -> None:
+    async def endless(url: str) -> Download:
+        await asyncio.Event().wait()
+        raise AssertionError(url)
+
+    running = workshop.running()
+    got = await running.downloads(["https://data.example/a.csv"])
+    assert got is not None
+    assert [one.name for one in got] == ["a.csv"]
+    running._workshop = replace(running._workshop, download=endless)
+    fetching = asyncio.ensure_future(running.downloads(["https://data.example/a.csv"]))
+    await wait_until(lambda: running._fetching)
+    running.interrupt()
+    assert await fetching is None
+    assert await running.downloads([]) == []
+
+
 async def test_files_are_attached_before_and_after_the_start(
     workshop: ScriptedWorkshop, tmp_path: Path
 ) -> None:
@@ -122,6 +162,8 @@ async def test_files_are_attached_before_and_after_the_start(
     for bad in ("", "none", "link.csv", "other/1.csv", "fifo"):
         with pytest.raises(UsageError):
             await running.attach(tmp_path / bad)
+    with pytest.raises(UsageError):
+        await running.attach(Path("~nobody-of-that-name/1.csv"))
     assert running.attached == (first, second)
 
 

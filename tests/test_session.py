@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -266,6 +267,111 @@ async def test_retry_makes_a_sibling(make: Make, engine: ScriptedEngine, history
     assert [turn.text for turn in session.dialogue.turns] == ["q", "second"]
     assert history.siblings(first) == [first, session.turns[-1].id]
     assert engine.requests[0].prompt == engine.requests[1].prompt
+
+
+@pytest.mark.parametrize("failing", [True, False])
+async def test_a_retry_without_a_word_leaves_the_answer_there_was(
+    make: Make, engine: ScriptedEngine, history: History, failing: bool
+) -> None:
+    engine.enqueue("good")
+    engine.enqueue(EngineGone("The engine stopped", "") if failing else asyncio.Event())
+    session = make()
+    await said(session, "q")
+    came: list[Event] = []
+    async with aclosing(session.retry()) as events:
+        async for event in events:
+            came.append(event)
+            assert [one.turn.text for one in history.path(session.conversation)] == ["q", "good"]
+            if not failing:
+                session.stop()
+    assert [type(event) for event in came] == [Asked, Failed if failing else Finished]
+    assert [turn.text for turn in session.dialogue.turns] == ["q", "good"]
+    again = make()
+    again.resume("last")
+    assert again.dialogue == session.dialogue
+
+
+async def test_a_retry_leads_from_its_first_word_on(
+    make: Make, engine: ScriptedEngine, history: History
+) -> None:
+    engine.enqueue("good")
+    engine.enqueue("\n", "better", EngineGone("The engine stopped", ""))
+    session = make()
+    await said(session, "q")
+    first = session.turns[-1].id
+    heads: list[bool] = []
+    async with aclosing(session.retry()) as events:
+        async for event in events:
+            if isinstance(event, Said):
+                heads.append(history.path(session.conversation)[-1].id == first)
+    assert heads == [True, False]
+    assert [turn.text for turn in session.dialogue.turns] == ["q", "\nbetter"]
+    assert history.path(session.conversation)[-1].turn.text == "\nbetter"
+
+
+async def test_two_windows_on_one_conversation_keep_to_their_branches(
+    make: Make, engine: ScriptedEngine
+) -> None:
+    gate = asyncio.Event()
+    engine.enqueue("one")
+    engine.enqueue("two ", gate, "here")
+    engine.enqueue("three")
+    first, second = make(), make()
+    await said(first, "q")
+    second.resume("last")
+    reading = asyncio.ensure_future(heard(first.say("here?")))
+    await wait_until(lambda: len(engine.requests) == 2)
+    await said(second, "there?")
+    gate.set()
+    await reading
+    assert [turn.text for turn in first.dialogue.turns] == ["q", "one", "here?", "two here"]
+    assert [turn.text for turn in second.dialogue.turns] == ["q", "one", "there?", "three"]
+
+
+async def test_a_conversation_that_was_removed_elsewhere_costs_a_message(
+    make: Make, engine: ScriptedEngine, history: History
+) -> None:
+    engine.enqueue("one")
+    engine.enqueue("two")
+    session = make()
+    await said(session, "q")
+    history.remove(session.conversation)
+    for happening in (session.say("again"), session.retry()):
+        (failed,) = await heard(happening)
+        assert isinstance(failed, Failed)
+        assert "gone" in failed.error.message
+        assert "`/new`" in failed.error.hint
+    session.new()
+    assert (await said(session, "again")).text == "two"
+
+
+async def test_a_locked_database_costs_the_question_or_the_end_of_the_answer(
+    make: Make, engine: ScriptedEngine, history: History, tmp_path: Path
+) -> None:
+    history._connection.execute("PRAGMA busy_timeout = 0")
+    other = sqlite3.connect(tmp_path / "chats.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    session = make()
+    (failed,) = await heard(session.say("q"))
+    assert isinstance(failed, Failed)
+    assert "locked" in failed.error.message
+    assert (session.conversation, session.turns) == ("", ())
+    other.execute("ROLLBACK")
+    gate = asyncio.Event()
+    engine.enqueue("half", gate, "rest")
+    async with aclosing(session.say("q")) as events:
+        async for event in events:
+            if isinstance(event, Said) and not gate.is_set():
+                other.execute("BEGIN IMMEDIATE")
+                gate.set()
+    assert isinstance(event, Failed)
+    assert "locked" in event.error.message
+    assert event.text.startswith("half")
+    other.execute("ROLLBACK")
+    other.close()
+    engine.enqueue("well")
+    assert (await said(session, "again")).text == "well"
+    assert [one.turn.text for one in session.turns][::2] == ["q", "again"]
 
 
 async def test_retry_without_a_question_says_so(make: Make) -> None:

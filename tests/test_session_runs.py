@@ -13,7 +13,7 @@ import pytest
 from starchat_tui.errors import Busy
 from starchat_tui.history import History
 from starchat_tui.outcome import Outcome
-from starchat_tui.sandbox.outputs import Ended, Figure, Output, Text, Written
+from starchat_tui.sandbox.outputs import Ended, Figure, Note, Output, Text, Written
 from starchat_tui.sandbox.preflight import Verdict
 from starchat_tui.session import Session
 from starchat_tui.settings import Settings
@@ -130,6 +130,22 @@ async def test_a_reader_that_goes_away_leaves_what_came(
     assert outcome.ended.status == "interrupted"
     assert session.running is not None
     assert not session.running.busy
+
+
+async def test_a_run_that_cannot_be_kept_is_told_and_ends_as_it_did(
+    make: Make, engine: ScriptedEngine, workshop: ScriptedWorkshop, file: Path
+) -> None:
+    session = make()
+    turn = await asked(session, engine)
+    History.open(file).remove(session.conversation)
+    workshop.enqueue("one\n")
+    out, note, ended = await ran(session, turn)
+    assert (out, ended) == (Text("stdout", "one\n"), Ended("ok", "isolated", 0.4))
+    assert isinstance(note, Note)
+    assert "not kept" in note.text
+    workshop.enqueue("begun", asyncio.Event())
+    async with aclosing(session.run(turn, 0, "code")) as outputs:
+        assert await anext(outputs) == Text("stdout", "begun")
 
 
 async def test_a_run_that_never_began_is_not_kept(

@@ -24,6 +24,17 @@ def test_flag_beats_environment_beats_file_beats_default(file: Path) -> None:
     assert found.top_p == settings.Settings().top_p
 
 
+def test_a_default_of_the_caller_holds_where_nobody_chose(file: Path) -> None:
+    def found(flags: dict[str, object], environ: dict[str, str]) -> str:
+        return settings.load(flags, environ, file, {"keep_alive": "-1"}).keep_alive
+
+    assert found({"keep_alive": None}, {}) == "-1"
+    assert found({"keep_alive": "10m"}, {}) == "10m"
+    assert found({}, {"STARCHAT_KEEP_ALIVE": "10m"}) == "10m"
+    file.write_text('keep_alive = "10m"\n')
+    assert found({}, {}) == "10m"
+
+
 @pytest.mark.parametrize(
     ("environ", "name", "value"),
     [

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prompt_toolkit.application import create_app_session
@@ -15,13 +17,15 @@ from prompt_toolkit.output import DummyOutput
 from starchat_tui import __main__ as door
 from starchat_tui import subcommands
 from starchat_tui.ask import Asking, Terminal, ask
+from starchat_tui.dialogue import Turn
+from starchat_tui.engine.server import _print_errors
 from starchat_tui.errors import StarChatError
 from starchat_tui.history import History, Summary
 from starchat_tui.recall import InputHistory
 from starchat_tui.repl import Repl
 from starchat_tui.run import Command, Wanted
 from starchat_tui.session import Session
-from starchat_tui.settings import Settings
+from starchat_tui.settings import Settings, find_paths
 from starchat_tui.speaking import Speaker
 from starchat_tui.voice import Voices
 from starchat_tui.wire import Progress, Sampling
@@ -64,6 +68,39 @@ async def test_a_one_shot_answer(tmp_path: Path, bad: str, color: bool) -> None:
 
 
 @each_payload
+@pytest.mark.parametrize(
+    "how", [{"extract": "first"}, {"extract": "last"}, {"json": True}], ids=["-x", "--xl", "--json"]
+)
+@pytest.mark.parametrize("where", ["terminal", "clean pipe"])
+async def test_the_code_and_the_json_of_an_answer(
+    tmp_path: Path, bad: str, how: dict[str, Any], where: str
+) -> None:
+    engine = ScriptedEngine([[f"prose {bad}\n\n```python\nx = '{bad}'\n```\n"]])
+    session = session_of(tmp_path, engine, ScriptedWorkshop())
+    out = Screen() if where == "terminal" else io.StringIO()
+    asking = Asking("q", clean=where != "terminal", **how)
+    await ask(session, asking, Terminal(out, io.StringIO()))
+    assert "x = '" in out.getvalue()
+    assert obeyed(out.getvalue()) == ""
+
+
+async def test_json_has_the_same_value_wherever_it_goes(tmp_path: Path) -> None:
+    text = "\x1b[2J \u202e \x9b31m \x7f é 🙂"
+    for out in (Screen(), io.StringIO()):
+        session = session_of(tmp_path, ScriptedEngine([[text]]), ScriptedWorkshop())
+        await ask(session, Asking("q", json=True), Terminal(out, io.StringIO()))
+        assert json.loads(out.getvalue())["response"] == text
+
+
+async def test_code_goes_raw_into_a_pipe(tmp_path: Path) -> None:
+    engine = ScriptedEngine([["```python\nx = '\x1b[2J\u202e'\n```\n"]])
+    session = session_of(tmp_path, engine, ScriptedWorkshop())
+    out = io.StringIO()
+    await ask(session, Asking("q", extract="first"), Terminal(out, io.StringIO(), color=True))
+    assert out.getvalue() == "x = '\x1b[2J\u202e'\n"
+
+
+@each_payload
 def test_an_error_at_the_door(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
     door.tell(StarChatError(f"message {bad}", f"hint {bad}"))
     door.told(lambda: raised(ValueError(f"defect {bad}")))
@@ -82,6 +119,44 @@ def test_a_list_of_conversations(bad: str) -> None:
     line = subcommands._summary_line(Summary("ab12", f"t {bad}", "chat", "m", 2, 0.0))
     assert obeyed(line) == ""
     assert "\n" not in line
+
+
+@each_payload
+def test_a_stored_conversation(bad: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    history = History.open(find_paths(os.environ).database)
+    name = history.start(f"title {bad}", mode="chat", model="m", system=f"system {bad}")
+    history.add(name, Turn("user", f"turn {bad}"), parent=None, state="done", model="m")
+    history.close()
+    monkeypatch.setattr(sys, "stdout", screen := Screen())
+    for command in ("ls", "show"):
+        for argv in ((), ("--json",)):
+            assert subcommands.run(command, argv) == 0
+    for told in ("title", "system", "turn"):
+        assert told in screen.getvalue()
+    assert obeyed(screen.getvalue()) == ""
+
+
+@each_payload
+def test_a_shown_prompt(tmp_path: Path, bad: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = tmp_path / "tokenizer.json"
+    tokenizer.write_text(json.dumps(byte_tokenizer()))
+    monkeypatch.setattr(sys, "stdout", screen := Screen())
+    argv = ["--tokenizer", str(tokenizer), "--window", "4000", "--mode", "chat", f"asked {bad}"]
+    for more in ((), ("--json",)):
+        assert subcommands.run("prompt", [*more, *argv]) == 0
+    assert screen.getvalue().count("asked") == 2
+    assert obeyed(screen.getvalue()) == ""
+
+
+@each_payload
+def test_what_the_engine_says_of_a_failed_load(
+    bad: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _print_errors(StarChatError(f"message {bad}", f"hint {bad}"))
+    said = capsys.readouterr().err
+    assert "message" in said
+    assert "hint" in said
+    assert obeyed(said) == ""
 
 
 @each_payload
@@ -117,6 +192,20 @@ async def test_the_run_command(bad: str, tmp_path: Path) -> None:
         await command.file(f"x = 'https://e.example/{bad}'")
     assert obeyed(out.getvalue()) == ""
     assert obeyed(err.getvalue()) == ""
+
+
+@each_payload
+async def test_the_run_command_as_json(bad: str) -> None:
+    workshop = ScriptedWorkshop()
+    workshop.enqueue(*outputs(bad))
+    out, err = Screen(), Screen()
+    command = Command(
+        workshop.running(), Wanted(json=True), Terminal(out, err), confirm=lambda *_: True
+    )
+    with pytest.raises(StarChatError):
+        await command.file("x = 1")
+    assert json.loads(out.getvalue())["stdout"]
+    assert obeyed(out.getvalue()) == ""
 
 
 @each_payload

@@ -210,18 +210,20 @@ def _ways(shape: Shape, setup: Setup) -> Iterator[tuple[str, Shape, Setup]]:
     for block in (2048, 1024, 512):
         if block < setup.block:
             yield f"`block: {block}`", shape, replace(lean, tokens=block, block=block)
+    # What is sharded keeps its gradients, to exchange them.
+    sharded = replace(lean, sharding="zero3", in_backward=False)
     if not shape.adapter:
         if setup.gpu and setup.devices == 1 and not setup.in_backward:
             applied = replace(lean, in_backward=True, half=True, sharding="none")
             yield "`optimizer: in_backward`", shape, applied
         if setup.sharding == "none" and setup.devices > 1:
-            yield "`--deepspeed train/zero3.json`", shape, replace(lean, sharding="zero3")
+            yield "`--deepspeed train/zero3.json`", shape, sharded
         if setup.gpu and not setup.offload:
-            offload = replace(lean, sharding="zero3", offload=True)
+            offload = replace(sharded, offload=True)
             yield "ZeRO-3 with `offload_optimizer` to the CPU", shape, offload
         for devices in (2, 4, 8, 16, 32, 64):
             if setup.gpu and devices > setup.devices:
-                more = replace(lean, devices=devices, sharding="zero3")
+                more = replace(sharded, devices=devices)
                 if fits(predict(shape, more), more):
                     yield f"{devices} such GPUs and ZeRO-3", shape, more
                     break

@@ -68,6 +68,8 @@ class Stopper(TrainerCallback):
             torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
         if bool(told) and state.global_step < state.max_steps:
             self.stopped = control.should_save = control.should_training_stop = True
+            # What was not logged yet would be lost; to measure may take longer than is left.
+            control.should_log, control.should_evaluate = True, False
 
 
 class Progress(TrainerCallback):

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from train.config import HARMLESS, Config
+from train.config import HARMLESS, Config, spelled
 
 CURVE = "loss.svg"
 _WIDTH, _HEIGHT, _MARGIN = 640, 240, 40
@@ -146,7 +146,7 @@ def _training(facts: Facts) -> list[str]:
     chosen = asdict(facts.config)
     skipped = HARMLESS | {"model", "dataset", "eval_dataset", "deepspeed"}
     rows = [(key, chosen[key]) for key in chosen if key not in skipped]
-    told = [f"| `{key}` | {_spelled(value)} |" for key, value in rows if value not in ("", ())]
+    told = [f"| `{key}` | {spelled(value)} |" for key, value in rows if value not in ("", ())]
     trained = facts.trained / 1e6
     return [
         "## Training",
@@ -159,12 +159,6 @@ def _training(facts: Facts) -> list[str]:
         *told,
         "",
     ]
-
-
-def _spelled(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _curves(facts: Facts) -> list[str]:

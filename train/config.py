@@ -76,19 +76,19 @@ class Config:
     floor: float = 0.0
     """The last rate of the cosine, as a share of the peak."""
     weight_decay: float = 0.0
-    """AdamW's."""
+    """AdamW's; muon has one of its own, 0.01, and takes no other."""
     clip: float = 1.0
     """The largest norm of the gradient; 0 does not clip."""
     dropout: float = 0.0
-    """Dropout everywhere in the model; what is packed with a mask is trained without."""
+    """Dropout everywhere in the model; flex attention has none."""
 
     precision: str = "auto"
     """bf16, fp32, or auto: bf16 on a GPU, fp32 elsewhere."""
     saved: str = "auto"
     """The number format of the finished model: bf16, fp16, fp32, or auto: as it was trained."""
     attention: str = "auto"
-    """flex; sdpa; blockwise, the fastest on a CPU, and the one that takes the most memory; or auto:
-    flex on a GPU, sdpa elsewhere."""
+    """flex; sdpa; blockwise, the fastest on a CPU, and the one that takes the most memory (sdpa on
+    a GPU); or auto: flex on a GPU, sdpa elsewhere."""
     checkpointing: str = "auto"
     """Recompute activations: on, off, or auto: only where memory is too small without."""
     deepspeed: str = ""
@@ -182,7 +182,8 @@ def parse(overrides: Sequence[str]) -> Iterator[tuple[str, Any]]:
                 text = "true"
             else:
                 raise UsageError(f"`--{name}` needs a value")
-        yield key, _value(key, yaml_scalar(text))
+        # A text is a text, also where YAML would read a number or a key in it.
+        yield key, text if _KINDS[key] is _text else _value(key, yaml_scalar(text))
 
 
 def yaml_scalar(text: str) -> Any:
@@ -332,6 +333,10 @@ def _check_pairs(config: Config) -> None:
         raise ConfigError("`deepspeed` and `fsdp` exclude each other", "leave one of them out")
     if config.optimizer == "muon" and not config.muon_rate:
         raise ConfigError("`optimizer: muon` needs `muon_rate`", "0.015 is a beginning")
+    if config.optimizer == "muon" and config.weight_decay:
+        raise ConfigError(
+            "`optimizer: muon` has a `weight_decay` of its own, 0.01", "leave `weight_decay` out"
+        )
     if config.optimizer != "adamw" and sharded:
         raise ConfigError(
             f"`optimizer: {config.optimizer}` needs whole matrices, and the run is sharded",
@@ -360,10 +365,11 @@ def described() -> str:
     """Every key with its default, one a line, for `--help`."""
     defaults = Config()
     shown = ((name, getattr(defaults, name)) for name in _KINDS)
-    return "\n".join(f"  {name:15} {_spelled(value)}" for name, value in shown)
+    return "\n".join(f"  {name:15} {spelled(value)}" for name, value in shown)
 
 
-def _spelled(value: object) -> str:
+def spelled(value: object) -> str:
+    """A value as `--help` and the card show it."""
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)

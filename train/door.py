@@ -18,9 +18,7 @@ def told(run: Callable[[], int]) -> int:
         code = run()
         sys.stdout.flush()
     except StarChatError as error:
-        print(f"error: {clean(error.message)}", file=sys.stderr)
-        if error.hint:
-            print(f"  {clean(error.hint)}", file=sys.stderr)
+        tell(error)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
@@ -29,6 +27,13 @@ def told(run: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 141
     return code
+
+
+def tell(error: StarChatError, who: str = "") -> None:
+    """Say on stderr what happened, to whom, and what to do next."""
+    print(f"error: {who}{clean(error.message)}", file=sys.stderr)
+    if error.hint:
+        print(f"  {clean(error.hint)}", file=sys.stderr)
 
 
 class Parser(argparse.ArgumentParser):

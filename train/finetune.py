@@ -42,6 +42,7 @@ from train.batches import Collator
 from train.budget import Setup, Shape, decided, lines, plan, written
 from train.callbacks import Progress, Rhythm, Sample, Stopper, say
 from train.config import Config
+from train.errors import CannotSave
 from train.launch import Place
 from train.lessons import Lessons, read
 from train.masks import FORMS
@@ -92,11 +93,10 @@ def finetune(config: Config, here: Place) -> Path:
     )
     shape = memory.shape_of(base, config)
     setup = fitted(config, shape, here)
-    output = Path(config.output)
     if here.first:
         for note in (*overview(config, lessons), *notes):
             say(note)
-        saving.check_room(output, written(shape, setup, checkpoints=config.keep))
+        runs.check_room(config, checkpoint, written(shape, setup, checkpoints=config.keep))
         runs.record(config, processes=here.processes, fingerprint=lessons.fingerprint)
 
     # The model. The arguments come first: with them the processes find each other, and DeepSpeed
@@ -104,11 +104,7 @@ def finetune(config: Config, here: Place) -> Path:
     args = arguments(config, setup, here)
     source = config.model
     if setup.sharding == "zero3":
-        if here.first:
-            with launch.unsharded(args):
-                vocabularies.grown_copy(source, output / "base", grown.rows, seed=config.seed)
-        launch.wait(here)
-        source = str(output / "base")
+        source = grown_base(config, args, grown, here, keep=checkpoint is not None)
     model = modelling.load(source, config, setup, grown)
 
     # Training.
@@ -137,7 +133,7 @@ def finetune(config: Config, here: Place) -> Path:
 
     # The finished model, whole or not at all.
     facts = facts_of(config, lessons, shape, here, trainer, monotonic() - began)
-    folder = output / runs.MODEL
+    folder = Path(config.output) / runs.MODEL
     save(trainer, folder, config, setup, grown, facts, window=window, here=here)
     return folder
 
@@ -179,13 +175,11 @@ def arguments(config: Config, setup: Setup, here: Place) -> TrainingArguments:
             "lr_scheduler_type": "cosine_with_min_lr",
             "lr_scheduler_kwargs": {"min_lr_rate": config.floor},
         }
-    if setup.checkpointing:
-        # peft under ZeRO-3 needs the older, reentrant kind.
-        reentrant = bool(config.lora_rank) and setup.sharding == "zero3"
-        schedule["activation_checkpointing_kwargs"] = {"use_reentrant": reentrant}
+    # peft under ZeRO-3 needs the older, reentrant kind.
+    reentrant = bool(config.lora_rank) and setup.sharding == "zero3"
     if config.fsdp:
         schedule["fsdp"] = True
-    return TrainingArguments(
+    args = TrainingArguments(
         output_dir=config.output,
         per_device_train_batch_size=config.batch_size,
         gradient_accumulation_steps=config.accumulation,
@@ -200,6 +194,7 @@ def arguments(config: Config, setup: Setup, here: Place) -> TrainingArguments:
         data_seed=config.seed,
         bf16=setup.half and not setup.in_backward,
         activation_checkpointing=setup.checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": reentrant},
         logging_steps=config.log_steps,
         logging_nan_inf_filter=False,
         eval_strategy="no",
@@ -212,6 +207,26 @@ def arguments(config: Config, setup: Setup, here: Place) -> TrainingArguments:
         **schedule,
         **launch.join(config, here),
     )
+    launch.agree(args, here)
+    if here.first and args.activation_checkpointing != setup.checkpointing:
+        say("another process has less memory: activations are recomputed")
+    return args
+
+
+def grown_base(
+    config: Config, args: TrainingArguments, grown: Grown, here: Place, *, keep: bool
+) -> str:
+    """The folder of the base with every row it needs, which one process writes for all.
+
+    `keep` takes the one that is there: a run that goes on made it. Any other may be of a model that
+    was to be trained here before.
+    """
+    folder = Path(config.output) / runs.BASE
+    if here.first:
+        with launch.unsharded(args):
+            vocabularies.grown_copy(config.model, folder, grown.rows, seed=config.seed, keep=keep)
+    launch.wait(here)
+    return str(folder)
 
 
 def collator_of(config: Config, model: Any, grown: Grown) -> Collator:
@@ -304,17 +319,25 @@ def save(
         raise
     launch.wait(here)
     if here.first:
-        shutil.rmtree(folder.parent / "base", ignore_errors=True)
+        shutil.rmtree(folder.parent / runs.BASE, ignore_errors=True)
 
 
-def silent() -> int:
-    """`main` where another process of this machine speaks: what stops one of them stops all."""
+def silent(here: Place) -> int:
+    """`main` where another process of this machine speaks: most of what stops one stops all.
+
+    Memory and disk may be short in one process alone, and torchrun ends the others for it.
+    """
     try:
         return main(sys.argv[1:])
+    except (OutOfMemory, CannotSave) as error:
+        door.tell(error, f"process {here.rank}: ")
+        return error.exit_code
     except StarChatError as error:
         return error.exit_code
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":
     here = launch.place()
-    launch.end(door.told(lambda: main(sys.argv[1:])) if here.local == 0 else silent(), here)
+    launch.end(door.told(lambda: main(sys.argv[1:])) if here.local == 0 else silent(here), here)

@@ -76,6 +76,10 @@ def check(config: Config, here: Place) -> None:
         raise ConfigError(
             "Flex attention computes no gradients without a GPU", "choose `attention: sdpa`"
         )
+    if config.dropout and here.gpu and config.attention in ("auto", "flex"):
+        raise ConfigError(
+            "Flex attention drops nothing out", "choose `attention: sdpa`, or dropout 0"
+        )
     if config.deepspeed and not here.gpu and config.precision == "bf16":
         raise ConfigError(
             "DeepSpeed in bfloat16 needs a GPU", "choose `precision: fp32`, or leave it out"
@@ -87,13 +91,15 @@ def join(config: Config, here: Place) -> dict[str, Any]:
     quiet()
     if config.threads:
         torch.set_num_threads(config.threads)
+    if config.deepspeed and here.processes == 1:
+        # Where nothing is said, DeepSpeed would look for MPI.
+        for name, value in _ALONE.items():
+            os.environ.setdefault(name, value)
     if here.gpu:
         torch.cuda.set_device(here.local)
         return {"deepspeed": config.deepspeed or None}
     if not config.deepspeed:
         return {"use_cpu": True, "ddp_backend": "gloo" if here.processes > 1 else None}
-    for name, value in _ALONE.items():
-        os.environ.setdefault(name, value)
     os.environ["ACCELERATE_USE_DEEPSPEED"] = "true"
     _without_compiler()
     from accelerate import PartialState
@@ -113,6 +119,20 @@ _ALONE = {
     "MASTER_PORT": "29511",
 }
 """What torchrun would say to a process on its own."""
+
+
+def agree(args: Any, here: Place) -> None:
+    """Let the processes that `join` brought together do the same, each on one device.
+
+    A process alone would else divide its batches among all GPUs that it sees, in threads; and one
+    of several that recomputes activations because it has less memory would wait for the others.
+    """
+    if here.processes == 1:
+        args._n_gpu = min(args.n_gpu, 1)
+        return
+    told = torch.tensor(float(args.activation_checkpointing), device=args.device)
+    torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
+    args.activation_checkpointing = bool(told)
 
 
 def _without_compiler() -> None:

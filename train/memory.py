@@ -5,7 +5,6 @@ python -m train.memory train/configs/starchat.yaml --gpus 8 --gpu-memory 80
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -74,7 +73,7 @@ def sharding_of(config: Config) -> tuple[Sharding, bool]:
 
 
 def read_deepspeed(path: str) -> dict[str, Any]:
-    """The DeepSpeed file; raises `ConfigError` where it would undo what the YAML says."""
+    """The DeepSpeed file; `ConfigError` where it would undo the YAML, or save no weights."""
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -89,7 +88,21 @@ def read_deepspeed(path: str) -> dict[str, Any]:
                 f"`{path}` has `{name}`, which would replace the one of the YAML file",
                 f"take `{name}` out of it",
             )
+    zero = found.get("zero_optimization", {})
+    if not isinstance(zero, dict):
+        raise ConfigError(
+            f"`zero_optimization` of `{path}` is not a JSON object",
+            "`train/zero3.json` is one that works",
+        )
+    if zero.get("stage") == 3 and zero.get(_GATHERED) is not True:
+        raise ConfigError(
+            f"`{path}` does not gather the weights of the finished model, which would have none",
+            f'put `"{_GATHERED}": true` into its `zero_optimization`',
+        )
     return found
+
+
+_GATHERED = "stage3_gather_16bit_weights_on_model_save"
 
 
 def setup_of(config: Config, *, devices: int, capacity: int, host: int, gpu: bool) -> Setup:
@@ -108,7 +121,8 @@ def setup_of(config: Config, *, devices: int, capacity: int, host: int, gpu: boo
         offload=offload,
         in_backward=config.optimizer == "in_backward",
         masked=config.attention != "flex" and not (config.attention == "auto" and gpu),
-        blockwise=config.attention == "blockwise",
+        # It is written for a CPU; a GPU takes sdpa, with the same mask.
+        blockwise=config.attention == "blockwise" and not gpu,
     )
 
 
@@ -124,9 +138,9 @@ def main_memory() -> int:
 
 def main(argv: Sequence[str]) -> int:
     """Print what a configuration needs; exit code 69 where it does not fit."""
-    parser = argparse.ArgumentParser(prog="python -m train.memory", description=main.__doc__)
+    parser = door.Parser(prog="python -m train.memory", description=main.__doc__)
     parser.add_argument("config", type=Path)
-    parser.add_argument("--gpus", type=int, default=8, help="how many, over all nodes")
+    parser.add_argument("--gpus", type=door.positive, default=8, help="how many, over all nodes")
     parser.add_argument("--gpu-memory", type=float, default=80, metavar="GB", help="of each")
     parser.add_argument("--memory", type=float, default=128, metavar="GB", help="main, for each")
     given, rest = parser.parse_known_args(argv)

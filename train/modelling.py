@@ -105,10 +105,15 @@ def adapted(model: Any, config: Config, setup: Setup, grown: Grown) -> Any:
             "name some of its matrices in `lora_targets`: "
             + ", ".join(sorted(_matrices(model)))[:200],
         )
+    layer = model.get_input_embeddings()
+    if grown.added and model.get_output_embeddings().weight is not layer.weight:
+        raise ConfigError(
+            "The model's head is not its embedding, and an adapter would neither train nor keep "
+            "the rows that the head gets for the four new tokens",
+            "train the whole model (`--lora-rank 0`), or begin with one that has these rows",
+        )
     embedding = next(
-        name.split(".")[-1]
-        for name, module in model.named_modules()
-        if module is model.get_input_embeddings()
+        name.split(".")[-1] for name, module in model.named_modules() if module is layer
     )
     made = LoraConfig(
         r=config.lora_rank,

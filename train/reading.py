@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def _file(path: Path) -> Iterator[Placed]:
         return
     try:
         yield from _json(path) if ".json." in f"{path.name}." else _lines(path)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(
             f"`{path}` cannot be read ({type(error).__name__}: {error})", EXPECTED
         ) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from starchat_tui.errors import ConfigError, UsageError
-from train import saving
+from train import memory, saving
 from train.config import Config, changed
 from train.saving import Checkpoint
 
@@ -18,6 +18,8 @@ SPREAD = frozenset(("deepspeed", "batch_size", "accumulation"))
 """Keys that a universal checkpoint may be resumed with other values of."""
 MODEL = "model"
 """The finished model's folder in the output."""
+BASE = "base"
+"""The folder of the model that a sharded run begins with, grown by its rows; gone at the end."""
 
 
 def checkpoint_of(
@@ -46,6 +48,20 @@ def checkpoint_of(
     if processes != found.processes and not universal:
         raise _other_size(config, found, processes)
     return found, [*notes, f"going on from {found.folder}"]
+
+
+def check_room(config: Config, found: Checkpoint | None, needed: int) -> None:
+    """Raise `CannotSave` where `needed` bytes and what the output holds of them do not fit.
+
+    What was begun after the checkpoint `found`, and never sealed, is taken away before.
+    """
+    if found:
+        saving.drop_unsealed(found)
+    output = Path(config.output)
+    held = saving.checkpoints(output)[: config.keep]
+    if config.deepspeed and not config.lora_rank:  # else `needed` is without it
+        held.append(output / BASE)
+    saving.check_room(output, needed - sum(map(saving.bytes_in, held)))
 
 
 def record(config: Config, *, processes: int, fingerprint: str) -> None:
@@ -85,8 +101,8 @@ def _universal(config: Config, found: Checkpoint) -> bool:
     """Whether DeepSpeed was told to load a checkpoint that was made for any number of processes."""
     if not config.deepspeed or not (found.folder / "latest_universal").is_file():
         return False
-    told = json.loads(Path(config.deepspeed).read_text(encoding="utf-8"))
-    return bool(told.get("checkpoint", {}).get("load_universal"))
+    told = memory.read_deepspeed(config.deepspeed).get("checkpoint")
+    return isinstance(told, dict) and bool(told.get("load_universal"))
 
 
 def _other_size(config: Config, found: Checkpoint, processes: int) -> ConfigError:

@@ -95,6 +95,11 @@ def check_room(folder: Path, needed: int) -> None:
         )
 
 
+def bytes_in(folder: Path) -> int:
+    """Bytes of all files in `folder`; 0 where there is none."""
+    return sum(path.stat().st_size for path in _files(folder))
+
+
 def part_of(folder: Path) -> Path:
     """Where `folder` is written before it is renamed."""
     return folder.with_name(folder.name + _PART)
@@ -239,6 +244,15 @@ def last_whole(output: Path) -> tuple[Checkpoint, list[Torn]]:
     raise ConfigError(
         f"`{output}` has no checkpoint to resume from", "leave `--resume` out, to begin"
     )
+
+
+def drop_unsealed(found: Checkpoint) -> None:
+    """Delete what was begun after `found` and never sealed: those steps are taken again."""
+    for folder in checkpoints(found.folder.parent):
+        if folder == found.folder:
+            return
+        if not (folder / SEAL).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def keep_newest(output: Path, count: int) -> None:

@@ -7,6 +7,7 @@ under ZeRO-3 no process has the whole matrix.
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ class Grown:
     """The tokenizer.json it was read from, with or without the four."""
     rows: int
     """Rows that the embedding needs."""
+    added: bool = False
+    """Whether the model has fewer."""
 
     @property
     def control_ids(self) -> list[int]:
@@ -56,7 +59,8 @@ def read(file: Path, *, rows: int, keep_ids: bool = False) -> Grown:
             "take a tokenizer without them, or `--keep-ids` to train on with these",
         )
     needed = max(len(vocabulary), max(ids) + 1)
-    return Grown(vocabulary, file, rows if needed <= rows else _filled(needed))
+    added = needed > rows
+    return Grown(vocabulary, file, _filled(needed) if added else rows, added)
 
 
 def _filled(rows: int) -> int:
@@ -84,17 +88,19 @@ def grow(model: Any, rows: int, *, seed: int) -> None:
             layer.weight[old:] = fresh.to(layer.weight)
 
 
-def grown_copy(model: str, folder: Path, rows: int, *, seed: int) -> Path:
-    """The model with `rows` rows in `folder`, made where it is not there yet.
+def grown_copy(model: str, folder: Path, rows: int, *, seed: int, keep: bool = False) -> Path:
+    """The model with `rows` rows in `folder`; with `keep`, one that is there already stays.
 
     Needs main memory for the whole model, once; raises what transformers raises for `model`.
     """
     from transformers import AutoModelForCausalLM
 
-    if (folder / "config.json").is_file():
+    if keep and (folder / "config.json").is_file():
         return folder
     made = AutoModelForCausalLM.from_pretrained(model, dtype="auto", trust_remote_code=False)
     grow(made, rows, seed=seed)
+    # Whatever stands there is of an earlier run; the disk need not hold both.
+    shutil.rmtree(folder, ignore_errors=True)
     with saving.whole(folder) as part:
         made.save_pretrained(part)
     return folder

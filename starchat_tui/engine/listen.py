@@ -7,10 +7,11 @@ import fcntl
 import hmac
 import os
 import socket
+import stat
 import struct
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -86,7 +87,7 @@ def owned(path: Path, *, patience: float = 15.0) -> Iterator[None]:
     """
     _check_private(path.parent)
     until = time.monotonic() + patience
-    with path.with_name(f"{path.name}.owner").open("a+") as lock:
+    with _lock_file(path) as lock:
         while not _locked(lock):
             if answers(path) or time.monotonic() > until:
                 raise Busy(
@@ -95,6 +96,19 @@ def owned(path: Path, *, patience: float = 15.0) -> Iterator[None]:
                 )
             time.sleep(0.02)
         yield
+
+
+def _lock_file(path: Path) -> IO[str]:
+    try:
+        return path.with_name(f"{path.name}.owner").open("a+")
+    except OSError as error:
+        raise _no_socket(path, error) from error
+
+
+def _no_socket(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"No socket can be made at `{path}` ({error.strerror})", "name another with `--socket`"
+    )
 
 
 def _locked(lock: IO[str]) -> bool:
@@ -117,8 +131,13 @@ def answers(path: Path) -> bool:
 
 def _check_private(directory: Path) -> None:
     """Raise `ConfigError` where others could reach into the socket's directory."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = directory.stat()
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = directory.stat()
+    except OSError as error:
+        raise ConfigError(
+            f"`{directory}` cannot hold a socket ({error.strerror})", "name another with `--socket`"
+        ) from error
     if found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise ConfigError(
             f"`{directory}` is not yours alone, so the socket in it would not be",
@@ -132,8 +151,7 @@ def unix_socket(path: Path) -> socket.socket:
         raise ConfigError(
             f"`{path}` is too long for a socket", "name a shorter one with `--socket`"
         )
-    with suppress(FileNotFoundError):
-        path.unlink()
+    _forget_stale(path)
     found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     # uvicorn would widen a socket it makes itself to 0666.
     before = os.umask(0o177)
@@ -141,9 +159,7 @@ def unix_socket(path: Path) -> socket.socket:
         found.bind(os.fspath(path))
     except OSError as error:
         found.close()
-        raise ConfigError(
-            f"No socket can be made at `{path}` ({error.strerror})", "name another with `--socket`"
-        ) from error
+        raise _no_socket(path, error) from error
     finally:
         os.umask(before)
     path.chmod(0o600)
@@ -151,13 +167,28 @@ def unix_socket(path: Path) -> socket.socket:
     return found
 
 
+def _forget_stale(path: Path) -> None:
+    """Take away the socket of a dead engine; raises `ConfigError` where it is another file."""
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise ConfigError(
+                f"`{path}` is there already, and is no socket", "name another with `--socket`"
+            )
+        path.unlink()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise _no_socket(path, error) from error
+
+
 def tcp_socket(host: str, port: int) -> socket.socket:
-    """A listening socket of the network; raises `ConfigError` where the port is taken."""
+    """A listening socket of the network; raises `ConfigError` where the port cannot be had."""
     try:
         return socket.create_server((host, port), backlog=128, family=_family(host))
-    except OSError as error:
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"Nothing can listen on {host}:{port} ({error.strerror})", "choose another `--port`"
+            f"Nothing can listen on {host}:{port} ({reason})", "choose another `--port`"
         ) from error
 
 

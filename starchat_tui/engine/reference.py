@@ -21,7 +21,6 @@ from starchat_tui.engine.weights import Checkpoint, Report
 from starchat_tui.errors import ConfigError, ModelUnavailable, OutOfMemory, StarChatError
 
 _DAMAGE = (ValueError, KeyError, OSError, ImportError, RuntimeError, TypeError, SafetensorError)
-"""What transformers and peft raise for files that they cannot read."""
 QUANTIZATIONS = ("none", "int8", "int4")
 _WIDTH = {"int8": 1.1, "int4": 0.65}
 """Bytes a parameter, scales and unquantized layers included."""
@@ -210,8 +209,16 @@ def typed_errors(checkpoint: Checkpoint, device: torch.device) -> Iterator[None]
         raise out_of_memory(device) from error
     except StarChatError:
         raise
-    except _DAMAGE as error:
+    except _damage() as error:
         raise _unusable(checkpoint, error) from error
+
+
+def _damage() -> tuple[type[Exception], ...]:
+    """What transformers and peft raise for files that they cannot read."""
+    from huggingface_hub.errors import StrictDataclassError
+
+    # A config whose values are of another type; its class is nothing but an `Exception`.
+    return (*_DAMAGE, StrictDataclassError)
 
 
 def out_of_memory(device: object) -> OutOfMemory:

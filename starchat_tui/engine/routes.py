@@ -81,9 +81,11 @@ def is_last(event: Event) -> bool:
 class Routes:
     """The answers to each path."""
 
-    def __init__(self, worker: Worker, *, keep_alive: float) -> None:
+    def __init__(self, worker: Worker, *, keep_alive: float, model: str = "") -> None:
+        """`model` is listed before it is loaded: the one that the engine was started for."""
         self._worker = worker
         self._keep_alive = keep_alive
+        self._model = model
         self._answers = 0
 
     def app(self) -> Starlette:
@@ -115,6 +117,8 @@ class Routes:
                 "state": worker.state,
                 "idle": round(worker.idle_seconds, 3),
                 "keep_alive": self._keep_alive,
+                "device": worker.choices.device,
+                "quantize": worker.choices.quantize,
                 "queue": worker.queue,
                 "models": [card.name for card in worker.cards],
                 "bytes": sum(card.bytes for card in worker.cards),
@@ -124,8 +128,13 @@ class Routes:
         )
 
     async def models(self, _: HTTPRequest) -> Response:
-        """The loaded models, and those that come with the package."""
-        cards = {card.name: card for card in (*bundled(), *self._worker.cards)}
+        """The loaded models, the one that is to be, and those that come with the package."""
+        loaded = self._worker.cards
+        known: list[wire.ModelCard] = []
+        if self._model and self._model not in {card.name for card in loaded}:
+            # The Hub may have to be asked for its config.
+            known = await asyncio.to_thread(announced, self._model)
+        cards = {card.name: card for card in (*known, *bundled(), *loaded)}
         return JSONResponse(
             {"object": "list", "data": [wire.card_json(card) for card in cards.values()]}
         )
@@ -248,6 +257,13 @@ def bundled() -> list[wire.ModelCard]:
                 window = models.window(model)
                 found.append(wire.ModelCard(model.name, window, False, str(tokenizer)))
     return found
+
+
+def announced(name: str) -> list[wire.ModelCard]:
+    """The card of a model that is yet to be loaded; none where it cannot be had."""
+    with suppress(ModelUnavailable):
+        return [wire.ModelCard(name, models.window(models.resolve(name)), False)]
+    return []
 
 
 async def _refused(_: HTTPRequest, error: Exception) -> Response:

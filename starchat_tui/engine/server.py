@@ -18,6 +18,7 @@ from typing import NoReturn
 import uvicorn
 
 from starchat_tui import settings as chosen
+from starchat_tui.clean import clean
 from starchat_tui.engine.listen import (
     OwnUserOnly,
     TokenRequired,
@@ -57,7 +58,10 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--model", help="load this model at once")
     made.add_argument("--device", help="auto, cuda:N, mps or cpu")
     made.add_argument("--quantize", choices=("none", "int8", "int4"), help="size of the weights")
-    made.add_argument("--keep-alive", help="leave when idle for so long: 30s, 10m, 2h; -1 is never")
+    made.add_argument(
+        "--keep-alive",
+        help="leave when idle for so long: 30s, 10m, 2h; -1 is never, the default on the network",
+    )
     made.add_argument("--cache", type=Path, help=argparse.SUPPRESS)
     made.add_argument("--until-eof", action="store_true", help=argparse.SUPPRESS)
     return made
@@ -74,8 +78,9 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         # OpenMP's threads else spin while they wait, and on a busy machine a token takes seconds.
         os.putenv("OMP_WAIT_POLICY", "PASSIVE")
     flags = {name: getattr(given, name) for name in ("token", "device", "quantize", "keep_alive")}
-    settings, paths = chosen.read(flags, environ)
     networked = given.host is not None or given.port is not None
+    # Others use it, and none of them could start it again.
+    settings, paths = chosen.read(flags, environ, {"keep_alive": "-1"} if networked else {})
     if networked and (given.socket or not settings.token):
         raise UsageError(
             "`--host` and `--port` need a token, and exclude `--socket`",
@@ -91,7 +96,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             listener = unix_socket(path)
             stack.callback(path.unlink, missing_ok=True)
         stack.enter_context(listener)
-        engine = Engine(settings, listener, path=path, cache=given.cache or paths.cache)
+        cache = given.cache or paths.cache
+        engine = Engine(settings, listener, path=path, cache=cache, model=given.model or "")
         if given.until_eof:
             engine.ends_with_parent()
         if given.model:
@@ -103,13 +109,19 @@ class Engine:
     """A listening engine."""
 
     def __init__(
-        self, settings: Settings, listener: socket.socket, *, path: Path | None, cache: Path
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        *,
+        path: Path | None,
+        cache: Path,
+        model: str = "",
     ) -> None:
         self._keep_alive = seconds(settings.keep_alive)
         self._listener = listener
         self._path = path
         self.worker = Worker(Choices(settings.device, settings.quantize, cache))
-        app = Routes(self.worker, keep_alive=self._keep_alive).app()
+        app = Routes(self.worker, keep_alive=self._keep_alive, model=model).app()
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app if path else TokenRequired(app, settings.token),
@@ -197,7 +209,8 @@ class Engine:
 
 def _print_errors(event: Event) -> None:
     if isinstance(event, StarChatError):
-        print(f"starchat serve: {event.message}; {event.hint}", file=sys.stderr, flush=True)
+        said = clean(f"{event.message}; {event.hint}")
+        print(f"starchat serve: {said}", file=sys.stderr, flush=True)
 
 
 def _terminated(number: int, frame: object) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from starchat_tui.errors import ModelUnavailable
-from starchat_tui.models import Model, resolve
+from starchat_tui.models import Model, base_of, resolve
 
 Report = Callable[[str, int, int], None]
 """Told a stage, and how much of how much of it is done."""
@@ -46,23 +47,18 @@ def find(model: Model, report: Report) -> Checkpoint:
     """
     folder = Path(model.weights) if model.local else _download(model.weights, report)
     adapter = folder / "adapter_config.json"
-    if not adapter.is_file():
+    if not os.path.isfile(adapter):
         return check(folder)
-    if not any((folder / name).is_file() for name in _ADAPTER):
+    if not any(os.path.isfile(folder / name) for name in _ADAPTER):
         raise ModelUnavailable(f"The adapter in `{folder}` has no weights", _AGAIN)
-    base = str(_json(adapter).get("base_model_name_or_path") or "")
-    if not base or base == model.weights:
-        raise ModelUnavailable(
-            f"`{adapter}` does not name its base model", "set `base_model_name_or_path` in it"
-        )
-    found = find(resolve(base), report)
+    found = find(resolve(base_of(adapter, model.weights)), report)
     return Checkpoint(found.folder, found.config, found.files, adapter=folder)
 
 
 def check(folder: Path) -> Checkpoint:
     """A local folder as a checkpoint; raises `ModelUnavailable` that names what is missing."""
     config = folder / "config.json"
-    if not config.is_file():
+    if not os.path.isfile(config):
         raise ModelUnavailable(f"`{folder}` has no config.json", "is it a model's folder?")
     files = _weight_files(folder)
     for file in files:
@@ -72,17 +68,17 @@ def check(folder: Path) -> Checkpoint:
 
 def _weight_files(folder: Path) -> tuple[Path, ...]:
     for name in _INDEX:
-        if (folder / name).is_file():
+        if os.path.isfile(folder / name):
             return _shards(folder, folder / name)
     for name in _SINGLE:
-        if (folder / name).is_file():
+        if os.path.isfile(folder / name):
             return (folder / name,)
     raise ModelUnavailable(f"`{folder}` has no weights", f"{_AGAIN}: it stopped before the weights")
 
 
 def _shards(folder: Path, index: Path) -> tuple[Path, ...]:
     names = sorted(set(_json(index).get("weight_map", {}).values()))
-    missing = [name for name in names if not (folder / name).is_file()]
+    missing = [name for name in names if not os.path.isfile(folder / name)]
     if missing or not names:
         raise ModelUnavailable(
             f"`{folder}` is half-downloaded: {len(missing)} of {len(names)} weight files miss",
@@ -95,13 +91,17 @@ def _check_size(file: Path) -> None:
     """A safetensors file says in its header how long it is."""
     if file.suffix != ".safetensors":
         return
-    size = file.stat().st_size
     try:
+        size = file.stat().st_size
         with file.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
             header = json.loads(stream.read(min(length, size)))
         tensors = (value for name, value in header.items() if name != "__metadata__")
         expected = 8 + length + max(tensor["data_offsets"][1] for tensor in tensors)
+    except OSError as error:
+        raise ModelUnavailable(
+            f"`{file}` cannot be read ({error.strerror})", "look at its permissions, and the disk"
+        ) from error
     except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelUnavailable(f"`{file}` is damaged or half-downloaded", _AGAIN) from error
     if size < expected:
@@ -133,6 +133,10 @@ def _download(repo: str, report: Report) -> Path:
             )
         )
     except (_http_error(), OSError, ValueError) as error:
+        # Offline, a file that nobody asked for may miss; `check` names the one that is needed.
+        kept = getattr(error, "snapshot_path", None)
+        if kept:
+            return Path(kept)
         raise _refusal(repo, error) from error
 
 
@@ -168,14 +172,12 @@ def _refusal(repo: str, error: Exception) -> ModelUnavailable:
 
 def _wanted(repo: str) -> list[str]:
     """The patterns to fetch: safetensors where the repository has them, torch's format else."""
-    from huggingface_hub import HfApi, errors
+    from huggingface_hub import HfApi
 
     try:
         names = HfApi().list_repo_files(repo)
-    except errors.HfHubHTTPError:
-        raise
     except (_http_error(), OSError):
-        # Offline: what is in the cache is all there is.
+        # Offline, or refused: what is in the cache may be whole, and the download's error says why.
         return [*_PATTERNS, "*.safetensors", "*.bin"]
     safe = any(name.endswith(".safetensors") and "/" not in name for name in names)
     return [*_PATTERNS, "*.safetensors" if safe else "*.bin"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -55,13 +56,15 @@ class Worker:
     """The queue and its thread."""
 
     def __init__(self, choices: Choices) -> None:
-        self._choices = choices
+        self.choices = choices
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
         self._active: Job | None = None
         self._shelf: Shelf | None = None
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
         self._last_use = time.monotonic()
+        self._gone: StarChatError | None = None
+        """Why no job is taken any more."""
         self.leaving = False
         self.finished_jobs = 0
         self.prefilled = 0
@@ -74,11 +77,13 @@ class Worker:
         self._thread.start()
 
     def submit(self, job: Job) -> None:
-        """Queue a job; raises `Busy` where too many wait, `Unavailable` in leaving."""
+        """Queue a job; raises `Busy` where too many wait, `Unavailable` where none is taken."""
         with self._changed:
+            if self._gone is not None:
+                raise self._gone
             if self.leaving:
                 raise Unavailable("The engine is leaving", "ask again: a new one starts")
-            if len(self._waiting) >= self._choices.room:
+            if len(self._waiting) >= self.choices.room:
                 raise Busy(
                     f"{len(self._waiting)} requests wait already", "try again in a little while"
                 )
@@ -102,13 +107,17 @@ class Worker:
         gone = Unavailable("The engine was told to leave", "ask again: a new one starts")
         with self._changed:
             self.leaving = True
-            for job in [*self._waiting, *([self._active] if self._active else [])]:
-                job.cancelled.set()
-                if not job.answering:
-                    # It may be in an import or a load, which nothing interrupts.
-                    job.emit(gone)
-            self._waiting.clear()
+            self._dismiss(gone)
             self._changed.notify_all()
+
+    def _dismiss(self, gone: StarChatError) -> None:
+        """End the jobs there are; called with the lock held."""
+        for job in [*self._waiting, *([self._active] if self._active else [])]:
+            job.cancelled.set()
+            if not job.answering:
+                # It may be in an import or a load, which nothing interrupts.
+                job.emit(gone)
+        self._waiting.clear()
 
     def join(self, timeout: float) -> None:
         """Wait at most `timeout` seconds for the thread to end."""
@@ -156,7 +165,11 @@ class Worker:
                 job.report("queued", place, len(self._waiting) + ahead - 1)
 
     def _run(self) -> None:
-        self._import()
+        try:
+            self._import()
+        except Exception as error:
+            self._give_up(error)
+            raise
         while job := self._next():
             try:
                 self._serve(job)
@@ -170,10 +183,20 @@ class Worker:
         from starchat_tui.engine.shelf import Shelf
 
         self._shelf = Shelf(
-            device=self._choices.device,
-            quantize=self._choices.quantize,
-            cache=self._choices.cache,
+            device=self.choices.device,
+            quantize=self.choices.quantize,
+            cache=self.choices.cache,
         )
+
+    def _give_up(self, error: Exception) -> None:
+        """Torch cannot be imported: whoever waits, or still asks, is told why."""
+        gone = EngineGone(
+            f"torch cannot be used ({type(error).__name__}: {_reason(error)})",
+            "install it anew: `pip install --force-reinstall torch`; `starchat doctor` looks at it",
+        )
+        with self._changed:
+            self._gone = gone
+            self._dismiss(gone)
 
     def _next(self) -> Job | None:
         """The next job, now active; None once the engine is leaving."""
@@ -195,6 +218,11 @@ class Worker:
             last = error
         except (RuntimeError, MemoryError) as error:
             last = self._failure(error)
+        except Exception as error:  # noqa: BLE001 (the others' models are to stay usable)
+            traceback.print_exception(error)
+            last = StarChatError(
+                f"The model failed ({type(error).__name__}: {_reason(error)})", _LOG
+            )
         finally:
             job.emit(last)
 
@@ -225,9 +253,13 @@ class Worker:
         full = isinstance(error, torch.OutOfMemoryError | MemoryError)
         if full or "allocate memory" in str(error):
             self._shelf.free()
-            return out_of_memory(self._choices.device)
+            return out_of_memory(self.choices.device)
         if "CUDA error" in str(error):
             # After a device assert every call fails until the process ends.
             self.leave()
-        reason = " ".join(str(error).split())[:300]
-        return StarChatError(f"The model failed: {reason}", _LOG)
+        return StarChatError(f"The model failed: {_reason(error)}", _LOG)
+
+
+def _reason(error: Exception) -> str:
+    """An error's own words on one line."""
+    return " ".join(str(error).split())[:300]

@@ -79,7 +79,15 @@ def urls(code: str, *, strict: bool = False) -> list[str]:
     """
     found = dict.fromkeys(_LITERAL.findall(code))
     here = set() if strict else set(countries.addresses(code))
-    return [url for url in found if url not in here]
+    return [url for url in found if url not in here and _is_address(url)]
+
+
+def _is_address(url: str) -> bool:
+    """Whether it can be taken apart at all; `https://[your-host]/` cannot."""
+    try:
+        return bool(urlsplit(url).hostname)
+    except ValueError:
+        return False
 
 
 def host_of(url: str) -> str:
@@ -117,7 +125,8 @@ async def fetch(
             return await asyncio.to_thread(fetching.run)
     except TimeoutError as error:
         raise Refused(f"{host_of(url)} did not send the file within {patience:g} s") from error
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        # The last is what a name that has no spelling in the DNS raises, and a malformed redirect.
         why = str(error) or type(error).__name__
         raise Refused(f"{host_of(url)} could not be reached: {why}") from error
     finally:

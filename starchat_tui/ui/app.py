@@ -174,7 +174,6 @@ class StarChatApp(Runs):
         if isinstance(event, Asked):
             answer.turn = int(event.turn)
             self.stage.status(used=event.prompt_tokens, window=event.window)
-            self.stage.transcript.set_aside()
             await self.stage.transcript.unseen(event.dropped)
             if event.quoted:
                 await self.stage.transcript.note(wording.quoted(event.quoted), before=answer)
@@ -185,6 +184,8 @@ class StarChatApp(Runs):
         elif isinstance(event, Said):
             if not answer.text:
                 self.stage.status(activity="answering · Esc stops")
+            if event.text.strip():
+                self.stage.transcript.set_aside()
             answer.feed(event.text)
         elif isinstance(event, Finished):
             await self._finished(event, answer)
@@ -193,7 +194,7 @@ class StarChatApp(Runs):
 
     async def _end(self, answer: Answer, text: str) -> None:
         """Draw the whole; an answer without a word is no turn."""
-        if text:
+        if text.strip():
             await answer.finish(text)
         else:
             await self.stage.transcript.take_back(question=False)
@@ -344,7 +345,7 @@ class StarChatApp(Runs):
         self.in_background(self._show_session, group="show", exclusive=True)
 
     async def _show_session(self) -> None:
-        turns = [stored for stored in self._session.turns if stored.turn.text]
+        turns = [stored for stored in self._session.turns if stored.turn.text.strip()]
         await self.stage.transcript.show(turns, welcome=None if turns else self._welcome())
         self.stage.status(activity="")
         self._refresh_status()

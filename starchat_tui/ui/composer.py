@@ -116,6 +116,14 @@ class Composer(TextArea):
             raise SkipAction
         super().action_delete_right()
 
+    def action_cursor_page_up(self) -> None:
+        """The key belongs to the conversation, however long the draft is."""
+        raise SkipAction
+
+    def action_cursor_page_down(self) -> None:
+        """The key belongs to the conversation, however long the draft is."""
+        raise SkipAction
+
     def action_cursor_up(self, select: bool = False) -> None:
         """A row up; from the first one to the line that was typed before."""
         if select or not self.navigator.is_first_wrapped_line(self.cursor_location):

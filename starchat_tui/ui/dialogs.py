@@ -31,7 +31,10 @@ class LinkDialog(ModalScreen[Literal["open", "copy"] | None]):
     @property
     def openable(self) -> bool:
         """Whether the link leads to a web page, and to nothing else on this machine."""
-        return urlsplit(self._url).scheme in ("http", "https")
+        try:
+            return urlsplit(self._url).scheme in ("http", "https")
+        except ValueError:  # `https://[your-host]/` is none
+            return False
 
     def compose(self) -> ComposeResult:
         """The address and the keys."""

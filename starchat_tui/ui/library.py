@@ -14,6 +14,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from starchat_tui.clean import clean
+from starchat_tui.errors import StarChatError
 from starchat_tui.history import Summary
 
 SHOWN = 200
@@ -71,9 +72,13 @@ class Library(ModalScreen[str | None]):
             options.highlighted = (at + step) % options.option_count
 
     def _show(self, query: str) -> None:
-        found = list(self._find(query.strip()))[:SHOWN]
         options = self.query_one(OptionList)
         options.clear_options()
+        try:
+            found = list(self._find(query.strip()))[:SHOWN]
+        except StarChatError as error:
+            options.add_option(Option(Content(clean(error.message)), disabled=True))
+            return
         options.add_options([Option(_row(one, self._now), id=one.id) for one in found])
         if found:
             options.highlighted = 0

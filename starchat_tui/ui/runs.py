@@ -16,7 +16,7 @@ from starchat_tui.errors import Busy, UsageError
 from starchat_tui.outcome import fix_question, size_text
 from starchat_tui.plots import open_file, save_out, save_plot
 from starchat_tui.running import Allowed, Running, cell_of, refusal
-from starchat_tui.sandbox.outputs import Figure, Output
+from starchat_tui.sandbox.outputs import Ended, Figure, Output
 from starchat_tui.ui.answer import Answer
 from starchat_tui.ui.cell import CodeCell
 from starchat_tui.ui.images import Images
@@ -68,6 +68,8 @@ class Runs(Shell):
         self._images = images
         self.cell_runs = False
         """Whether a code block runs, or is about to."""
+        self._called_off = False
+        """Whether it was interrupted before it began."""
 
     @property
     def _code(self) -> Running:
@@ -115,7 +117,7 @@ class Runs(Shell):
             raise Busy("A code block is running", "Esc interrupts it")
         if named and self._runner.allowed == "never":
             self._runner.allowed = "ask"
-        self.cell_runs = True
+        self.cell_runs, self._called_off = True, False
         self._beside(partial(self._run, running, number))
 
     async def _run(self, running: Running, number: int) -> None:
@@ -128,10 +130,20 @@ class Runs(Shell):
             consent = await self._consent(running, code)
             if consent is not None:
                 urls = running.urls(code) if consent.download else ()
-                downloads = [await running.download(url) for url in urls]
+                downloads = await self._fetched(running, urls)
                 await self._follow_run(answer, place, cell, code, downloads)
         finally:
             self.cell_runs = False
+
+    async def _fetched(self, running: Running, urls: Sequence[str]) -> list[Download] | None:
+        """What the code wants from the network; None where the reader called it off."""
+        if not urls:
+            return []
+        self.stage.status(activity="downloading · Esc interrupts")
+        try:
+            return await running.downloads(urls)
+        finally:
+            self.stage.status(activity="")
 
     async def _consent(self, running: Running, code: str) -> Consent | None:
         """What the reader agrees to; None where nothing is to be run."""
@@ -145,6 +157,7 @@ class Runs(Shell):
         if self._runner.allowed == "always" and not urls and not hidden(code):
             return Consent("always")
         consent = await self.push_screen_wait(RunDialog(code, running.wall, urls))
+        self._called_off = False
         if consent is None:
             return None
         if consent.choice != "once":
@@ -157,10 +170,15 @@ class Runs(Shell):
         place: int,
         cell: CodeCell,
         code: str,
-        downloads: Sequence[Download],
+        downloads: Sequence[Download] | None,
     ) -> None:
         output = await cell.begin_run()
         self.stage.transcript.reveal(output)
+        if downloads is None or self._called_off:
+            level = (await self._code.wall()).level
+            output.take(Ended("interrupted", level, 0.0, "Interrupted before it began"))
+            await output.draw()
+            return
         self.stage.status(activity=f"running block {cell.number} · Esc interrupts")
         happening = self._runner.run(answer.turn, place, code, downloads)
         rested = time.monotonic()
@@ -179,8 +197,9 @@ class Runs(Shell):
             self.show_error(refusal(await self._code.wall()))
 
     def interrupt_run(self) -> bool:
-        """Interrupt what runs; whether anything did."""
-        if self.cell_runs and self._code.busy:
+        """Interrupt what runs, or is about to; whether anything did."""
+        if self.cell_runs:
+            self._called_off = True
             self._code.interrupt()
         return self.cell_runs
 

@@ -27,7 +27,7 @@ from starchat_tui.ui.messages import (
 )
 from starchat_tui.ui.status import StatusLine
 from starchat_tui.ui.transcript import Transcript
-from starchat_tui.ui.welcome import Welcome
+from starchat_tui.ui.welcome import EXAMPLES, Welcome
 
 
 class Stage(Vertical):
@@ -85,8 +85,9 @@ class Stage(Vertical):
             self.give_back("\n\n".join(waiting))
 
     def on_example_chosen(self, message: ExampleChosen) -> None:
-        """An example question becomes the draft."""
-        self.composer.put(message.text)
+        """An example question becomes the draft, where nothing else was typed."""
+        if not self.composer.text.strip() or self.composer.text in EXAMPLES:
+            self.composer.put(message.text)
         self.composer.focus()
 
     def on_banner_closed(self, message: BannerClosed) -> None:

@@ -127,15 +127,17 @@ class Transcript(ScrolledColumn, can_focus=False):
         return answers[-1] if answers else ""
 
     async def ask(self, text: str) -> None:
-        """Show a question."""
-        await self._leave_welcome()
-        await self._mount_turn(Question(text))
+        """Show a question, after what is being shown: another conversation may be on its way."""
+        async with self.lock:
+            await self._leave_welcome()
+            await self._mount_turn(Question(text))
         self._follow()
 
     async def answer(self) -> Answer:
         """An empty answer at the end."""
-        answer = Answer(number=len(self.code_blocks) + 1, images=self._images)
-        await self._mount_turn(answer)
+        async with self.lock:
+            answer = Answer(number=len(self.code_blocks) + 1, images=self._images)
+            await self._mount_turn(answer)
         return answer
 
     async def _mount_turn(self, turn: Widget) -> None:
@@ -158,7 +160,7 @@ class Transcript(ScrolledColumn, can_focus=False):
             await self._turns.pop().remove()
 
     def set_aside(self) -> None:
-        """The last answer is a sibling of the one before: that stays readable, but is no turn."""
+        """A sibling of the last answer, if there is one, stays readable, but is no turn."""
         if len(self._turns) > 1 and isinstance(self._turns[-2], Answer):
             self._turns.pop(-2).add_class("set-aside")
 

@@ -172,6 +172,13 @@ def test_weights_of_another_shape_are_a_typed_error(folder: Path) -> None:
         loaded(folder)
 
 
+def test_a_config_with_a_value_of_another_kind_is_a_typed_error(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "n_layer": "two"}))
+    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+        loaded(folder)
+
+
 # peft asks transformers by an old name.
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 def test_an_adapter_goes_on_top_of_its_base(tiny_folder: Path, tmp_path: Path) -> None:

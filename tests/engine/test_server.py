@@ -409,6 +409,27 @@ async def test_the_network_needs_the_token() -> None:
             with pytest.raises(UsageError, match="token"):
                 await stranger.models()
         await good.models()
+        assert (await good.health()).keep_alive < 0, "nobody else could start it again"
+
+
+async def test_the_model_it_was_started_for_is_listed_while_it_loads(tiny_folder: Path) -> None:
+    port = free_port()
+    flags = ("--port", str(port), "--token", "s3cret", "--keep-alive", "5m")
+    with served(*flags, "--model", str(tiny_folder), answers=False) as engine:
+        client = EngineClient(f"http://127.0.0.1:{port}", token="s3cret")
+        await wait_until(lambda: "listening" in engine.log.read_text(), what="it listens")
+        (card,) = [card for card in await client.models() if card.name == str(tiny_folder)]
+        assert card.window == WINDOW
+        assert (await client.health()).keep_alive == 300
+
+
+async def test_a_model_that_cannot_be_had_is_not_listed() -> None:
+    port = free_port()
+    flags = ("--port", str(port), "--token", "s3cret", "--model", "owner/absent")
+    with served(*flags, answers=False) as engine:
+        client = EngineClient(f"http://127.0.0.1:{port}", token="s3cret")
+        await wait_until(lambda: "listening" in engine.log.read_text(), what="it listens")
+        assert "owner/absent" not in {card.name for card in await client.models()}
 
 
 def run_serve(*flags: str, home: Path) -> subprocess.CompletedProcess[str]:
@@ -437,6 +458,33 @@ def test_a_socket_in_a_shared_directory_is_refused(empty_home: Path) -> None:
     assert ran.returncode == 78
     assert "0700" in ran.stderr
     assert stat.S_IMODE(shared.stat().st_mode) == 0o755
+
+
+def test_a_file_in_the_sockets_place_is_kept(empty_home: Path) -> None:
+    notes = empty_home / "mine" / "notes"
+    notes.parent.mkdir(mode=0o700)
+    notes.write_text("precious")
+    ran = run_serve("--socket", str(notes), home=empty_home)
+    assert ran.returncode == 78
+    assert "is no socket" in ran.stderr
+    assert notes.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--socket", "{home}/file/engine.sock"), "cannot hold a socket"),
+        (("--port", "70000", "--token", "t"), "Nothing can listen on 127.0.0.1:70000"),
+    ],
+)
+def test_a_place_where_nobody_can_listen_is_told(
+    empty_home: Path, flags: tuple[str, ...], said: str
+) -> None:
+    (empty_home / "file").write_text("")
+    ran = run_serve(*(flag.format(home=empty_home) for flag in flags), home=empty_home)
+    assert ran.returncode == 78
+    assert said in ran.stderr
+    assert "defect" not in ran.stderr
 
 
 def test_it_leaves_when_idle_and_takes_its_socket_along() -> None:

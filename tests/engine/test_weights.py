@@ -73,6 +73,14 @@ def test_a_file_cut_short_is_half_downloaded(folder: Path, share: float) -> None
     assert "half-downloaded" in refusal(folder)
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="there is no /proc")
+def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    # A file whose first byte is an error, even for root.
+    (folder / "model.safetensors").symlink_to("/proc/self/mem")
+    assert "cannot be read" in refusal(folder)
+
+
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
@@ -144,6 +152,45 @@ def test_each_refusal_of_the_hub_has_its_words(
     with pytest.raises(ModelUnavailable, match=said) as caught:
         find(Model("a", "owner/name"), quiet)
     assert caught.value.hint
+
+
+def cached(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`folder` as what the Hub's client keeps of `owner/name`."""
+    kept, commit = cache / "models--owner--name", "0" * 40
+    (kept / "refs").mkdir(parents=True)
+    (kept / "refs" / "main").write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    return Path(shutil.copytree(folder, kept / "snapshots" / commit))
+
+
+@pytest.mark.parametrize(
+    "kind", [errors.HfHubHTTPError, errors.GatedRepoError, errors.RepositoryNotFoundError]
+)
+def test_a_model_that_is_here_needs_no_leave_of_the_hub(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[errors.HfHubHTTPError],
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> list[str]:
+        raise answer(kind)
+
+    kept = cached(folder, tmp_path / "hub", monkeypatch)
+    monkeypatch.setattr("huggingface_hub.HfApi.list_repo_files", refuse)
+    assert find(Model("a", "owner/name"), quiet).folder.samefile(kept)
+
+
+def test_offline_a_file_nobody_needs_may_miss(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> str:
+        raise errors.IncompleteSnapshotError("pytorch_model.bin", snapshot_path=str(folder))
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
+    assert find(Model("a", "owner/name"), quiet).folder == folder
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ModelUnavailable, match="no weights"):
+        find(Model("a", "owner/name"), quiet)
 
 
 def test_bytes_that_arrive_are_reported() -> None:

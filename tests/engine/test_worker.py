@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +17,13 @@ from starchat_tui.engine import routes
 from starchat_tui.engine.bigcode import BigCode
 from starchat_tui.engine.routes import is_last
 from starchat_tui.engine.worker import Choices, Event, Job, Worker
-from starchat_tui.errors import EngineGone, OutOfMemory, StarChatError, Unavailable
+from starchat_tui.errors import (
+    EngineGone,
+    ModelUnavailable,
+    OutOfMemory,
+    StarChatError,
+    Unavailable,
+)
 from starchat_tui.wire import Delta, ModelCard, Progress, Request, Sampling
 from tests.waiting import block_until
 
@@ -139,15 +148,48 @@ def test_a_broken_device_ends_the_engine(
         ask(worker, tiny_folder)
 
 
-# The thread's own traceback is what goes to the engine's log.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_what_nobody_foresaw_is_told_before_the_thread_ends(
-    worker: Worker, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_nobody_foresaw_is_told_and_survived(
+    worker: Worker,
+    tiny_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    expected = ids_of(ask(worker, tiny_folder))
     fail_once(monkeypatch, LookupError("a defect"))
     failed = ask(worker, tiny_folder).last
-    assert isinstance(failed, EngineGone)
-    block_until(lambda: not worker.alive)
+    assert type(failed) is StarChatError
+    assert "LookupError: a defect" in failed.message
+    assert "Traceback" in capsys.readouterr().err, "it goes to the engine's log"
+    assert ids_of(ask(worker, tiny_folder)) == expected
+
+
+def test_a_config_that_transformers_refuses_is_survived(
+    worker: Worker, tiny_folder: Path, tmp_path: Path
+) -> None:
+    strange = Path(shutil.copytree(tiny_folder, tmp_path / "strange"))
+    config = json.loads((strange / "config.json").read_text())
+    # No plain attention, so that transformers computes it.
+    config |= {"scale_attn_weights": False, "n_layer": "two"}
+    (strange / "config.json").write_text(json.dumps(config))
+    assert isinstance(ask(worker, strange).last, ModelUnavailable)
+    assert ids_of(ask(worker, tiny_folder))
+
+
+# The thread's own traceback is what goes to the engine's log.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_torch_that_cannot_be_imported_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "starchat_tui.engine.shelf", None)
+    broken, seen = Worker(Choices(cache=tmp_path)), Seen()
+    broken.submit(Job("m", seen))
+    broken.start()
+    assert isinstance(seen.last, EngineGone)
+    assert seen.last.message.startswith("torch cannot be used (ModuleNotFoundError")
+    assert seen.last.hint
+    block_until(lambda: not broken.alive)
+    with pytest.raises(EngineGone, match="torch cannot be used"):
+        broken.submit(Job("m", Seen()))
 
 
 def test_who_waits_is_told_when_the_engine_leaves(worker: Worker, tiny_folder: Path) -> None:

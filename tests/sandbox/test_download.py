@@ -184,6 +184,18 @@ async def test_a_redirect_does_not_leave_the_host(
     assert len(server.requests) == 1
 
 
+async def test_a_redirect_to_what_is_no_address_is_refused(
+    server: Server, network: Network
+) -> None:
+    server.answers["/a"] = b"HTTP/1.1 301 x\r\nLocation: https://[your-host]/d\r\n\r\n"
+    await refused("https://data.example/a", network)
+    assert len(server.requests) == 1
+
+
+async def test_a_name_that_no_host_can_have_is_refused(network: Network) -> None:
+    await refused(f"https://{'a' * 70}.example/d", Network(dial=network.dial, tls=network.tls))
+
+
 async def test_redirects_in_a_circle_end(server: Server, network: Network) -> None:
     server.answers["/a"] = b"HTTP/1.1 302 x\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n"
     assert "circles" in await refused("https://data.example/a", network)
@@ -271,6 +283,13 @@ made = f"https://c.example/{name}.csv"
 said = "read https://d.example/ first"
 """
     assert urls(code) == ["https://a.example/x.csv", "http://b.example/y.csv"]
+
+
+def test_what_cannot_be_taken_apart_is_no_address() -> None:
+    code = """
+a("https://[your-host]/api"), b("http://[::1/x"), c('https:///x'), d("https://a.example/x.csv")
+"""
+    assert urls(code) == ["https://a.example/x.csv"]
 
 
 def test_what_is_here_already_is_not_offered_for_download() -> None:

@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def save_base(folder: Path, *, seed: int = 0) -> Path:
+def save_base(folder: Path, *, seed: int = 0, tied: bool = True) -> Path:
     """The model's folder: StarCoder's shape and dropout, 1,024 tokens, none of StarChat's."""
     import torch
     from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
@@ -37,6 +37,7 @@ def save_base(folder: Path, *, seed: int = 0) -> Path:
         n_head=4,
         bos_token_id=0,
         eos_token_id=0,
+        tie_word_embeddings=tied,
     )
     torch.manual_seed(seed)
     GPTBigCodeForCausalLM(config).save_pretrained(folder)

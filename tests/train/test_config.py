@@ -34,6 +34,11 @@ def test_a_flag_alone_does_not_eat_the_next(tmp_path: Path) -> None:
     assert found.seed == 7
 
 
+@pytest.mark.parametrize("text", ["Explain this: x", "0123", "on", "# 1", "[a", ""])
+def test_a_text_on_the_command_line_is_taken_as_it_is(tmp_path: Path, text: str) -> None:
+    assert config(tmp_path, "--sample", text).sample == text
+
+
 def test_lists_are_written_either_way(tmp_path: Path) -> None:
     assert config(tmp_path, "--dataset", "a.jsonl, b.jsonl").dataset == ("a.jsonl", "b.jsonl")
     assert config(tmp_path, dataset=["a", "b"]).dataset == ("a", "b")
@@ -122,6 +127,7 @@ def test_what_every_run_needs_is_asked_for(tmp_path: Path, key: str) -> None:
         {"optimizer": "muon"},
         {"optimizer": "muon", "muon_rate": 0.01, "deepspeed": "z.json"},
         {"optimizer": "muon", "muon_rate": 0.01, "lora_rank": 4},
+        {"optimizer": "muon", "muon_rate": 0.01, "weight_decay": 0.1},
         {"optimizer": "in_backward"},
         {"optimizer": "in_backward", "clip": 0, "accumulation": 2},
         {"push_to_hub": True},

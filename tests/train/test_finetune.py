@@ -78,6 +78,8 @@ def run(config: Path, *flags: str) -> int:
 def sharded(base: Path, rows: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What two processes wrote in twenty steps, with a checkpoint after ten."""
     folder = tmp_path_factory.mktemp("sharded")
+    # A run with another model ended here before its first checkpoint.
+    save_base(folder / "out" / "base", seed=1)
     config = save_config(folder, base, rows, **{**SEVERAL, "batch_size": 2})
     ran = in_two_processes(config)
     assert ran.returncode == 0, ran.stderr[-3000:]
@@ -489,6 +491,18 @@ def test_an_adapter_is_trained_and_saved_alone(adapter: Path, base: Path) -> Non
     found = losses(adapter.parent)
     assert found[-1] < found[0] - 0.2
     assert (adapter / "README.md").read_text().count("PeftModel") == 2
+
+
+def test_an_adapter_is_refused_where_the_head_is_not_the_embedding(
+    rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its rows for the four tokens would be lost; a whole model is trained all the same."""
+    config = save_config(tmp_path, save_base(tmp_path / "untied", tied=False), rows)
+    assert run(config, "--lora-rank", "4") == 78
+    assert "head is not its embedding" in capsys.readouterr().err
+    assert run(config) == 0
+    held = load_file(tmp_path / "out" / "model" / "model.safetensors")
+    assert held["lm_head.weight"].shape[0] == 1088
 
 
 def test_the_engine_serves_it_beside_its_base(adapter: Path, base: Path, tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from starchat_tui.errors import ConfigError, ModelUnavailable, OutOfMemory
+from starchat_tui.errors import ConfigError, ModelUnavailable, OutOfMemory, UsageError
 from tests.train.small import save_base, save_config, save_dialogues
 from train import attention, memory
 from train.budget import GB, Need, Setup, Shape, decided, fits, lines, predict, written
 from train.config import Config
 
+GATHERED = "stage3_gather_16bit_weights_on_model_save"
 STARCODER = Shape(
     parameters=15_517_456_384,
     layers=40,
@@ -67,6 +68,15 @@ def test_what_cannot_fit_is_refused_with_a_plan_that_fits() -> None:
     assert "4 such GPUs and ZeRO-3" in caught.value.hint
     fits_on_four, _ = decided(STARCODER, replace(CARD, devices=4), "auto")
     assert fits_on_four.devices == 4
+
+
+def test_a_plan_for_several_cards_counts_the_gradients_they_exchange() -> None:
+    """16 bytes a parameter and 60 GB are eight cards; with 6, as in backward, two seem enough."""
+    single = replace(CARD, devices=1, sharding="none", capacity=60 * GB, in_backward=True)
+    with pytest.raises(OutOfMemory) as caught:
+        decided(STARCODER, single, "auto")
+    assert "8 such GPUs and ZeRO-3" in caught.value.hint
+    assert "offload" not in caught.value.hint, "186 GB of main memory are not there"
 
 
 def test_a_card_for_which_there_is_no_way_is_told_so() -> None:
@@ -191,9 +201,30 @@ def test_a_deepspeed_file_that_overrules_the_recipe_is_refused(tmp_path: Path, n
         memory.read_deepspeed(str(path))
 
 
+@pytest.mark.parametrize("zero", [{"stage": 3}, {"stage": 3, GATHERED: False}, [3]])
+def test_a_deepspeed_file_that_would_end_without_weights_is_refused(
+    tmp_path: Path, zero: Any
+) -> None:
+    path = tmp_path / "zero.json"
+    path.write_text(json.dumps({"zero_optimization": zero}))
+    with pytest.raises(ConfigError, match=r"zero_optimization|gather the weights"):
+        memory.read_deepspeed(str(path))
+    path.write_text(json.dumps({"zero_optimization": {"stage": 3, GATHERED: True}}))
+    assert memory.read_deepspeed(str(path))
+
+
+def test_attention_in_blocks_is_left_to_the_cpu() -> None:
+    config = Config(attention="blockwise")
+    cpu, gpu = (
+        memory.setup_of(config, devices=1, capacity=1, host=1, gpu=card) for card in (False, True)
+    )
+    assert (cpu.blockwise, cpu.masked) == (True, True)
+    assert (gpu.blockwise, gpu.masked) == (False, True), "sdpa takes the same mask"
+
+
 def test_our_deepspeed_file_leaves_both_to_the_recipe() -> None:
     found = memory.read_deepspeed("train/zero3.json")
-    assert found["zero_optimization"]["stage3_gather_16bit_weights_on_model_save"]
+    assert found["zero_optimization"][GATHERED]
     assert memory.sharding_of(Config(deepspeed="train/zero3.json")) == ("zero3", False)
 
 
@@ -206,6 +237,8 @@ def test_the_command_says_what_is_needed(
     assert "weights" in capsys.readouterr().out
     with pytest.raises(OutOfMemory):
         memory.main([str(path), "--gpu-memory", "0.001"])
+    with pytest.raises(UsageError, match="--gpus"):
+        memory.main([str(path), "--gpus", "0"])
 
 
 def test_the_disk_is_asked_for_checkpoints_and_the_model() -> None:

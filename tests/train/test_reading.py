@@ -115,6 +115,7 @@ def test_a_line_of_ten_megabytes_is_a_line(tmp_path: Path) -> None:
     ("name", "raw"),
     [
         ("a.jsonl.gz", gzip.compress(LINES, mtime=0)[:-9]),
+        ("a.jsonl.gz", gzip.compress(LINES, mtime=0)[:10] + b"\xff" * 20),
         ("a.jsonl.gz", b"not gzip"),
         ("a.parquet", b"not parquet"),
         ("a.parquet", b""),

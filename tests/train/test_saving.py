@@ -227,6 +227,26 @@ def test_new_rows_are_the_same_wherever_they_are_made(base: Path, tmp_path: Path
     assert one.get_output_embeddings().weight is rows
 
 
+def test_a_copy_of_an_earlier_run_is_taken_only_where_that_run_goes_on(
+    base: Path, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    def embedding(folder: Path) -> torch.Tensor:
+        return load_file(folder / "model.safetensors")["transformer.wte.weight"][:ROWS].clone()
+
+    def copied(model: Path, *, keep: bool) -> torch.Tensor:
+        folder = tmp_path / "base"
+        return embedding(vocabularies.grown_copy(str(model), folder, 1088, seed=7, keep=keep))
+
+    other = save_base(tmp_path / "other", seed=1)
+    assert torch.equal(copied(base, keep=True), embedding(base)), "made where there is none"
+    assert torch.equal(copied(other, keep=True), embedding(base))
+    assert torch.equal(copied(other, keep=False), embedding(other))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["base", "other"]
+
+
 def test_tokens_under_other_ids_are_refused(tmp_path: Path) -> None:
     from tokenizers import AddedToken
 
@@ -427,6 +447,47 @@ def test_a_sharded_run_of_another_size_is_shown_the_way(tmp_path: Path) -> None:
     zero.write_text(json.dumps({"checkpoint": {"load_universal": True}}))
     found, _ = runs.checkpoint_of(again(config), processes=4, fingerprint="f")
     assert found is not None
+
+
+def test_a_deepspeed_file_is_read_with_care_where_a_run_goes_on(tmp_path: Path) -> None:
+    zero = tmp_path / "zero.json"
+    config = begin(tmp_path, deepspeed=str(zero))
+    (tmp_path / "checkpoint-4" / "latest_universal").write_text("universal")
+    for text in ("{", "[]"):
+        zero.write_text(text)
+        with pytest.raises(ConfigError, match=r"zero\.json"):
+            runs.checkpoint_of(again(config), processes=4, fingerprint="f")
+
+
+def test_a_run_that_goes_on_needs_no_room_for_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint of 4,000 bytes and a seal, a base of 2,000, and 1,000 free."""
+    config = begin(tmp_path, deepspeed="zero.json")
+    (tmp_path / runs.BASE).mkdir()
+    (tmp_path / runs.BASE / "weights").write_bytes(b"b" * 2000)
+    free = SimpleNamespace(free=1000)
+    monkeypatch.setattr("train.saving.shutil.disk_usage", lambda folder: free)
+    found, _ = saving.last_whole(tmp_path)
+    runs.check_room(config, found, 7000)
+    with pytest.raises(CannotSave):
+        runs.check_room(config, found, 8000)
+    checkpoint(tmp_path, 2)
+    with pytest.raises(CannotSave):
+        runs.check_room(again(config, keep=1), found, 8000)
+
+
+def test_what_was_never_sealed_is_taken_away_before_a_run_goes_on(tmp_path: Path) -> None:
+    config = begin(tmp_path)
+    older, torn, begun = (checkpoint(tmp_path, step) for step in (2, 6, 8))
+    os.truncate(torn / "weights", 1)
+    for folder in (older, begun):
+        (folder / saving.SEAL).unlink()
+    found, _ = saving.last_whole(tmp_path)
+    assert found.step == 4
+    runs.check_room(config, found, 0)
+    left = [path.name for path in saving.checkpoints(tmp_path)]
+    assert left == ["checkpoint-6", "checkpoint-4", "checkpoint-2"], "what was sealed stays"
 
 
 class Hub:

@@ -180,6 +180,7 @@ async def test_a_link_is_shown_whole_before_it_is_opened(
             ("https://example.org/\x1b\u202ex", "o"),
             ("vscode://evil", "o"),
             ("javascript:alert(1)", "c"),
+            ("https://[your-host]/api", "o"),
             ("https://example.org", "escape"),
         ):
             app.post_message(LinkOpened(url))
@@ -202,6 +203,20 @@ async def test_an_example_is_taken_with_the_mouse_or_the_keys(app: StarChatApp) 
         await pilot.pause()
         assert app.stage.composer.text == EXAMPLES[-1]
         assert app.focused is app.stage.composer
+
+
+async def test_an_example_leaves_what_was_typed(app: StarChatApp) -> None:
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press(*"mine")
+        await pilot.click(Example)
+        await pilot.pause()
+        assert app.stage.composer.text == "mine"
+        assert app.focused is app.stage.composer
+        await pilot.press("ctrl+u")
+        for example, text in zip(app.query(Example), EXAMPLES, strict=True):
+            await pilot.click(example)
+            await pilot.pause()
+            assert app.stage.composer.text == text
 
 
 @pytest.mark.parametrize("demo", [True, False])

@@ -14,6 +14,7 @@ from starchat_tui.ui.answer import Answer
 from starchat_tui.ui.app import StarChatApp
 from starchat_tui.ui.cell import CodeCell
 from starchat_tui.ui.transcript import Earlier, Question, Unseen
+from starchat_tui.ui.welcome import Welcome
 from starchat_tui.wire import Progress
 from tests.scripted import ScriptedEngine, cut
 from tests.ui.conftest import Make
@@ -278,6 +279,90 @@ async def test_retry_makes_a_sibling_and_keeps_the_first_answer_readable(
         assert [block.code for block in app.stage.transcript.code_blocks] == ["1", "2"]
     assert len(history.siblings(session.turns[-1].id)) == 2
     assert texts(session)[-1] == ("assistant", "```\n2\n```", "done")
+
+
+@pytest.mark.parametrize("failing", [True, False])
+async def test_a_retry_without_a_word_leaves_the_answer_there_was(
+    app: StarChatApp, engine: ScriptedEngine, session: Session, failing: bool
+) -> None:
+    engine.enqueue("good")
+    engine.enqueue(EngineGone("The engine ended", "") if failing else asyncio.Event())
+    async with app.run_test() as pilot:
+        await send(pilot, "q")
+        await settled(pilot)
+        await pilot.press("ctrl+r")
+        if not failing:
+            await wait_until(lambda: len(engine.requests) == 2)
+            await pilot.press("escape")
+        await settled(pilot)
+        (answer,) = app.stage.transcript.query(Answer)
+        assert answer.text == app.stage.transcript.last_answer == "good"
+        assert not answer.has_class("set-aside")
+    assert texts(session)[-1] == ("assistant", "good", "done")
+
+
+async def test_a_question_that_cannot_be_stored_is_the_draft_again(
+    app: StarChatApp, engine: ScriptedEngine, session: Session, history: History
+) -> None:
+    engine.enqueue("one")
+    async with app.run_test() as pilot:
+        await send(pilot, "first")
+        await settled(pilot)
+        history.remove(session.conversation)
+        await send(pilot, "second")
+        await settled(pilot)
+        await sees(app, "This conversation is gone")
+        assert app.stage.composer.draft == "second"
+        assert [str(one.render()) for one in app.stage.transcript.query(Question)] == ["first"]
+
+
+async def test_a_question_right_after_a_new_conversation_is_in_that_one(
+    app: StarChatApp, engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown_anew, answered = asyncio.Event(), asyncio.Event()
+    engine.enqueue("one")
+    engine.enqueue(answered, OutOfMemory("No memory", ""))
+    async with app.run_test() as pilot:
+        await send(pilot, "first")
+        await settled(pilot)
+        transcript = app.stage.transcript
+        remove = transcript.remove_children
+
+        async def late() -> None:
+            await shown_anew.wait()
+            await remove()
+
+        monkeypatch.setattr(transcript, "remove_children", late)
+        app.action_new()
+        app.ask("second")
+        await pilot.pause()
+        shown_anew.set()
+        await wait_until(lambda: len(engine.requests) == 2)
+        await pilot.pause()
+        answered.set()
+        await settled(pilot)
+        await sees(app, "No memory")
+        assert [str(one.render()) for one in transcript.query(Question)] == ["second"]
+        assert not app.query(Welcome)
+
+
+async def test_page_keys_scroll_the_conversation_while_one_types(
+    app: StarChatApp, engine: ScriptedEngine
+) -> None:
+    engine.enqueue("\n\n".join(f"line {number}" for number in range(80)))
+    async with app.run_test() as pilot:
+        await send(pilot, "q")
+        await settled(pilot)
+        transcript = app.stage.transcript
+        await wait_until(lambda: transcript.scroll_y > 0)
+        bottom = transcript.scroll_y
+        await pilot.press(*"draft")
+        await pilot.press("pageup")
+        await wait_until(lambda: transcript.scroll_y < bottom)
+        above = transcript.scroll_y
+        await pilot.press("pagedown")
+        await wait_until(lambda: transcript.scroll_y > above)
+        assert app.focused is app.stage.composer
 
 
 async def test_nothing_to_retry_is_an_error_not_a_crash(app: StarChatApp) -> None:

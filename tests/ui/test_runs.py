@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
 from starchat_tui.history import History
+from starchat_tui.sandbox.download import Download
 from starchat_tui.sandbox.outputs import Ended, Failure, Note, Result, Text, Written
 from starchat_tui.sandbox.preflight import Verdict
 from starchat_tui.session import Session
@@ -193,6 +195,31 @@ async def test_a_key_interrupts_and_keeps_what_came(
         await settled(pilot)
         await sees(app, "Variables are kept")
         assert "begun" in shown(app)
+
+
+@pytest.mark.parametrize("key", ["escape", "ctrl+c"])
+async def test_a_download_is_called_off_and_nothing_is_run(
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop, key: str
+) -> None:
+    async def endless(url: str) -> Download:
+        await asyncio.Event().wait()
+        raise AssertionError(url)
+
+    url = "https://data.example/a.csv"
+    workshop.urls = (url,)
+    running = app._session.running
+    assert running is not None
+    running._workshop = replace(running._workshop, download=endless)
+    async with app.run_test(size=SIZE) as pilot:
+        await asked(pilot, engine, f"```python\nread('{url}')\n```")
+        await pilot.press("alt+r")
+        await dialog(app)
+        await pilot.press("d", "enter")
+        await wait_until(lambda: running._fetching, what="the download")
+        await pilot.press(key)
+        await settled(pilot)
+        await sees(app, "Interrupted before it began")
+        assert not any(kernel.codes for kernel in workshop.kernels)
 
 
 async def test_the_answer_is_stopped_before_the_code(

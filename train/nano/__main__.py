@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import torch
+import yaml
 
 from train.nano import config
 from train.nano.machine import device
@@ -23,11 +24,14 @@ def main() -> None:
     """Run the stages that are not cached."""
     parser = argparse.ArgumentParser(prog="python -m train.nano", description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="every stage at a size for CI")
-    parser.add_argument("--size", default="cpu", help="a name in nano.yaml")
+    named = tuple(yaml.safe_load(config.SIZES.read_text()))
+    parser.add_argument("--size", choices=named, default="cpu", help="a name in nano.yaml")
     parser.add_argument("--only", choices=STAGES, help="stop after this stage")
     parser.add_argument("--threads", type=int, help="of the processor; all where not given")
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "nano")
     options = parser.parse_args()
+    # The fine-tune runs in another folder than this, and is told these paths.
+    options.build = options.build.resolve()
     if options.threads:
         torch.set_num_threads(options.threads)
     # DeepSpeed, which transformers looks at, would announce its choice on stdout.

@@ -224,16 +224,22 @@ def paired(chat: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any] |
     return duel(chat["marks"], base["marks"]) if "marks" in chat and "marks" in base else None
 
 
+def headline(scores: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The counts that the repository's README tells of one model, by what was asked."""
+    found = {title: scores[side]["all"] for side, title in SIDES.items() if side in scores}
+    known = scores.get("known", {})
+    kinds = [kind for kind in ("plots", "later turns") if kind in known]
+    return found | {f"of the known kinds: {KINDS[kind]}": known[kind] for kind in kinds}
+
+
 def readme_table(chat: Mapping[str, Any], base: Mapping[str, Any]) -> str:
     """The table of the repository's README."""
-    rows = [(title, chat[side]["all"], base[side]["all"]) for side, title in SIDES.items()]
-    for kind in ("plots", "later turns"):
-        if kind in chat.get("known", {}):
-            title = f"of the known kinds: {KINDS[kind]}"
-            rows.append((title, chat["known"][kind], base["known"][kind]))
+    theirs = headline(base)
     lines = ["| asked | `nano-chat`, fine-tuned | `nano-base`, few-shot prompt |", "|---|---|---|"]
-    for title, ours, theirs in rows:
-        told = " | ".join(f"{count['right']} of {count['asked']}" for count in (ours, theirs))
+    for title, ours in headline(chat).items():
+        told = " | ".join(
+            f"{count['right']} of {count['asked']}" for count in (ours, theirs[title])
+        )
         lines.append(f"| {title} | {told} |")
     found = paired(chat, base)
     if found:

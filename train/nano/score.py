@@ -23,7 +23,8 @@ import yaml
 from starchat_tui.clean import clean
 from starchat_tui.dialogue import Dialogue, Mode
 from starchat_tui.errors import PromptTooLong, StarChatError
-from train.nano import card, making
+from starchat_tui.prompts import text_of
+from train.nano import answering, card, making
 from train.nano.answering import Answer, Answerer, engine
 from train.nano.checking import check_all
 from train.nano.counting import Mark, table
@@ -168,9 +169,16 @@ def scores(
 
 
 def _answers_file(weights: Path, mode: Mode, dialogues: Path) -> Path:
-    """Another model, another file."""
-    digest = hashlib.sha256((weights / "model.safetensors").read_bytes()).hexdigest()[:12]
-    return dialogues.parent / f"answers-{mode}-{digest}.jsonl"
+    """Another model, another way of asking it, another file."""
+    digest = _digest((weights / "model.safetensors").read_bytes())
+    asking = Path(answering.__file__).read_bytes()
+    if mode == "ta":
+        asking += text_of("ta").encode()
+    return dialogues.parent / f"answers-{mode}-{digest}-{_digest(asking)}.jsonl"
+
+
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()[:12]
 
 
 def _show(conversations: Iterable[Conversation], found: Sequence[tuple[Mark, str, str]]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from starchat_tui.dialogue import Dialogue, Mode
 from starchat_tui.errors import PromptTooLong
-from train.nano import card, making, score
+from train.nano import card, making, repeat, score
 from train.nano.answering import Answer
 from train.nano.counting import table
 from train.nano.dialogues.family import Check, Exchange, Sample
@@ -60,6 +62,30 @@ def test_kept_answers_survive_a_line_that_was_cut(tmp_path: Path) -> None:
     assert Kept(path).get("a") == [Answer("yes", cut=True)]
     assert Kept(path).get("b") is None
     assert Kept(None).get("a") is None
+
+
+def test_answers_are_kept_apart_by_model_and_by_the_way_of_asking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = tmp_path / "model.safetensors"
+    modes: tuple[Mode, ...] = ("chat", "ta")
+
+    def names() -> list[str]:
+        return [score._answers_file(tmp_path, mode, tmp_path / "d").name for mode in modes]
+
+    weights.write_bytes(b"one")
+    first = names()
+    monkeypatch.setattr(score, "text_of", lambda name: "another prompt")
+    prompted = names()
+    assert prompted[0] == first[0], "the chat model has no prompt"
+    assert prompted[1] != first[1]
+    (tmp_path / "answering.py").write_text("MOST = 9\n")
+    monkeypatch.setattr("train.nano.answering.__file__", str(tmp_path / "answering.py"))
+    changed = names()
+    assert not {*changed} & {*first, *prompted}
+    assert [name[:20] for name in changed] == [name[:20] for name in first], "and by the model"
+    weights.write_bytes(b"other")
+    assert not {*names()} & {*changed}
 
 
 def test_the_sides_are_asked_in_turns(tmp_path: Path) -> None:
@@ -131,3 +157,26 @@ def test_the_readmes_table_has_both_models_and_the_pairs() -> None:
     told = card.readme_table(scores(right=True), scores(right=False))
     assert "| known kinds of task, new names and numbers | 2 of 2 | 0 of 2 |" in told
     assert "| pairs that one alone got right | 8 of 8 | 0 of 8 |" in told
+
+
+def made(folder: Path, chat: dict[str, Any], hashes: dict[str, str]) -> Path:
+    for mode, name in score.MODES.items():
+        (folder / name).mkdir(parents=True)
+        told = chat if mode == "chat" else scores(right=False)
+        (folder / name / "scores.json").write_text(json.dumps(told))
+        (folder / name / "README.md").write_text(card.text(mode, replace(facts(), hashes=hashes)))
+    return folder
+
+
+def test_two_makings_are_compared_by_hash_and_by_interval(tmp_path: Path) -> None:
+    """The 95 % interval of 2 of 2 reaches down to 34 %: none of 2 lies without it."""
+    data = {"dialogues": "c0" * 32, "tokenizer": "de" * 32}
+    ours = made(tmp_path / "ours", scores(right=True), data)
+    again = made(tmp_path / "again", scores(right=True), data)
+    worse = made(tmp_path / "worse", scores(right=False), data | {"tokenizer": "ad" * 32})
+    assert repeat.apart(ours, again) == []
+    assert all(pair.within for pair in repeat.pairs(ours, again))
+    assert repeat.apart(ours, worse) == ["tokenizer"]
+    found = {pair.what: pair.within for pair in repeat.pairs(ours, worse)}
+    assert found["nano-base: kinds of task never trained"]
+    assert not found["nano-chat: kinds of task never trained"]
