@@ -22,7 +22,7 @@ from starchat_tui.errors import Busy, EngineGone, ModelUnavailable, Unavailable
 from starchat_tui.settings import Paths, find_paths
 from starchat_tui.wire import Delta, ModelCard, Progress, Request, Sampling
 from tests.fakes import save_tiny_model
-from tests.waiting import block_until, wait_until
+from tests.waiting import PATIENCE, block_until, wait_until
 
 ROOT = Path(__file__).parent.parent
 LONG = Sampling(max_tokens=8000, temperature=1.0, seed=0)
@@ -212,6 +212,7 @@ def test_a_relative_path_in_a_variable_means_what_it_meant_to_the_face(tmp_path:
     (package / "starchat_tui").mkdir(parents=True)
     face.mkdir()
     told = "import os, sys; print(os.environ['HF_HOME'], os.getcwd(), sys.argv[1:])"
+    (package / "starchat_tui" / "__init__.py").touch()
     (package / "starchat_tui" / "__main__.py").write_text(told)
     said = subprocess.run(
         [sys.executable, "-P", "-c", _BEGIN, str(package), "serve"],
@@ -220,6 +221,7 @@ def test_a_relative_path_in_a_variable_means_what_it_meant_to_the_face(tmp_path:
         capture_output=True,
         text=True,
         check=True,
+        timeout=PATIENCE,
     )
     assert said.stdout == f"{face / 'hf'} {package} ['serve']\n"
 

@@ -17,6 +17,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 import time
@@ -151,7 +152,7 @@ class Home:
             "pid": self.sleeper.pid,
             "host": os.getpid(),
             "uid": os.geteuid(),
-            "prefix": sys.prefix,
+            "prefix": sysconfig.get_path("purelib"),
         }
 
     def close(self) -> None:

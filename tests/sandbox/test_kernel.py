@@ -180,10 +180,11 @@ async def stopped(kernel: Kernel) -> None:
 async def test_a_kernel_that_never_begins_is_ended(
     level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("starchat_tui.sandbox.run.PATIENCE", 1.0)
     async with kernel_of(level) as kernel:
         await stopped(kernel)
-        ended = (await said(kernel, "1")).ended
+        with monkeypatch.context() as impatient:
+            impatient.setattr("starchat_tui.sandbox.run.PATIENCE", 1.0)
+            ended = (await said(kernel, "1")).ended
         assert (ended.status, ended.reason) == (
             "died",
             f"The kernel did not begin the run within 1 s. {GONE}",
