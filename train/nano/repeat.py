@@ -1,8 +1,9 @@
 """Two makings of the demo models, compared: `python -m train.nano.repeat OTHER [WEIGHTS]`.
 
-The same seed and packages give the same data and tokenizer to the byte. The weights of two runs
-differ in their last bits and soon in more, so scores are held against each other as shares: each
-within the other's interval. Exit code 1 where something is apart, 2 where a folder has no models.
+The same seed and packages give the same data and tokenizer to the byte. Weights made on another
+processor differ in their last bits and soon in more, so scores are held against each other as
+shares: each within the other's interval. Exit code 1 where something is apart, 2 where a folder has
+no models.
 """
 
 from __future__ import annotations
