@@ -19,6 +19,7 @@ from typing import IO, TypeVar
 from starchat_tui import __version__
 from starchat_tui.client import EngineClient
 from starchat_tui.errors import Busy, EngineGone, StarChatError, Unavailable
+from starchat_tui.paths import typed
 from starchat_tui.settings import Paths
 from starchat_tui.wire import Delta, Health, ModelCard, Progress, Request
 
@@ -254,5 +255,5 @@ def _absolute(model: str) -> str:
     """A folder's path as the engine, which runs elsewhere, understands it."""
     if "/" not in model and not model.startswith("~"):
         return model
-    folder = os.path.expanduser(model)
-    return str(Path(folder).absolute()) if os.path.isdir(folder) else model
+    folder = typed(model)
+    return str(folder.absolute()) if os.path.isdir(folder) else model

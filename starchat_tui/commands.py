@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from starchat_tui.errors import UsageError
+from starchat_tui.paths import made_new, typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +122,10 @@ def block_number(argument: str, count: int) -> int:
 
 def save_new(path: Path, text: str) -> Path:
     """Write `text` to a file that was not there; raises `UsageError` with the reason it cannot."""
-    # Not `Path.expanduser`, which raises where nobody has that name.
-    target = Path(os.path.expanduser(path))
-    try:
-        with target.open("x", encoding="utf-8", errors="surrogatepass", newline="") as file:
-            file.write(text if text.endswith("\n") else f"{text}\n")
-    except FileExistsError as error:
-        raise UsageError(f"`{target}` exists", "name a file that does not") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no such name"
-        said = f"`{target}` cannot be written ({reason})"
-        raise UsageError(said, "name another file") from error
+    target = typed(path)
+    with (
+        made_new(target),
+        target.open("x", encoding="utf-8", errors="surrogatepass", newline="") as file,
+    ):
+        file.write(text if text.endswith("\n") else f"{text}\n")
     return target.absolute()

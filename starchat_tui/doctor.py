@@ -25,6 +25,7 @@ from starchat_tui import __version__, clipboard, models
 from starchat_tui.child import LocalEngine
 from starchat_tui.clean import clean
 from starchat_tui.errors import StarChatError
+from starchat_tui.paths import typed
 from starchat_tui.sandbox import landlock, preflight
 from starchat_tui.settings import Paths, Settings
 from starchat_tui.vocabulary import Vocabulary
@@ -243,7 +244,7 @@ def model(settings: Settings) -> Finding:
 def tokenizer(settings: Settings) -> Finding:
     """Whether text becomes ids and back; a model on the Hub is not fetched for it."""
     if settings.tokenizer:
-        path = Path(settings.tokenizer).expanduser()
+        path = typed(settings.tokenizer)
     elif settings.url:
         fix = ("starchat --url URL --tokenizer FILE",)
         return Finding("tokenizer", "mend", "that of the server is not known here", fix)

@@ -14,6 +14,7 @@ from typing import Any
 from starchat_tui.dialogue import Mode
 from starchat_tui.errors import ModelUnavailable
 from starchat_tui.foreign import named_template
+from starchat_tui.paths import typed
 
 GIB = 2**30
 WEIGHTS = Path(__file__).parent / "weights"
@@ -70,9 +71,9 @@ def resolve(name: str) -> Model:
     """The model called `name`: a known one, a folder, or a Hub id."""
     if name in KNOWN:
         return KNOWN[name]
-    folder = os.path.expanduser(name)
-    if os.path.isdir(folder):
-        found = str(Path(folder).absolute())
+    folder = typed(name)
+    if name and os.path.isdir(folder):
+        found = str(folder.absolute())
         return Model(found, found)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return Model(name, name)

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from starchat_tui.errors import ConfigError, UsageError
+from starchat_tui.errors import ConfigError
+from starchat_tui.paths import made_new, typed
 
 _SLUG = 40
 """Characters of a file name that come from the conversation's title."""
@@ -55,17 +56,11 @@ def save_out(name: str, data: bytes, wanted: str) -> Path:
 
     `wanted` may be a folder. Raises `UsageError` where the file exists or cannot be written.
     """
-    # Not `Path.expanduser` and `Path.is_dir`, which raise for some names.
-    target = Path(os.path.expanduser(wanted) if wanted else plain_name(name))
+    target = typed(wanted or plain_name(name))
     if os.path.isdir(target):
         target = target / plain_name(name)
-    try:
+    with made_new(target):
         write_new(target, data)
-    except FileExistsError as error:
-        raise UsageError(f"`{target}` exists", "name a file that does not") from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no such name"
-        raise UsageError(f"`{target}` cannot be written ({reason})", "name another") from error
     return target.absolute()
 
 

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from starchat_tui.errors import ConfigError
+from starchat_tui.paths import typed
 from starchat_tui.template import FewShot
 
 _DIVIDER = re.compile(r"^-----[ \t]*$", re.MULTILINE)
@@ -22,9 +23,9 @@ def text_of(name: str) -> str:
     ours = _ours()
     if name in ours:
         return _read(ours[name])
-    path = os.path.expanduser(name)
+    path = typed(name)
     if os.path.isfile(path):
-        return _read(Path(path))
+        return _read(path)
     published = _PUBLISHED.match(name)
     if published:
         return _read(_download(published["repo"], published["file"]))

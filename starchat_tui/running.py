@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from starchat_tui.errors import Busy, NoSandbox, StarChatError, UsageError
 from starchat_tui.fences import CodeBlock
+from starchat_tui.paths import typed
 from starchat_tui.sandbox.attached import names, open_file
 from starchat_tui.sandbox.limits import Limits
 from starchat_tui.sandbox.outputs import Ended, Figure, Level, Output, Written
@@ -192,8 +193,7 @@ class Running:
 
         Raises `UsageError` for what is no regular file, is too large, or has the name of another.
         """
-        # Not `Path.expanduser`, which raises where nobody has that name.
-        found = Path(os.path.expanduser(path)).absolute()
+        found = typed(path).absolute()
         attached = (*(one for one in self._attached if one != found), found)
         names(attached)
         os.close(open_file(found, Limits().attached)[0])

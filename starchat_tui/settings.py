@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from starchat_tui.errors import ConfigError
+from starchat_tui.paths import typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ def find_paths(environ: Mapping[str, str]) -> Paths:
     """The directories: under STARCHAT_HOME, else where XDG says, else the platform's own."""
     home = environ.get("STARCHAT_HOME")
     if home:
-        root = Path(home).expanduser().absolute()
+        root = typed(home).absolute()
         names = ("config", "data", "state", "cache", "run")
         found = [root / name for name in names]
         found[4] = _short(found[4])

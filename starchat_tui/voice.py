@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ from starchat_tui import models, prompts
 from starchat_tui.dialogue import MODES, Mode
 from starchat_tui.errors import ConfigError, ModelUnavailable
 from starchat_tui.foreign import HubTemplate
+from starchat_tui.paths import typed
 from starchat_tui.settings import Settings
 from starchat_tui.template import ChatML, TechnicalAssistant, Template
 from starchat_tui.vocabulary import Vocabulary
@@ -114,7 +114,7 @@ class Voices:
         name = model.engine_name
         window = self._settings.window or models.window(model)
         if self._settings.tokenizer:
-            tokenizer = _path(self._settings.tokenizer)
+            tokenizer = typed(self._settings.tokenizer)
             return self._voice(mode, name, tokenizer, window, demo=model.demo)
         tokenizer = models.local_file(model, "tokenizer.json")
         return self._voice(mode, name, tokenizer, window, demo=model.demo, model=model)
@@ -128,7 +128,7 @@ class Voices:
                 "name it with `--tokenizer FILE` (the model's tokenizer.json)",
             )
         window = self._settings.window or card.window
-        tokenizer = _path(self._settings.tokenizer)
+        tokenizer = typed(self._settings.tokenizer)
         look = partial(self._voice, mode, card.name, tokenizer, window, demo=False)
         return await self._searched(mode, look, here=True)
 
@@ -152,10 +152,6 @@ class Voices:
             few_shot = prompts.few_shot(self._settings.prompt)
             template = TechnicalAssistant(vocabulary, few_shot, window=_known(window, name))
         return Voice(mode, name, template, _known(window, name), demo)
-
-
-def _path(name: str) -> Path:
-    return Path(os.path.expanduser(name))
 
 
 def _known(window: int, name: str) -> int:

@@ -24,30 +24,31 @@ MAY_IMPORT = {
     "guard": "",
     "flags": "errors",
     "wire": "errors",
-    "settings": "errors",
+    "paths": "errors",
+    "settings": "errors paths",
     "sandbox": "clean errors settings",
     "sixel": "",
     "picture": "errors sixel",
-    "plots": "errors",
+    "plots": "errors paths",
     "outcome": "clean sandbox",
-    "running": "errors fences sandbox",
+    "running": "errors fences paths sandbox",
     "vocabulary": "clean errors",
     "template": "dialogue errors vocabulary",
     "foreign": "dialogue errors template vocabulary",
-    "prompts": "errors template",
-    "models": "dialogue errors foreign",
+    "prompts": "errors paths template",
+    "models": "dialogue errors foreign paths",
     "recall": "",
     "clipboard": "clean",
     "paint": "clean fences",
     "client": "errors wire",
-    "child": "client errors settings wire",
+    "child": "client errors paths settings wire",
     "history": "clean dialogue errors",
-    "voice": "dialogue errors foreign models prompts settings template vocabulary wire",
+    "voice": "dialogue errors foreign models paths prompts settings template vocabulary wire",
     "events": "dialogue errors wire",
     "answer": "dialogue errors events history voice wire",
     "session": "answer dialogue errors events history outcome running sandbox template voice wire",
     "wiring": "child client history models prompts running sandbox session settings voice wire",
-    "commands": "clean dialogue errors",
+    "commands": "clean dialogue errors paths",
     "show": "clean dialogue errors history template vocabulary voice wire",
     "export": "dialogue errors fences history",
     "ask": "clean errors events fences paint session wire",
@@ -58,13 +59,13 @@ MAY_IMPORT = {
     "engine": "clean errors models settings vocabulary wire",
     "ui": "clean clipboard commands dialogue errors events fences history outcome picture plots "
     "recall running sandbox session wire",
-    "doctor": "child clean clipboard errors models sandbox settings vocabulary",
+    "doctor": "child clean clipboard errors models paths sandbox settings vocabulary",
     "subcommands": "ask child clean client dialogue doctor engine errors export flags history "
     "models run session settings show voice wire wiring",
     "__main__": "ask clean errors flags guard models recall repl run running session settings "
     "subcommands ui wiring",
 }
-TRAIN_MAY_IMPORT = {"clean", "errors", "dialogue", "template", "vocabulary", "prompts"}
+TRAIN_MAY_IMPORT = {"clean", "errors", "dialogue", "paths", "template", "vocabulary", "prompts"}
 TRAIN_MAY_IMPORT |= {"client", "sandbox", "wire"}
 """Of the package, and for evaluation the last three; nothing of it imports `train`."""
 

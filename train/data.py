@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from starchat_tui.errors import Unavailable, UsageError
+from starchat_tui.paths import typed
 from starchat_tui.vocabulary import Vocabulary
 from train import door
 from train.batches import Collator, Packed, Rows, rows
@@ -132,9 +134,9 @@ def read_vocabulary(source: str) -> Vocabulary:
     StarChat's four tokens are added where they are absent. Raises `ConfigError` for a damaged file,
     `UsageError` where there is none, and `Unavailable` where the Hub does not give it.
     """
-    path = Path(source).expanduser()
-    if path.exists():
-        return Vocabulary.load(path / "tokenizer.json" if path.is_dir() else path)
+    path = typed(source)
+    if os.path.exists(path):
+        return Vocabulary.load(path / "tokenizer.json" if os.path.isdir(path) else path)
     if source.count("/") != 1 or source.endswith(".json"):
         raise UsageError(
             f"There is no tokenizer `{source}`",

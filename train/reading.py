@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from starchat_tui.errors import Unavailable, UsageError
+from starchat_tui.paths import typed
 from train.errors import DataError
 
 Placed = tuple[str, dict[str, Any]]
@@ -32,11 +34,11 @@ def rows(source: str, *, split: str = "train") -> Iterator[Placed]:
     Raises `UsageError` where there is no such source, `DataError` where a file is damaged, and
     `Unavailable` where the Hub does not give it.
     """
-    path = Path(source).expanduser()
-    if path.is_dir():
+    path = typed(source)
+    if os.path.isdir(path):
         for file in _files(path):
             yield from _file(file)
-    elif path.exists():
+    elif os.path.exists(path):
         yield from _file(path)
     elif _HUB.fullmatch(source) and not source.endswith(_SUFFIXES):
         yield from _hub(source, split)

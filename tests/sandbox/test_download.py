@@ -192,8 +192,15 @@ async def test_a_redirect_to_what_is_no_address_is_refused(
     assert len(server.requests) == 1
 
 
-async def test_a_name_that_no_host_can_have_is_refused(network: Network) -> None:
-    await refused(f"https://{'a' * 70}.example/d", Network(dial=network.dial, tls=network.tls))
+async def test_a_name_that_no_host_can_have_is_refused(
+    network: Network, dialled: list[tuple[str, int]]
+) -> None:
+    longest = "a" * 70  # a label has at most 63
+    said = await refused(
+        f"https://{longest}.example/d", Network(dial=network.dial, tls=network.tls)
+    )
+    assert "could not be reached" in said
+    assert not dialled
 
 
 async def test_redirects_in_a_circle_end(server: Server, network: Network) -> None:
