@@ -11,6 +11,7 @@ import signal
 import sys
 import termios
 from collections.abc import Callable
+from contextlib import suppress
 
 RESTORE = (
     "\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1004l\x1b[?2004l"
@@ -28,8 +29,9 @@ def watched(run: Callable[[], int]) -> int:
         try:
             code = run()
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):  # the terminal may be gone
+                    stream.flush()
             # Not `sys.exit`: the parent's clean-up must not run twice.
             os._exit(code)
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from textual import events
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
@@ -21,6 +21,9 @@ from starchat_tui.errors import StarChatError, UsageError
 from starchat_tui.ui.messages import CopyRequested, LinkOpened
 from starchat_tui.ui.stage import Stage
 from starchat_tui.ui.theme import DARK, LIGHT, NAMES
+
+if TYPE_CHECKING:
+    from textual.driver import Driver
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -48,6 +51,15 @@ class Shell(App[None]):
         if self._styled:
             super().refresh_css(animate)
         self._styled = True
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's, or in the place of the one for a terminal ours, which ends with that."""
+        from textual.drivers.linux_driver import LinuxDriver
+
+        from starchat_tui.ui import driver
+
+        found = super().get_driver_class()
+        return driver.Driver if found is LinuxDriver else found
 
     def prepare(self) -> None:
         """An orderly end where the terminal goes away."""

@@ -7,7 +7,9 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pexpect
@@ -83,6 +85,30 @@ def test_a_signal_ends_it_and_leaves_the_terminal_as_it_was(
     assert ended(child) == 128 + number
     for restored in (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?2004l"):
         assert restored in written(child)
+
+
+def test_it_ends_with_a_terminal_that_says_nothing(tmp_path: Path) -> None:
+    """No SIGHUP comes where the terminal does not control the app; the next frame finds it gone."""
+    (tmp_path / "answer.json").write_text("[]")
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (40, 100))
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(tmp_path)],
+        cwd=ROOT,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while b"Enter sends" not in shown:
+            shown += os.read(ours, 65536)
+        os.close(ours)
+        try:
+            assert process.wait(PATIENCE) == 128 + signal.SIGHUP
+        finally:
+            process.kill()
 
 
 def test_a_defect_is_told_at_the_door_and_not_on_the_screen(tmp_path: Path) -> None:
