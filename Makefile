@@ -33,7 +33,7 @@ bench: setup        ## measure; each appends a line to tests/benchmarks/history
 	done; [ -z "$$failed" ] || { echo "missed the goal:$$failed" >&2; exit 1; }
 
 nano: setup         ## make the demo models anew, from this repository and this machine's Python files
-	@$(PYTHON) -m train.nano
+	@$(PYTHON) -m train.demo
 
 interop: setup      ## our client against vLLM: STARCHAT_INTEROP_URL, or a `vllm` on the path
 	@$(PYTHON) -m tests.interop

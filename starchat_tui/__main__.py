@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
-    from starchat_tui.ask import Asking, Terminal
+    from starchat_tui.chat.session import Session
+    from starchat_tui.cli.ask import Asking, Terminal
     from starchat_tui.errors import StarChatError
-    from starchat_tui.running import Running
-    from starchat_tui.session import Session
+    from starchat_tui.execution.kernel_manager import Running
     from starchat_tui.settings import Paths, Settings
 
 
@@ -49,7 +49,7 @@ def told(run: Callable[[], int]) -> int:
 
 def tell(error: StarChatError) -> int:
     """Say what happened and what to do next, on stderr; the exit code."""
-    from starchat_tui.clean import clean
+    from starchat_tui.sanitize import clean
 
     print(f"starchat: {clean(error.message)}", file=sys.stderr)
     if error.hint:
@@ -60,7 +60,7 @@ def tell(error: StarChatError) -> int:
 def _unexpected(error: Exception) -> int:
     import traceback
 
-    from starchat_tui.clean import clean
+    from starchat_tui.sanitize import clean
     from starchat_tui.settings import find_paths
 
     log = find_paths(os.environ).state / "errors.log"
@@ -74,15 +74,15 @@ def _unexpected(error: Exception) -> int:
 
 
 def _dispatch(given: list[str]) -> int:
-    from starchat_tui import flags
+    from starchat_tui.cli import arguments
 
     if given[:1] == ["repl"]:
-        return _converse(flags.parse(given[1:]), lines=True)
-    if given and given[0] in flags.SUBCOMMANDS:
-        from starchat_tui import subcommands
+        return _converse(arguments.parse(given[1:]), lines=True)
+    if given and given[0] in arguments.SUBCOMMANDS:
+        from starchat_tui.cli import subcommands
 
         return subcommands.run(given[0], given[1:])
-    found = flags.parse(given)
+    found = arguments.parse(given)
     if found.version:
         return main(["--version"])
     return _converse(found)
@@ -90,10 +90,11 @@ def _dispatch(given: list[str]) -> int:
 
 def _converse(found: argparse.Namespace, *, lines: bool = False) -> int:
     """Ask once, or open the chat, as the flags and the terminal have it."""
-    from starchat_tui import flags, settings
+    from starchat_tui import settings
+    from starchat_tui.cli import arguments
     from starchat_tui.errors import UsageError
 
-    chosen, paths = settings.read(flags.chosen(found), os.environ)
+    chosen, paths = settings.read(arguments.chosen(found), os.environ)
     question = " ".join(word for word in found.words if word != "-")
     piped = _piped(bool(question), explicit="-" in found.words)
     if (question or piped or found.file) and not (found.interactive or lines):
@@ -112,9 +113,9 @@ def _converse(found: argparse.Namespace, *, lines: bool = False) -> int:
     _take_keyboard()
     if lines or chosen.accessible or os.environ.get("TERM") == "dumb":
         return _lines(found, chosen, paths, first)
-    from starchat_tui import guard
+    from starchat_tui.terminal import supervisor
 
-    return guard.watched(lambda: told(lambda: _screen(found, chosen, paths, first)))
+    return supervisor.watched(lambda: told(lambda: _screen(found, chosen, paths, first)))
 
 
 def _piped(asked: bool, *, explicit: bool) -> str:
@@ -142,9 +143,9 @@ def _ask(
     import asyncio
 
     from starchat_tui import settings
-    from starchat_tui.ask import Asking, Terminal, ask
+    from starchat_tui.cli.ask import Asking, Terminal, ask
+    from starchat_tui.cli.factory import make_session
     from starchat_tui.errors import UsageError
-    from starchat_tui.wiring import make_session
 
     if found.run and found.extract:
         raise UsageError("-x and --run do not go together", "leave one of them out")
@@ -181,7 +182,7 @@ def _ask(
 
 
 def _runner(found: argparse.Namespace, chosen: Settings) -> Running:
-    from starchat_tui.wiring import make_running
+    from starchat_tui.cli.factory import make_running
 
     return make_running(chosen, unsafe=found.unsafe_run)
 
@@ -195,10 +196,10 @@ async def _ask_and_run(
     chosen: Settings,
 ) -> None:
     """Ask, then run the answer's code; every process of the sandbox ends with it."""
-    from starchat_tui import run
-    from starchat_tui.ask import answer_json, ask
+    from starchat_tui.cli import run_command
+    from starchat_tui.cli.ask import answer_json, ask
 
-    wanted = run.Wanted(
+    wanted = run_command.Wanted(
         attached=tuple(found.file),
         save_dir=found.save_dir,
         images=chosen.images,
@@ -210,15 +211,15 @@ async def _ask_and_run(
 
     async def asked_and_run() -> None:
         event = await ask(session, asking, terminal)
-        command = run.Command(running, wanted, terminal)
+        command = run_command.Command(running, wanted, terminal)
         await command.answer(session, event.text, answer_json(event, session.conversation))
 
-    await run.ending(running, asked_and_run())
+    await run_command.ending(running, asked_and_run())
 
 
 def _resume(session: Session, found: argparse.Namespace, chosen: Settings) -> None:
     """Go on with a stored conversation; flags of this command line win over what it had."""
-    from starchat_tui.wiring import system_text
+    from starchat_tui.cli.factory import system_text
 
     session.resume(found.resume)
     if found.mode and found.mode != session.mode:
@@ -237,11 +238,12 @@ def _take_keyboard() -> None:
 def _lines(found: argparse.Namespace, chosen: Settings, paths: Paths, first: str) -> int:
     import asyncio
 
-    from starchat_tui import run, settings
-    from starchat_tui.ask import Terminal
-    from starchat_tui.recall import InputHistory
-    from starchat_tui.repl import Repl
-    from starchat_tui.wiring import make_running, make_session
+    from starchat_tui import settings
+    from starchat_tui.cli import run_command
+    from starchat_tui.cli.ask import Terminal
+    from starchat_tui.cli.factory import make_running, make_session
+    from starchat_tui.cli.repl import Repl
+    from starchat_tui.terminal.input_history import InputHistory
 
     accessible = chosen.accessible or os.environ.get("TERM") == "dumb"
     terminal = Terminal(
@@ -262,17 +264,17 @@ def _lines(found: argparse.Namespace, chosen: Settings, paths: Paths, first: str
             environ=os.environ,
             images="off" if accessible else chosen.images,
         )
-        await run.ending(running, repl.run(first))
+        await run_command.ending(running, repl.run(first))
 
     asyncio.run(talk())
     return 0
 
 
 def _screen(found: argparse.Namespace, chosen: Settings, paths: Paths, question: str) -> int:
-    from starchat_tui import models
+    from starchat_tui.cli.factory import is_demo, make_running, make_session
+    from starchat_tui.models import registry
     from starchat_tui.ui.app import StarChatApp
-    from starchat_tui.ui.images import detect
-    from starchat_tui.wiring import is_demo, make_running, make_session
+    from starchat_tui.ui.widgets.image import detect
 
     images, typed_ahead = detect(chosen.images, os.environ)
     session = make_session(chosen, paths, make_running(chosen, unsafe=found.unsafe_run))
@@ -286,7 +288,7 @@ def _screen(found: argparse.Namespace, chosen: Settings, paths: Paths, question:
         draft=paths.draft if chosen.log else None,
         typed_ahead=typed_ahead,
         first_question=question,
-        advice=lambda: models.advice(models.machine()),
+        advice=lambda: registry.advice(registry.machine()),
         environ=os.environ,
         plots=paths.plots,
         images=images,

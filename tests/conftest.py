@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from starchat_tui.vocabulary import Vocabulary
+from starchat_tui.templates.tokenizer import Vocabulary
 from tests.vocabularies import byte_level, write
 
 KEPT = ("STARCHAT_DATA", "STARCHAT_INTEROP_URL", "STARCHAT_INTEROP_MODEL")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starchat_tui.vocabulary import CHAT_TOKENS, END_OF_TEXT, byte_alphabet
+from starchat_tui.templates.tokenizer import CHAT_TOKENS, END_OF_TEXT, byte_alphabet
 
 if TYPE_CHECKING:
     from transformers import GPTBigCodeForCausalLM

@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from starchat_tui.client.protocol import Delta, ModelCard, Progress, Request, Timings, Usage
 from starchat_tui.errors import UsageError
-from starchat_tui.running import Running, Workshop
-from starchat_tui.sandbox.download import Download
+from starchat_tui.execution.kernel_manager import Running, Workshop
+from starchat_tui.sandbox.host.downloads import Download
 from starchat_tui.sandbox.outputs import Ended, Failure, Figure, Output, Text
-from starchat_tui.sandbox.preflight import Verdict
-from starchat_tui.wire import Delta, ModelCard, Progress, Request, Timings, Usage
+from starchat_tui.sandbox.walls.probe import Verdict
 
 
 def drawn_png(width: int = 12, height: int = 8) -> bytes:

@@ -6,7 +6,6 @@ import re
 
 from textual.app import App
 
-from starchat_tui.clean import clean
 from starchat_tui.sandbox.outputs import (
     Ended,
     Failure,
@@ -17,8 +16,9 @@ from starchat_tui.sandbox.outputs import (
     Text,
     Written,
 )
+from starchat_tui.sanitize import clean
 from tests.scripted import drawn_png
-from tests.test_clean import PAYLOADS, shows
+from tests.test_sanitize import PAYLOADS, shows
 from tests.ui.looking import strips
 
 OURS = re.compile(r"\x1b\[[\d;]*m|\r\x1b\[K")

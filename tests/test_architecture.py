@@ -86,7 +86,7 @@ TOKEN_SPELLERS = {"template", "vocabulary"}
 BUBBLEWRAP_SPELLERS = {"sandbox/jail"}
 ENVIRONMENT_READERS = {"settings", "__main__", "subcommands"}
 DOORS = {"__main__", "ui/app"}
-BLIND = DOORS | {"engine/worker", "vocabulary", "train/nano/runner", "train/nano/dialogues/mutants"}
+BLIND = DOORS | {"engine/worker", "vocabulary", "train/demo/runner", "train/demo/tasks/mutants"}
 BLIND |= {"sandbox/life"} | {
     f"sandbox/inside/{module}" for module in ("cards", "session", "tracebacks")
 }

@@ -118,8 +118,8 @@ def test_the_installed_command_needs_no_checkout(installed: Path, tmp_path: Path
     told = run(
         installed / "python",
         "-c",
-        "from starchat_tui import prompts, models; print(prompts.text_of('ta')[:1] != '');"
-        "print(models.resolve('nano-chat').weights)",
+        "from starchat_tui.models import registry; from starchat_tui.templates import prompt_files; print(prompt_files.text_of('ta')[:1] != '');"
+        "print(registry.resolve('nano-chat').weights)",
         cwd=tmp_path,
     ).split()
     assert told[0] == "True"

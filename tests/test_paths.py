@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui import doctor, settings
+from starchat_tui import settings
+from starchat_tui.cli import doctor
 from starchat_tui.errors import StarChatError, UsageError
 from starchat_tui.paths import made_new, typed
-from train import data, reading
+from train.data import __main__, sources
 
 NOBODYS = "~no-such-user/file"
 
@@ -38,8 +39,8 @@ def test_a_place_that_is_none_is_a_users_mistake_everywhere(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for look in (
-        lambda: data.read_vocabulary(name),
-        lambda: list(reading.rows(name)),
+        lambda: __main__.read_vocabulary(name),
+        lambda: list(sources.rows(name)),
         lambda: doctor.tokenizer(settings.Settings(tokenizer=name)),
     ):
         with pytest.raises(StarChatError) as caught:

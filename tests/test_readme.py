@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui import commands, errors, flags, models, settings
+from starchat_tui import errors, settings
+from starchat_tui.chat import commands
+from starchat_tui.cli import arguments
+from starchat_tui.models import registry
 from tests.readme import todays_help
-from train.nano.card import readme_table
+from train.demo.demo_card import readme_table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -38,8 +41,10 @@ def test_every_flag_it_names_exists() -> None:
     # What is said to other programs is theirs.
     ours = re.sub(r"vllm serve(.*\\\n)*.*", "", README)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ours)) - {"--host", "--port"}
-    known = {one for action in flags.question_parser()._actions for one in action.option_strings}
-    for name in flags.SUBCOMMANDS:
+    known = {
+        one for action in arguments.question_parser()._actions for one in action.option_strings
+    }
+    for name in arguments.SUBCOMMANDS:
         asked = [sys.executable, "-m", "starchat_tui", name, "--help"]
         told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
         known |= set(re.findall(r"--[a-z][a-z-]+", told))
@@ -53,7 +58,7 @@ def test_every_command_it_names_exists() -> None:
 
 def test_every_subcommand_it_shows_exists() -> None:
     shown = set(re.findall(r"`starchat ([a-z]+)\b", README))
-    assert shown <= set(flags.SUBCOMMANDS)
+    assert shown <= set(arguments.SUBCOMMANDS)
 
 
 def test_every_exit_code_is_in_the_table() -> None:
@@ -72,7 +77,7 @@ def test_every_known_model_is_in_the_table() -> None:
         # `-3b` after `starcoderbase-7b` is its sister.
         stem = names[0].rpartition("-")[0]
         named |= {stem + name if name.startswith("-") else name for name in names}
-    assert named == set(models.KNOWN)
+    assert named == set(registry.KNOWN)
 
 
 def test_every_picture_it_shows_exists() -> None:
@@ -131,7 +136,7 @@ def test_every_variable_it_names_is_read() -> None:
 
 def test_the_scores_it_tells_are_those_of_the_models_that_ship() -> None:
     chat, base = (
-        json.loads((models.WEIGHTS / model / "scores.json").read_text(encoding="utf-8"))
+        json.loads((registry.WEIGHTS / model / "scores.json").read_text(encoding="utf-8"))
         for model in ("nano-chat", "nano-base")
     )
     assert readme_table(chat, base) in README

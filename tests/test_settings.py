@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui import flags, settings
+from starchat_tui import settings
+from starchat_tui.cli import arguments
 from starchat_tui.errors import ConfigError
 from starchat_tui.settings import byte_count
 
@@ -76,7 +77,7 @@ def test_a_mistake_is_named(
 
 def test_every_setting_has_a_flag_and_a_sentence() -> None:
     names = {field.name for field in fields(settings.Settings)}
-    assert names == set(flags.SETTINGS_FLAGS)
+    assert names == set(arguments.SETTINGS_FLAGS)
     source = Path(settings.__file__).read_text()
     for name in names:
         line = next(line for line in source.splitlines() if line.startswith(f"    {name}: "))

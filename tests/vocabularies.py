@@ -19,7 +19,7 @@ from tokenizers import (
 )
 
 from starchat_tui.dialogue import Dialogue, Role, Turn
-from starchat_tui.vocabulary import CHAT_TOKENS, END_OF_TEXT
+from starchat_tui.templates.tokenizer import CHAT_TOKENS, END_OF_TEXT
 
 ROOT = Path(__file__).parent.parent
 ROLES: tuple[Role, Role] = ("user", "assistant")
@@ -29,7 +29,7 @@ STARCODERS = (END_OF_TEXT, "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim
 @cache
 def corpus() -> tuple[str, ...]:
     """English and Python that this repository holds anyway."""
-    sources = [*(ROOT / "prompts").glob("*.md"), ROOT / "starchat_tui" / "wire.py"]
+    sources = [*(ROOT / "prompts").glob("*.md"), ROOT / "starchat_tui" / "client" / "protocol.py"]
     return tuple(path.read_text(encoding="utf-8") for path in sorted(sources))
 
 

@@ -92,7 +92,7 @@ class Config:
     checkpointing: str = "auto"
     """Recompute activations: on, off, or auto: only where memory is too small without."""
     deepspeed: str = ""
-    """A DeepSpeed file, such as train/zero3.json."""
+    """A DeepSpeed file, such as train/configs/zero3.json."""
     fsdp: bool = False
     """Shard with PyTorch's FSDP instead of DeepSpeed; needs GPUs."""
     threads: int = 0

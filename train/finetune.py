@@ -1,8 +1,8 @@
 """Fine-tune a causal language model on dialogues, as one configuration says.
 
-    python -m train.finetune train/configs/nano.yaml [--key value ...]
+    python -m train.finetune train/configs/demo.yaml [--key value ...]
     torchrun --nproc_per_node=8 -m train.finetune train/configs/starchat.yaml \\
-        --deepspeed train/zero3.json [--key value ...]
+        --deepspeed train/configs/zero3.json [--key value ...]
 
 The finished model is OUTPUT/model, and its path is all that stdout gets. Exit codes: 2, 78 a wrong
 command line or configuration; 65 wrong data, or a torn checkpoint; 69 no such model, or too little
@@ -24,30 +24,22 @@ import torch
 from transformers import TrainingArguments
 
 from starchat_tui.errors import OutOfMemory, StarChatError, Terminated, UsageError
-from train import (
-    card,
-    door,
-    launch,
-    memory,
-    modelling,
-    optimizers,
-    publishing,
-    release,
-    runs,
-    saving,
-    vocabularies,
-)
+from train import command_line
 from train import config as configs
-from train.batches import Collator
-from train.budget import Setup, Shape, decided, lines, plan, written
-from train.callbacks import Progress, Rhythm, Sample, Stopper, say
 from train.config import Config
-from train.errors import CannotSave
-from train.launch import Place
-from train.lessons import Lessons, read
-from train.masks import FORMS
-from train.trainer import FineTuner
-from train.vocabularies import Grown
+from train.data.collator import Collator
+from train.data.dataset import Lessons, read
+from train.modeling import model_loading, optimizers, vocabulary
+from train.modeling.masks import FORMS
+from train.modeling.vocabulary import Grown
+from train.publish import hub, model_card, model_files
+from train.runtime import checkpoint as saving
+from train.runtime import distributed, memory, resume
+from train.runtime.callbacks import Progress, Rhythm, Sample, Stopper, say
+from train.runtime.distributed import Place
+from train.runtime.memory_plan import Setup, Shape, decided, lines, plan, written
+from train.runtime.trainer import FineTuner
+from train.train_errors import CannotSave
 
 FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
@@ -58,9 +50,9 @@ def main(argv: Sequence[str]) -> int:
         print(f"{__doc__}\nKeys and their defaults:\n\n{configs.described()}")
         return 0 if argv else UsageError.exit_code
     config = configs.load(Path(argv[0]), argv[1:])
-    here = launch.place()
-    launch.check(config, here)
-    publishing.check(config)
+    here = distributed.place()
+    distributed.check(config, here)
+    hub.check(config)
     with ExitStack() as stack:
         if here.first:
             stack.enter_context(saving.locked(Path(config.output)))
@@ -68,27 +60,27 @@ def main(argv: Sequence[str]) -> int:
     if here.first:
         print(folder, flush=True)
         if config.push_to_hub:
-            say(f"uploaded to {publishing.push(folder, config.hub_id)}")
-    launch.leave()
+            say(f"uploaded to {hub.push(folder, config.hub_id)}")
+    distributed.leave()
     return 0
 
 
 def finetune(config: Config, here: Place) -> Path:
     """The recipe, from a configuration to the folder of the finished model."""
-    launch.quiet()
+    distributed.quiet()
 
     # What there is: the model's shape, its vocabulary with the four tokens, the rows to learn.
     base = memory.model_config(config.model)
     text = base.get_text_config(decoder=True)
     window = int(text.max_position_embeddings)
-    tokenizer = modelling.tokenizer_file(config.model)
-    grown = vocabularies.read(tokenizer, rows=int(text.vocab_size), keep_ids=config.keep_ids)
+    tokenizer = model_loading.tokenizer_file(config.model)
+    grown = vocabulary.read(tokenizer, rows=int(text.vocab_size), keep_ids=config.keep_ids)
     text.vocab_size = grown.rows
     step = config.batch_size * config.accumulation * here.processes
     lessons = read(config, grown, window=window, step=step)
 
     # Whether it can be done here: an earlier run, memory, the disk.
-    checkpoint, notes = runs.checkpoint_of(
+    checkpoint, notes = resume.checkpoint_of(
         config, processes=here.processes, fingerprint=lessons.fingerprint
     )
     shape = memory.shape_of(base, config)
@@ -96,8 +88,8 @@ def finetune(config: Config, here: Place) -> Path:
     if here.first:
         for note in (*overview(config, lessons), *notes):
             say(note)
-        runs.check_room(config, checkpoint, written(shape, setup, checkpoints=config.keep))
-        runs.record(config, processes=here.processes, fingerprint=lessons.fingerprint)
+        resume.check_room(config, checkpoint, written(shape, setup, checkpoints=config.keep))
+        resume.record(config, processes=here.processes, fingerprint=lessons.fingerprint)
 
     # The model. The arguments come first: with them the processes find each other, and DeepSpeed
     # shards the weights while they are read.
@@ -105,7 +97,7 @@ def finetune(config: Config, here: Place) -> Path:
     source = config.model
     if setup.sharding == "zero3":
         source = grown_base(config, args, grown, here, keep=checkpoint is not None)
-    model = modelling.load(source, config, setup, grown)
+    model = model_loading.load(source, config, setup, grown)
 
     # Training.
     trainer = FineTuner(
@@ -133,7 +125,7 @@ def finetune(config: Config, here: Place) -> Path:
 
     # The finished model, whole or not at all.
     facts = facts_of(config, lessons, shape, here, trainer, monotonic() - began)
-    folder = Path(config.output) / runs.MODEL
+    folder = Path(config.output) / resume.MODEL
     save(trainer, folder, config, setup, grown, facts, window=window, here=here)
     return folder
 
@@ -205,9 +197,9 @@ def arguments(config: Config, setup: Setup, here: Place) -> TrainingArguments:
         remove_unused_columns=False,
         dataloader_pin_memory=here.gpu,
         **schedule,
-        **launch.join(config, here),
+        **distributed.join(config, here),
     )
-    launch.agree(args, here)
+    distributed.agree(args, here)
     if here.first and args.activation_checkpointing != setup.checkpointing:
         say("another process has less memory: activations are recomputed")
     return args
@@ -221,11 +213,11 @@ def grown_base(
     `keep` takes the one that is there: a run that goes on made it. Any other may be of a model that
     was to be trained here before.
     """
-    folder = Path(config.output) / runs.BASE
+    folder = Path(config.output) / resume.BASE
     if here.first:
-        with launch.unsharded(args):
-            vocabularies.grown_copy(config.model, folder, grown.rows, seed=config.seed, keep=keep)
-    launch.wait(here)
+        with distributed.unsharded(args):
+            vocabulary.grown_copy(config.model, folder, grown.rows, seed=config.seed, keep=keep)
+    distributed.wait(here)
     return str(folder)
 
 
@@ -267,9 +259,9 @@ def run(trainer: FineTuner, checkpoint: str | None, shape: Shape, setup: Setup) 
 
 def facts_of(
     config: Config, lessons: Lessons, shape: Shape, here: Place, trainer: FineTuner, seconds: float
-) -> card.Facts:
+) -> model_card.Facts:
     """What the card tells."""
-    return card.Facts(
+    return model_card.Facts(
         config=config,
         trees=lessons.trees,
         held_out=lessons.held_out_trees,
@@ -293,7 +285,7 @@ def save(
     config: Config,
     setup: Setup,
     grown: Grown,
-    facts: card.Facts,
+    facts: model_card.Facts,
     *,
     window: int,
     here: Place,
@@ -303,23 +295,23 @@ def save(
     trainer.saved = FORMATS.get(named)
     if here.first:
         saving.begin(folder)
-    launch.wait(here)
+    distributed.wait(here)
     part = saving.part_of(folder)
     try:
         with saving.disk(folder.parent):
             trainer.save_model(str(part), _internal_call=True)
             if here.first:
                 base = Path(config.model) if Path(config.model).is_dir() else None
-                release.complete(part, grown, window=window, base=base, dtype=trainer.saved)
-                card.write(part, facts, config.hub_id or folder.parent.name)
+                model_files.complete(part, grown, window=window, base=base, dtype=trainer.saved)
+                model_card.write(part, facts, config.hub_id or folder.parent.name)
                 saving.commit(folder)
     except StarChatError:
         if here.first:
             saving.abandon(folder)
         raise
-    launch.wait(here)
+    distributed.wait(here)
     if here.first:
-        shutil.rmtree(folder.parent / runs.BASE, ignore_errors=True)
+        shutil.rmtree(folder.parent / resume.BASE, ignore_errors=True)
 
 
 def silent(here: Place) -> int:
@@ -330,7 +322,7 @@ def silent(here: Place) -> int:
     try:
         return main(sys.argv[1:])
     except (OutOfMemory, CannotSave) as error:
-        door.tell(error, f"process {here.rank}: ")
+        command_line.tell(error, f"process {here.rank}: ")
         return error.exit_code
     except StarChatError as error:
         return error.exit_code
@@ -339,5 +331,7 @@ def silent(here: Place) -> int:
 
 
 if __name__ == "__main__":
-    here = launch.place()
-    launch.end(door.told(lambda: main(sys.argv[1:])) if here.local == 0 else silent(here), here)
+    here = distributed.place()
+    distributed.end(
+        command_line.told(lambda: main(sys.argv[1:])) if here.local == 0 else silent(here), here
+    )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from torch import Tensor
 
-from starchat_tui.engine.prefix import PrefixCache
+from starchat_tui.engine.cache.prefix import PrefixCache
 from starchat_tui.engine.sampling import Sampler
 
 CHUNK = 512

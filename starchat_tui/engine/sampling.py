@@ -10,8 +10,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from starchat_tui.client.protocol import Sampling
 from starchat_tui.errors import StarChatError
-from starchat_tui.wire import Sampling
 
 _NOTHING = float("-inf")
 

@@ -16,20 +16,20 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
 
-from starchat_tui import commands
-from starchat_tui.clean import clean
+from starchat_tui.chat import commands
+from starchat_tui.chat.events import Asked, Event, Failed, Finished, Said, Waiting
+from starchat_tui.chat.session import Session
 from starchat_tui.dialogue import MODES, Mode
 from starchat_tui.errors import StarChatError, UsageError
-from starchat_tui.events import Asked, Event, Failed, Finished, Said, Waiting
-from starchat_tui.recall import Draft, InputHistory
-from starchat_tui.session import Session
-from starchat_tui.ui import wording
-from starchat_tui.ui.answer import Answer, preload
-from starchat_tui.ui.images import Images
+from starchat_tui.sanitize import clean
+from starchat_tui.terminal import wording
+from starchat_tui.terminal.input_history import Draft, InputHistory
 from starchat_tui.ui.messages import DraftChanged, Submitted
-from starchat_tui.ui.runs import Runs
-from starchat_tui.ui.stage import Stage
-from starchat_tui.ui.welcome import Welcome
+from starchat_tui.ui.run_controller import Runs
+from starchat_tui.ui.widgets.answer_view import Answer, preload
+from starchat_tui.ui.widgets.chat_view import Stage
+from starchat_tui.ui.widgets.image import Images
+from starchat_tui.ui.widgets.welcome import Welcome
 
 QUIT_WITHIN = 3.0
 """Seconds in which a second ^C leaves."""
@@ -317,7 +317,7 @@ class StarChatApp(Runs):
 
     def action_help(self) -> None:
         """The keys and commands."""
-        from starchat_tui.ui.dialogs import Reader
+        from starchat_tui.ui.screens.dialogs import Reader
 
         bindings = [binding for binding in self.BINDINGS if isinstance(binding, Binding)]
         self.push_screen(Reader("StarChat", wording.help_text(bindings)))
@@ -355,7 +355,7 @@ class StarChatApp(Runs):
         self._by_key("resume")
 
     def _open_library(self, query: str) -> None:
-        from starchat_tui.ui.library import Library
+        from starchat_tui.ui.screens.library import Library
 
         library = Library(self._session.conversations, now=self._clock(), query=query)
         self.push_screen(library, self._resume)
@@ -383,7 +383,7 @@ class StarChatApp(Runs):
         self.in_background(self._read_prompt, group="prompt", exclusive=True)
 
     async def _read_prompt(self) -> None:
-        from starchat_tui.ui.dialogs import Reader
+        from starchat_tui.ui.screens.dialogs import Reader
 
         with self._shown_errors():
             prompt = await self._session.prompt(self.stage.composer.draft)

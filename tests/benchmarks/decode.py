@@ -13,10 +13,10 @@ from pathlib import Path
 
 import torch
 
-from starchat_tui.engine.answer import Answer
-from starchat_tui.engine.reference import Reference
-from starchat_tui.engine.shelf import Loaded, Shelf
-from starchat_tui.wire import Delta, Progress, Request, Sampling
+from starchat_tui.client.protocol import Delta, Progress, Request, Sampling
+from starchat_tui.engine.models.hub_model import Reference
+from starchat_tui.engine.serving.completion import Answer
+from starchat_tui.engine.serving.model_pool import Loaded, Shelf
 from tests.benchmarks.record import Goal, publish
 
 TOKENS = 128

@@ -20,8 +20,8 @@ from textual.widget import Widget
 from textual.widgets import Markdown
 
 from starchat_tui.ui import app
-from starchat_tui.ui.answer import Answer
-from starchat_tui.ui.column import ScrolledColumn
+from starchat_tui.ui.widgets.answer_view import Answer
+from starchat_tui.ui.widgets.column import ScrolledColumn
 from tests.benchmarks.record import Goal, publish
 
 SIZES = (25, 100, 400, 800)

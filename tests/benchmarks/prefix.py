@@ -14,11 +14,11 @@ import time
 import torch
 from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 
+from starchat_tui.client.protocol import Sampling
+from starchat_tui.engine.cache.prefix import PrefixCache
 from starchat_tui.engine.generate import prefill
-from starchat_tui.engine.prefix import PrefixCache
-from starchat_tui.engine.reference import Reference
+from starchat_tui.engine.models.hub_model import Reference
 from starchat_tui.engine.sampling import Sampler
-from starchat_tui.wire import Sampling
 from tests.benchmarks.record import Goal, publish
 
 VOCABULARY = 49_156

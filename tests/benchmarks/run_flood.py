@@ -17,17 +17,17 @@ from pathlib import Path
 from textual import events
 from textual.pilot import Pilot
 
-from starchat_tui.history import History
-from starchat_tui.running import Running
+from starchat_tui.chat.session import Session
+from starchat_tui.chat.store import History
+from starchat_tui.cli.factory import make_running
+from starchat_tui.client.protocol import Sampling
+from starchat_tui.execution.kernel_manager import Running
+from starchat_tui.models.resolver import Voices
 from starchat_tui.sandbox.outputs import Output, Text
-from starchat_tui.session import Session
 from starchat_tui.settings import Settings
 from starchat_tui.ui.app import StarChatApp
-from starchat_tui.ui.cell import CodeCell
-from starchat_tui.ui.output import RunOutput
-from starchat_tui.voice import Voices
-from starchat_tui.wire import Sampling
-from starchat_tui.wiring import make_running
+from starchat_tui.ui.widgets.code_cell import CodeCell
+from starchat_tui.ui.widgets.output import RunOutput
 from tests.benchmarks.record import Goal, publish
 from tests.fakes import byte_tokenizer
 from tests.scripted import ScriptedEngine, ScriptedWorkshop

@@ -17,9 +17,10 @@ import time
 from collections.abc import Mapping
 from contextlib import aclosing
 
-from starchat_tui.sandbox import preflight, watchdog
-from starchat_tui.sandbox.kernel import Kernel
+from starchat_tui.sandbox.host import watchdog
+from starchat_tui.sandbox.host.kernel import Kernel
 from starchat_tui.sandbox.outputs import Figure
+from starchat_tui.sandbox.walls import probe
 from tests.benchmarks.record import Goal, publish
 
 REPEATS = 3
@@ -76,7 +77,7 @@ async def plotted(kernel: Kernel) -> float:
 
 async def ours() -> dict[str, float]:
     """Once cold, and once after the time a model takes to answer."""
-    verdict = preflight.probe()
+    verdict = probe.probe()
     found = {}
     for name, thinking in (("first", 0.0), ("warm_first", THINKING)):
         kernel = Kernel(verdict)

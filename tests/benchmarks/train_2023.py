@@ -29,18 +29,18 @@ import numpy as np
 import torch
 from transformers import GPTBigCodeForCausalLM
 
-from starchat_tui.vocabulary import Vocabulary
+from starchat_tui.templates.tokenizer import Vocabulary
 from tests.benchmarks.record import HISTORY, Goal, publish
-from train import attention
-from train.attention import BLOCKWISE
-from train.batches import Collator, rows
-from train.encoding import encode, encode_all
-from train.loading import Loaded, load
-from train.loss import weight_of, weighted
-from train.packing import Row
-from train.split import split
-from train.trainer import LossHead
-from train.trees import Tree, paths
+from train.data.collator import Collator, rows
+from train.data.encode import encode, encode_all
+from train.data.load import Loaded, load
+from train.data.packing import Row
+from train.data.split import split
+from train.data.trees import Tree, paths
+from train.modeling import attention
+from train.modeling.attention import BLOCKWISE
+from train.modeling.loss import weight_of, weighted
+from train.runtime.trainer import LossHead
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / "starchat_tui" / "weights" / "nano-base"

@@ -29,11 +29,11 @@ from typing import Any
 
 import torch
 
-from starchat_tui.template import IGNORED
+from starchat_tui.templates.template import IGNORED
 from tests.benchmarks.record import publish
-from train import masks
-from train.optimizers import InBackward
-from train.trainer import LearnedOnly, targets
+from train.modeling import masks
+from train.modeling.optimizers import InBackward
+from train.runtime.trainer import LearnedOnly, targets
 
 PEAK = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
 """Dense bfloat16 operations a second, from NVIDIA's data sheets."""

@@ -11,7 +11,7 @@ import pytest
 from tests.fakes import save_tiny_model, tiny_model
 
 if TYPE_CHECKING:
-    from starchat_tui.engine.reference import Reference
+    from starchat_tui.engine.models.hub_model import Reference
 
 # As the engine sets it, before torch is imported: tests, too, run on busy machines.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -28,6 +28,6 @@ def reference() -> Reference:
     """The model, as the engine asks it."""
     import torch
 
-    from starchat_tui.engine.reference import Reference
+    from starchat_tui.engine.models.hub_model import Reference
 
     return Reference(tiny_model(), torch.device("cpu"))

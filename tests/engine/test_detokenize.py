@@ -10,7 +10,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from starchat_tui.engine.detokenize import Decoder, Stopper
-from starchat_tui.vocabulary import Vocabulary
+from starchat_tui.templates.tokenizer import Vocabulary
 from tests.fakes import CHAT_IDS, byte_tokenizer
 
 TEXT = "def größe(): return '🙂 ﬁn' # 日本語\r\n\té"

@@ -7,11 +7,11 @@ import random
 import pytest
 import torch
 
+from starchat_tui.client.protocol import Sampling
+from starchat_tui.engine.cache.prefix import PrefixCache
 from starchat_tui.engine.generate import prefill, stream
-from starchat_tui.engine.prefix import PrefixCache
-from starchat_tui.engine.reference import Reference
+from starchat_tui.engine.models.hub_model import Reference
 from starchat_tui.engine.sampling import Sampler
-from starchat_tui.wire import Sampling
 from tests.fakes import END_OF_TEXT_ID
 
 COUNT = 40

@@ -14,9 +14,9 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
+from starchat_tui.client.protocol import Sampling
 from starchat_tui.engine.sampling import Sampler, top_k_filter, top_p_filter
 from starchat_tui.errors import StarChatError
-from starchat_tui.wire import Sampling
 
 ROWS = 1_000
 CPU = torch.device("cpu")

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from starchat_tui import models
+from starchat_tui.models import registry
 
 PATIENCE = 600.0
 """Seconds a server may take to be ready."""
@@ -47,7 +47,7 @@ def served(program: str, name: str) -> Iterator[str]:
     environment = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            command(program, models.resolve(name).weights, name, port),
+            command(program, registry.resolve(name).weights, name, port),
             env={**environment, **os.environ},
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -98,7 +98,7 @@ def main() -> int:
                 "STARCHAT_INTEROP_URL": url,
                 "STARCHAT_INTEROP_MODEL": name,
                 "STARCHAT_INTEROP_TOKENIZER": str(
-                    models.local_file(models.resolve(name), "tokenizer.json")
+                    registry.local_file(registry.resolve(name), "tokenizer.json")
                 ),
             }
         )

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.client import EngineClient
+from starchat_tui.client.http_client import EngineClient
+from starchat_tui.client.protocol import Delta, ModelCard, Request, Sampling
 from starchat_tui.dialogue import Dialogue
 from starchat_tui.errors import ModelUnavailable, PromptTooLong, UsageError
-from starchat_tui.template import ChatML, prompt_ids
-from starchat_tui.vocabulary import Vocabulary
-from starchat_tui.wire import Delta, ModelCard, Request, Sampling
+from starchat_tui.templates.template import ChatML, prompt_ids
+from starchat_tui.templates.tokenizer import Vocabulary
 from tests.waiting import block_until
 
 pytestmark = pytest.mark.interop
@@ -123,7 +123,7 @@ async def test_the_answer_is_that_of_our_own_engine(
     folder = server.tokenizer.parent
     if not (folder / "config.json").is_file():
         pytest.skip("the server's weights do not lie beside its tokenizer")
-    from starchat_tui.engine.reference import Reference
+    from starchat_tui.engine.models.hub_model import Reference
 
     inner = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     model = Reference(inner, torch.device("cpu"))

@@ -7,9 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from starchat_tui.sandbox import preflight
-from starchat_tui.sandbox.download import Download
-from starchat_tui.sandbox.kernel import Kernel
+from starchat_tui.sandbox.host.downloads import Download
+from starchat_tui.sandbox.host.kernel import Kernel
 from starchat_tui.sandbox.limits import Limits
 from starchat_tui.sandbox.outputs import (
     Ended,
@@ -21,6 +20,7 @@ from starchat_tui.sandbox.outputs import (
     Text,
     Written,
 )
+from starchat_tui.sandbox.walls import probe
 
 PATIENT = Limits(timeout=300.0, grace=60.0)
 """What a run that is not about time has: a busy machine must not run into a limit."""
@@ -92,7 +92,7 @@ async def kernel_of(
     strict: bool = False,
 ) -> AsyncIterator[Kernel]:
     """A kernel behind the wall of a level, ended with the test."""
-    verdict = preflight.probe("restricted" if level == "restricted" else "isolated")
+    verdict = probe.probe("restricted" if level == "restricted" else "isolated")
     assert verdict.level == level, verdict
     kernel = Kernel(verdict, limits=limits, attached=attached, strict=strict)
     try:

@@ -12,8 +12,8 @@ import torch
 from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 
 from tests.vocabularies import texts
-from train.encoding import Encoded
-from train.trees import ROOT, Message, Tree, grown
+from train.data.encode import Encoded
+from train.data.trees import ROOT, Message, Tree, grown
 
 
 def forest(dice: Random, count: int, *, most: int = 12) -> Iterator[Tree]:

@@ -15,16 +15,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from starchat_tui.client.protocol import Delta, Progress, Request, Sampling, joined
 from starchat_tui.dialogue import Dialogue
-from starchat_tui.engine.answer import Answer
-from starchat_tui.engine.shelf import Shelf
-from starchat_tui.template import ChatML, prompt_ids
-from starchat_tui.wire import Delta, Progress, Request, Sampling, joined
+from starchat_tui.engine.serving.completion import Answer
+from starchat_tui.engine.serving.model_pool import Shelf
+from starchat_tui.templates.template import ChatML, prompt_ids
+from tests.train.runtime.test_checkpoint import on_a_small_disk
 from tests.train.small import WINDOW, dialogue, losses, save_base, save_config, save_dialogues
-from tests.train.test_saving import on_a_small_disk
+from train import command_line, finetune
 from train import config as configs
-from train import door, finetune, lessons, modelling, vocabularies
-from train.budget import Setup
+from train.data import dataset
+from train.modeling import model_loading, vocabulary
+from train.runtime.memory_plan import Setup
 
 pytestmark = [
     # Libraries below say what will change one day.
@@ -53,7 +55,7 @@ def environment() -> dict[str, str]:
 
 def in_two_processes(config: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     """The recipe under torchrun, with real ZeRO-3 over gloo."""
-    return in_processes(2, config, "--deepspeed", "train/zero3.json", *flags)
+    return in_processes(2, config, "--deepspeed", "train/configs/zero3.json", *flags)
 
 
 def in_processes(count: int, config: Path, *flags: str) -> subprocess.CompletedProcess[str]:
@@ -71,7 +73,7 @@ def in_processes(count: int, config: Path, *flags: str) -> subprocess.CompletedP
 
 def run(config: Path, *flags: str) -> int:
     """The recipe in this process; its exit code."""
-    return door.told(lambda: finetune.main([str(config), *flags]))
+    return command_line.told(lambda: finetune.main([str(config), *flags]))
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +132,13 @@ def test_a_sharded_run_needs_as_many_processes(
     shutil.copytree(sharded / "out", sharded / "other")
     shutil.rmtree(sharded / "other" / "model")
     config = sharded / "run.yaml"
-    flags = ("--output", str(sharded / "other"), "--resume", "--deepspeed", "train/zero3.json")
+    flags = (
+        "--output",
+        str(sharded / "other"),
+        "--resume",
+        "--deepspeed",
+        "train/configs/zero3.json",
+    )
     assert run(config, *flags) == 78
     said = capsys.readouterr().err
     assert "written by 2 processes" in said
@@ -151,7 +159,7 @@ def test_a_universal_checkpoint_goes_on_in_another_number_of_processes(
     subprocess.run(
         [sys.executable, *convert, *folders], check=True, capture_output=True, env=environment()
     )
-    told = json.loads((ROOT / "train" / "zero3.json").read_text())
+    told = json.loads((ROOT / "train" / "configs" / "zero3.json").read_text())
     universal = tmp_path / "universal.json"
     universal.write_text(json.dumps({**told, "checkpoint": {"load_universal": True}}))
     ran = in_processes(
@@ -326,15 +334,15 @@ def test_the_first_loss_is_what_each_dialogue_alone_has(
         tmp_path, base, rows, weights=weights, max_steps=1, batch_size=1, eval_share=0
     )
     assert run(path) == 0
-    grown = vocabularies.read(base / "tokenizer.json", rows=1024)
+    grown = vocabulary.read(base / "tokenizer.json", rows=1024)
     setup = Setup(1, 1, 1, False, False, 1, 1, masked=True)
-    model = modelling.load(str(base), configs.load(path), setup, grown).eval()
+    model = model_loading.load(str(base), configs.load(path), setup, grown).eval()
     total, count = alone(model, both, grown, weights)
     assert losses(tmp_path / "out")[0] == pytest.approx(total / count, rel=1e-5)
 
 
 def alone(model: Any, both: list[dict[str, Any]], grown: Any, weights: str) -> tuple[float, float]:
-    from starchat_tui.template import training_ids
+    from starchat_tui.templates.template import training_ids
 
     total = count = 0.0
     known: set[tuple[int, ...]] = set()
@@ -607,11 +615,11 @@ def test_a_missing_file_of_the_command_is_named(capsys: pytest.CaptureFixture[st
 
 def test_rows_are_filled_up_to_whole_steps(base: Path, rows: Path, tmp_path: Path) -> None:
     config = configs.load(save_config(tmp_path, base, rows))
-    grown = vocabularies.read(base / "tokenizer.json", rows=1024)
-    found = lessons.read(config, grown, window=512, step=7)
+    grown = vocabulary.read(base / "tokenizer.json", rows=1024)
+    found = dataset.read(config, grown, window=512, step=7)
     assert len(found.rows) % 7 == 0
     fillers = [row for row in found.rows if not row.learned]
     assert len(fillers) < 7
     assert all(len(row) == 1 for row in fillers)
     assert found.tokens == sum(map(len, found.rows)) - len(fillers)
-    assert found.fingerprint == lessons.read(config, grown, window=512, step=3).fingerprint
+    assert found.fingerprint == dataset.read(config, grown, window=512, step=3).fingerprint

@@ -11,6 +11,6 @@ def test_the_table_is_the_newest_run() -> None:
 
 def test_the_readme_names_files_that_are_there() -> None:
     text = README.read_text(encoding="utf-8")
-    for name in ("tests/train/test_oasst.py", "tests/benchmarks/history"):
+    for name in ("tests/train/data/test_oasst.py", "tests/benchmarks/history"):
         assert name in text
         assert (ROOT / name).exists()

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.history import History
-from starchat_tui.session import Session
+from starchat_tui.chat.session import Session
+from starchat_tui.chat.store import History
+from starchat_tui.client.protocol import Sampling
+from starchat_tui.models.resolver import Voices
 from starchat_tui.settings import Settings
 from starchat_tui.ui.app import StarChatApp
-from starchat_tui.ui.images import Images
-from starchat_tui.voice import Voices
-from starchat_tui.wire import Sampling
+from starchat_tui.ui.widgets.image import Images
 from tests.fakes import byte_tokenizer
 from tests.scripted import ScriptedEngine, ScriptedWorkshop
 

@@ -8,7 +8,7 @@ from textual.pilot import Pilot
 from textual.strip import Strip
 
 from starchat_tui.ui.app import StarChatApp
-from starchat_tui.ui.transcript import Note
+from starchat_tui.ui.widgets.transcript import Note
 from tests.scripted import ScriptedEngine
 from tests.waiting import wait_until
 

@@ -8,14 +8,14 @@ from textual import events
 from textual.screen import Screen
 from textual.widgets import Input
 
-from starchat_tui.commands import save_new
+from starchat_tui.chat.commands import save_new
+from starchat_tui.chat.session import Session
 from starchat_tui.errors import UsageError
-from starchat_tui.session import Session
 from starchat_tui.ui.app import StarChatApp
-from starchat_tui.ui.dialogs import LinkDialog, Reader
-from starchat_tui.ui.library import ago
 from starchat_tui.ui.messages import LinkOpened
-from starchat_tui.ui.welcome import EXAMPLES, Example
+from starchat_tui.ui.screens.dialogs import LinkDialog, Reader
+from starchat_tui.ui.screens.library import ago
+from starchat_tui.ui.widgets.welcome import EXAMPLES, Example
 from tests.scripted import ScriptedEngine
 from tests.ui.conftest import Make
 from tests.ui.looking import notes, sees, send, settled, shown

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from starchat_tui.chat.session import Session
+from starchat_tui.chat.store import History
+from starchat_tui.client.protocol import Progress
 from starchat_tui.errors import EngineGone, OutOfMemory
-from starchat_tui.history import History
-from starchat_tui.session import Session
-from starchat_tui.ui.answer import Answer
 from starchat_tui.ui.app import StarChatApp
-from starchat_tui.ui.cell import CodeCell
-from starchat_tui.ui.transcript import Earlier, Question, Unseen
-from starchat_tui.ui.welcome import Welcome
-from starchat_tui.wire import Progress
+from starchat_tui.ui.widgets.answer_view import Answer
+from starchat_tui.ui.widgets.code_cell import CodeCell
+from starchat_tui.ui.widgets.transcript import Earlier, Question, Unseen
+from starchat_tui.ui.widgets.welcome import Welcome
 from tests.scripted import ScriptedEngine, cut
 from tests.ui.conftest import Make
 from tests.ui.looking import go_on, notes, sees, send, settled, shown

@@ -14,29 +14,29 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from starchat_tui.chat.store import Summary
 from starchat_tui.errors import StarChatError
-from starchat_tui.history import Summary
 from starchat_tui.sandbox.outputs import (
     Figure,
 )
-from starchat_tui.sandbox.preflight import Verdict
+from starchat_tui.sandbox.walls.probe import Verdict
 from starchat_tui.ui import app as app_module
-from starchat_tui.ui.answer import Answer
 from starchat_tui.ui.app import StarChatApp
-from starchat_tui.ui.banner import Banner, Queue
-from starchat_tui.ui.consent import RunDialog
-from starchat_tui.ui.dialogs import LinkDialog, Reader
-from starchat_tui.ui.figure import Enlarged
-from starchat_tui.ui.images import Images
-from starchat_tui.ui.library import Library
-from starchat_tui.ui.output import RunOutput
-from starchat_tui.ui.status import Status, StatusLine
-from starchat_tui.ui.transcript import Note as TranscriptNote
-from starchat_tui.ui.transcript import Question
-from starchat_tui.ui.welcome import Welcome
+from starchat_tui.ui.screens.consent_dialog import RunDialog
+from starchat_tui.ui.screens.dialogs import LinkDialog, Reader
+from starchat_tui.ui.screens.library import Library
+from starchat_tui.ui.widgets.answer_view import Answer
+from starchat_tui.ui.widgets.banner import Banner, Queue
+from starchat_tui.ui.widgets.figure import Enlarged
+from starchat_tui.ui.widgets.image import Images
+from starchat_tui.ui.widgets.output import RunOutput
+from starchat_tui.ui.widgets.status import Status, StatusLine
+from starchat_tui.ui.widgets.transcript import Note as TranscriptNote
+from starchat_tui.ui.widgets.transcript import Question
+from starchat_tui.ui.widgets.welcome import Welcome
 from tests.scripted import ScriptedEngine, drawn_png
 from tests.sinks import NAMES, obeyed_on, outputs
-from tests.test_clean import PAYLOADS
+from tests.test_sanitize import PAYLOADS
 from tests.ui.conftest import Make
 from tests.ui.looking import send, settled, shown
 from tests.waiting import wait_until
@@ -178,7 +178,7 @@ async def test_the_check_finds_what_gets_through() -> None:
             assert mark in obeyed_on(app), mark
 
 
-SOURCES = sorted((Path(app_module.__file__).parent).glob("*.py"))
+SOURCES = sorted((Path(app_module.__file__).parent).rglob("*.py"))
 TEXT_WIDGETS = {"Static", "Label", "Button", "Link", "Digits"}
 
 

@@ -13,17 +13,17 @@ from collections.abc import Awaitable, Callable
 import pytest
 from textual.pilot import Pilot
 
+from starchat_tui.chat.session import Session
+from starchat_tui.chat.store import History
+from starchat_tui.client.protocol import Sampling
 from starchat_tui.errors import EngineGone
-from starchat_tui.history import History
+from starchat_tui.models.resolver import Voices
 from starchat_tui.sandbox.outputs import Failure, Figure, Note, Written
-from starchat_tui.sandbox.preflight import Verdict
-from starchat_tui.session import Session
+from starchat_tui.sandbox.walls.probe import Verdict
 from starchat_tui.settings import Settings
 from starchat_tui.ui.app import StarChatApp
-from starchat_tui.ui.consent import RunDialog
-from starchat_tui.ui.figure import HalfBlocks
-from starchat_tui.voice import Voices
-from starchat_tui.wire import Sampling
+from starchat_tui.ui.screens.consent_dialog import RunDialog
+from starchat_tui.ui.widgets.figure import HalfBlocks
 from tests.demo import CONVERSATION
 from tests.scripted import ScriptedEngine, ScriptedWorkshop, cut
 from tests.ui.conftest import Make
@@ -59,7 +59,7 @@ Act = Callable[[Pilot[None]], Awaitable[None]]
 def steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """No clock in a picture."""
     said = "147 tok/s · first after 0.4 s"  # as measured for the second answer of the demo
-    monkeypatch.setattr("starchat_tui.ui.wording.speed", lambda rate, first: said)
+    monkeypatch.setattr("starchat_tui.terminal.wording.speed", lambda rate, first: said)
 
 
 def still(pilot: Pilot[None]) -> StarChatApp:

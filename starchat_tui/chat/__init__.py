@@ -1,0 +1,1 @@
+"""Conversations: session, store, events, commands and export."""

@@ -1,0 +1,1 @@
+"""Command line: argument parsing, one-shot mode, line mode and subcommands."""

@@ -1,0 +1,1 @@
+"""Engine client: the wire protocol, the HTTP client and the local engine process."""

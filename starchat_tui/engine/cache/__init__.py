@@ -1,0 +1,1 @@
+"""Prefix cache: reuse keys and values of prompts already processed, in memory and on disk."""

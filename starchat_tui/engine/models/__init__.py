@@ -1,0 +1,1 @@
+"""Model implementations: load a checkpoint and compute its logits."""

@@ -1,0 +1,1 @@
+"""Engine server: HTTP routes, request worker and model pool."""

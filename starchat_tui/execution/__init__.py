@@ -1,0 +1,1 @@
+"""Code execution for a conversation: kernels, run results and saved files."""

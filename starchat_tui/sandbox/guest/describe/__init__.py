@@ -1,0 +1,1 @@
+"""Text descriptions of matplotlib figures."""

@@ -1,0 +1,1 @@
+"""Isolation mechanisms: bubblewrap, Landlock, seccomp and Seatbelt."""

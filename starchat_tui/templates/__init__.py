@@ -1,0 +1,1 @@
+"""Prompt templates: render a dialogue as token ids."""

@@ -1,0 +1,1 @@
+"""Terminal output shared by every front end: highlighting, images, clipboard, history."""

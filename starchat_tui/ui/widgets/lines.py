@@ -1,0 +1,102 @@
+"""Lines of text in a scrolled view: only visible rows are drawn, and they can be selected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.scroll_view import ScrollView
+from textual.selection import Selection
+from textual.strip import Strip
+
+from starchat_tui.terminal.highlight import STYLES, Line
+
+
+class Lines(ScrollView, can_focus=True):
+    """Rows of styled text that was made safe for the terminal."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"code--{style}" for style in STYLES}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "scroll_left", "Scroll left", show=False),
+        Binding("right", "scroll_right", "Scroll right", show=False),
+        Binding("home", "scroll_home", "Line start", show=False),
+        Binding("end", "scroll_end_of_line", "Line end", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: list[Line] = [()]
+        self._strips: dict[int, Strip] = {}
+        """Rows as they were drawn in `_view`."""
+        self._view = (0, 0)
+        """The columns that are scrolled away, and the width of the rest."""
+        self._plain: Style | None = None
+        """The style of a token without one: asking for it costs more than drawing a row."""
+
+    def notify_style_update(self) -> None:
+        """Draw with the new theme's colours."""
+        self._strips.clear()
+        self._plain = None
+        super().notify_style_update()
+
+    @property
+    def plain(self) -> Style:
+        """The style of a token that has none of its own."""
+        if self._plain is None:
+            self._plain = self.rich_style
+        return self._plain
+
+    def render_line(self, y: int) -> Strip:
+        """One row, as far as it is scrolled into view."""
+        view = (round(self.scroll_x), self.size.width)
+        if view != self._view:
+            self._view = view
+            self._strips.clear()
+        row = y + round(self.scroll_y)
+        if row >= len(self._lines):
+            return Strip.blank(view[1], self.plain)
+        if (selected := self._selected(row)) is not None:
+            return selected
+        if row not in self._strips:
+            self._strips[row] = self._in_view(Strip(list(self._segments(self._lines[row]))), row)
+        return self._strips[row]
+
+    def _in_view(self, strip: Strip, row: int) -> Strip:
+        scroll, width = self._view
+        return strip.crop_extend(scroll, scroll + width, self.plain).apply_offsets(scroll, row)
+
+    def _segments(self, line: Line) -> Iterator[Segment]:
+        for style, text in line:
+            name = f"code--{style}"
+            yield Segment(text, self.get_component_rich_style(name) if style else self.plain)
+
+    def _selected(self, row: int) -> Strip | None:
+        """The row with the selected part marked; None where nothing of it is selected."""
+        selection = self.text_selection
+        span = selection.get_span(row) if selection is not None else None
+        if span is None:
+            return None
+        line = Strip(list(self._segments(self._lines[row])))
+        text = line.text
+        start, end = cell_len(text[: span[0]]), cell_len(text[: span[1]] if span[1] >= 0 else text)
+        mark = Style(bgcolor=self.screen.get_component_rich_style("screen--selection").bgcolor)
+        chosen = Strip(Segment.apply_style(line.crop(start, end), post_style=mark))
+        return self._in_view(Strip.join([line.crop(0, start), chosen, line.crop(end)]), row)
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """The selected text as it is seen, without the padding of the rows."""
+        shown = "\n".join("".join(text for _, text in line) for line in self._lines)
+        return selection.extract(shown), "\n"
+
+    def action_scroll_end_of_line(self) -> None:
+        """Scroll to the end of the longest line."""
+        self.scroll_to(x=self.max_scroll_x, animate=False)
+
+
+def width(line: Line) -> int:
+    """Columns of a line."""
+    return sum(cell_len(text) for _, text in line)

@@ -1,0 +1,453 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from starchat_tui.chat.events import Asked, Event, Failed, Finished, Said, Waiting
+from starchat_tui.chat.session import Session, title_of
+from starchat_tui.chat.store import History
+from starchat_tui.client.protocol import Delta, Progress, Sampling, Usage
+from starchat_tui.errors import EngineGone, OutOfMemory
+from starchat_tui.models.resolver import Voices
+from starchat_tui.settings import Settings
+from starchat_tui.templates.tokenizer import Vocabulary
+from tests.fakes import byte_tokenizer
+from tests.scripted import Piece, ScriptedEngine
+from tests.waiting import wait_until
+
+WINDOW = 30_000
+Make = Callable[..., Session]
+
+
+@pytest.fixture
+def tokenizer(tmp_path: Path) -> Path:
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(byte_tokenizer()))
+    return path
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return ScriptedEngine()
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    return History.open(tmp_path / "chats.db")
+
+
+@pytest.fixture
+def make(tokenizer: Path, engine: ScriptedEngine, history: History) -> Make:
+    def made(*, window: int = WINDOW, max_tokens: int = 100, system: str = "") -> Session:
+        settings = Settings(url="http://x", tokenizer=str(tokenizer), window=window)
+        voices = Voices(settings, engine)
+        return Session(
+            history, engine, voices, sampling=Sampling(max_tokens=max_tokens), system=system
+        )
+
+    return made
+
+
+async def heard(events: AsyncGenerator[Event, None]) -> list[Event]:
+    async with aclosing(events) as coming:
+        return [event async for event in coming]
+
+
+async def said(session: Session, text: str) -> Finished:
+    finished = (await heard(session.say(text)))[-1]
+    assert isinstance(finished, Finished), finished
+    return finished
+
+
+async def test_an_answer_streams_and_is_kept(
+    make: Make, engine: ScriptedEngine, history: History
+) -> None:
+    engine.enqueue(Progress("loading", 1, 2), "Hel", "lo")
+    session = make()
+    events = await heard(session.say("Say hello\nplease"))
+    assert isinstance(events[0], Asked)
+    assert events[1:4] == [Waiting(Progress("loading", 1, 2)), Said("Hel"), Said("lo")]
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    assert (finished.text, finished.state, finished.stats.finish_reason) == (
+        "Hello",
+        "done",
+        "stop",
+    )
+    stored = history.path(session.conversation)
+    assert [(one.turn.role, one.turn.text, one.state) for one in stored] == [
+        ("user", "Say hello\nplease", "done"),
+        ("assistant", "Hello", "done"),
+    ]
+    assert history.conversation("last").title == "Say hello"
+    assert stored[-1].stats["window"] == WINDOW
+
+
+async def test_the_question_is_committed_before_the_engine_is_asked(
+    make: Make, engine: ScriptedEngine, tmp_path: Path
+) -> None:
+    gate = asyncio.Event()
+    engine.enqueue(gate, "late")
+    session = make()
+    reading = asyncio.ensure_future(heard(session.say("where is it?")))
+    await wait_until(lambda: engine.requests)
+    other = History.open(tmp_path / "chats.db")
+    assert other.path(session.conversation)[0].turn.text == "where is it?"
+    gate.set()
+    await reading
+
+
+async def test_a_growing_answer_is_committed_while_it_grows(
+    make: Make, engine: ScriptedEngine, tmp_path: Path
+) -> None:
+    gate = asyncio.Event()
+    engine.enqueue("first words", gate, "the rest")
+    session = make()
+    reading = asyncio.ensure_future(heard(session.say("q")))
+    other = History.open(tmp_path / "chats.db")
+
+    def kept() -> str:
+        return other.path(session.conversation)[-1].turn.text if session.conversation else ""
+
+    await wait_until(lambda: kept() == "first words")
+    assert other.path(session.conversation)[-1].state == "partial"
+    gate.set()
+    await reading
+    assert kept() == "first wordsthe rest"
+
+
+async def test_the_second_prompt_continues_the_first_id_for_id(
+    make: Make, engine: ScriptedEngine, tokenizer: Path
+) -> None:
+    vocabulary = Vocabulary.load(tokenizer)
+    # Ids that an encoder would never produce: "ab" as the model's own two tokens.
+    ids = (*vocabulary.text_ids("a"), *vocabulary.text_ids("b"))
+    engine.enqueue(Delta("ab", ids), Delta(finish_reason="stop", usage=Usage(3, 2, 1)))
+    engine.enqueue("c")
+    session = make()
+    await said(session, "one")
+    await said(session, "two")
+    first, second = engine.requests
+    assert isinstance(first.prompt, tuple)
+    assert isinstance(second.prompt, tuple)
+    assert second.prompt[: len(first.prompt) + 2] == (*first.prompt, *ids)
+    assert second.stop_ids == (vocabulary.end_id, vocabulary.end_of_text_id)
+
+
+async def test_stop_keeps_what_came_and_hangs_up(
+    make: Make, engine: ScriptedEngine, history: History
+) -> None:
+    engine.enqueue("some words", asyncio.Event(), "never")
+    session = make()
+    events: list[Event] = []
+    async with aclosing(session.say("q")) as coming:
+        async for event in coming:
+            events.append(event)
+            if isinstance(event, Said):
+                session.stop()
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    assert (finished.text, finished.state) == ("some words", "stopped")
+    assert engine.closed == 1
+    assert history.path(session.conversation)[-1].state == "stopped"
+    assert session.dialogue.turns[-1].text == "some words"
+
+
+async def test_a_reader_that_leaves_stops_the_answer(
+    make: Make, engine: ScriptedEngine, history: History
+) -> None:
+    engine.enqueue("some words", asyncio.Event())
+    session = make()
+    async with aclosing(session.say("q")) as coming:
+        async for event in coming:
+            if isinstance(event, Said):
+                break
+    assert engine.closed == 1
+    last = history.path(session.conversation)[-1]
+    assert (last.turn.text, last.state) == ("some words", "stopped")
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        (["half", EngineGone("The engine stopped", "see its log")], "The engine stopped"),
+        ([OutOfMemory("No memory", "smaller model")], "No memory"),
+    ],
+)
+async def test_a_failure_keeps_question_and_partial_answer(
+    make: Make, engine: ScriptedEngine, history: History, script: list[Piece], problem: str
+) -> None:
+    engine.enqueue(*script)
+    engine.enqueue("well")
+    session = make()
+    failed = (await heard(session.say("q")))[-1]
+    assert isinstance(failed, Failed)
+    assert failed.error.message == problem
+    assert failed.error.hint
+    stored = history.path(session.conversation)
+    assert [one.turn.text for one in stored] == ["q", failed.text]
+    assert stored[-1].state == "failed"
+    assert (await said(session, "again")).text == "well"
+
+
+async def test_a_stream_without_an_end_is_a_failure(make: Make, engine: ScriptedEngine) -> None:
+    class Cut(ScriptedEngine):
+        async def stream(self, request: object) -> AsyncGenerator[Delta | Progress, None]:
+            yield Delta("half")
+
+    session = make()
+    session._engine = Cut()
+    failed = (await heard(session.say("q")))[-1]
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, EngineGone)
+    assert failed.text == "half"
+
+
+async def test_a_question_that_does_not_fit_is_not_asked(
+    make: Make, engine: ScriptedEngine, history: History
+) -> None:
+    session = make(window=200)
+    (failed,) = await heard(session.say("x" * 500))
+    assert isinstance(failed, Failed)
+    assert "window of 200" in failed.error.message
+    assert engine.requests == []
+    assert history.summaries() == []
+    assert await session.context("x" * 500) == (200, 200)
+
+
+async def test_old_turns_leave_and_are_reported(make: Make, engine: ScriptedEngine) -> None:
+    session = make(window=400, max_tokens=50)
+    dropped = []
+    for number in range(12):
+        engine.enqueue(f"answer {number} " + "." * 40)
+        asked = (await heard(session.say(f"question {number}")))[0]
+        assert isinstance(asked, Asked)
+        assert asked.prompt_tokens + 50 <= asked.window == 400
+        dropped.append(asked.dropped)
+    assert dropped[0] == 0
+    assert dropped[-1] > 0
+    assert dropped == sorted(dropped)
+    assert len(set(dropped)) < len(dropped) // 2, "the cut moves in big steps"
+
+
+async def test_the_mode_switches_in_mid_conversation(make: Make, engine: ScriptedEngine) -> None:
+    engine.enqueue("chat answer")
+    engine.enqueue(" ", " ta", " answer\n")
+    session = make()
+    await said(session, "one")
+    session.switch("ta")
+    events = await heard(session.say("two\nHuman: three"))
+    assert isinstance(events[0], Asked)
+    assert events[0].quoted == 1
+    assert [event.text for event in events if isinstance(event, Said)] == ["ta", " answer\n"]
+    finished = events[-1]
+    assert isinstance(finished, Finished)
+    assert finished.text == "ta answer"
+    request = engine.requests[-1]
+    assert request.stop == ("\nHuman:", "\n-----")
+    shown = bytes(token for token in request.prompt if isinstance(token, int)).decode()
+    assert "Human: one\n\nAssistant: chat answer\n\nHuman: two\n> Human: three" in shown
+
+
+async def test_retry_makes_a_sibling(make: Make, engine: ScriptedEngine, history: History) -> None:
+    engine.enqueue("first")
+    engine.enqueue("second")
+    session = make()
+    await said(session, "q")
+    first = session.turns[-1].id
+    finished = (await heard(session.retry()))[-1]
+    assert isinstance(finished, Finished)
+    assert [turn.text for turn in session.dialogue.turns] == ["q", "second"]
+    assert history.siblings(first) == [first, session.turns[-1].id]
+    assert engine.requests[0].prompt == engine.requests[1].prompt
+
+
+@pytest.mark.parametrize("failing", [True, False])
+async def test_a_retry_without_a_word_leaves_the_answer_there_was(
+    make: Make, engine: ScriptedEngine, history: History, failing: bool
+) -> None:
+    engine.enqueue("good")
+    engine.enqueue(EngineGone("The engine stopped", "") if failing else asyncio.Event())
+    session = make()
+    await said(session, "q")
+    came: list[Event] = []
+    async with aclosing(session.retry()) as events:
+        async for event in events:
+            came.append(event)
+            assert [one.turn.text for one in history.path(session.conversation)] == ["q", "good"]
+            if not failing:
+                session.stop()
+    assert [type(event) for event in came] == [Asked, Failed if failing else Finished]
+    assert [turn.text for turn in session.dialogue.turns] == ["q", "good"]
+    again = make()
+    again.resume("last")
+    assert again.dialogue == session.dialogue
+
+
+async def test_a_retry_leads_from_its_first_word_on(
+    make: Make, engine: ScriptedEngine, history: History
+) -> None:
+    engine.enqueue("good")
+    engine.enqueue("\n", "better", EngineGone("The engine stopped", ""))
+    session = make()
+    await said(session, "q")
+    first = session.turns[-1].id
+    heads: list[bool] = []
+    async with aclosing(session.retry()) as events:
+        async for event in events:
+            if isinstance(event, Said):
+                heads.append(history.path(session.conversation)[-1].id == first)
+    assert heads == [True, False]
+    assert [turn.text for turn in session.dialogue.turns] == ["q", "\nbetter"]
+    assert history.path(session.conversation)[-1].turn.text == "\nbetter"
+
+
+async def test_two_windows_on_one_conversation_keep_to_their_branches(
+    make: Make, engine: ScriptedEngine
+) -> None:
+    gate = asyncio.Event()
+    engine.enqueue("one")
+    engine.enqueue("two ", gate, "here")
+    engine.enqueue("three")
+    first, second = make(), make()
+    await said(first, "q")
+    second.resume("last")
+    reading = asyncio.ensure_future(heard(first.say("here?")))
+    await wait_until(lambda: len(engine.requests) == 2)
+    await said(second, "there?")
+    gate.set()
+    await reading
+    assert [turn.text for turn in first.dialogue.turns] == ["q", "one", "here?", "two here"]
+    assert [turn.text for turn in second.dialogue.turns] == ["q", "one", "there?", "three"]
+
+
+async def test_a_conversation_that_was_removed_elsewhere_costs_a_message(
+    make: Make, engine: ScriptedEngine, history: History
+) -> None:
+    engine.enqueue("one")
+    engine.enqueue("two")
+    session = make()
+    await said(session, "q")
+    history.remove(session.conversation)
+    for happening in (session.say("again"), session.retry()):
+        (failed,) = await heard(happening)
+        assert isinstance(failed, Failed)
+        assert "gone" in failed.error.message
+        assert "`/new`" in failed.error.hint
+    session.new()
+    assert (await said(session, "again")).text == "two"
+
+
+async def test_a_locked_database_costs_the_question_or_the_end_of_the_answer(
+    make: Make, engine: ScriptedEngine, history: History, tmp_path: Path
+) -> None:
+    history._connection.execute("PRAGMA busy_timeout = 0")
+    other = sqlite3.connect(tmp_path / "chats.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    session = make()
+    (failed,) = await heard(session.say("q"))
+    assert isinstance(failed, Failed)
+    assert "locked" in failed.error.message
+    assert (session.conversation, session.turns) == ("", ())
+    other.execute("ROLLBACK")
+    gate = asyncio.Event()
+    engine.enqueue("half", gate, "rest")
+    async with aclosing(session.say("q")) as events:
+        async for event in events:
+            if isinstance(event, Said) and not gate.is_set():
+                other.execute("BEGIN IMMEDIATE")
+                gate.set()
+    assert isinstance(event, Failed)
+    assert "locked" in event.error.message
+    assert event.text.startswith("half")
+    other.execute("ROLLBACK")
+    other.close()
+    engine.enqueue("well")
+    assert (await said(session, "again")).text == "well"
+    assert [one.turn.text for one in session.turns][::2] == ["q", "again"]
+
+
+async def test_retry_without_a_question_says_so(make: Make) -> None:
+    (failed,) = await heard(make().retry())
+    assert isinstance(failed, Failed)
+    assert "no question" in failed.error.message
+
+
+async def test_a_conversation_is_resumed_as_it_was(make: Make, engine: ScriptedEngine) -> None:
+    engine.enqueue("one")
+    engine.enqueue("two")
+    session = make(system="be brief")
+    await said(session, "first")
+    session.switch("ta")
+    again = make()
+    again.resume(session.conversation[:4])
+    assert again.mode == "ta"
+    assert again.dialogue == session.dialogue
+    assert again.system == "be brief"
+    await said(again, "second")
+    assert [turn.text for turn in again.dialogue.turns] == ["first", "one", "second", "two"]
+    assert [summary.turns for summary in again.conversations("second")] == [4]
+
+
+async def test_a_cut_answer_says_so(make: Make, engine: ScriptedEngine) -> None:
+    engine.enqueue("ab", Delta(finish_reason="length", usage=Usage(5, 2, 0)))
+    finished = await said(make(), "q")
+    assert (finished.state, finished.stats.completion_tokens) == ("cut", 2)
+
+
+async def test_the_answer_never_asks_for_more_than_the_window_has(
+    make: Make, engine: ScriptedEngine
+) -> None:
+    engine.enqueue("a")
+    session = make(window=300, max_tokens=10_000)
+    await said(session, "x" * 150)
+    request = engine.requests[0]
+    assert len(request.prompt) + request.sampling.max_tokens == 300
+
+
+async def test_a_new_conversation_is_empty_and_stored_late(
+    make: Make, engine: ScriptedEngine, history: History
+) -> None:
+    engine.enqueue("a")
+    session = make()
+    await said(session, "q")
+    session.new()
+    assert (session.conversation, session.dialogue.turns) == ("", ())
+    assert len(history.summaries()) == 1
+
+
+def test_a_title_is_the_first_line_cut() -> None:
+    assert title_of("  \n one line \n two") == "one line"
+    assert len(title_of("x" * 500)) == 60
+
+
+async def test_the_seed_and_sampling_reach_the_engine(make: Make, engine: ScriptedEngine) -> None:
+    engine.enqueue("a")
+    session = make()
+    session._sampling = replace(session._sampling, seed=7, temperature=0.0)
+    await said(session, "q")
+    assert engine.requests[0].sampling.seed == 7
+
+
+async def test_only_the_few_shot_prompt_is_called_shared(
+    make: Make, engine: ScriptedEngine
+) -> None:
+    engine.enqueue("a")
+    engine.enqueue("b")
+    session = make()
+    await said(session, "one")
+    session.switch("ta")
+    await said(session, "two")
+    chat, ta = engine.requests
+    assert chat.shared == 0
+    known = bytes(token for token in ta.prompt[: ta.shared] if isinstance(token, int)).decode()
+    assert known.startswith("Below are conversations")
+    assert known.endswith("\n\n-----")
+    assert "one" not in known.split("\n\n-----")[-1]

@@ -1,0 +1,263 @@
+"""Frames as hostile input: no exception but `Violation`, and no memory beyond one frame."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import random
+import tracemalloc
+from collections.abc import Iterator
+
+import pytest
+
+from starchat_tui.sandbox.guest import frame_protocol
+from starchat_tui.sandbox.guest.frame_protocol import KINDS, LETTERS, pack
+from starchat_tui.sandbox.host.frames import (
+    Begun,
+    Chunk,
+    Done,
+    Heard,
+    Parser,
+    Ready,
+    Served,
+    Violation,
+)
+from starchat_tui.sandbox.outputs import Failure, Figure, Note, Result, Text, Written
+
+FRAMES = 120_000
+"""Hostile frames of the fuzzer."""
+MOST_MEMORY = 64 * 2**20
+
+
+def png(width: int, height: int, size: int = 100) -> bytes:
+    """What begins like a PNG of this size."""
+    head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    return head.ljust(size, b"\0")
+
+
+HEARD: list[tuple[bytes, Heard]] = [
+    (pack("ready"), Ready()),
+    (pack("begun", 7), Begun(7)),
+    (pack("text", "stdout", "zażółć\x1b[2J"), Text("stdout", "zażółć\x1b[2J")),
+    (pack("result", "42"), Result("42")),
+    (pack("figure", png(3, 2), 3, 2, "axes"), Figure(png(3, 2), 3, 2, "axes")),
+    (pack("failure", "E", "m", "t"), Failure("E", "m", "t")),
+    (pack("written", "a/b.csv", 12), Written("a/b.csv", 12)),
+    (pack("note", "n"), Note("n")),
+    (pack("done", "ok"), Done("ok")),
+    (pack("chunk", b"\0\xff"), Chunk(b"\0\xff")),
+    (pack("served", ""), Served("")),
+]
+STREAM = b"".join(frame for frame, _ in HEARD)
+
+
+def heard(data: bytes) -> list[Heard]:
+    return [one for one, _ in Parser().feed(data)]
+
+
+def test_every_kind_is_heard_as_it_was_said() -> None:
+    assert heard(STREAM) == [one for _, one in HEARD]
+    assert {frame[:1] for frame, _ in HEARD} | {LETTERS[n] for n in ASKED} == set(KINDS)
+
+
+def test_frames_are_the_same_however_they_are_cut() -> None:
+    for cut in range(len(STREAM) + 1):
+        parser = Parser()
+        pieces = [*parser.feed(STREAM[:cut]), *parser.feed(STREAM[cut:])]
+        assert [one for one, _ in pieces] == [one for _, one in HEARD], cut
+    parser = Parser()
+    single = [one for index in range(len(STREAM)) for one, _ in parser.feed(STREAM[index:][:1])]
+    assert single == [one for _, one in HEARD]
+
+
+def test_a_frame_says_its_size() -> None:
+    assert sum(size for _, size in Parser().feed(STREAM)) == len(STREAM)
+
+
+ASKED = ("run", "fetch", "open", "put", "close")
+
+
+def framed(kind: bytes, *fields: bytes) -> bytes:
+    """A frame as an attacker writes it: any kind, any fields."""
+    body = b"".join(len(one).to_bytes(4, "big") + one for one in fields)
+    return kind + len(body).to_bytes(4, "big") + body
+
+
+HOSTILE = {
+    "a kind that there is not": b"Z\0\0\0\0",
+    "a command of ours": framed(b"r", b"1", b"print(1)"),
+    "JSON": json.dumps({"kind": "done", "status": "ok"}).encode(),
+    "nested JSON": b"[" * 200_000,
+    "a pickle": pickle.dumps(("done", "ok")),
+    "HTTP": b"GET / HTTP/1.1\r\n\r\n",
+    "an escape sequence": b"\x1b]52;c;aGk=\x07",
+    "four gigabytes": b"F\xff\xff\xff\xff",
+    "a frame larger than its kind": b"N" + (5000).to_bytes(4, "big"),
+    "a field larger than its frame": b"N" + (8).to_bytes(4, "big") + b"\0\0\xff\xff" + b"abcd",
+    "a field larger than its kind": framed(b"W", b"x" * 2000, b"1"),
+    "a field of 4 GB": b"N" + (8).to_bytes(4, "big") + b"\xff\xff\xff\xff" + b"abcd",
+    "too few fields": framed(b"T", b"stdout"),
+    "too many fields": framed(b"D", b"ok", b"ok"),
+    "bytes after the last field": b"D" + (7).to_bytes(4, "big") + b"\0\0\0\x02okx",
+    "half a field's size": b"D" + (2).to_bytes(4, "big") + b"\0\0",
+    "text that is no UTF-8": framed(b"N", b"\xff\xfe"),
+    "a surrogate": framed(b"N", b"\xed\xa0\x80"),
+    "an overlong slash": framed(b"W", b"\xc0\xaf", b"1"),
+    "a number of ten thousand digits": framed(b"B", b"9" * 10_000),
+    "a number of thirteen digits": framed(b"B", b"9" * 13),
+    "a negative number": framed(b"B", b"-1"),
+    "a fraction": framed(b"B", b"1.5"),
+    "a number with an exponent": framed(b"B", b"1e9"),
+    "a number with an underscore": framed(b"B", b"1_0"),
+    "a number with a space": framed(b"B", b" 1"),
+    "no number": framed(b"B", b""),
+    "a number with a zero before it": framed(b"B", b"01"),
+    "Arabic digits": framed(b"B", "٣".encode()),
+    "a superscript": framed(b"B", "²".encode()),
+    "another stream": framed(b"T", b"stdin", b"x"),
+    "an end of our own finding": framed(b"D", b"timeout"),
+    "an end that there is not": framed(b"D", b"great"),
+    "a picture that is none": framed(b"F", b"GIF89a" + bytes(50), b"1", b"1", b""),
+    "a picture that is SVG": framed(b"F", b"<svg onload=alert(1)>" + bytes(50), b"1", b"1", b""),
+    "a picture that is HTML": framed(b"F", b"<html>" + bytes(50), b"1", b"1", b""),
+    "a picture without its head": framed(b"F", png(1, 1)[:20], b"1", b"1", b""),
+    "a picture of another size": framed(b"F", png(30_000, 30_000), b"3", b"2", b""),
+    "a picture bomb": framed(b"F", png(30_000, 30_000), b"30000", b"30000", b""),
+    "a picture of no width": framed(b"F", png(0, 5), b"0", b"5", b""),
+    "a picture whose size wraps": framed(b"F", png(5, 5), b"4294967301", b"5", b""),
+    "a file outside": framed(b"W", b"../../etc/passwd", b"1"),
+    "a file of the host": framed(b"W", b"/etc/passwd", b"1"),
+    "a file with a NUL": framed(b"W", b"a\0b", b"1"),
+    "a file without a name": framed(b"W", b"", b"1"),
+    "a file that is a folder": framed(b"W", b"a/..", b"1"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_bytes_are_a_violation(name: str) -> None:
+    with pytest.raises(Violation):
+        heard(HOSTILE[name])
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_bytes_are_a_violation_one_by_one(name: str) -> None:
+    parser, data = Parser(), HOSTILE[name]
+    with pytest.raises(Violation):
+        [list(parser.feed(data[index : index + 1])) for index in range(len(data))]
+
+
+def test_what_came_before_a_violation_is_heard() -> None:
+    got = []
+    with pytest.raises(Violation):
+        got.extend(one for one, _ in Parser().feed(STREAM + b"Z\0\0\0\0"))
+    assert got == [one for _, one in HEARD]
+
+
+def test_a_frame_that_never_ends_takes_no_more_than_its_kind() -> None:
+    for kind in (LETTERS[name] for name in ("figure", "result", "chunk", "failure")):
+        most = frame_protocol.largest(kind)
+        parser = Parser()
+        list(parser.feed(kind + most.to_bytes(4, "big")))
+        with pytest.raises(Violation):
+            [list(parser.feed(bytes(2**20))) for _ in range(18)]
+
+
+def test_the_largest_picture_passes() -> None:
+    largest = png(5000, 5000, 16 * 2**20)
+    assert heard(pack("figure", largest, 5000, 5000, "c" * 65536)) == [
+        Figure(largest, 5000, 5000, "c" * 65536)
+    ]
+
+
+def test_what_does_not_fit_is_cut_or_refused_by_the_sender() -> None:
+    assert heard(pack("note", "ż" * 5000)) == [Note("ż" * 2048)]
+    assert heard(pack("note", "a\ud800b")) == [Note("a?b")]
+    with pytest.raises(ValueError, match="at most"):
+        pack("chunk", bytes(2**20 + 1))
+    with pytest.raises(ValueError, match="at most"):
+        pack("begun", 10**13)
+    with pytest.raises(ValueError, match="fields"):
+        pack("note")
+
+
+def mutants(dice: random.Random) -> Iterator[bytes]:
+    """Frames that were good, and are not quite; and some that never were."""
+    good = [frame for frame, _ in HEARD]
+    sizes = (0, 1, 3, 4, 5, 255, 2**16, 2**24, 2**31, 2**32 - 1)
+    hostile = [one for one in HOSTILE.values() if len(one) < 4096]
+    while True:
+        frame = bytearray(dice.choice(good))
+        match dice.randrange(8):
+            case 0:
+                for _ in range(dice.randint(1, 4)):
+                    frame[dice.randrange(len(frame))] = dice.randrange(256)
+            case 1:
+                del frame[dice.randrange(len(frame)) :]
+            case 2:
+                at = dice.randrange(len(frame) + 1)
+                frame[at:at] = dice.randbytes(dice.randint(1, 64))
+            case 3:
+                frame[1:5] = dice.choice(sizes).to_bytes(4, "big")
+            case 4:
+                frame[5:9] = dice.choice(sizes).to_bytes(4, "big")
+            case 5:
+                frame[:1] = dice.choice(list(KINDS))
+            case 6:
+                frame = bytearray(dice.choice(hostile))
+                frame[dice.randrange(len(frame))] ^= 1 << dice.randrange(8)
+            case _:
+                kind = dice.choice(list(KINDS))
+                count = dice.randrange(6)
+                frame = bytearray(
+                    framed(kind, *(dice.randbytes(dice.randrange(40)) for _ in range(count)))
+                )
+        yield bytes(frame)
+
+
+def picture_in_pieces() -> Iterator[bytes]:
+    """The largest frame there is, as a pipe hands it over."""
+    size, fields = 16 * 2**20, [b"5000", b"5000", b"c" * 65536]
+    tail = b"".join(len(one).to_bytes(4, "big") + one for one in fields)
+    yield b"F" + (4 + size + len(tail)).to_bytes(4, "big") + size.to_bytes(4, "big")
+    yield png(5000, 5000, 65536)
+    for _ in range(size // 65536 - 1):
+        yield bytes(65536)
+    yield tail
+
+
+def small_frames() -> Iterator[bytes]:
+    """As many frames as fit into what is read at once, often."""
+    for _ in range(8):
+        yield pack("ready") * (65536 // 5)
+
+
+@pytest.mark.slow
+def test_no_frame_of_very_many_does_anything_but_violate() -> None:
+    """Every hostile frame goes into a parser that has heard good ones, cut anywhere."""
+    dice = random.Random(5)
+    violations = harmless = 0
+    tracemalloc.start()
+    try:
+        for _, frame in zip(range(FRAMES), mutants(dice), strict=False):
+            parser = Parser()
+            data = STREAM[:20] + frame if dice.random() < 0.1 else frame
+            cut = dice.randrange(len(data) + 1)
+            try:
+                for piece in (data[:cut], data[cut:]):
+                    for one, _size in parser.feed(piece):
+                        assert isinstance(one, Heard)
+                        harmless += 1
+            except Violation:
+                violations += 1
+        # Floods: the most that a parser may hold, and as many small frames as fit into a read.
+        for flood in (picture_in_pieces(), small_frames()):
+            parser = Parser()
+            for piece in flood:
+                for _heard in parser.feed(piece):
+                    pass
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert violations > FRAMES / 2
+    assert harmless
+    assert peak < MOST_MEMORY, f"{peak / 2**20:.0f} MB"

@@ -1,0 +1,195 @@
+"""The command line as data: exactly the one that held, and nothing of the user in it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from starchat_tui.sandbox.limits import Limits
+from starchat_tui.sandbox.walls import bubblewrap as jail_module
+from starchat_tui.sandbox.walls import drop_privileges
+from starchat_tui.sandbox.walls.bubblewrap import (
+    BWRAP,
+    Fds,
+    Jail,
+    find_bwrap,
+    open_to_all,
+    prefixes,
+)
+
+FDS = Fds(arguments=9, status=10, filter=11, covers=12, attached=(("data.csv", 13),))
+GOLDEN = """\
+--unshare-all --unshare-user --disable-userns
+--uid 1000 --gid 1000 --cap-drop ALL
+--die-with-parent --new-session --clearenv --hostname sandbox
+--ro-bind /usr /usr
+--symlink usr/bin /bin
+--ro-bind /etc/localtime /etc/localtime
+--dir /proc --dev /dev --dev-bind /dev/full /dev/zero
+--size 268435456 --tmpfs /tmp
+--size 67108864 --tmpfs /dev/shm
+--size 67108864 --tmpfs /home
+--size 268435456 --tmpfs /cell
+--chdir /cell
+--ro-bind /home/me/venv /home/me/venv
+--ro-bind /srv/guest /run/guest
+--perms 0444 --ro-bind-data 13 /cell/data.csv
+--setenv PATH /home/me/venv/bin:/usr/local/bin:/usr/bin:/bin
+--setenv HOME /home
+--setenv USER user
+--setenv LANG C.UTF-8
+--setenv TERM dumb
+--setenv TMPDIR /tmp
+--setenv MPLBACKEND agg
+--setenv MPLCONFIGDIR /tmp/matplotlib
+--setenv IPYTHONDIR /tmp/ipython
+--setenv OMP_NUM_THREADS 1
+--setenv OPENBLAS_NUM_THREADS 1
+--setenv MKL_NUM_THREADS 1
+--setenv PYTHONDONTWRITEBYTECODE 1
+--json-status-fd 10 --seccomp 11
+--remount-ro /dev --remount-ro /
+"""
+"""Changing a word of this takes a wall down or puts one up: the attacks are tried against it."""
+
+
+@pytest.fixture
+def jail(monkeypatch: pytest.MonkeyPatch) -> Jail:
+    monkeypatch.setattr(jail_module, "_system_links", lambda: ["--symlink", "usr/bin", "/bin"])
+    monkeypatch.setattr(jail_module, "_SYSTEM", ("/etc/localtime", "/etc/missing"))
+    monkeypatch.setattr(os.path, "exists", lambda path: path == "/etc/localtime")
+    return Jail(
+        "isolated",
+        mounts=((Path("/srv/guest"), "/run/guest"),),
+        attached=(Path("/home/me/data.csv"),),
+        python=Path("/home/me/venv/bin/python"),
+        prefixes=(Path("/home/me/venv"),),
+    )
+
+
+def test_the_flags_are_those_that_held(jail: Jail) -> None:
+    assert jail.arguments(FDS) == GOLDEN.split()
+
+
+def test_the_flags_say_the_limits(jail: Jail) -> None:
+    small = Jail("isolated", limits=Limits(folder=1, temporary=2, shared=3))
+    flags = " ".join(small.arguments(FDS))
+    assert "--size 1 --tmpfs /cell" in flags
+    assert "--size 2 --tmpfs /tmp" in flags
+    assert "--size 3 --tmpfs /dev/shm --size 3 --tmpfs /home" in flags
+
+
+def test_a_process_list_shows_next_to_nothing(jail: Jail) -> None:
+    command = ["/home/me/venv/bin/python", "-I", "/run/guest/runner.py"]
+    assert jail.argv(command, FDS) == ["/usr/bin/bwrap", "--args", "9", "--", *command]
+
+
+def test_root_becomes_nobody_first(jail: Jail) -> None:
+    rooted = Jail("isolated", drop=True, python=Path("/usr/bin/python3"))
+    assert rooted.argv(["true"], FDS) == [
+        *("/usr/bin/python3", "-I", "-S", drop_privileges.__file__, "12"),
+        *("/usr/bin/bwrap", "--args", "9", "--", "true"),
+    ]
+
+
+def test_what_only_root_may_enter_is_opened_for_nobody_alone(empty_home: Path) -> None:
+    empty_home.chmod(0o755)
+    closed = empty_home / "closed"
+    prefix = closed / "deep" / "python"
+    prefix.mkdir(parents=True)
+    closed.chmod(0o700)
+    assert not open_to_all(prefix)
+    rooted = Jail("isolated", drop=True, prefixes=(prefix,))
+    assert rooted.covers() == {str(closed): [str(prefix)]}
+    # What a wheel installed there mounts lies in it already.
+    within = Jail("isolated", drop=True, prefixes=(prefix,), mounts=((prefix / "x", "/x"),))
+    assert within.covers() == {str(closed): [str(prefix)]}
+    closed.chmod(0o755)
+    assert rooted.covers() == {}
+
+
+def test_the_last_flags_close_what_has_no_size(jail: Jail) -> None:
+    assert jail.arguments(FDS)[-4:] == ["--remount-ro", "/dev", "--remount-ro", "/"]
+
+
+def test_bubblewrap_is_the_systems_and_never_found_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (tmp_path, tmp_path / "bin"):
+        folder.mkdir(exist_ok=True)
+        program = folder / "bwrap"
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f".:{tmp_path}/bin")
+    assert BWRAP[0] == Path("/usr/bin/bwrap")
+    assert all(path.is_absolute() for path in BWRAP)
+    assert find_bwrap() in (None, *BWRAP)
+    assert find_bwrap((tmp_path / "none", tmp_path / "bwrap")) == tmp_path / "bwrap"
+
+
+def test_a_bubblewrap_that_cannot_be_run_is_none(tmp_path: Path) -> None:
+    (tmp_path / "bwrap").write_text("not a program")
+    assert find_bwrap((tmp_path / "bwrap",)) is None
+
+
+def test_the_interpreter_and_its_libraries_are_seen() -> None:
+    found = prefixes()
+    for needed in map(Path, (sys.executable, sysconfig.get_path("purelib"), os.__file__)):
+        assert needed.is_relative_to("/usr") or any(needed.is_relative_to(one) for one in found)
+    assert all(path.is_absolute() and path.exists() for path in found)
+
+
+def test_an_environment_made_in_the_home_folder_does_not_show_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / ".ssh").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    found = prefixes()
+    assert tmp_path / "lib" in found
+    assert tmp_path / "bin" in found
+    assert not any((tmp_path / ".ssh").is_relative_to(path) for path in found)
+
+
+def test_an_environment_made_in_a_project_does_not_show_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("lib", "bin"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "pyvenv.cfg").touch()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    assert tmp_path in prefixes()
+    (tmp_path / ".env").touch()
+    found = prefixes()
+    assert {tmp_path / "lib", tmp_path / "bin", tmp_path / "pyvenv.cfg"} <= set(found)
+    assert not any((tmp_path / ".env").is_relative_to(path) for path in found)
+
+
+def test_without_namespaces_things_lie_where_they_lie() -> None:
+    mounts = ((Path("/srv/guest"), "/run/guest"),)
+    assert Jail("isolated", mounts=mounts).at("/run/guest") == "/run/guest"
+    assert Jail("restricted", mounts=mounts).at("/run/guest") == "/srv/guest"
+
+
+def test_the_environment_is_ours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    environment = Jail("isolated").environment()
+    assert "secret" not in str(environment)
+    assert environment["HOME"] == "/home"
+    assert Jail("restricted").environment("/tmp/x")["HOME"] == "/tmp/x/home"
+
+
+def test_processes_are_bounded_by_user_and_those_that_run_already_do_not_count() -> None:
+    limits = Limits(processes=10)
+    assert Jail("isolated", limits=limits).resources()["RLIMIT_NPROC"] == 10
+    assert Jail("restricted", drop=True, limits=limits).resources()["RLIMIT_NPROC"] == 10
+    # At least this process and its first thread.
+    assert Jail("restricted", limits=limits).resources()["RLIMIT_NPROC"] > 10
+    assert Jail("restricted", limits=limits).resources()["RLIMIT_CORE"] == 0

@@ -1,0 +1,151 @@
+"""A command behind a wall, as the kernel holds it: found, interrupted, measured, ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from starchat_tui.errors import StarChatError
+from starchat_tui.sandbox.limits import MIB, Limits
+from starchat_tui.sandbox.walls.bubblewrap import Jail
+from starchat_tui.sandbox.walls.launcher import Started, start
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.bwrap
+SLEEPING = """
+import os, signal, sys, time
+# Whoever started the tests may ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    print("ready", file=sys.stderr, flush=True)
+    time.sleep(300)
+except KeyboardInterrupt: print("interrupted", file=sys.stderr, flush=True)
+"""
+
+
+def command(one: Jail, code: str) -> list[str]:
+    return [str(one.python), "-I", "-S", "-c", code]
+
+
+@pytest.fixture(params=["isolated", "restricted", "unsafe"])
+def jail(request: pytest.FixtureRequest) -> Jail:
+    return Jail(request.param, drop=os.geteuid() == 0, limits=Limits(folder=4 * MIB))
+
+
+@pytest.fixture
+def sleeping(jail: Jail) -> Iterator[Started]:
+    started = start(jail, command(jail, SLEEPING))
+    assert started.process.stderr
+    assert started.process.stderr.readline() == b"ready\n"
+    yield started
+    started.close()
+
+
+def test_the_command_is_found_among_this_machines_processes(sleeping: Started) -> None:
+    runner = sleeping.runner()
+    assert runner
+    assert runner in sleeping.members()
+    assert b"-S" in Path(f"/proc/{runner}/cmdline").read_bytes()
+
+
+async def test_an_interrupt_reaches_the_command_alone(sleeping: Started) -> None:
+    assert sleeping.interrupt()
+    assert sleeping.process.communicate()[1] == b"interrupted\n"
+    assert sleeping.process.returncode == 0
+    assert not sleeping.interrupt()
+
+
+def test_it_can_be_ended_more_than_once(sleeping: Started) -> None:
+    sleeping.kill()
+    sleeping.kill()
+    assert sleeping.process.wait() != 0
+    sleeping.close()
+    sleeping.close()
+    assert sleeping.members() == []
+    assert not sleeping.interrupt()
+
+
+def test_a_signal_in_this_terminal_does_not_reach_it(sleeping: Started) -> None:
+    assert os.getsid(sleeping.process.pid) != os.getsid(0)
+    runner = sleeping.runner()
+    assert runner
+    assert os.getsid(runner) not in (os.getsid(0), os.getsid(sleeping.process.pid))
+
+
+async def test_folders_in_memory_can_be_measured_from_outside() -> None:
+    one = Jail("isolated", drop=os.geteuid() == 0, limits=Limits(folder=4 * MIB))
+    code = "open('big', 'wb').write(bytes(2**20))\n" + SLEEPING
+    started = start(one, command(one, code))
+    assert started.process.stderr
+    started.process.stderr.readline()
+    sizes = {}
+    for folder in started.folders():
+        state = os.statvfs(folder)
+        total = state.f_blocks * state.f_frsize
+        sizes[folder.name] = (total, total - state.f_bfree * state.f_frsize)
+    assert sizes["cell"][0] == 4 * MIB
+    assert sizes["cell"][1] >= MIB
+    assert set(sizes) == {"cell", "tmp", "home", "shm"}
+    started.close()
+    assert started.scratch is None
+
+
+def test_on_the_disk_the_folder_is_the_users_alone(sleeping: Started) -> None:
+    if sleeping.scratch:
+        assert sleeping.folders() == [sleeping.scratch]
+        assert sleeping.scratch.stat().st_mode & 0o077 == 0
+
+
+def test_what_is_handed_over_arrives(jail: Jail) -> None:
+    read, write = os.pipe()
+    started = start(
+        jail, command(jail, f"import os; os.write({write}, b'hello')"), pass_fds=[write]
+    )
+    os.close(write)
+    assert os.read(read, 100) == b"hello"
+    os.close(read)
+    started.close()
+
+
+def test_files_are_copied_as_they_are_now(jail: Jail, tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_bytes(b"x" * 3 * MIB)
+    one = Jail(jail.level, drop=jail.drop, attached=(path,))
+    code = "import sys; print(len(open('data.csv').read()), file=sys.stderr)"
+    for size in (3 * MIB, 10):
+        path.write_bytes(b"x" * size)
+        started = start(one, command(one, code))
+        said = started.process.communicate()[1].split()
+        started.close()
+        assert said[0] == str(size).encode()
+
+
+def test_all_files_together_have_a_size(jail: Jail, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(b"x" * 600)
+    one = Jail(jail.level, limits=Limits(attached=1000), attached=(tmp_path / "a", tmp_path / "b"))
+    with pytest.raises(StarChatError, match="600 bytes; 400 are left"):
+        start(one, ["true"])
+
+
+def test_where_there_is_no_wall_nothing_starts() -> None:
+    with pytest.raises(StarChatError, match="Running code is off"):
+        start(Jail("off"), ["true"])
+
+
+async def test_a_command_that_ends_takes_the_wall_with_it(jail: Jail) -> None:
+    started = start(jail, command(jail, "raise SystemExit(3)"))
+    await wait_until(lambda: started.process.poll() is not None)
+    assert started.process.returncode == 3
+    started.close()
+
+
+def test_a_signal_that_ends_the_command_is_told(jail: Jail) -> None:
+    started = start(jail, command(jail, "import os; os.abort()"))
+    started.process.communicate()
+    assert started.process.returncode == 128 + signal.SIGABRT
+    started.close()

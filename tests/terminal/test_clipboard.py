@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from starchat_tui.terminal.clipboard import OSC52_LIMIT, TERMINAL, Route, copy, report, routes
+
+
+def has(*names: str) -> dict[str, str]:
+    return dict.fromkeys(names, "/bin/x")
+
+
+@pytest.mark.parametrize(
+    ("environ", "programs", "expected"),
+    [
+        ({}, (), ["OSC 52"]),
+        ({"DISPLAY": ":0"}, ("xclip", "wl-copy"), ["xclip", "OSC 52"]),
+        (
+            {"DISPLAY": ":0", "WAYLAND_DISPLAY": "w"},
+            ("xclip", "wl-copy"),
+            ["wl-copy", "xclip", "OSC 52"],
+        ),
+        ({"SSH_TTY": "/dev/pts/1", "DISPLAY": ":10"}, ("xclip",), ["OSC 52"]),
+        ({"SSH_CONNECTION": "x", "TMUX": "s"}, ("xclip", "tmux"), ["tmux", "OSC 52"]),
+        ({}, ("pbcopy",), ["pbcopy", "OSC 52"]),
+    ],
+)
+def test_the_way_depends_on_where_the_user_sits(
+    environ: dict[str, str], programs: tuple[str, ...], expected: list[str]
+) -> None:
+    assert [route.name for route in routes(environ, has(*programs).get)] == expected
+
+
+async def test_the_first_program_that_takes_it_is_named(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    ways = [
+        Route("absent", ("/no/such/program",)),
+        Route("failing", ("false",)),
+        Route("good", ("tee", str(taken))),
+        TERMINAL,
+    ]
+    wrote: list[str] = []
+    assert await copy("text\n\u202e", ways, wrote.append) == ways[2]
+    assert taken.read_text(encoding="utf-8") == "text\n\u202e"
+    assert wrote == []
+    assert await copy("x", ways[:2] + ways[3:], wrote.append) == TERMINAL
+    assert wrote == ["x"]
+
+
+async def test_a_program_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("starchat_tui.terminal.clipboard.TIMEOUT", 0.1)
+    wrote: list[str] = []
+    assert await copy("x", [Route("hung", ("sleep", "60")), TERMINAL], wrote.append) == TERMINAL
+
+
+def test_no_more_is_said_than_is_known() -> None:
+    assert report("code block 1", "a\nb", Route("xclip", ("xclip",))) == (
+        "Copied code block 1 (2 lines) with xclip"
+    )
+    sent = report("code block 1", "a", TERMINAL)
+    assert sent.startswith("Sent code block 1 (1 line)")
+    assert "/save" in sent
+    assert "larger than many terminals accept" in report("it", "a" * (OSC52_LIMIT + 1), TERMINAL)
+    assert "U+202E" in report("it", "a\u202eb", TERMINAL)

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from starchat_tui.terminal import highlight
+from starchat_tui.terminal.highlight import STYLES, Highlighter, Line, language_of
+
+SOURCES = sorted(Path(highlight.__file__).parents[1].rglob("*.py"))
+
+
+def text(line: Line) -> str:
+    return "".join(part for _, part in line)
+
+
+def style(line: Line, word: str) -> str:
+    return next(name for name, part in line if word in part)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_line_by_line_is_what_the_whole_file_is_but_for_docstrings(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").split("\n")
+    highlighter = Highlighter("python")
+    fed = [highlighter.feed(line) for line in lines]
+    whole = highlighter.whole(lines)
+    assert list(map(text, fed)) == list(map(text, whole)) == lines
+    differing = [
+        number for number, pair in enumerate(zip(fed, whole, strict=True)) if pair[0] != pair[1]
+    ]
+    assert len(differing) <= len(lines) // 10, [lines[number] for number in differing]
+
+
+def test_a_state_that_spans_lines_is_kept() -> None:
+    highlighter = Highlighter("python")
+    assert style(highlighter.feed('x = f("""one'), "one") == "string"
+    assert style(highlighter.feed("return two"), "return") == "string"
+    assert style(highlighter.feed('three""")'), "three") == "string"
+    assert style(highlighter.feed("return x"), "return") == "keyword"
+
+
+def test_a_line_that_ends_in_the_middle_of_a_string_ends_it() -> None:
+    highlighter = Highlighter("python")
+    assert style(highlighter.feed("x = 'unfinished"), "unfinished") == "string"
+    assert style(highlighter.feed("def f(): pass"), "def") == "keyword"
+
+
+def test_a_growing_line_does_not_move_the_state() -> None:
+    highlighter = Highlighter("python")
+    whole = 'x = """doc'
+    for end in range(len(whole) + 1):
+        assert text(highlighter.peek(whole[:end])) == whole[:end]
+    assert style(highlighter.feed("return 1"), "return") == "keyword"
+
+
+def test_an_error_is_no_state_to_start_from() -> None:
+    highlighter = Highlighter("python")
+    highlighter.feed('x = """doc')
+    highlighter.feed('""" $ ?')
+    assert style(highlighter.feed("def f(): pass"), "def") == "string"
+    assert style(highlighter.feed('""" # note'), "note") == "comment"
+
+
+@pytest.mark.parametrize(
+    "language", ["json", "yaml", "c", "makefile", "console", "html+jinja", "php"]
+)
+def test_a_language_that_cannot_be_restarted_is_coloured_at_the_end(language: str) -> None:
+    highlighter = Highlighter(language)
+    lines = ['{"a": 1, "b": true}', "int main() { return 0; }", "$ ls -l  # x", "key: value"]
+    for line in lines:
+        assert text(highlighter.feed(line)) == line
+    whole = highlighter.whole(lines)
+    assert list(map(text, whole)) == lines
+
+
+def test_colours_come_from_a_closed_list() -> None:
+    lines = Path(highlight.__file__).read_text(encoding="utf-8").split("\n")
+    used = {name for line in Highlighter("python").whole(lines) for name, _ in line}
+    assert used <= {*STYLES, ""}
+    assert {"keyword", "string", "number", "comment", "function", "builtin"} <= used
+
+
+def test_tabs_go_to_their_stops_and_colours_stay_with_their_words() -> None:
+    line = Highlighter("go").feed("\treturn\tx // 漢\ty")
+    assert text(line) == "    return  x // 漢  y"
+    assert style(line, "return") == "keyword"
+    assert style(line, "//") == "comment"
+
+
+def test_what_a_terminal_would_obey_is_shown() -> None:
+    for kind in ("python", "text", "json"):
+        line = Highlighter(kind).feed("x = '\x1b]52;c;aGk=\x07\u202e'  # \x9b2J")
+        assert text(line) == "x = '␛]52;c;aGk=␇<U+202E>'  # �2J"
+
+
+@pytest.mark.parametrize(
+    ("named", "first", "expected"),
+    [
+        ("rust", "def f():", "rust"),
+        ("", "def f():", "python"),
+        ("", "import os", "python"),
+        ("", "x = 1", "python"),
+        ("", "print(1)", "python"),
+        ("", "numbers.sort()", "python"),
+        ("", "$ pip install x", "text"),
+        ("", "Hello there, this is output", "text"),
+        ("", "", "text"),
+    ],
+)
+def test_a_language_is_never_guessed_from_all(named: str, first: str, expected: str) -> None:
+    assert language_of(named, first) == expected
+
+
+def test_an_unknown_language_is_plain() -> None:
+    assert Highlighter("no-such").feed("def f(): pass") == (("", "def f(): pass"),)

@@ -1,0 +1,225 @@
+"""Plots are judged by what was drawn: reference answers pass, and whatever differs fails."""
+
+from __future__ import annotations
+
+import json
+import re
+from random import Random
+
+import pytest
+
+from train.demo.evaluation.check import check_all, code_of
+from train.demo.evaluation.figure_match import binned, quantile, same, verdict
+from train.demo.tasks.family import Check, Draw, Exchange, Family, fenced
+from train.demo.tasks.registry import families
+
+DRAWING = [f for f in families() if f.group in ("plots", "maps", "data", "drills")]
+
+
+def drawn(family: Family, seed: int) -> list[Exchange]:
+    found = family.sample(Draw(Random(f"{seed} {family.name}"))).exchanges
+    return [exchange for exchange in found if exchange.check.runs]
+
+
+BARS = """import matplotlib.pyplot as plt
+
+data = {"Tom": 5, "Brad": 7, "Kim": 3}
+names = list(data)
+values = list(data.values())
+
+plt.bar(names, values, color="red")
+plt.title("T")
+plt.xlabel("x")
+plt.show()
+"""
+WANTED = [
+    {
+        "kind": "bar",
+        "labels": ["Tom", "Brad", "Kim"],
+        "series": [[5, 7, 3]],
+        "title": "T",
+        "xlabel": "x",
+        "color": "#ff0000",
+    }
+]
+
+
+def judged(*programs: str, wanted: object = WANTED) -> list[str]:
+    check = Check(drawn=json.dumps(wanted))
+    return check_all([(fenced(program), check) for program in programs])
+
+
+def test_there_are_at_least_25_families_of_plots_and_tables() -> None:
+    assert len([f for f in DRAWING if f.group != "drills"]) >= 25
+
+
+@pytest.mark.slow
+def test_reference_answers_draw_what_was_asked_together_and_alone() -> None:
+    found = [exchange for family in DRAWING for exchange in drawn(family, 1)]
+    pairs = [(exchange.answer, exchange.check) for exchange in found]
+    for trusted in (True, False):
+        verdicts = check_all(pairs, trusted=trusted)
+        wrong = {e.question: v for e, v in zip(found, verdicts, strict=True) if v}
+        assert wrong == {}
+
+
+def test_other_code_that_draws_the_same_is_right() -> None:
+    axes = (
+        'import matplotlib.pyplot as p\nfig, ax = p.subplots()\nx = ("Tom", "Brad", "Kim")\n'
+        'ax.bar(x, height=[5.0, 7, 3], color="#f00")\nax.set(title="T", xlabel="x")\np.show()'
+    )
+    series = (
+        "import pandas as pd\nimport matplotlib.pyplot as plt\n"
+        's = pd.Series([5, 7, 3], index=["Tom", "Brad", "Kim"])\n'
+        's.plot.bar(color="red", title="T", xlabel="x")\nplt.show()'
+    )
+    one_by_one = (
+        "import matplotlib.pyplot as plt\n"
+        'for n, v in [("Tom", 5), ("Brad", 7), ("Kim", 3)]:\n    plt.bar(n, v, color="r")\n'
+        'plt.title("T")\nplt.xlabel("x")\nplt.show()'
+    )
+    assert judged(BARS, axes, series, one_by_one) == [""] * 4
+
+
+FAULTS = (
+    ('"Tom": 5', '"Tim": 5', "labels"),
+    ('"Tom": 5, "Brad": 7', '"Tom": 7, "Brad": 5', "values"),
+    ('"Tom": 5, "Brad": 7', '"Brad": 7, "Tom": 5', "values"),
+    (', "Kim": 3', "", "values"),
+    (', "Kim": 3', ', "Kim": 3, "Zoe": 1', "values"),
+    ("5", "5.01", "values"),
+    ('"T"', '"t"', "title"),
+    ('plt.title("T")\n', "", "title"),
+    ('plt.xlabel("x")', 'plt.ylabel("x")', "xlabel"),
+    ('"red"', '"blue"', "colours"),
+    ("plt.bar(", "plt.barh(", "the bars are flat"),
+    ("plt.bar(", "plt.plot(", "values"),
+    ("plt.show()", 'plt.yscale("log")\nplt.show()', "scales"),
+    ("plt.show()", "plt.plot(names, values)\nplt.show()", "draws lines too"),
+    ("plt.show()", "plt.scatter(names, values)\nplt.show()", "draws points too"),
+    ("values, color", "values, bottom=1, color", "the bars do not stand"),
+    ("plt.show()", "", "does not show"),
+    ("plt.show()", "plt.close()", "draws nothing"),
+    ("plt.show()", "plt.figure()\nplt.bar([1], [2])\nplt.show()", "draws 2 axes"),
+    ("import matplotlib.pyplot as plt", "", "NameError"),
+    ("plt.show()", "raise SystemExit", "SystemExit"),
+    ("plt.show()", "while True: pass", "took too long or died"),
+    ("plt.show()", "x = 'x' * 10**11", "MemoryError"),
+    ('plt.title("T")', 'plt.bar(["Tom"], [9])\nplt.title("T")', "values"),
+)
+"""What is changed in the program, and how the verdict begins."""
+
+
+def test_what_differs_is_wrong() -> None:
+    assert all(old in BARS for old, _, _ in FAULTS)
+    found = judged(*(BARS.replace(old, new, 1) for old, new, _ in FAULTS))
+    begins = [verdict[: len(fault)] for verdict, (_, _, fault) in zip(found, FAULTS, strict=True)]
+    assert begins == [fault for _, _, fault in FAULTS]
+
+
+def swapped(code: str, wanted: str) -> list[tuple[str, str]]:
+    """Mutants of an answer: each label, number and title of what is wanted changed in the code."""
+    found = []
+    texts: set[str] = set()
+    for axes in json.loads(wanted):
+        for key in ("labels", "names", "legend", "xticks", "yticks"):
+            texts |= {str(text) for text in axes.get(key, ()) if isinstance(text, str)}
+        for names in axes.get("colors", {}).values() if axes["kind"] == "map" else ():
+            texts |= set(names)
+        texts |= {axes[key] for key in ("title", "xlabel", "ylabel") if axes.get(key)}
+    for text in sorted(texts):
+        if f'"{text}"' in code and text not in ("name", "value"):
+            other = "Fiji" if '"map"' in wanted else f"{text}q"
+            found.append((text, code.replace(f'"{text}"', f'"{other}"')))
+    return found
+
+
+@pytest.mark.slow
+def test_a_changed_label_or_title_fails_in_every_family() -> None:
+    pairs, changed = [], []
+    for family in DRAWING:
+        for exchange in drawn(family, 2)[:1]:
+            if exchange.check.drawn:
+                for text, code in swapped(code_of(exchange.answer), exchange.check.drawn):
+                    pairs.append((fenced(code), exchange.check))
+                    changed.append((family.name, text))
+    verdicts = check_all(pairs, trusted=True)
+    assert len(pairs) > 100
+    assert [what for what, v in zip(changed, verdicts, strict=True) if not v] == []
+
+
+@pytest.mark.slow
+def test_a_changed_number_fails_in_every_family() -> None:
+    pairs, changed = [], []
+    for family in DRAWING:
+        for exchange in drawn(family, 3)[:1]:
+            lines = code_of(exchange.answer).split("\n")
+            at = next((i for i, line in enumerate(lines) if re.search(r" = [\[{]", line)), None)
+            mutant = _other_number(lines[at]) if at is not None else None
+            if at is not None and mutant:
+                lines[at] = mutant
+                pairs.append((fenced("\n".join(lines)), exchange.check))
+                changed.append((family.name, mutant))
+    verdicts = check_all(pairs, trusted=True)
+    assert len(pairs) > 30
+    assert [what for what, v in zip(changed, verdicts, strict=True) if not v] == []
+
+
+def _other_number(line: str) -> str | None:
+    """The line with one digit more behind its last number outside of quotes."""
+    parts = line.split('"')
+    for at in range(len(parts) - 1, -1, -2):
+        digits = [i for i, c in enumerate(parts[at]) if c.isdigit()]
+        if digits:
+            end = digits[-1]
+            parts[at] = parts[at][: end + 1] + "7" + parts[at][end + 1 :]
+            return '"'.join(parts)
+    return None
+
+
+@pytest.mark.slow
+def test_one_answers_damage_does_not_reach_its_neighbours() -> None:
+    vandal = BARS.replace("plt.show()", "plt.show()\nplt.bar = None")
+    check = Check(drawn=json.dumps(WANTED))
+    answers = [vandal, BARS, BARS.replace("5", "6", 1), "import os\nos._exit(0)", BARS]
+    verdicts = check_all([(fenced(code), check) for code in answers], trusted=True)
+    assert [not v for v in verdicts] == [True, True, False, False, True]
+
+
+def test_an_answer_reads_no_other_and_gives_no_verdict_of_its_own() -> None:
+    forger = "import os\nos.write(1, b'[\"\"]\\n')\nprint('[\"\"]')\n" + BARS.replace("5", "6", 1)
+    reader = "input()\n" + BARS
+    found = judged(forger, reader, BARS)
+    assert [verdict[:8] for verdict in found] == ["values: ", "EOFError", ""]
+
+
+def test_styles_of_one_answer_do_not_reach_the_next() -> None:
+    logged = 'import matplotlib as mpl\nmpl.rcParams["axes.prop_cycle"] = mpl.cycler(color=["k"])\n'
+    blue = BARS.replace(', color="red"', "")
+    wanted = [{**WANTED[0], "color": "#1f77b4"}]
+    check = Check(drawn=json.dumps(wanted))
+    assert check_all([(fenced(c), check) for c in (logged + blue, blue)], trusted=True)[1] == ""
+
+
+def test_labels_and_numbers_are_compared_as_they_are_read() -> None:
+    assert same([2019.0, "2020"], ["2019", 2020])
+    assert same(0.1 + 0.2, 0.3)
+    assert not same("Tom", "tom")
+    assert not same([1, 2], [1, 2, 3])
+
+
+def test_nothing_drawn_is_told_from_too_much() -> None:
+    assert verdict([{"kind": "bar"}], []) == "draws nothing"
+
+
+def test_bins_and_quartiles_are_those_of_numpy() -> None:
+    numpy = pytest.importorskip("numpy")
+    for seed in range(50):
+        rng = Random(seed)
+        values = [round(rng.uniform(-5, 50), rng.randint(0, 2)) for _ in range(rng.randint(3, 12))]
+        bins = rng.randint(3, 12)
+        counts, edges = numpy.histogram(values, bins)
+        ours, marks = binned(values, bins)
+        assert ours == counts.tolist()
+        assert [low for low, _ in marks] == pytest.approx(edges[:-1].tolist())
+        assert quantile(values, 0.25) == pytest.approx(numpy.quantile(values, 0.25))

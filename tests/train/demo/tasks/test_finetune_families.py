@@ -1,0 +1,128 @@
+"""The later families build turn by turn, end, and leave out what is held out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from train.demo import chat_stage
+from train.demo.evaluation.check import check_all, code_of
+from train.demo.tasks.family import Draw, Exchange, Sample
+from train.demo.tasks.registry import draw_samples, later_families
+
+FAMILIES = {family.name: family for family in later_families()}
+
+
+@pytest.fixture(scope="module")
+def later() -> list[Sample]:
+    return list(draw_samples(3, 3000, held_out_phrasing=False, held_out_families=False, later=True))
+
+
+def drawn(name: str, many: int) -> Iterator[tuple[Exchange, ...]]:
+    for seed in range(many):
+        yield FAMILIES[name].sample(Draw(Random(f"{name} {seed}"))).exchanges
+
+
+def test_each_later_family_is_drawn_and_its_conversations_end(later: list[Sample]) -> None:
+    assert {sample.family for sample in later} == set(FAMILIES)
+    turns = [len(sample.exchanges) for sample in later]
+    assert set(turns) == {1, 2, 3, 4, 5}
+    assert sum(count > 1 for count in turns) > len(turns) / 2
+
+
+@pytest.mark.parametrize(
+    ("held", "near"),
+    [
+        ('linestyle="--"', 'linestyle=":"'),
+        ("wedgeprops", "plt.pie("),
+        ("AVG(", "SUM("),
+        ("DISTINCT", "COUNT(*)"),
+    ],
+)
+def test_nothing_teaches_a_family_that_is_held_out(
+    held: str, near: str, later: list[Sample]
+) -> None:
+    told = "\n".join(e.answer for sample in later for e in sample.exchanges)
+    assert near in told
+    assert held not in told
+
+
+def test_a_class_keeps_what_earlier_turns_gave_it() -> None:
+    grown = 0
+    for turns in drawn("later_class_stack", 60):
+        codes = [code_of(e.answer) for e in turns if code_of(e.answer).startswith("class ")]
+        for before, after in pairwise(codes):
+            had, has = (re.findall(r"def (\w+)\(", code) for code in (before, after))
+            assert len(has) >= len(had) - 1  # one may have been asked away
+            assert {"push", "pop"} <= set(has)
+            grown += len(has) > len(had)
+    assert grown > 20
+
+
+def test_a_query_that_changes_gives_other_rows() -> None:
+    for turns in drawn("later_sql_where", 60):
+        queries = [e for e in turns if e.check.language == "sql"]
+        for before, after in pairwise(queries):
+            assert before.check.setup == after.check.setup
+            assert (before.check.stdout, before.check.after) != (
+                after.check.stdout,
+                after.check.after,
+            )
+
+
+SPOILT = (
+    ("later_plot_looks", r"figsize=\(10, 6\)", "figsize=(6, 10)", "size"),
+    ("later_plot_looks", r', linestyle=":"', "", "style"),
+    ("later_plot_looks", r", linewidth=3\b", ", linewidth=4", "width"),
+    ("later_plot_looks", r"rotation=45", "rotation=30", "xrotations"),
+    ("later_plot_looks", r"\nplt\.savefig\(.*\)", "", "code lacks"),
+    (
+        "later_plot_matrix",
+        r"plt\.text\(column, row, value,",
+        "plt.text(column, row, row,",
+        "numbers",
+    ),
+    ("later_map", r"isin\(countries\)", "isin([])", "countries"),
+)
+"""A family, what is spoilt in an answer of it and how, and how the verdict begins."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "pattern", "instead", "verdict"), SPOILT)
+def test_a_look_that_was_not_asked_for_is_wrong(
+    name: str, pattern: str, instead: str, verdict: str
+) -> None:
+    found = (e for turns in drawn(name, 200) for e in turns if re.search(pattern, e.answer))
+    exchange = next(found)
+    spoilt = re.sub(pattern, instead, exchange.answer)
+    right, wrong = check_all([(exchange.answer, exchange.check), (spoilt, exchange.check)])
+    assert right == ""
+    assert wrong.startswith(verdict)
+
+
+def test_what_it_cannot_do_is_said_and_the_code_stays(later: list[Sample]) -> None:
+    refused = [
+        (before, e)
+        for sample in later
+        for before, e in pairwise(sample.exchanges)
+        if e.answer.startswith("I do not know how")
+    ]
+    assert len(refused) > 100
+    assert all("```" not in e.answer for _, e in refused)
+
+
+def test_the_last_run_learns_every_later_dialogue_and_as_many_others(later: list[Sample]) -> None:
+    first = list(draw_samples(3, 4000, held_out_phrasing=False, held_out_families=False))
+    taught = {"train": first, "later": later}
+    mixed = chat_stage.mixed(taught, 0.5, seed=1)
+    assert len(mixed) == 2 * len(later)
+    assert all(sample in mixed for sample in later[:50])
+    assert chat_stage.mixed(taught, 0.5, seed=1) == mixed != chat_stage.mixed(taught, 0.5, seed=2)
+    assert chat_stage.mixed(taught, 0.0, seed=1) == first
+    assert len(chat_stage.mixed(taught, 0.1, seed=1)) == len(first) + len(
+        later
+    )  # no more there are

@@ -1,0 +1,53 @@
+"""Near-duplicates: what the index finds is what comparing with every text would find."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from train.demo.near_duplicates import THRESHOLD, Known, shingles
+
+WORDS = "write a function that adds up all numbers in the list called zilpo".split()
+
+
+def similarity(left: str, right: str) -> float:
+    one, two = shingles(left), shingles(right)
+    return len(one & two) / len(one | two)
+
+
+def changed(rng: Random, text: str) -> str:
+    words = text.split()
+    for _ in range(rng.randrange(4)):
+        words[rng.randrange(len(words))] = rng.choice(WORDS)
+    return " ".join(words)
+
+
+def test_the_index_finds_what_comparing_all_would_find() -> None:
+    rng = Random(3)
+    texts = [" ".join(rng.choices(WORDS, k=rng.randint(3, 30))) for _ in range(200)]
+    known = Known(texts)
+    asked = [changed(rng, rng.choice(texts)) for _ in range(400)]
+    truth = [any(similarity(text, other) >= THRESHOLD for other in texts) for text in asked]
+    assert [known.near(text) for text in asked] == truth
+    assert 0.1 < sum(truth) / len(truth) < 0.9
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("Print the numbers from 3 to 17.", True),
+        ("print the numbers  FROM 3 to 17", True),
+        ("Print the numbers from 3 to 18.", False),
+        ("Hi", True),
+        ("Hi there", False),
+        ("", False),
+    ],
+)
+def test_case_and_punctuation_do_not_matter_and_values_do(text: str, near: bool) -> None:
+    assert Known(["Print the numbers from 3 to 17.", "hi!"]).near(text) is near
+
+
+def test_a_long_question_with_one_other_word_is_near() -> None:
+    long = " ".join(f"word{number}" for number in range(60))
+    assert Known([long]).near(long.replace("word30", "other"))

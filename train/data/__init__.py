@@ -1,0 +1,1 @@
+"""Training data: read sources, build dialogue trees, encode and pack them."""

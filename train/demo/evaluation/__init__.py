@@ -1,0 +1,1 @@
+"""Evaluation of the demo models by running their answers."""

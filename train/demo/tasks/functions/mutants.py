@@ -1,0 +1,43 @@
+"""Broken versions of a right function, for judging whether a test notices them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from train.demo.tasks.functions.specs import Calls
+
+SWAPS = (
+    (" + ", " - "),
+    (" - ", " + "),
+    (" * ", " + "),
+    (" > ", " <= "),
+    (" < ", " >= "),
+    (" == ", " != "),
+    ("True", "False"),
+    ("sum(", "len("),
+    ("max(", "min("),
+    ("min(", "max("),
+    ("[::-1]", ""),
+    (".upper()", ".lower()"),
+    ("sorted(", "list("),
+)
+
+
+def mutants(code: str, name: str, calls: Calls) -> tuple[str, ...]:
+    """A version that returns nothing, and one with a change that these calls can tell."""
+    empty = f"def {name}(*args):\n    return None"
+    found = [empty] if any(result != "None" for _, result in calls) else []
+    if "while" not in code:  # a changed condition may never end, and this runs here
+        changed = (code.replace(old, new, 1) for old, new in SWAPS if old in code)
+        found += [text for text in changed if not _right(text, name, calls)][:1]
+    return tuple(found)
+
+
+def _right(code: str, name: str, calls: Calls) -> bool:
+    """Whether the source, our own table's with one operator changed, still gives the results."""
+    space: dict[str, Any] = {}
+    try:
+        exec(code, space)
+        return all(eval(f"{name}({args}) == {result}", space) for args, result in calls)
+    except Exception:  # noqa: BLE001 - whatever a changed program raises, it is broken
+        return False

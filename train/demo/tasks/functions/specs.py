@@ -1,0 +1,149 @@
+"""A function that can be asked for, and how it is written down in a conversation."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from random import Random
+from string import Template
+from typing import Any
+
+from train.demo.tasks.family import Check
+from train.demo.tasks.load_yaml import table
+from train.demo.tasks.phrasing import sentence
+
+Calls = tuple[tuple[str, str], ...]
+SUBJECTS = ("lists", "numbers", "strings", "classics")
+TYPED_NAMES = {
+    "list": "numbers values items data xs nums elements things entries scores prices row".split(),
+    "str": "text s word string line sentence name message phrase txt".split(),
+    "dict": "mapping table d data counts info record lookup".split(),
+    "other": "n x number value k a b num m p q t size limit first second left right".split(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One function to write.
+
+    Bodies are templates: $a $b $c the parameters, $f the name, $k a drawn value.
+    """
+
+    name: str
+    group: str
+    asks: tuple[str, ...]
+    """What it does, each as "add up all numbers in a list"; {k} stands for the drawn value."""
+    params: tuple[tuple[str, str], ...]
+    """Name and type of each parameter."""
+    returns: str
+    body: str
+    why: str
+    """One line on how it works."""
+    calls: Calls
+    """Arguments, and the literal each call must equal; f-strings over k where k is drawn."""
+    others: tuple[tuple[str, str, str], ...] = ()
+    """Other ways: "without slicing", the body, why."""
+    cost: str = "It takes O(n) time: every element is visited once."
+    imports: str = ""
+    draws: tuple[int, int] | None = None
+    """The least and the largest value of $k."""
+
+    def drawn(self, rng: Random) -> int:
+        """A value of $k; 0 where there is none."""
+        return rng.randint(*self.draws) if self.draws else 0
+
+    def expected(self, k: int) -> Calls:
+        """The calls and their results for a drawn value."""
+        if not self.draws:
+            return self.calls
+        return tuple((_filled(args, k), _filled(result, k)) for args, result in self.calls)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A function as it stands in a conversation, with what the user asked to change so far."""
+
+    spec: Function
+    name: str
+    params: tuple[str, ...]
+    k: int
+    body: str
+    why: str
+    named: bool = False
+    hinted: bool = False
+    documented: bool = False
+    signature: str = ""
+    """The parameters as they are written, where they have default values."""
+
+    def fill(self, template: str) -> str:
+        """A template with this function's names and value."""
+        letters = dict(zip("abcd", self.params, strict=False))
+        return Template(template).safe_substitute(letters, f=self.name, k=self.k)
+
+    @property
+    def does(self) -> str:
+        """What it does, as "add up all numbers in a list"."""
+        return self.spec.asks[0].replace("{k}", str(self.k))
+
+    @property
+    def code(self) -> str:
+        """The whole source."""
+        types = [kind for _, kind in self.spec.params]
+        pairs = zip(self.params, types, strict=True)
+        params = ", ".join(f"{name}: {kind}" if self.hinted else name for name, kind in pairs)
+        params = self.signature or params
+        returns = f" -> {self.spec.returns}" if self.hinted else ""
+        lines = [f"def {self.name}({params}){returns}:"]
+        if self.documented:
+            lines.append(f'    """{sentence(self.does)}"""')
+        lines += [
+            "    " + line if line else "" for line in self.fill(self.body).strip().splitlines()
+        ]
+        head = f"{self.spec.imports}\n\n\n" if self.spec.imports else ""
+        return head + "\n".join(lines)
+
+    @property
+    def calls(self) -> Calls:
+        """The calls that must work, and their results."""
+        return self.spec.expected(self.k)
+
+    def check(self, *has: str) -> Check:
+        """The check of any source that claims to be this function; `has` must be in the code."""
+        probes = tuple((f"$f({args})", result) for args, result in self.calls)
+        return Check(probes=probes, name=self.name, named=self.named, has=has)
+
+
+def functions() -> tuple[Function, ...]:
+    """Every function in the tables."""
+    return tuple(_function(entry) for subject in SUBJECTS for entry in table(subject))
+
+
+def _function(entry: dict[str, Any]) -> Function:
+    others = tuple((o["manner"], o["body"], o["why"]) for o in entry.get("others", ()))
+    calls = tuple((args, result) for args, result in entry["calls"])
+    return Function(
+        **{
+            **entry,
+            "asks": tuple(entry["asks"]),
+            "params": tuple(entry["params"].items()),
+            "calls": calls,
+            "others": others,
+            "draws": tuple(entry["draws"]) if "draws" in entry else None,
+        }
+    )
+
+
+def _filled(template: str, k: int) -> str:
+    """An f-string of our own tables, over k."""
+    return str(eval("f" + repr(template), {"k": k}))
+
+
+def drawn_params(rng: Random, spec: Function, taken: str) -> tuple[str, ...]:
+    """Names for the parameters, usual for their types, all different."""
+    names: list[str] = []
+    used = set(re.findall(r"\w+", spec.body + "".join(body for _, body, _ in spec.others)))
+    for default, kind in spec.params:
+        pool = TYPED_NAMES.get(kind.split("[")[0], TYPED_NAMES["other"])
+        choices = [n for n in pool if n not in {*names, taken, *used}]
+        names.append(rng.choice(choices) if choices and rng.random() < 0.8 else default)
+    return tuple(names) if len(set(names)) == len(names) else tuple(p for p, _ in spec.params)

@@ -1,0 +1,1 @@
+"""Models for training: attention, loss, optimizers and tokenizer extension."""

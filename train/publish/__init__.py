@@ -1,0 +1,1 @@
+"""Publication of finished models: model files, model card and Hub upload."""

@@ -1,0 +1,1 @@
+"""Training runtime: memory planning, distributed launch, checkpoints and the trainer."""
