@@ -12,8 +12,8 @@ from starchat_tui.client.protocol import Delta, ModelCard, Progress, Request, Ti
 from starchat_tui.errors import UsageError
 from starchat_tui.execution.kernel_manager import Running, Workshop
 from starchat_tui.sandbox.host.downloads import Download
+from starchat_tui.sandbox.isolation.probe import Verdict
 from starchat_tui.sandbox.outputs import Ended, Failure, Figure, Output, Text
-from starchat_tui.sandbox.walls.probe import Verdict
 
 
 def drawn_png(width: int = 12, height: int = 8) -> bytes:

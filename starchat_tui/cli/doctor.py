@@ -26,7 +26,7 @@ from starchat_tui.client.local_engine import LocalEngine
 from starchat_tui.errors import StarChatError
 from starchat_tui.models import registry
 from starchat_tui.paths import typed
-from starchat_tui.sandbox.walls import landlock, probe
+from starchat_tui.sandbox.isolation import landlock, probe
 from starchat_tui.sanitize import clean
 from starchat_tui.settings import Paths, Settings
 from starchat_tui.templates.tokenizer import Vocabulary

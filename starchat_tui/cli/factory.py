@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starchat_tui.client.local_engine import LocalEngine
     from starchat_tui.execution.kernel_manager import Kernel, Running
     from starchat_tui.sandbox.host.downloads import Download
-    from starchat_tui.sandbox.walls.probe import Verdict
+    from starchat_tui.sandbox.isolation.probe import Verdict
 
 
 def make_engine(settings: Settings, paths: Paths) -> Engine:
@@ -62,7 +62,7 @@ def make_running(settings: Settings, *, unsafe: bool = False) -> Running:
     from starchat_tui.execution.kernel_manager import Running, Workshop
 
     def probe() -> Verdict:
-        from starchat_tui.sandbox.walls import probe as preflight
+        from starchat_tui.sandbox.isolation import probe as preflight
 
         if unsafe:
             return preflight.Verdict("unsafe", "`--unsafe-run` was given", ())

@@ -25,7 +25,7 @@ from starchat_tui.sandbox.outputs import Ended, Figure, Level, Output, Written
 
 if TYPE_CHECKING:
     from starchat_tui.sandbox.host.downloads import Download
-    from starchat_tui.sandbox.walls.probe import Verdict
+    from starchat_tui.sandbox.isolation.probe import Verdict
 
 Allowed = Literal["ask", "always", "never"]
 """Whether the code of a conversation may run without asking."""

@@ -19,8 +19,8 @@ from contextlib import aclosing
 
 from starchat_tui.sandbox.host import watchdog
 from starchat_tui.sandbox.host.kernel import Kernel
+from starchat_tui.sandbox.isolation import probe
 from starchat_tui.sandbox.outputs import Figure
-from starchat_tui.sandbox.walls import probe
 from tests.benchmarks.record import Goal, publish
 
 REPEATS = 3

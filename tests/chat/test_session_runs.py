@@ -16,8 +16,8 @@ from starchat_tui.client.protocol import Sampling
 from starchat_tui.errors import Busy
 from starchat_tui.execution.run_result import Outcome
 from starchat_tui.models.resolver import Voices
+from starchat_tui.sandbox.isolation.probe import Verdict
 from starchat_tui.sandbox.outputs import Ended, Figure, Note, Output, Text, Written
-from starchat_tui.sandbox.walls.probe import Verdict
 from starchat_tui.settings import Settings
 from tests.fakes import byte_tokenizer
 from tests.scripted import DRAWN, ScriptedEngine, ScriptedWorkshop

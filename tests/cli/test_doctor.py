@@ -16,10 +16,10 @@ import pytest
 
 from starchat_tui.cli import doctor
 from starchat_tui.cli.doctor import Finding
-from starchat_tui.sandbox.walls import probe, remedies
-from starchat_tui.sandbox.walls.probe import Verdict
+from starchat_tui.sandbox.isolation import probe, remedies
+from starchat_tui.sandbox.isolation.probe import Verdict
 from starchat_tui.settings import Settings, find_paths
-from tests.sandbox.walls.test_probe import MESSAGES, fake
+from tests.sandbox.isolation.test_probe import MESSAGES, fake
 
 GOOD = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 

@@ -23,8 +23,8 @@ from starchat_tui.cli.repl import Repl
 from starchat_tui.client.protocol import Sampling
 from starchat_tui.models.resolver import Voices
 from starchat_tui.sandbox.host.downloads import Download
+from starchat_tui.sandbox.isolation.probe import Verdict
 from starchat_tui.sandbox.outputs import Ended, Failure, Result, Written
-from starchat_tui.sandbox.walls.probe import Verdict
 from starchat_tui.settings import Settings
 from starchat_tui.terminal.input_history import InputHistory
 from tests.fakes import byte_tokenizer

@@ -30,8 +30,8 @@ from starchat_tui.errors import (
     UsageError,
 )
 from starchat_tui.models.resolver import Voices
+from starchat_tui.sandbox.isolation.probe import Verdict
 from starchat_tui.sandbox.outputs import Ended, Failure, Note, Result, Text, Written
-from starchat_tui.sandbox.walls.probe import Verdict
 from starchat_tui.settings import Settings
 from tests.fakes import byte_tokenizer
 from tests.scripted import DRAWN, ScriptedEngine, ScriptedWorkshop

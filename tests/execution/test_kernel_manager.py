@@ -19,8 +19,8 @@ from starchat_tui.execution.kernel_manager import (
     runnable,
 )
 from starchat_tui.sandbox.host.downloads import Download
+from starchat_tui.sandbox.isolation.probe import Verdict
 from starchat_tui.sandbox.outputs import Ended, Output, Text, Written
-from starchat_tui.sandbox.walls.probe import Verdict
 from tests.scripted import DRAWN, ScriptedWorkshop
 from tests.waiting import PATIENCE, wait_until
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from starchat_tui.sandbox.walls.bubblewrap import NOBODY, _closed, prefixes
+from starchat_tui.sandbox.isolation.bubblewrap import NOBODY, _closed, prefixes
 
 ROOT = Path(__file__).parent.parent.parent
 

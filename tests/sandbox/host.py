@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from starchat_tui.errors import StarChatError
+from starchat_tui.sandbox.isolation import landlock
+from starchat_tui.sandbox.isolation.bubblewrap import BWRAP, Jail, find_bwrap
+from starchat_tui.sandbox.isolation.launcher import start
 from starchat_tui.sandbox.limits import MIB, Limits
-from starchat_tui.sandbox.walls import landlock
-from starchat_tui.sandbox.walls.bubblewrap import BWRAP, Jail, find_bwrap
-from starchat_tui.sandbox.walls.launcher import start
 
 SMALL = Limits(folder=8 * MIB, temporary=8 * MIB, shared=4 * MIB, file_size=4 * MIB)
 """So that filling something takes little."""
@@ -241,7 +241,7 @@ async def cells(home: Home, job: dict[str, Any]) -> dict[str, Any]:
     """Run the cells of a job in one kernel; for each, what came out as plain values."""
     from starchat_tui.sandbox.host import kernel_process
     from starchat_tui.sandbox.host.kernel import Kernel
-    from starchat_tui.sandbox.walls.probe import probe
+    from starchat_tui.sandbox.isolation.probe import probe
 
     verdict = probe(job.get("wall", "isolated"))
     limits = Limits(**job.get("limits", {}))

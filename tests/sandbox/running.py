@@ -9,6 +9,7 @@ from pathlib import Path
 
 from starchat_tui.sandbox.host.downloads import Download
 from starchat_tui.sandbox.host.kernel import Kernel
+from starchat_tui.sandbox.isolation import probe
 from starchat_tui.sandbox.limits import Limits
 from starchat_tui.sandbox.outputs import (
     Ended,
@@ -20,7 +21,6 @@ from starchat_tui.sandbox.outputs import (
     Text,
     Written,
 )
-from starchat_tui.sandbox.walls import probe
 
 PATIENT = Limits(timeout=300.0, grace=60.0)
 """What a run that is not about time has: a busy machine must not run into a limit."""

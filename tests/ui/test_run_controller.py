@@ -14,8 +14,8 @@ from textual.pilot import Pilot
 from starchat_tui.chat.session import Session
 from starchat_tui.chat.store import History
 from starchat_tui.sandbox.host.downloads import Download
+from starchat_tui.sandbox.isolation.probe import Verdict
 from starchat_tui.sandbox.outputs import Ended, Failure, Note, Result, Text, Written
-from starchat_tui.sandbox.walls.probe import Verdict
 from starchat_tui.ui.app import StarChatApp
 from starchat_tui.ui.screens.consent_dialog import RunDialog
 from starchat_tui.ui.widgets.code_cell import CodeCell

@@ -16,10 +16,10 @@ from textual.widgets import Static
 
 from starchat_tui.chat.store import Summary
 from starchat_tui.errors import StarChatError
+from starchat_tui.sandbox.isolation.probe import Verdict
 from starchat_tui.sandbox.outputs import (
     Figure,
 )
-from starchat_tui.sandbox.walls.probe import Verdict
 from starchat_tui.ui import app as app_module
 from starchat_tui.ui.app import StarChatApp
 from starchat_tui.ui.screens.consent_dialog import RunDialog

@@ -18,8 +18,8 @@ from starchat_tui.chat.store import History
 from starchat_tui.client.protocol import Sampling
 from starchat_tui.errors import EngineGone
 from starchat_tui.models.resolver import Voices
+from starchat_tui.sandbox.isolation.probe import Verdict
 from starchat_tui.sandbox.outputs import Failure, Figure, Note, Written
-from starchat_tui.sandbox.walls.probe import Verdict
 from starchat_tui.settings import Settings
 from starchat_tui.ui.app import StarChatApp
 from starchat_tui.ui.screens.consent_dialog import RunDialog

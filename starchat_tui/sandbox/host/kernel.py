@@ -17,10 +17,10 @@ from starchat_tui.sandbox.host.downloads import Download, apart, offline
 from starchat_tui.sandbox.host.frames import Chunk, Served, Violation
 from starchat_tui.sandbox.host.kernel_process import GUEST, SEEN, Cause, Life, NotStarted
 from starchat_tui.sandbox.host.kernel_run import GONE, KEPT, Run
+from starchat_tui.sandbox.isolation.bubblewrap import Jail
+from starchat_tui.sandbox.isolation.probe import Verdict
 from starchat_tui.sandbox.limits import Limits
 from starchat_tui.sandbox.outputs import Ended, Note, Output, Status
-from starchat_tui.sandbox.walls.bubblewrap import Jail
-from starchat_tui.sandbox.walls.probe import Verdict
 
 PATIENCE = 20.0
 """Seconds that handing over a file may take."""

@@ -16,9 +16,9 @@ from starchat_tui.sandbox.guest.frame_protocol import Value
 from starchat_tui.sandbox.host import watchdog
 from starchat_tui.sandbox.host.channel import Channel
 from starchat_tui.sandbox.host.frames import Heard, Ready, Violation
+from starchat_tui.sandbox.isolation.bubblewrap import Jail
+from starchat_tui.sandbox.isolation.launcher import start
 from starchat_tui.sandbox.outputs import Status
-from starchat_tui.sandbox.walls.bubblewrap import Jail
-from starchat_tui.sandbox.walls.launcher import start
 
 GUEST = Path(__file__).parent.parent / "guest"
 """What runs behind the wall."""

@@ -18,7 +18,7 @@ from starchat_tui.sanitize import clean, hidden
 from starchat_tui.terminal.highlight import TAB
 
 if TYPE_CHECKING:
-    from starchat_tui.sandbox.walls.probe import Verdict
+    from starchat_tui.sandbox.isolation.probe import Verdict
 
 _WALLS = {
     "isolated": "It runs in a sandbox (bubblewrap): no network, none of your files.",

@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 
 from starchat_tui.errors import UsageError
-from starchat_tui.sandbox.walls import landlock
-from starchat_tui.sandbox.walls.bubblewrap import Jail
-from starchat_tui.sandbox.walls.launcher import Started, start
+from starchat_tui.sandbox.isolation import landlock
+from starchat_tui.sandbox.isolation.bubblewrap import Jail
+from starchat_tui.sandbox.isolation.launcher import Started, start
 from tests.sandbox.conftest import ROOT, _as_nobody
 from tests.waiting import wait_until
 
@@ -120,8 +120,8 @@ async def test_everything_ends_with_the_command(tree: tuple[Started, list[int]])
 HOST = f"""
 import os, sys
 sys.path.insert(0, {str(ROOT)!r})
-from starchat_tui.sandbox.walls.bubblewrap import Jail
-from starchat_tui.sandbox.walls.launcher import start
+from starchat_tui.sandbox.isolation.bubblewrap import Jail
+from starchat_tui.sandbox.isolation.launcher import start
 one = Jail(sys.argv[1], drop=os.geteuid() == 0)
 started = start(one, [str(one.python), "-I", "-S", "-c", sys.argv[2]])
 text = b""
@@ -294,8 +294,8 @@ print(problems, file=sys.stderr)
 TERMINAL = f"""
 import os, sys
 sys.path.insert(0, {str(ROOT)!r})
-from starchat_tui.sandbox.walls.bubblewrap import Jail
-from starchat_tui.sandbox.walls.launcher import start
+from starchat_tui.sandbox.isolation.bubblewrap import Jail
+from starchat_tui.sandbox.isolation.launcher import start
 import subprocess
 wall, code = sys.argv[1:]
 command = [sys.executable, "-I", "-S", "-c", code]

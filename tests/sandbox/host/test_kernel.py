@@ -19,9 +19,9 @@ import pytest
 from starchat_tui.errors import UsageError
 from starchat_tui.sandbox.host.downloads import Download
 from starchat_tui.sandbox.host.kernel import Kernel, NotServed
+from starchat_tui.sandbox.isolation.probe import Verdict
 from starchat_tui.sandbox.limits import MIB, Limits
 from starchat_tui.sandbox.outputs import Ended, Note, Text
-from starchat_tui.sandbox.walls.probe import Verdict
 from tests.sandbox.running import PATIENT, kernel_of, said
 from tests.waiting import PATIENCE, block_until, wait_until
 
@@ -505,7 +505,7 @@ async def test_two_runs_at_once_take_turns() -> None:
 
 HOST = """
 import asyncio, sys
-from starchat_tui.sandbox.walls import probe as preflight
+from starchat_tui.sandbox.isolation import probe as preflight
 from starchat_tui.sandbox.host.kernel import Kernel
 
 CODE = '''

@@ -152,9 +152,7 @@ class Unplugged(Cycle):
         if not self.left:
             raise KeyboardInterrupt
         self.left -= 1
-        return super().batch(
-            rng, rows, length, window=window, transcript_share=transcript_share
-        )
+        return super().batch(rng, rows, length, window=window, transcript_share=transcript_share)
 
 
 def test_a_run_that_was_interrupted_ends_like_one_that_was_not(

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.sandbox.limits import Limits
-from starchat_tui.sandbox.walls import bubblewrap as jail_module
-from starchat_tui.sandbox.walls import drop_privileges
-from starchat_tui.sandbox.walls.bubblewrap import (
+from starchat_tui.sandbox.isolation import bubblewrap as jail_module
+from starchat_tui.sandbox.isolation import drop_privileges
+from starchat_tui.sandbox.isolation.bubblewrap import (
     BWRAP,
     Fds,
     Jail,
@@ -20,6 +19,7 @@ from starchat_tui.sandbox.walls.bubblewrap import (
     open_to_all,
     prefixes,
 )
+from starchat_tui.sandbox.limits import Limits
 
 FDS = Fds(arguments=9, status=10, filter=11, covers=12, attached=(("data.csv", 13),))
 GOLDEN = """\

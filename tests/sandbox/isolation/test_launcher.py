@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from starchat_tui.errors import StarChatError
+from starchat_tui.sandbox.isolation.bubblewrap import Jail
+from starchat_tui.sandbox.isolation.launcher import Started, start
 from starchat_tui.sandbox.limits import MIB, Limits
-from starchat_tui.sandbox.walls.bubblewrap import Jail
-from starchat_tui.sandbox.walls.launcher import Started, start
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.bwrap

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from starchat_tui.sandbox.walls import landlock
-from starchat_tui.sandbox.walls.bubblewrap import Jail
-from starchat_tui.sandbox.walls.launcher import Started, start
+from starchat_tui.sandbox.isolation import landlock
+from starchat_tui.sandbox.isolation.bubblewrap import Jail
+from starchat_tui.sandbox.isolation.launcher import Started, start
 from tests.sandbox.conftest import ROOT, _as_nobody
 from tests.waiting import wait_until
 
@@ -120,7 +120,7 @@ def test_an_ordinary_user_is_rid_of_closed_folders_too(tmp_path: Path) -> None:
     code = f"""
 import os, sys, tempfile
 sys.path.insert(0, {str(ROOT)!r})
-from starchat_tui.sandbox.walls import landlock
+from starchat_tui.sandbox.isolation import landlock
 folder = tempfile.mkdtemp()
 os.makedirs(folder + "/a/b/c")
 os.symlink("/", folder + "/a/link")
@@ -199,8 +199,8 @@ def test_a_kernel_without_landlock_has_version_zero() -> None:
     code = f"""
 import sys
 sys.path.insert(0, {str(Path(landlock.__file__).parents[3])!r})
-from starchat_tui.sandbox.walls import landlock, seccomp
-from starchat_tui.sandbox.walls.bubblewrap import machine
+from starchat_tui.sandbox.isolation import landlock, seccomp
+from starchat_tui.sandbox.isolation.bubblewrap import machine
 landlock._prctl(38, 1)
 number = landlock.CREATE_RULESET
 lines = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x50026), (0x06, 0, 0, 0x7FFF0000)]

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Literal
 
 from starchat_tui.errors import StarChatError
+from starchat_tui.sandbox.isolation import landlock, remedies, seatbelt, seccomp
+from starchat_tui.sandbox.isolation.bubblewrap import BWRAP, Jail, find_bwrap, machine
+from starchat_tui.sandbox.isolation.launcher import start
+from starchat_tui.sandbox.isolation.remedies import Host, Remedy
 from starchat_tui.sandbox.limits import Limits
 from starchat_tui.sandbox.outputs import Level
-from starchat_tui.sandbox.walls import landlock, remedies, seatbelt, seccomp
-from starchat_tui.sandbox.walls.bubblewrap import BWRAP, Jail, find_bwrap, machine
-from starchat_tui.sandbox.walls.launcher import start
-from starchat_tui.sandbox.walls.remedies import Host, Remedy
 
 Wanted = Literal["auto", "isolated", "restricted", "off"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.sandbox.walls import drop_privileges
-from starchat_tui.sandbox.walls.bubblewrap import NOBODY
+from starchat_tui.sandbox.isolation import drop_privileges
+from starchat_tui.sandbox.isolation.bubblewrap import NOBODY
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
 

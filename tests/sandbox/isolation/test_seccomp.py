@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.sandbox.walls import landlock, seccomp
-from starchat_tui.sandbox.walls.bubblewrap import machine
+from starchat_tui.sandbox.isolation import landlock, seccomp
+from starchat_tui.sandbox.isolation.bubblewrap import machine
 
 ALLOWED = "allowed"
 KILLED = "killed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from starchat_tui.sandbox.walls import seatbelt
+from starchat_tui.sandbox.isolation import seatbelt
 
 SEEN = ("/opt/python", '/home/me/a "quoted" \\ folder')
 CHANGED = ("/tmp/cell",)

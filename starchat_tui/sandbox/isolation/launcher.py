@@ -15,8 +15,15 @@ from pathlib import Path
 
 from starchat_tui.errors import Unavailable
 from starchat_tui.sandbox.host import attachments
-from starchat_tui.sandbox.walls import landlock, seatbelt, seccomp
-from starchat_tui.sandbox.walls.bubblewrap import FOLDER, NOBODY, Fds, Jail, machine, open_to_all
+from starchat_tui.sandbox.isolation import landlock, seatbelt, seccomp
+from starchat_tui.sandbox.isolation.bubblewrap import (
+    FOLDER,
+    NOBODY,
+    Fds,
+    Jail,
+    machine,
+    open_to_all,
+)
 
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 """All that the wall itself is given: what runs behind it could read the rest."""

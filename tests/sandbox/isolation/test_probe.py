@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.sandbox.walls import landlock, remedies, seccomp
-from starchat_tui.sandbox.walls import probe as preflight
-from starchat_tui.sandbox.walls.probe import probe
-from starchat_tui.sandbox.walls.remedies import Host, of_message
+from starchat_tui.sandbox.isolation import landlock, remedies, seccomp
+from starchat_tui.sandbox.isolation import probe as preflight
+from starchat_tui.sandbox.isolation.probe import probe
+from starchat_tui.sandbox.isolation.remedies import Host, of_message
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has this wall")
 DEBIAN = Host("linux", root=False, container=False, families=("debian",))

@@ -19,9 +19,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from starchat_tui.sandbox.isolation import drop_privileges
 from starchat_tui.sandbox.limits import Limits
 from starchat_tui.sandbox.outputs import Level
-from starchat_tui.sandbox.walls import drop_privileges
 
 NOBODY = 65534
 """The user whom root hands the code to: the number of processes is not bounded for root."""
