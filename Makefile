@@ -1,41 +1,42 @@
-# Each target does all the set-up itself; called again, the set-up costs nothing.
+# Each target does all the set-up itself; a second call costs nothing.
 PYTHON := .venv/bin/python
 BENCHMARKS := latency prefix decode fence run_flood sandbox
-# A few at a time: more workers than this wait for each other's torch.
+# A few workers: more of them only wait for each other's import of torch.
 PYTEST := $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile
+COVERAGE := --cov=starchat_tui --cov-report=term:skip-covered --cov-fail-under=90
 
 .PHONY: run test check fix snapshots bench nano interop setup
 
 run: setup          ## open the chat
 	@.venv/bin/starchat
 
-test: setup         ## the tests, in a few minutes
+test: setup         ## run the fast tests, in a few minutes
 	@$(PYTEST) -m "not slow"
 
-check: setup        ## what has to pass before a change lands: format, lint, types, every test
+check: setup        ## what must pass before a change lands: format, lint, types, every test, coverage
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(PYTHON) -m ruff check --quiet .
 	@$(PYTHON) -m mypy --strict starchat_tui train
-	@$(PYTEST)
+	@$(PYTEST) $(COVERAGE)
 
-fix: setup          ## format, and mend what can be mended alone
+fix: setup          ## format, repair what ruff can repair, regenerate parts of the documentation
 	@$(PYTHON) -m ruff check --fix --quiet . || true
 	@$(PYTHON) -m ruff format --quiet .
-	@$(PYTHON) -m tests.readme
+	@$(PYTHON) -m tests.generated_docs
 
-snapshots: setup    ## take the screens anew; then look at what changed
+snapshots: setup    ## render the screens again; then look at what changed
 	@$(PYTHON) -m pytest -q tests/ui --snapshot-update || true
 	@git status --short -- tests/ui/__snapshots__
 
-bench: setup        ## measure; each appends a line to tests/benchmarks/history
+bench: setup        ## measure; each benchmark appends a line to tests/benchmarks/history
 	@failed=; for name in $(BENCHMARKS); do \
 	  echo "== $$name" >&2; $(PYTHON) -m tests.benchmarks.$$name || failed="$$failed $$name"; \
 	done; [ -z "$$failed" ] || { echo "missed the goal:$$failed" >&2; exit 1; }
 
-nano: setup         ## make the demo models anew, from this repository and this machine's Python files
+nano: setup         ## train the demo models again, from this repository and this machine's Python files
 	@$(PYTHON) -m train.demo
 
-interop: setup      ## our client against vLLM: STARCHAT_INTEROP_URL, or a `vllm` on the path
+interop: setup      ## test our client against vLLM: STARCHAT_INTEROP_URL, or `vllm` on the path
 	@$(PYTHON) -m tests.interop
 
 setup:

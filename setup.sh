@@ -92,7 +92,7 @@ torch() {
 [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || environment
 torch
 say "installing StarChat and its tools"
-pip install --editable '.[dev,train]'
+pip install --editable '.[all,dev]'
 if [ "$(uname -s)" = Linux ] && ! have bwrap; then
   system bubblewrap || say "without bubblewrap everything works except running code"
 fi

@@ -1,3 +1,3 @@
 """StarChat in the terminal: a local StarCoder to talk to."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,4 +1,4 @@
-"""What was said: frozen values that every process shares."""
+"""Messages of a conversation as immutable values that every process shares."""
 
 from __future__ import annotations
 
@@ -7,36 +7,40 @@ from typing import Literal
 
 Role = Literal["user", "assistant"]
 Mode = Literal["chat", "ta"]
+"""Chat template of a fine-tuned model, or few-shot prompt (technical assistant) of a base model."""
 MODES: tuple[Mode, ...] = ("chat", "ta")
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message; an answer keeps the ids it was generated as."""
+    """One message; an answer keeps the token ids it was generated as."""
 
     role: Role
     text: str
     ids: tuple[int, ...] = ()
-    """The token ids the engine produced for this answer, so that it is never encoded anew."""
-    vocabulary: str = ""
-    """The fingerprint of the vocabulary `ids` belong to."""
+    """Token ids that the engine produced for this answer, so that it is never encoded anew.
+
+    Encoding its text could give other ids, and the cached prefix would no longer match.
+    """
+    tokenizer_fingerprint: str = ""
+    """Fingerprint of the tokenizer that `ids` belong to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """A system text and the turns in order."""
+    """System text, and the turns in order."""
 
     system: str = ""
     turns: tuple[Turn, ...] = ()
 
-    def plus(self, role: Role, text: str) -> Dialogue:
-        """This dialogue with one more turn."""
+    def with_message(self, role: Role, text: str) -> Dialogue:
+        """Return this dialogue with a message at its end."""
         return self.with_turn(Turn(role, text))
 
     def with_turn(self, turn: Turn) -> Dialogue:
-        """This dialogue with `turn` at its end."""
+        """Return this dialogue with `turn` at its end."""
         return replace(self, turns=(*self.turns, turn))
 
-    def since(self, first: int) -> Dialogue:
-        """This dialogue without its first `first` turns."""
-        return replace(self, turns=self.turns[first:])
+    def drop_oldest(self, count: int) -> Dialogue:
+        """Return this dialogue without its first `count` turns."""
+        return replace(self, turns=self.turns[count:])

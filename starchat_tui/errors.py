@@ -1,34 +1,39 @@
-"""One tree of errors: each says what happened, what to do next, and how the program ends.
+"""The tree of errors, with exit codes: each error says what happened and what to do next.
 
 StarChatError ............... 1
-├── UsageError .............. 2    the command line does not fit
-├── NoCode .................. 3    `-x` and the answer holds no code block
-├── AnswerCut ............... 4    `--fail-on-length` and the answer was cut
-├── CodeFailed .............. 5    the code that was run ended in an error
-├── RunLimit ................ 6    the code that was run hit a limit: time, memory, output
+├── UsageError .............. 2    the command line or a request is not valid
+├── NoCode .................. 3    `-x` was given, and the answer has no code block
+├── AnswerTruncated ......... 4    `--fail-on-length` was given, and the answer was cut
+├── CodeFailed .............. 5    the code that was run raised an error
+├── RunLimitExceeded ........ 6    the code that was run hit a limit: time, memory, output
 ├── Unavailable ............. 69   no engine, no model, no memory
 │   ├── EngineGone
 │   ├── ModelUnavailable
-│   └── OutOfMemory
-├── PromptTooLong ........... 1    the question does not fit the model's window
-├── Busy .................... 75   try again later
-├── NoSandbox ............... 77   nothing may be run: there is no wall on this machine
-├── ConfigError ............. 78   settings, prompt file or tokenizer are wrong
-├── TimeLimit ............... 124  `--timeout` ran out
+│   ├── OutOfMemory
+│   └── MissingExtra
+├── PromptTooLong ........... 1    the question does not fit the model's context window
+├── Busy .................... 75   the engine has too much to do
+├── NoSandbox ............... 77   this machine cannot isolate code, so none is run
+├── ConfigError ............. 78   a setting, a prompt file or a tokenizer is wrong
+├── TimeLimitExceeded ....... 124  `--timeout` ran out
 ├── Interrupted ............. 130  ^C
 └── Terminated .............. 143  SIGTERM; 129 for SIGHUP
+
+The exit codes from 64 on follow sysexits.h, timeout(1) and the shell's 128 + signal number.
 """
 
 from __future__ import annotations
 
 
 class StarChatError(Exception):
-    """Something the user can act on; `code` is its name on the wire."""
+    """An error that the user can act on."""
 
     exit_code = 1
+    """Exit status of the program."""
     code = "error"
+    """Name of the error in the HTTP protocol."""
     status = 500
-    """The HTTP status the engine answers with."""
+    """HTTP status of the engine's response."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -37,7 +42,7 @@ class StarChatError(Exception):
 
 
 class UsageError(StarChatError):
-    """The command line or a request does not fit."""
+    """The command line or a request is not valid."""
 
     exit_code = 2
     code = "invalid_request"
@@ -45,27 +50,27 @@ class UsageError(StarChatError):
 
 
 class NoCode(StarChatError):
-    """The answer holds no code block, and only code was asked for."""
+    """The answer has no code block, and only code was asked for."""
 
     exit_code = 3
     code = "no_code"
 
 
-class AnswerCut(StarChatError):
-    """The answer reached its length limit, and that was to be a failure."""
+class AnswerTruncated(StarChatError):
+    """The answer reached its length limit, and the user asked to treat that as a failure."""
 
     exit_code = 4
     code = "length"
 
 
 class CodeFailed(StarChatError):
-    """The code that was run ended in an error, or took its kernel with it."""
+    """The code that was run raised an error, or its kernel died."""
 
     exit_code = 5
     code = "code_failed"
 
 
-class RunLimit(StarChatError):
+class RunLimitExceeded(StarChatError):
     """The code that was run hit a limit: time, memory, output."""
 
     exit_code = 6
@@ -73,21 +78,21 @@ class RunLimit(StarChatError):
 
 
 class NoSandbox(StarChatError):
-    """No wall holds on this machine, so nothing is run."""
+    """No isolation works on this machine, so no code is run."""
 
     exit_code = 77
     code = "no_sandbox"
 
 
 class PromptTooLong(StarChatError):
-    """The prompt and the room for its answer do not fit the model's window."""
+    """The prompt and its answer do not fit the model's context window."""
 
     code = "context_length_exceeded"
     status = 400
 
 
 class Unavailable(StarChatError):
-    """No engine answers, or the model cannot be had."""
+    """The engine or the model is not available."""
 
     exit_code = 69
     code = "unavailable"
@@ -95,7 +100,7 @@ class Unavailable(StarChatError):
 
 
 class EngineGone(Unavailable):
-    """The engine ended, or hung up, before the answer was complete."""
+    """The engine exited or closed the connection before the answer was complete."""
 
     code = "engine_gone"
 
@@ -108,14 +113,20 @@ class ModelUnavailable(Unavailable):
 
 
 class OutOfMemory(Unavailable):
-    """The device has no memory for the model or for this context."""
+    """The device has too little memory for the model or for this context."""
 
     code = "out_of_memory"
     status = 507
 
 
+class MissingExtra(Unavailable):
+    """An optional dependency is not installed; the hint is the command that installs it."""
+
+    code = "missing_extra"
+
+
 class Busy(StarChatError):
-    """The engine's queue is full, or it is leaving."""
+    """The engine's queue is full, or it is stopping."""
 
     exit_code = 75
     code = "busy"
@@ -130,8 +141,8 @@ class ConfigError(StarChatError):
     status = 400
 
 
-class TimeLimit(StarChatError):
-    """The time the user allowed ran out."""
+class TimeLimitExceeded(StarChatError):
+    """The time limit of the user ran out."""
 
     exit_code = 124
     code = "timeout"
@@ -152,8 +163,8 @@ class Terminated(StarChatError):
     code = "terminated"
 
 
-def of_code(code: str) -> type[StarChatError]:
-    """The error class a name on the wire stands for; an unknown name is the root."""
+def find_error_class(code: str) -> type[StarChatError]:
+    """Return the error class with this `code`; `StarChatError` if it is unknown."""
     pending: list[type[StarChatError]] = [StarChatError]
     for known in pending:
         if known.code == code:

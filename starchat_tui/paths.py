@@ -1,31 +1,152 @@
-"""Paths as a user types them."""
+"""Directories of the program, and paths that a user types.
+
+The directories follow the XDG Base Directory Specification (https://specifications.freedesktop.org/
+basedir-spec/): a variable counts only if it holds an absolute path.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from starchat_tui.errors import UsageError
+from starchat_tui.errors import ConfigError, UsageError
+
+MAX_RUNTIME_PATH = 90
+"""Longest runtime directory in bytes: Linux limits the path of a Unix socket to 107."""
 
 
-def typed(name: str | Path) -> Path:
-    """A path with its `~` replaced, which stays where nobody has that name.
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Directories of the program; all exist with mode 0700 once `find_paths` has returned them."""
 
-    `Path.expanduser` raises there, and `Path.is_dir` and its like, before Python 3.14, for a folder
-    that may not be entered and for a name that is too long: ask `os.path` instead.
+    config: Path
+    data: Path
+    state: Path
+    cache: Path
+    runtime: Path
+
+    @property
+    def socket(self) -> Path:
+        """Unix socket on which the engine listens."""
+        return self.runtime / "engine.sock"
+
+    @property
+    def engine_lock(self) -> Path:
+        """Lock file, held while an engine is being started so that only one starts."""
+        return self.runtime / "engine.lock"
+
+    @property
+    def engine_log(self) -> Path:
+        """Log of the engine process."""
+        return self.state / "logs" / "engine.log"
+
+    @property
+    def database(self) -> Path:
+        """SQLite database of the conversations."""
+        return self.data / "chats.db"
+
+    @property
+    def plots(self) -> Path:
+        """Folder of the saved plots."""
+        return self.data / "plots"
+
+    @property
+    def draft(self) -> Path:
+        """Unsent text of the input field."""
+        return self.state / "draft.md"
+
+    @property
+    def input_history(self) -> Path:
+        """Previous inputs, one JSON string per line."""
+        return self.state / "history.jsonl"
+
+
+def find_paths(environ: Mapping[str, str]) -> Paths:
+    """Create and return the program's directories.
+
+    They lie under STARCHAT_HOME if it is set, else where the XDG variables say, else at the
+    platform's defaults. Raises `ConfigError` where one of them cannot be used.
+    """
+    home = environ.get("STARCHAT_HOME")
+    if home:
+        root = expand_user_path(home).absolute()
+        directories = [root / name for name in ("config", "data", "state", "cache")]
+        directories.append(_shorten_path(root / "run"))
+    else:
+        directories = [
+            _find_base_directory(environ, kind) for kind in ("config", "data", "state", "cache")
+        ]
+        directories.append(_find_runtime_directory(environ))
+    for directory in directories:
+        make_private_directory(directory)
+    return Paths(*directories)
+
+
+def _find_base_directory(environ: Mapping[str, str], kind: str) -> Path:
+    root = environ.get(f"XDG_{kind.upper()}_HOME", "")
+    if root.startswith("/"):
+        return Path(root) / "starchat"
+    import platformdirs
+
+    return Path(getattr(platformdirs, f"user_{kind}_dir")("starchat", appauthor=False))
+
+
+def _find_runtime_directory(environ: Mapping[str, str]) -> Path:
+    root = environ.get("XDG_RUNTIME_DIR", "")
+    if root.startswith("/") and os.access(root, os.W_OK):
+        return _shorten_path(Path(root) / "starchat")
+    return Path(tempfile.gettempdir()) / f"starchat-{os.getuid()}"
+
+
+def _shorten_path(directory: Path) -> Path:
+    """Return `directory`, or a short replacement if a socket's path in it would be too long."""
+    if len(os.fsencode(directory)) <= MAX_RUNTIME_PATH:
+        return directory
+    import hashlib
+
+    # A digest of the path keeps the socket of each STARCHAT_HOME apart.
+    digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"starchat-{os.getuid()}-{digest}"
+
+
+def make_private_directory(directory: Path) -> Path:
+    """Create `directory` with mode 0700; raise `ConfigError` if it belongs to another user."""
+    hint = "set STARCHAT_HOME to a directory of your own"
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # The runtime directory may lie in a shared /tmp, where another user can create it first.
+        found = directory.stat(follow_symlinks=True)
+        if found.st_uid != os.getuid():
+            raise ConfigError(f"`{directory}` belongs to another user", hint)
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            directory.chmod(0o700)
+    except OSError as error:
+        raise ConfigError(f"`{directory}` cannot be used ({error.strerror})", hint) from error
+    return directory
+
+
+def expand_user_path(name: str | Path) -> Path:
+    """Expand a leading `~` or `~user`; a user that does not exist stays as typed.
+
+    `Path.expanduser` raises for such a user. Before Python 3.14, `Path.is_dir` and its like raise
+    too, for a folder that may not be entered and for a name that is too long: use `os.path` instead
+    on what this returns.
     """
     return Path(os.path.expanduser(name))
 
 
 @contextmanager
-def made_new(target: Path) -> Iterator[None]:
-    """Raise `UsageError`, with the reason, where the file `target` cannot be made within."""
+def explain_creation_errors(target: Path) -> Iterator[None]:
+    """Raise `UsageError` with the reason if creating the file `target` fails in the block."""
     try:
         yield
     except FileExistsError as error:
-        raise UsageError(f"`{target}` exists", "name a file that does not") from error
+        raise UsageError(f"`{target}` exists", "name a file that does not exist yet") from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no such name"
+        reason = getattr(error, "strerror", None) or "not a valid name"
         raise UsageError(f"`{target}` cannot be written ({reason})", "name another file") from error

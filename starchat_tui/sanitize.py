@@ -1,9 +1,11 @@
-"""Text made safe for a terminal, character by character.
+"""Sanitizer for text that goes to a terminal, character by character.
 
-Covered: escape sequences in either spelling (ESC and C1), other control characters, text direction
+Covered: escape sequences in both forms (ESC and C1), other control characters, text direction
 overrides, zero-width and tag characters, lone surrogates. Not covered: letters that look alike.
-Each character is judged alone, so no cut between two pieces of a stream can carry one through.
 Kept: newline, tab, and the two variation selectors that choose between text and emoji.
+
+Each character is judged on its own: a sequence that is cut between two pieces of a stream cannot
+pass, and no parser of sequences has to agree with every terminal.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+# Characters without a glyph: Unicode categories Cf, Cs, Zl and Zp, and fillers.
 _INVISIBLE = (
     (0x00AD, 0x00AD),  # soft hyphen
     (0x034F, 0x034F),  # combining grapheme joiner
@@ -31,31 +34,39 @@ _INVISIBLE = (
     (0x1D173, 0x1D17A),  # musical format controls
     (0xE0000, 0xE0FFF),  # tags, variation selectors supplement
 )
+# CR is one of them: a line could overwrite what it showed before.
 _C0 = "\x00-\x08\x0b-\x1f"
 _RANGES = "".join(f"{chr(low)}-{chr(high)}" for low, high in _INVISIBLE)
 _SUSPECT = re.compile(f"[{_C0}\x7f-\x9f{_RANGES}]")
 
 
-def clean(text: str) -> str:
-    """`text` with each character a terminal would obey, or not show, made visible; no CR."""
-    return _SUSPECT.sub(_visible, text) if _SUSPECT.search(text) else text
+def sanitize_text(text: str) -> str:
+    """Return `text` with each character that a terminal would obey, or hide, made visible.
+
+    Carriage returns are removed.
+    """
+    # Most texts have none, and a search alone takes half the time.
+    return _SUSPECT.sub(_make_visible, text) if _SUSPECT.search(text) else text
 
 
-def whole(text: str) -> str:
-    """`text` without lone surrogates, which have no UTF-8: a stray byte, a server's JSON."""
+def replace_surrogates(text: str) -> str:
+    """Return `text` with `?` for lone surrogates, which UTF-8 cannot encode.
+
+    They come from file names that are not UTF-8, and from escapes in the JSON of a server.
+    """
     return text.encode(errors="replace").decode()
 
 
-def hidden(text: str) -> list[str]:
-    """The Unicode names (`U+202E`) of the characters in `text` that a reader would not see."""
-    return sorted({f"U+{ord(character):04X}" for character in _suspects(text)})
+def find_hidden_characters(text: str) -> list[str]:
+    """Return the code points (`U+202E`) of the characters in `text` that a user would not see."""
+    return sorted({f"U+{ord(character):04X}" for character in _find_suspects(text)})
 
 
-def _suspects(text: str) -> Iterator[str]:
+def _find_suspects(text: str) -> Iterator[str]:
     return (found[0] for found in _SUSPECT.finditer(text) if found[0] != "\r")
 
 
-def _visible(found: re.Match[str]) -> str:
+def _make_visible(found: re.Match[str]) -> str:
     code = ord(found[0])
     if code == 0x0D:
         return ""

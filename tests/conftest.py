@@ -1,4 +1,4 @@
-"""Every test: an empty home, no network but this machine's, a fixed seed, nothing that blinks."""
+"""Fixtures for every test: an empty home, no network but the loopback, fixed seeds."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from typing import Any
 
 import pytest
 
-from starchat_tui.templates.tokenizer import Vocabulary
-from tests.vocabularies import byte_level, write
+from starchat_tui.templates.tokenizer import Tokenizer
+from tests.sample_tokenizers import build_byte_level, save_tokenizer
 
 KEPT = ("STARCHAT_DATA", "STARCHAT_INTEROP_URL", "STARCHAT_INTEROP_MODEL")
 KEPT += ("STARCHAT_INTEROP_TOKENIZER", "STARCHAT_REQUIRE")
-"""What a person tells the tests themselves; every other STARCHAT_* is taken away."""
+"""Variables that configure the tests themselves; every other STARCHAT_* is removed."""
 FOREIGN = ("ACCESSIBLE", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "CUDA_VISIBLE_DEVICES", "EDITOR")
 FOREIGN += ("FORCE_COLOR", "LINES", "NO_COLOR", "PAGER", "TMUX", "VISUAL")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Set what libraries read once, when they are imported."""
+    """Set the variables that libraries read once, at import."""
     os.environ.update(
         OMP_WAIT_POLICY="PASSIVE",
         TEXTUAL_ANIMATIONS="none",
@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what this machine cannot show, or fail where STARCHAT_REQUIRE names it."""
+    """Skip tests whose program is missing, or fail if STARCHAT_REQUIRE names their mark."""
     needed = {"bwrap": "bwrap", "gpu": "nvidia-smi"}
     for mark, program in needed.items():
         if item.get_closest_marker(mark) is None or shutil.which(program):
@@ -49,8 +49,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def empty_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Nothing of the person who runs the tests is seen, and nothing of theirs is written."""
-    # Short, because the path of a Unix socket has at most 107 characters.
+    """Hide the files and settings of the user who runs the tests."""
+    # A short path: that of a Unix socket has at most 107 characters.
     root = Path(tempfile.mkdtemp(prefix="sc-"))
     for name in os.environ:
         if name in FOREIGN or (name.startswith(("STARCHAT_", "XDG_", "HF_")) and name not in KEPT):
@@ -79,35 +79,35 @@ def empty_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sockets of this process reach Unix sockets and the loopback, nothing else."""
+    """Restrict the sockets of this process to Unix sockets and the loopback."""
     connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
 
-    def guarded(self: socket.socket, address: Any) -> None:
-        _stay_home(self, address)
+    def connect_locally(self: socket.socket, address: Any) -> None:
+        _refuse_remote(self, address)
         connect(self, address)
 
-    def guarded_ex(self: socket.socket, address: Any) -> int:
-        _stay_home(self, address)
+    def connect_ex_locally(self: socket.socket, address: Any) -> int:
+        _refuse_remote(self, address)
         return connect_ex(self, address)
 
-    monkeypatch.setattr(socket.socket, "connect", guarded)
-    monkeypatch.setattr(socket.socket, "connect_ex", guarded_ex)
+    monkeypatch.setattr(socket.socket, "connect", connect_locally)
+    monkeypatch.setattr(socket.socket, "connect_ex", connect_ex_locally)
 
 
-def _stay_home(one: socket.socket, address: Any) -> None:
-    if one.family == socket.AF_UNIX:
+def _refuse_remote(client: socket.socket, address: Any) -> None:
+    if client.family == socket.AF_UNIX:
         return
     host = str(address[0])
     try:
-        home = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
-        home = False
-    assert home, f"a test reached for the network: {address}"
+        local = False
+    assert local, f"a test connects to the network: {address}"
 
 
 @pytest.fixture(autouse=True)
 def fixed_seed() -> None:
-    """The same dice for every test; torch's too, where a test has loaded it."""
+    """Seed the random generators; that of torch only if a test has imported it."""
     random.seed(0)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
@@ -115,7 +115,7 @@ def fixed_seed() -> None:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real tokenizers and dialogues that STARCHAT_DATA names, or a skip."""
+    """The folder of real tokenizers and dialogues that STARCHAT_DATA names; skips without it."""
     folder = os.environ.get("STARCHAT_DATA", "")
     if not folder or not Path(folder).is_dir():
         pytest.skip("STARCHAT_DATA names no folder with real tokenizers and dialogues")
@@ -123,20 +123,20 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
-    """Our own byte-level vocabulary, grown by the four chat tokens."""
+def small(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    """Our own byte-level tokenizer, extended by the four chat tokens."""
     path = tmp_path_factory.mktemp("small") / "tokenizer.json"
-    return Vocabulary.load(write(byte_level(), path))
+    return Tokenizer.load(save_tokenizer(build_byte_level(), path))
 
 
 @pytest.fixture(scope="session")
-def starcoder(shared_data: Path) -> Vocabulary:
-    """StarCoder's real vocabulary, grown."""
-    return Vocabulary.load(shared_data / "starcoder-vocabulary" / "tokenizer.json")
+def starcoder(shared_data: Path) -> Tokenizer:
+    """StarCoder's own tokenizer, extended by the four chat tokens."""
+    return Tokenizer.load(shared_data / "starcoder-vocabulary" / "tokenizer.json")
 
 
 @pytest.fixture(scope="session", params=["small", "starcoder"])
-def vocabulary(request: pytest.FixtureRequest) -> Vocabulary:
+def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
     found = request.getfixturevalue(request.param)
-    assert isinstance(found, Vocabulary)
+    assert isinstance(found, Tokenizer)
     return found

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from starchat_tui.templates.tokenizer import CHAT_TOKENS, END_OF_TEXT, byte_alphabet
+from starchat_tui.templates.tokenizer import CHAT_TOKENS, END_OF_TEXT, build_byte_alphabet
 
 if TYPE_CHECKING:
     from transformers import GPTBigCodeForCausalLM
@@ -16,12 +16,12 @@ BYTES = 256
 END_OF_TEXT_ID = BYTES
 CHAT_IDS = tuple(range(BYTES + 1, BYTES + 5))
 VOCABULARY_SIZE = BYTES + 8
-"""Rows of the embedding: some more than the tokenizer has ids, as real models have."""
+"""Rows of the embedding: more than the tokenizer has ids, as in real models."""
 
 
 def byte_tokenizer() -> dict[str, object]:
-    """A tokenizer.json with one token a byte, end of text, and StarChat's four."""
-    alphabet = byte_alphabet()
+    """Return a tokenizer.json with a token per byte, end of text and StarChat's four tokens."""
+    alphabet = build_byte_alphabet()
     special = [END_OF_TEXT, *CHAT_TOKENS]
     return {
         "version": "1.0",
@@ -69,7 +69,10 @@ def byte_tokenizer() -> dict[str, object]:
 
 
 def tiny_model(*, window: int = WINDOW, seed: int = 0) -> GPTBigCodeForCausalLM:
-    """Two layers of 32, multi-query attention, random weights large enough for varied logits."""
+    """Build a model of two layers of width 32 with multi-query attention.
+
+    The random weights are large enough that logits differ clearly.
+    """
     import torch
     from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 
@@ -87,14 +90,14 @@ def tiny_model(*, window: int = WINDOW, seed: int = 0) -> GPTBigCodeForCausalLM:
     torch.manual_seed(seed)
     model = GPTBigCodeForCausalLM(config)
     model.train(False)
-    # Without these the transformer's own answer ends at once wherever end of text is drawn.
+    # Without these, `generate` of transformers does not stop at the end of text.
     model.generation_config.eos_token_id = END_OF_TEXT_ID
     model.generation_config.pad_token_id = END_OF_TEXT_ID
     return model
 
 
 def save_tiny_model(folder: Path, *, window: int = WINDOW, seed: int = 0) -> Path:
-    """The folder, with the model's weights, its config and its tokenizer in it."""
+    """Save the model's weights, config and tokenizer to a folder, and return it."""
     tiny_model(window=window, seed=seed).save_pretrained(folder)
     (folder / "tokenizer.json").write_text(json.dumps(byte_tokenizer()), encoding="utf-8")
     return folder

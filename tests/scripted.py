@@ -1,4 +1,4 @@
-"""The seams of the tests: an engine and a kernel that say what a test wrote down."""
+"""Scripted stand-ins at the seams: an engine and a kernel that replay what a test enqueues."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from pathlib import Path
 
 from starchat_tui.client.protocol import Delta, ModelCard, Progress, Request, Timings, Usage
 from starchat_tui.errors import UsageError
-from starchat_tui.execution.kernel_manager import Running, Workshop
+from starchat_tui.execution.kernel_manager import KernelFactory, KernelManager
 from starchat_tui.sandbox.host.downloads import Download
-from starchat_tui.sandbox.isolation.probe import Verdict
-from starchat_tui.sandbox.outputs import Ended, Failure, Figure, Output, Text
+from starchat_tui.sandbox.isolation.probe import Capability
+from starchat_tui.sandbox.outputs import Failure, Figure, Output, RunEnded, StreamText
+from starchat_tui.sandbox.run_state import RunControl
 
 
-def drawn_png(width: int = 12, height: int = 8) -> bytes:
-    """A picture: blue on the left, red on the right."""
+def make_png(width: int = 12, height: int = 8) -> bytes:
+    """Return a PNG, blue on the left and red on the right."""
     from PIL import Image
 
     image = Image.new("RGB", (width, height), (220, 40, 40))
@@ -33,7 +34,7 @@ Piece = str | Delta | Progress | BaseException | asyncio.Event
 
 @dataclass
 class ScriptedEngine:
-    """Answers each request with the next list of pieces; keeps what it was asked.
+    """Answers each request with the next list of pieces, and records the requests.
 
     With `steps` an answer goes on only as far as the test lets it.
     """
@@ -42,14 +43,14 @@ class ScriptedEngine:
     requests: list[Request] = field(default_factory=list)
     steps: asyncio.Semaphore | None = None
     closed: int = 0
-    """Answers whose reader hung up before their end."""
+    """Number of answers that were closed before their end."""
 
     def enqueue(self, *pieces: Piece) -> None:
-        """Add an answer."""
+        """Enqueue an answer."""
         self.answers.append(pieces)
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Progress, None]:
-        """The next answer in pieces, then an end with usage where it has none of its own."""
+        """Yield the next answer in pieces, with an end of its own if the script has none."""
         self.requests.append(request)
         pieces = self.answers.pop(0)
         try:
@@ -70,26 +71,26 @@ class ScriptedEngine:
             usage = Usage(len(request.prompt), sum(isinstance(piece, str) for piece in pieces), 0)
             yield Delta("", finish_reason="stop", usage=usage, timings=Timings(0.0, 0.1, 0.5))
 
-    async def models(self) -> list[ModelCard]:
-        """One demo model."""
+    async def list_models(self) -> list[ModelCard]:
+        """Return one demo model."""
         return [ModelCard("nano-chat", 2048, loaded=True)]
 
 
-def cut(text: str, size: int = 4) -> Iterable[str]:
-    """`text` in pieces of `size` characters."""
+def split_text(text: str, size: int = 4) -> Iterable[str]:
+    """Return `text` in pieces of `size` characters."""
     return (text[start : start + size] for start in range(0, len(text), size))
 
 
 RunPiece = Output | asyncio.Event | str
 """An output, an event that is waited for, or the stdout of a piece of code."""
-DRAWN = Figure(drawn_png(), 12, 8, "axes 1: 'Bars' bars [1, 2]")
+DRAWN = Figure(make_png(), 12, 8, "axes 1: 'Bars' bars [1, 2]")
 
 
 @dataclass
 class ScriptedKernel:
-    """Runs nothing: says what a test wrote down, and keeps what it was asked."""
+    """Runs nothing: replays what a test enqueued, and records the calls."""
 
-    verdict: Verdict
+    capability: Capability
     attached: list[Path] = field(default_factory=list)
     runs: list[Sequence[RunPiece]] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
@@ -106,14 +107,20 @@ class ScriptedKernel:
         self.alive = True
 
     async def run(
-        self, code: str, *, downloads: Sequence[Download] = ()
+        self, code: str, *, downloads: Sequence[Download] = (), control: RunControl | None = None
     ) -> AsyncGenerator[Output, None]:
-        """The next run in pieces, then an end where it has none of its own."""
+        """Yield the next run in pieces, with an end of its own if the script has none."""
         await self.start()
         self.interrupted.clear()
         self.codes.append(code)
         self.downloads.append(downloads)
-        pieces = self.runs.pop(0)
+        control = control or RunControl()
+        control.mark_running()
+        with control.handle_stop(self.interrupted.set):
+            async for output in self._play(self.runs.pop(0)):
+                yield output
+
+    async def _play(self, pieces: Sequence[RunPiece]) -> AsyncGenerator[Output, None]:
         for piece in pieces:
             await asyncio.sleep(0)
             if isinstance(piece, asyncio.Event):
@@ -122,25 +129,22 @@ class ScriptedKernel:
                 for one in waiting:
                     one.cancel()
                 if self.interrupted.is_set():
-                    reason = "Interrupted. Variables are kept."
-                    yield Ended("interrupted", self.verdict.level, 0.2, reason)
+                    level = self.capability.level
+                    yield RunEnded("interrupted", level, 0.2, "Interrupted", variables_kept=True)
                     return
             else:
-                yield Text("stdout", piece) if isinstance(piece, str) else piece
-        if not isinstance(pieces[-1], Ended):
+                yield StreamText("stdout", piece) if isinstance(piece, str) else piece
+        if not isinstance(pieces[-1], RunEnded):
             failed = any(isinstance(piece, Failure) for piece in pieces)
-            yield Ended("error" if failed else "ok", self.verdict.level, 0.4)
-
-    def interrupt(self) -> None:
-        self.interrupted.set()
+            yield RunEnded("error" if failed else "ok", self.capability.level, 0.4)
 
     async def restart(self) -> None:
         self.restarts += 1
 
-    async def attach(self, path: Path) -> None:
+    async def attach_file(self, path: Path) -> None:
         self.attached.append(path)
 
-    async def fetch(self, name: str) -> bytes:
+    async def fetch_file(self, name: str) -> bytes:
         if name not in self.files:
             raise UsageError(f"`{name}` is gone with the kernel that held it")
         return self.files[name]
@@ -151,10 +155,10 @@ class ScriptedKernel:
 
 
 @dataclass
-class ScriptedWorkshop:
-    """Makes scripted kernels; the last one it made is `kernel`."""
+class ScriptedKernelFactory:
+    """Creates scripted kernels; the last one is `kernel`."""
 
-    verdict: Verdict = field(default_factory=lambda: Verdict("isolated"))
+    capability: Capability = field(default_factory=lambda: Capability("isolated"))
     runs: list[Sequence[RunPiece]] = field(default_factory=list)
     kernels: list[ScriptedKernel] = field(default_factory=list)
     urls: tuple[str, ...] = ()
@@ -165,21 +169,23 @@ class ScriptedWorkshop:
         return self.kernels[-1]
 
     def enqueue(self, *pieces: RunPiece) -> None:
-        """Add a run."""
+        """Enqueue a run."""
         self.runs.append(pieces)
 
-    def make(self, verdict: Verdict, attached: Sequence[Path]) -> ScriptedKernel:
-        self.kernels.append(ScriptedKernel(verdict, list(attached), self.runs))
+    def create_kernel(self, capability: Capability, attached: Sequence[Path]) -> ScriptedKernel:
+        self.kernels.append(ScriptedKernel(capability, list(attached), self.runs))
         return self.kernels[-1]
 
-    def running(self) -> Running:
-        """What a session runs code with."""
+    def create_manager(self) -> KernelManager:
+        """Return the kernel manager for a session."""
 
-        async def fetched(url: str) -> Download:
+        async def fetch(url: str) -> Download:
             return Download(url, url.rpartition("/")[2], b"a,b\n1,2\n")
 
-        def hosts(code: str) -> Sequence[str]:
+        def find_urls(code: str) -> Sequence[str]:
             return [url for url in self.urls if url in code]
 
-        workshop = Workshop(lambda: self.verdict, self.make, hosts, fetched, unsafe=self.unsafe)
-        return Running(workshop)
+        factory = KernelFactory(
+            lambda: self.capability, self.create_kernel, find_urls, fetch, unsafe=self.unsafe
+        )
+        return KernelManager(factory)

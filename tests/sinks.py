@@ -7,17 +7,17 @@ import re
 from textual.app import App
 
 from starchat_tui.sandbox.outputs import (
-    Ended,
+    RunEnded,
     Failure,
     Figure,
     Note,
     Output,
     Result,
-    Text,
-    Written,
+    StreamText,
+    WrittenFile,
 )
-from starchat_tui.sanitize import clean
-from tests.scripted import drawn_png
+from starchat_tui.sanitize import sanitize_text
+from tests.scripted import make_png
 from tests.test_sanitize import PAYLOADS, shows
 from tests.ui.looking import strips
 
@@ -28,7 +28,7 @@ NAMES = list(PAYLOADS)
 
 def obeyed(text: str) -> str:
     """The characters of `text` that get through, as they are spelled in Python."""
-    left = [one for one in OURS.sub("", text) if not shows(one) or clean(one) != one]
+    left = [one for one in OURS.sub("", text) if not shows(one) or sanitize_text(one) != one]
     return "".join(ascii(one)[1:-1] for one in left)
 
 
@@ -42,12 +42,12 @@ def obeyed_on(app: App[None]) -> str:
 def outputs(bad: str) -> list[Output]:
     """One output of each kind, hostile in each of its fields."""
     return [
-        Text("stdout", f"out {bad} and\n"),
-        Text("stderr", f"err {bad}"),
+        StreamText("stdout", f"out {bad} and\n"),
+        StreamText("stderr", f"err {bad}"),
         Result(f"result {bad}"),
-        Figure(drawn_png(40, 40), 40, 40, f"card {bad} 'title'"),
+        Figure(make_png(40, 40), 40, 40, f"card {bad} 'title'"),
         Failure(f"Name{bad}", f"message {bad}", f"trace {bad}\nmore"),
-        Written(f"name{bad}.csv", 3),
+        WrittenFile(f"name{bad}.csv", 3),
         Note(f"note {bad}"),
-        Ended("error", "isolated", 1.0, f"reason {bad}"),
+        RunEnded("error", "isolated", 1.0, f"reason {bad}"),
     ]

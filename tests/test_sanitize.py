@@ -1,10 +1,12 @@
+"""Sanitizer: nothing passes that a terminal would obey, or hide from the user."""
+
 from __future__ import annotations
 
 import unicodedata
 
 import pytest
 
-from starchat_tui.sanitize import clean, hidden
+from starchat_tui.sanitize import find_hidden_characters, sanitize_text
 
 PAYLOADS = {
     "clipboard": "\x1b]52;c;aGk=\x07",
@@ -35,26 +37,28 @@ PAYLOADS = {
 }
 
 
-def shows(character: str) -> bool:
-    """Whether a terminal shows the character itself, and obeys nothing."""
+def is_shown(character: str) -> bool:
+    """Return whether a terminal shows the character itself instead of obeying or hiding it."""
     return character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl")
 
 
 @pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
-def test_nothing_a_terminal_would_obey_is_left(payload: str) -> None:
-    cleaned = clean(payload)
-    assert all(map(shows, cleaned)), ascii(cleaned)
-    assert clean(cleaned) == cleaned
+def test_no_control_sequence_is_left(payload: str) -> None:
+    cleaned = sanitize_text(payload)
+    assert all(map(is_shown, cleaned)), ascii(cleaned)
+    assert sanitize_text(cleaned) == cleaned
 
 
 @pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS)
-def test_no_cut_carries_a_sequence_through(payload: str) -> None:
+def test_a_cut_in_a_stream_lets_no_sequence_through(payload: str) -> None:
     for cut in range(len(payload) + 1):
-        assert clean(payload[:cut]) + clean(payload[cut:]) == clean(payload)
+        assert sanitize_text(payload[:cut]) + sanitize_text(payload[cut:]) == sanitize_text(payload)
 
 
-def test_every_character_is_judged() -> None:
-    left = [chr(code) for code in range(0x110000) if not all(map(shows, clean(chr(code))))]
+def test_only_joining_marks_of_a_few_scripts_are_left() -> None:
+    left = [
+        chr(code) for code in range(0x110000) if not all(map(is_shown, sanitize_text(chr(code))))
+    ]
     named = {unicodedata.name(character, "?") for character in left}
     assert {name.split()[0] for name in named} <= {"ARABIC", "SYRIAC", "KAITHI", "EGYPTIAN"}, named
 
@@ -62,17 +66,17 @@ def test_every_character_is_judged() -> None:
 @pytest.mark.parametrize(
     "text", ["", "plain\n\ttext", "漢字 ½ é e\u0301", "👍 ❤\ufe0f 1\ufe0f\u20e3"]
 )
-def test_what_a_reader_sees_stays_as_it_is(text: str) -> None:
-    assert clean(text) == text
+def test_visible_text_is_unchanged(text: str) -> None:
+    assert sanitize_text(text) == text
 
 
-def test_each_kind_is_shown_in_its_own_way() -> None:
-    assert clean("\x1b[1m") == "␛[1m"
-    assert clean("\x7f\x9b") == "␡\N{REPLACEMENT CHARACTER}"
-    assert clean("a\r\nb\rc") == "a\nbc"
-    assert clean("\u202e\U000e0041") == "<U+202E><U+E0041>"
+def test_each_kind_has_its_own_replacement() -> None:
+    assert sanitize_text("\x1b[1m") == "␛[1m"
+    assert sanitize_text("\x7f\x9b") == "␡\N{REPLACEMENT CHARACTER}"
+    assert sanitize_text("a\r\nb\rc") == "a\nbc"
+    assert sanitize_text("\u202e\U000e0041") == "<U+202E><U+E0041>"
 
 
-def test_hidden_characters_are_named() -> None:
-    assert hidden("def f():\r\n\treturn 1\n") == []
-    assert hidden("a\u202eb\u200bc\u202e") == ["U+200B", "U+202E"]
+def test_hidden_characters_are_listed_by_code_point() -> None:
+    assert find_hidden_characters("def f():\r\n\treturn 1\n") == []
+    assert find_hidden_characters("a\u202eb\u200bc\u202e") == ["U+200B", "U+202E"]

@@ -1,4 +1,4 @@
-"""Waiting for a condition, never for a time."""
+"""Wait for a condition, never for a time."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 
 PATIENCE = 60.0
-"""Seconds before a condition counts as never coming true; generous, because machines are shared."""
+"""Seconds until a condition counts as failed; generous, because machines are shared."""
 
 
 async def wait_until(
     condition: Callable[[], object], *, what: str = "", patience: float = PATIENCE
 ) -> None:
-    """Return as soon as `condition` holds, and fail by name where it never does."""
+    """Return as soon as `condition` holds; fail with `what` after `patience` seconds."""
     end = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < end, f"not within {patience:g} s: {what or condition}"
@@ -23,7 +23,7 @@ async def wait_until(
 def block_until(
     condition: Callable[[], object], *, what: str = "", patience: float = PATIENCE
 ) -> None:
-    """The same, for tests of other processes."""
+    """Do what `wait_until` does in tests without an event loop."""
     end = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < end, f"not within {patience:g} s: {what or condition}"

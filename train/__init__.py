@@ -1,1 +1,1 @@
-"""Making models: the demo models here, the fine-tune of real ones beside it."""
+"""Training: data, models, runs and publication, and the recipe of the demo models."""

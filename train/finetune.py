@@ -1,13 +1,13 @@
-"""Fine-tune a causal language model on dialogues, as one configuration says.
+"""Fine-tune a causal language model on dialogues.
 
     python -m train.finetune train/configs/demo.yaml [--key value ...]
     torchrun --nproc_per_node=8 -m train.finetune train/configs/starchat.yaml \\
         --deepspeed train/configs/zero3.json [--key value ...]
 
-The finished model is OUTPUT/model, and its path is all that stdout gets. Exit codes: 2, 78 a wrong
-command line or configuration; 65 wrong data, or a torn checkpoint; 69 no such model, or too little
-memory; 73 no space on the disk; 75 the output is in use; 143 stopped by SIGTERM, after a checkpoint
-was saved. `torchrun` ends with 1 whatever its processes end with.
+The finished model is OUTPUT/model; its path is the only output on stdout. Exit codes: 2, 78 wrong
+command line or configuration; 65 malformed data or checkpoint; 69 no such model, or not enough
+memory; 73 no space on the disk; 75 the output folder is in use; 143 stopped by SIGTERM after a
+checkpoint was saved. `torchrun` exits with 1 whatever its processes exit with.
 """
 
 from __future__ import annotations
@@ -23,219 +23,201 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 
+from starchat_tui.cli import error_boundary
 from starchat_tui.errors import OutOfMemory, StarChatError, Terminated, UsageError
-from train import command_line
+from train import atomic_files
 from train import config as configs
 from train.config import Config
 from train.data.collator import Collator
-from train.data.dataset import Lessons, read
-from train.modeling import model_loading, optimizers, vocabulary
-from train.modeling.masks import FORMS
-from train.modeling.vocabulary import Grown
+from train.data.dataset import TrainingData, prepare_data
+from train.modeling import model_loading, optimizers, tokenizer_extension, tokenizer_files
+from train.modeling.masks import MASK_FORMS
+from train.modeling.tokenizer_extension import ExtendedTokenizer
 from train.publish import hub, model_card, model_files
-from train.runtime import checkpoint as saving
-from train.runtime import distributed, memory, resume
-from train.runtime.callbacks import Progress, Rhythm, Sample, Stopper, say
-from train.runtime.distributed import Place
-from train.runtime.memory_plan import Setup, Shape, decided, lines, plan, written
+from train.run_setup import ModelShape, TrainingSetup
+from train.runtime import distributed, memory, model_shape, output_lock, resume
+from train.runtime.callbacks import (
+    IntervalCallback,
+    ProgressCallback,
+    SampleCallback,
+    StopOnSignal,
+    print_progress,
+)
+from train.runtime.checkpoint import Checkpoint
+from train.runtime.disk_space import predict_disk_bytes
+from train.runtime.distributed import ProcessInfo
+from train.runtime.memory_plan import choose_checkpointing, format_need, suggest_changes
 from train.runtime.trainer import FineTuner
-from train.train_errors import CannotSave
+from train.runtime.training_arguments import create_arguments
+from train.train_errors import SaveError
 
 FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one fine-tune; the exit code."""
+    """Run one fine-tune and return the exit code."""
     if not argv or argv[0] in ("-h", "--help"):
-        print(f"{__doc__}\nKeys and their defaults:\n\n{configs.described()}")
+        print(f"{__doc__}\nKeys and their defaults:\n\n{configs.describe_keys()}")
         return 0 if argv else UsageError.exit_code
-    config = configs.load(Path(argv[0]), argv[1:])
-    here = distributed.place()
-    distributed.check(config, here)
-    hub.check(config)
+    config = configs.load_config(Path(argv[0]), argv[1:])
+    process = distributed.current_process()
+    distributed.check_support(config, process)
+    hub.check_upload(config)
     with ExitStack() as stack:
-        if here.first:
-            stack.enter_context(saving.locked(Path(config.output)))
-        folder = finetune(config, here)
-    if here.first:
+        if process.is_first:
+            stack.enter_context(output_lock.lock_output(Path(config.output)))
+        folder = finetune(config, process)
+    if process.is_first:
         print(folder, flush=True)
         if config.push_to_hub:
-            say(f"uploaded to {hub.push(folder, config.hub_id)}")
-    distributed.leave()
+            print_progress(f"uploaded to {hub.upload_model(folder, config.hub_id)}")
+    distributed.leave_process_group()
     return 0
 
 
-def finetune(config: Config, here: Place) -> Path:
-    """The recipe, from a configuration to the folder of the finished model."""
-    distributed.quiet()
+def finetune(config: Config, process: ProcessInfo) -> Path:
+    """Run the whole recipe and return the folder of the finished model."""
+    distributed.silence_libraries()
 
-    # What there is: the model's shape, its vocabulary with the four tokens, the rows to learn.
-    base = memory.model_config(config.model)
+    # The shape of the model, its tokenizer with the four control tokens, the rows to learn.
+    base = model_shape.load_model_config(config.model)
     text = base.get_text_config(decoder=True)
     window = int(text.max_position_embeddings)
-    tokenizer = model_loading.tokenizer_file(config.model)
-    grown = vocabulary.read(tokenizer, rows=int(text.vocab_size), keep_ids=config.keep_ids)
-    text.vocab_size = grown.rows
-    step = config.batch_size * config.accumulation * here.processes
-    lessons = read(config, grown, window=window, step=step)
-
-    # Whether it can be done here: an earlier run, memory, the disk.
-    checkpoint, notes = resume.checkpoint_of(
-        config, processes=here.processes, fingerprint=lessons.fingerprint
+    extended = tokenizer_extension.extend_tokenizer(
+        tokenizer_files.find_tokenizer(config.model),
+        rows=int(text.vocab_size),
+        keep_ids=config.keep_ids,
     )
-    shape = memory.shape_of(base, config)
-    setup = fitted(config, shape, here)
-    if here.first:
-        for note in (*overview(config, lessons), *notes):
-            say(note)
-        resume.check_room(config, checkpoint, written(shape, setup, checkpoints=config.keep))
-        resume.record(config, processes=here.processes, fingerprint=lessons.fingerprint)
+    text.vocab_size = extended.rows
+    step = config.batch_size * config.accumulation * process.processes
+    data = prepare_data(config, extended.tokenizer, window=window, step=step)
 
-    # The model. The arguments come first: with them the processes find each other, and DeepSpeed
-    # shards the weights while they are read.
-    args = arguments(config, setup, here)
+    # Everything that can fail is checked before the weights are loaded, which takes minutes.
+    checkpoint, notes = resume.find_checkpoint(
+        config, processes=process.processes, fingerprint=data.fingerprint
+    )
+    shape = model_shape.measure_shape(base, config)
+    setup = plan_memory(config, shape, process)
+    if process.is_first:
+        for note in (*summarize_data(config, data), *notes):
+            print_progress(note)
+        needed = predict_disk_bytes(shape, setup, checkpoints=config.keep)
+        resume.check_disk_space(config, checkpoint, needed)
+        resume.record_run(config, processes=process.processes, fingerprint=data.fingerprint)
+
+    # The arguments come before the model: creating them forms the process group, and under ZeRO-3
+    # transformers shards the weights while it reads them.
+    args = create_arguments(config, setup, process)
     source = config.model
     if setup.sharding == "zero3":
-        source = grown_base(config, args, grown, here, keep=checkpoint is not None)
-    model = model_loading.load(source, config, setup, grown)
-
-    # Training.
+        source = save_extended_base(config, args, extended, process, keep=checkpoint is not None)
+    model = model_loading.load_model(source, config, setup, extended)
     trainer = FineTuner(
         model=model,
         args=args,
-        rows=lessons.rows,
-        held_out=lessons.held_out,
-        collator=collator_of(config, model, grown),
+        rows=data.rows,
+        held_out=data.held_out,
+        collator=create_collator(config, model, extended),
         keep=config.keep,
         shift=window if config.shift else 0,
-        optimizers=(optimizers.chosen(model, config), None),
+        optimizers=(optimizers.create_optimizer(model, config), None),
     )
-    stopper = Stopper()
-    for callback in listeners(trainer, config, lessons, grown, window=window, step=step):
+    for callback in create_callbacks(trainer, config, data, extended, window=window, step=step):
         trainer.add_callback(callback)
-    trainer.add_callback(stopper)
     began = monotonic()
-    with stopper.listening():
-        run(trainer, str(checkpoint.folder) if checkpoint else None, shape, setup)
-    if stopper.stopped:
-        raise Terminated(
-            f"Stopped after step {trainer.state.global_step}, which is saved",
-            "the same command with `--resume` goes on from there",
-        )
+    run_training(trainer, checkpoint, shape, setup)
 
-    # The finished model, whole or not at all.
-    facts = facts_of(config, lessons, shape, here, trainer, monotonic() - began)
+    facts = collect_facts(config, data, shape, process, trainer, monotonic() - began)
     folder = Path(config.output) / resume.MODEL
-    save(trainer, folder, config, setup, grown, facts, window=window, here=here)
+    save_finished_model(
+        trainer, folder, config, setup, extended, facts, window=window, process=process
+    )
     return folder
 
 
-def overview(config: Config, lessons: Lessons) -> list[str]:
-    """What is learned, for a reader."""
-    refused = [f"{count} rows not used: {reason}" for reason, count in lessons.refused.items()]
-    cut = [f"{lessons.cut:,} tokens beyond `block` are cut"] if lessons.cut else []
-    share = lessons.learned / lessons.tokens
+def summarize_data(config: Config, data: TrainingData) -> list[str]:
+    """Return progress lines about the data: what is learned, refused and dropped."""
+    refused = [f"{count} rows refused: {reason}" for reason, count in data.refused.items()]
+    cut = [f"{data.cut:,} tokens beyond `block` are dropped"] if data.cut else []
+    share = data.learned / data.tokens
     return [
-        f"{config.model}: {lessons.trees:,} trees, {lessons.tokens:,} tokens in rows of "
-        f"{config.block}, {share:.0%} learned; {lessons.held_out_trees:,} trees held out",
+        f"{config.model}: {data.trees:,} trees, {data.tokens:,} tokens in rows of "
+        f"{config.block}, {share:.0%} learned; {data.held_out_trees:,} trees held out",
         *refused,
         *cut,
     ]
 
 
-def fitted(config: Config, shape: Shape, here: Place) -> Setup:
-    """How it is trained, with checkpointing decided; raises `OutOfMemory` with a plan."""
-    host = memory.main_memory() // here.beside
-    capacity = torch.cuda.mem_get_info(here.local)[0] if here.gpu else host
-    setup = memory.setup_of(
-        config, devices=here.processes, capacity=capacity, host=host, gpu=here.gpu
+def plan_memory(config: Config, shape: ModelShape, process: ProcessInfo) -> TrainingSetup:
+    """Return the setup of the run, with checkpointing decided.
+
+    Raises `OutOfMemory` with suggestions if it does not fit.
+    """
+    host = memory.available_memory() // process.local_processes
+    capacity = torch.cuda.mem_get_info(process.local)[0] if process.gpu else host
+    setup = memory.create_setup(
+        config, devices=process.processes, capacity=capacity, host=host, gpu=process.gpu
     )
-    setup, need = decided(shape, setup, config.checkpointing)
-    if here.first:
-        say(f"memory of each of {here.processes} x {here.device}, as predicted:")
-        say("\n".join(lines(need, setup)))
+    setup, need = choose_checkpointing(shape, setup, config.checkpointing)
+    if process.is_first:
+        print_progress(f"predicted memory of each of {process.processes} x {process.device}:")
+        print_progress("\n".join(format_need(need, setup)))
     return setup
 
 
-def arguments(config: Config, setup: Setup, here: Place) -> TrainingArguments:
-    """The configuration in transformers' words; making it forms the group of processes."""
-    schedule: dict[str, Any] = {"lr_scheduler_type": config.schedule}
-    if config.schedule == "constant":
-        schedule = {"lr_scheduler_type": "constant_with_warmup"}
-    elif config.schedule == "cosine" and config.floor:
-        schedule = {
-            "lr_scheduler_type": "cosine_with_min_lr",
-            "lr_scheduler_kwargs": {"min_lr_rate": config.floor},
-        }
-    # peft under ZeRO-3 needs the older, reentrant kind.
-    reentrant = bool(config.lora_rank) and setup.sharding == "zero3"
-    if config.fsdp:
-        schedule["fsdp"] = True
-    args = TrainingArguments(
-        output_dir=config.output,
-        per_device_train_batch_size=config.batch_size,
-        gradient_accumulation_steps=config.accumulation,
-        num_train_epochs=config.epochs,
-        max_steps=config.max_steps or -1,
-        learning_rate=config.learning_rate,
-        warmup_steps=config.warmup,
-        weight_decay=config.weight_decay,
-        max_grad_norm=config.clip,
-        optim="adamw_torch_fused",
-        seed=config.seed,
-        data_seed=config.seed,
-        bf16=setup.half and not setup.in_backward,
-        activation_checkpointing=setup.checkpointing,
-        activation_checkpointing_kwargs={"use_reentrant": reentrant},
-        logging_steps=config.log_steps,
-        logging_nan_inf_filter=False,
-        eval_strategy="no",
-        save_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        log_level="error",
-        remove_unused_columns=False,
-        dataloader_pin_memory=here.gpu,
-        **schedule,
-        **distributed.join(config, here),
-    )
-    distributed.agree(args, here)
-    if here.first and args.activation_checkpointing != setup.checkpointing:
-        say("another process has less memory: activations are recomputed")
-    return args
-
-
-def grown_base(
-    config: Config, args: TrainingArguments, grown: Grown, here: Place, *, keep: bool
+def save_extended_base(
+    config: Config,
+    args: TrainingArguments,
+    extended: ExtendedTokenizer,
+    process: ProcessInfo,
+    *,
+    keep: bool,
 ) -> str:
-    """The folder of the base with every row it needs, which one process writes for all.
+    """Write the base model with all rows of its embedding, and return its folder.
 
-    `keep` takes the one that is there: a run that goes on made it. Any other may be of a model that
-    was to be trained here before.
+    The first process writes it for all of them. `keep` reuses an existing copy, which is right only
+    if the run is resumed: any other may belong to a different model.
     """
     folder = Path(config.output) / resume.BASE
-    if here.first:
-        with distributed.unsharded(args):
-            vocabulary.grown_copy(config.model, folder, grown.rows, seed=config.seed, keep=keep)
-    distributed.wait(here)
+    if process.is_first:
+        with distributed.load_unsharded(args):
+            tokenizer_extension.save_extended_model(
+                config.model, folder, extended.rows, seed=config.seed, keep=keep
+            )
+    distributed.wait_for_all(process)
     return str(folder)
 
 
-def collator_of(config: Config, model: Any, grown: Grown) -> Collator:
-    """Rows to batches, in the form of mask that the model's attention takes."""
-    form = FORMS[model.config._attn_implementation]
-    pad = grown.vocabulary.end_of_text_id
+def create_collator(config: Config, model: Any, extended: ExtendedTokenizer) -> Collator:
+    """Return the collator for the form of mask that the model's attention takes."""
+    form = MASK_FORMS[model.config._attn_implementation]
+    pad = extended.tokenizer.end_of_text_id
     return Collator(config.block, pad, form=form, fixed=form == "exits")
 
 
-def listeners(
-    trainer: FineTuner, config: Config, lessons: Lessons, grown: Grown, *, window: int, step: int
+def create_callbacks(
+    trainer: FineTuner,
+    config: Config,
+    data: TrainingData,
+    extended: ExtendedTokenizer,
+    *,
+    window: int,
+    step: int,
 ) -> list[Any]:
-    """What listens to the run: its rhythm, progress, TensorBoard, and a sample answer."""
+    """Return the callbacks of a run: intervals, progress, TensorBoard and the sample answer.
+
+    Args:
+        trainer: The trainer they report on.
+        config: The configuration.
+        data: Rows of the run.
+        extended: Tokenizer of the model.
+        window: Positions that the model has.
+        step: Rows per optimizer step over all processes.
+    """
     board = None
     found: list[Any] = [
-        Rhythm(config, epoch=len(lessons.rows) // step, held_out=bool(lessons.held_out)),
-        Progress(trainer),
+        IntervalCallback(config, epoch=len(data.rows) // step, held_out=bool(data.held_out)),
+        ProgressCallback(trainer),
     ]
     if trainer.is_world_process_zero():
         from torch.utils.tensorboard import SummaryWriter
@@ -243,87 +225,123 @@ def listeners(
 
         board = SummaryWriter(str(Path(config.output) / "runs"))
         found.append(TensorBoardCallback(board))  # type: ignore[no-untyped-call]
-    found.append(Sample(trainer, grown.vocabulary, config, window=window, board=board))
+    found.append(SampleCallback(trainer, extended.tokenizer, config, window=window, board=board))
     return found
 
 
-def run(trainer: FineTuner, checkpoint: str | None, shape: Shape, setup: Setup) -> None:
-    """Train, from a checkpoint on where one is given; raises `OutOfMemory` with a plan."""
+def run_training(
+    trainer: FineTuner, checkpoint: Checkpoint | None, shape: ModelShape, setup: TrainingSetup
+) -> None:
+    """Train, from `checkpoint` if there is one.
+
+    Raises `Terminated` after SIGTERM, and `OutOfMemory` with suggestions.
+    """
+    stopper = StopOnSignal()
+    # The last callback: it overrides what the others asked for after a step.
+    trainer.add_callback(stopper)
     try:
-        trainer.train(resume_from_checkpoint=checkpoint)
+        with stopper.handle_sigterm():
+            trainer.train(resume_from_checkpoint=str(checkpoint.folder) if checkpoint else None)
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(
-            "The device had no memory left, against the prediction", plan(shape, setup)
+            "The device ran out of memory, contrary to the prediction",
+            suggest_changes(shape, setup),
         ) from error
+    if stopper.stopped:
+        raise Terminated(
+            f"Stopped after step {trainer.state.global_step}, which is saved",
+            "the same command with `--resume` continues from there",
+        )
 
 
-def facts_of(
-    config: Config, lessons: Lessons, shape: Shape, here: Place, trainer: FineTuner, seconds: float
-) -> model_card.Facts:
-    """What the card tells."""
-    return model_card.Facts(
+def collect_facts(
+    config: Config,
+    data: TrainingData,
+    shape: ModelShape,
+    process: ProcessInfo,
+    trainer: FineTuner,
+    seconds: float,
+) -> model_card.RunFacts:
+    """Return what the model card reports about the run."""
+    return model_card.RunFacts(
         config=config,
-        trees=lessons.trees,
-        held_out=lessons.held_out_trees,
-        rows=len(lessons.rows),
-        tokens=lessons.tokens,
-        learned=lessons.learned,
-        refused=lessons.refused,
+        trees=data.trees,
+        held_out=data.held_out_trees,
+        rows=len(data.rows),
+        tokens=data.tokens,
+        learned=data.learned,
+        refused=data.refused,
         parameters=shape.parameters,
         trained=shape.adapter or shape.parameters,
-        processes=here.processes,
-        device=here.device,
+        processes=process.processes,
+        device=process.device,
         steps=trainer.state.global_step,
         seconds=seconds,
         log=trainer.state.log_history,
     )
 
 
-def save(
+def save_finished_model(
     trainer: FineTuner,
     folder: Path,
     config: Config,
-    setup: Setup,
-    grown: Grown,
-    facts: model_card.Facts,
+    setup: TrainingSetup,
+    extended: ExtendedTokenizer,
+    facts: model_card.RunFacts,
     *,
     window: int,
-    here: Place,
+    process: ProcessInfo,
 ) -> None:
-    """Write the complete model beside its place, and put it there in one piece."""
+    """Write the complete model next to its destination, then move it there atomically.
+
+    Args:
+        trainer: The trainer, which gathers sharded weights.
+        folder: Destination.
+        config: The configuration.
+        setup: Setup of the run.
+        extended: Tokenizer of the model.
+        facts: Contents of the model card.
+        window: Positions that the model has.
+        process: This process; all of them must call this, since gathering is a collective.
+    """
+    # Without a dtype the weights are saved as they were trained.
     named = config.saved if config.saved != "auto" else ("bf16" if setup.half else "")
-    trainer.saved = FORMATS.get(named)
-    if here.first:
-        saving.begin(folder)
-    distributed.wait(here)
-    part = saving.part_of(folder)
+    trainer.save_dtype = FORMATS.get(named)
+    if process.is_first:
+        atomic_files.begin_folder(folder)
+    distributed.wait_for_all(process)
+    part = atomic_files.part_path(folder)
     try:
-        with saving.disk(folder.parent):
+        with atomic_files.translate_disk_errors(folder.parent):
             trainer.save_model(str(part), _internal_call=True)
-            if here.first:
+            if process.is_first:
                 base = Path(config.model) if Path(config.model).is_dir() else None
-                model_files.complete(part, grown, window=window, base=base, dtype=trainer.saved)
-                model_card.write(part, facts, config.hub_id or folder.parent.name)
-                saving.commit(folder)
+                model_files.write_model_files(
+                    part, extended, window=window, base=base, dtype=trainer.save_dtype
+                )
+                model_card.write_card(part, facts, config.hub_id or folder.parent.name)
+                atomic_files.commit_folder(folder)
     except StarChatError:
-        if here.first:
-            saving.abandon(folder)
+        if process.is_first:
+            atomic_files.discard_part(folder)
         raise
-    distributed.wait(here)
-    if here.first:
+    distributed.wait_for_all(process)
+    if process.is_first:
         shutil.rmtree(folder.parent / resume.BASE, ignore_errors=True)
 
 
-def silent(here: Place) -> int:
-    """`main` where another process of this machine speaks: most of what stops one stops all.
+def run_secondary_process(process: ProcessInfo) -> int:
+    """Run `main` in a process that is not the first of its machine, mostly without messages.
 
-    Memory and disk may be short in one process alone, and torchrun ends the others for it.
+    Most errors stop every process, and the first one reports them. Memory and disk may run out in
+    one process alone, whereupon torchrun ends the others, so those errors are reported by each.
     """
     try:
         return main(sys.argv[1:])
-    except (OutOfMemory, CannotSave) as error:
-        command_line.tell(error, f"process {here.rank}: ")
-        return error.exit_code
+    except (OutOfMemory, SaveError) as error:
+        return error_boundary.print_error(
+            error, program="train", context=f"process {process.rank}: "
+        )
     except StarChatError as error:
         return error.exit_code
     except KeyboardInterrupt:
@@ -331,7 +349,10 @@ def silent(here: Place) -> int:
 
 
 if __name__ == "__main__":
-    here = distributed.place()
-    distributed.end(
-        command_line.told(lambda: main(sys.argv[1:])) if here.local == 0 else silent(here), here
+    process = distributed.current_process()
+    distributed.exit_process(
+        error_boundary.report_errors(lambda: main(sys.argv[1:]), program="train")
+        if process.local == 0
+        else run_secondary_process(process),
+        process,
     )

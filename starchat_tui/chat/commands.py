@@ -1,4 +1,4 @@
-"""The slash commands: one table for every face that reads a line."""
+"""Slash commands: one table for all front ends, and the parser of an input line."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from starchat_tui.errors import UsageError
-from starchat_tui.paths import made_new, typed
+from starchat_tui.paths import expand_user_path, explain_creation_errors
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """A slash command and what it takes."""
+class SlashCommand:
+    """A slash command and its argument."""
 
     name: str
     summary: str
     argument: str = ""
-    """The argument as help shows it; brackets mean that it may be left out."""
+    """Argument as shown in the help; brackets mean that it is optional."""
     aliases: tuple[str, ...] = ()
     while_busy: bool = True
-    """Whether it may be given while an answer is being written."""
+    """True if it works while an answer is being written."""
 
     @property
     def usage(self) -> str:
@@ -30,48 +30,49 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A command that was given, and the rest of its line."""
+class CommandCall:
+    """A command from an input line, with its argument."""
 
-    command: Command
+    command: SlashCommand
     argument: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A line that is meant for the model."""
+    """A line for the model."""
 
     text: str
 
 
 COMMANDS = (
-    Command("help", "the keys and commands", aliases=("?",)),
-    Command("new", "a new conversation", while_busy=False),
-    Command("resume", "find and go on with an old conversation", "[words]", while_busy=False),
-    Command("mode", "chat: fine-tuned; ta: base model with a prompt", "[chat|ta]"),
-    Command("retry", "another answer to the last question", while_busy=False),
-    Command("stop", "stop the answer and keep what there is"),
-    Command("copy", "copy a code block, by default the last", "[n]"),
-    Command("save", "write a code block to a new file", "n FILE"),
-    Command("run", "run a code block, by default the last", "[n]"),
-    Command("fix", "send the error of a run to the model", "[n]", while_busy=False),
-    Command("attach", "let the code read a file", "PATH"),
-    Command("files", "what the code wrote, and what is attached"),
-    Command("savefile", "keep a file that the code wrote", "NAME [PATH]"),
-    Command("restart", "a fresh kernel, without the variables"),
-    Command("prompt", "exactly what is sent to the model", aliases=("tokens",)),
-    Command("system", "set the system text of this conversation", "TEXT", while_busy=False),
-    Command("theme", "light or dark, or a theme by name", "[name]"),
-    Command("quit", "leave; the conversation is kept", aliases=("exit", "bye", "q")),
+    SlashCommand("help", "show keys and commands", aliases=("?",)),
+    SlashCommand("new", "start a new conversation", while_busy=False),
+    SlashCommand("resume", "find and continue an old conversation", "[words]", while_busy=False),
+    SlashCommand("mode", "chat: fine-tuned model; ta: base model with a prompt", "[chat|ta]"),
+    SlashCommand("retry", "answer the last question again", while_busy=False),
+    SlashCommand("stop", "stop the answer and keep its text"),
+    SlashCommand("copy", "copy a code block (default: the last)", "[n]"),
+    SlashCommand("save", "save a code block to a new file", "n FILE"),
+    SlashCommand("run", "run a code block (default: the last)", "[n]"),
+    SlashCommand("fix", "send the error of a run to the model", "[n]", while_busy=False),
+    SlashCommand("attach", "give the code read access to a file", "PATH"),
+    SlashCommand("files", "list files written by the code, and attached files"),
+    SlashCommand("savefile", "save a file that the code wrote", "NAME [PATH]"),
+    SlashCommand("restart", "restart the kernel; variables are lost"),
+    SlashCommand("prompt", "show the exact prompt", aliases=("tokens",)),
+    SlashCommand("system", "set the system prompt of this conversation", "TEXT", while_busy=False),
+    SlashCommand("theme", "switch to light, dark or a named theme", "[name]"),
+    SlashCommand("quit", "quit; the conversation is saved", aliases=("exit", "bye", "q")),
 )
 
 _CALL = re.compile(r"/([A-Za-z?][\w?-]*)(?:\s+(.*))?", re.DOTALL)
 
 
-def parse(line: str) -> Call | Question:
-    """What a line means: `//` begins a question that starts with a slash, `/path/to` is none.
+def parse_line(line: str) -> CommandCall | Question:
+    """Return the command or the question in a line.
 
-    Raises `UsageError` for an unknown command, naming the nearest one.
+    `//` begins a question that starts with a slash; a path such as `/path/to` is a question, too.
+    Raises `UsageError` for an unknown command, and suggests the nearest one.
     """
     text = line.strip()
     if text.startswith("//"):
@@ -80,51 +81,51 @@ def parse(line: str) -> Call | Question:
     if found is None:
         return Question(text)
     name = found[1].lower()
-    command = find(name)
+    command = find_command(name)
     if command is None:
-        raise UsageError(f"There is no command `/{name}`", _suggestion(name))
-    return Call(command, _argument(command, (found[2] or "").strip()))
+        raise UsageError(f"Unknown command `/{name}`", _suggest_command(name))
+    return CommandCall(command, _check_argument(command, (found[2] or "").strip()))
 
 
-def find(name: str) -> Command | None:
-    """The command with that name or alias."""
+def find_command(name: str) -> SlashCommand | None:
+    """Return the command with that name or alias."""
     return next((one for one in COMMANDS if name == one.name or name in one.aliases), None)
 
 
-def _argument(command: Command, argument: str) -> str:
+def _check_argument(command: SlashCommand, argument: str) -> str:
     if argument and not command.argument:
-        raise UsageError(f"`/{command.name}` takes nothing more", f"give `{command.usage}`")
+        raise UsageError(f"`/{command.name}` takes no argument", f"give `{command.usage}`")
     if not argument and command.argument and not command.argument.startswith("["):
         raise UsageError(f"`/{command.name}` needs {command.argument}", f"give `{command.usage}`")
     return argument
 
 
-def _suggestion(name: str) -> str:
+def _suggest_command(name: str) -> str:
     names = [word for one in COMMANDS for word in (one.name, *one.aliases)]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    meant = f"did you mean `/{near[0]}`? " if near else "`/help` lists them; "
+    meant = f"did you mean `/{near[0]}`? " if near else "`/help` lists the commands; "
     return meant + "`//` at the start sends a slash to the model"
 
 
-def block_number(argument: str, count: int) -> int:
-    """The code block, from 1 on, that `argument` names among `count`; the last one by default.
+def parse_block_number(argument: str, count: int) -> int:
+    """Return the number of the code block (1 to `count`) in `argument`; the last one by default.
 
-    Raises `UsageError` where there is none.
+    Raises `UsageError` if there is no such block.
     """
     if not count:
-        raise UsageError("There is no code block in this conversation", "ask for some code first")
+        raise UsageError("This conversation has no code block", "ask for code first")
     if not argument:
         return count
     if not argument.isdecimal() or not 1 <= int(argument) <= count:
-        raise UsageError(f"There is no code block {argument}", f"they are numbered 1 to {count}")
+        raise UsageError(f"No code block {argument}", f"blocks are numbered 1 to {count}")
     return int(argument)
 
 
-def save_new(path: Path, text: str) -> Path:
-    """Write `text` to a file that was not there; raises `UsageError` with the reason it cannot."""
-    target = typed(path)
+def save_code(path: Path, text: str) -> Path:
+    """Write `text` to a new file and return its path; raises `UsageError` if that is impossible."""
+    target = expand_user_path(path)
     with (
-        made_new(target),
+        explain_creation_errors(target),
         target.open("x", encoding="utf-8", errors="surrogatepass", newline="") as file,
     ):
         file.write(text if text.endswith("\n") else f"{text}\n")

@@ -1,4 +1,4 @@
-"""What happens between a question and the end of its answer: frozen values that a face draws."""
+"""Events between a question and the end of its answer, as frozen values for front ends."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from starchat_tui.errors import StarChatError
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
-    """What an answer took."""
+class AnswerStats:
+    """Statistics of an answer."""
 
     model: str
     mode: Mode
@@ -22,53 +22,54 @@ class Stats:
     window: int
     seconds: float
     first_token: float
-    """Seconds from the question to the first piece of the answer."""
+    """Seconds from the question to the first text of the answer."""
     tokens_per_second: float
     finish_reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The question is committed and its prompt is known."""
+class AnswerStarted:
+    """The question is stored and its prompt is built."""
 
-    turn: str
+    turn: int
+    """Id of the answer's turn."""
     prompt_tokens: int
     window: int
-    dropped: int
-    """Oldest turns the model no longer sees."""
-    quoted: int
-    """Lines that were quoted because they looked like the prompt's layout."""
+    dropped_turns: int
+    """Number of the oldest turns that no longer fit the context window."""
+    quoted_lines: int
+    """Number of lines that looked like a prompt marker and were sent quoted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """The engine is not answering yet."""
+class EngineProgress:
+    """The engine has not begun to answer."""
 
     progress: Progress
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """The next piece of the answer."""
+class AnswerText:
+    """The next piece of the answer's text."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """The whole answer, as it is kept."""
+class AnswerFinished:
+    """The whole answer, as it is stored."""
 
     text: str
     state: Literal["done", "stopped", "cut"]
-    stats: Stats
+    stats: AnswerStats
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """There is no whole answer; what came of it is kept."""
+class AnswerFailed:
+    """The answer is incomplete; its text so far is stored."""
 
     error: StarChatError
     text: str
 
 
-Event = Asked | Waiting | Said | Finished | Failed
+ChatEvent = AnswerStarted | EngineProgress | AnswerText | AnswerFinished | AnswerFailed

@@ -1,57 +1,62 @@
-"""A conversation as a document: Markdown, JSON, a Jupyter notebook, or a row to train on.
+"""Export of a conversation: Markdown, JSON, a Jupyter notebook, or a training row.
 
-Formats: notebooks are nbformat 4.5, written by hand, their code cells the answers' Python blocks.
-Rows are `messages`, as fine-tuning tools read them; an answer that did not come to its own end has
-`weight` 0, which keeps it as context and does not teach it.
+Notebooks are nbformat 4.5; the Python blocks of the answers become code cells. Training rows are
+the `messages` of common fine-tuning tools. An incomplete answer has `weight` 0: it stays as
+context, but is not learned.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from starchat_tui.chat.store import Conversation, StoredTurn
-from starchat_tui.codeblocks import Closed, Code, Opened, Prose, events
+from starchat_tui.codeblocks import (
+    PYTHON_LANGUAGES,
+    BlockClosed,
+    BlockOpened,
+    Code,
+    Prose,
+    fence_code,
+    parse_events,
+)
 from starchat_tui.dialogue import Turn
 from starchat_tui.errors import UsageError
 
 FORMATS = ("markdown", "json", "notebook", "messages")
-_PYTHON = frozenset({"python", "py", "python3", "ipython"})
-_BACKTICKS = re.compile(r"`{3,}")
 
 
-def exported(conversation: Conversation, path: Sequence[StoredTurn], form: str) -> str:
-    """The conversation along `path` in one of `FORMATS`; JSON and rows are one line.
+def export_conversation(conversation: Conversation, path: Sequence[StoredTurn], form: str) -> str:
+    """Return the turns of `path` in one of `FORMATS`; JSON and training rows are one line.
 
-    Raises `UsageError` where a row is asked for and no question has an answer.
+    Raises `UsageError` if a training row is wanted and no question has an answer.
     """
     if form == "markdown":
-        return markdown(conversation, path)
+        return to_markdown(conversation, path)
     if form == "json":
-        return _line(document(conversation, path))
+        return _to_json_line(to_document(conversation, path))
     if form == "notebook":
-        return json.dumps(notebook(conversation, path), ensure_ascii=False, indent=1)
-    row = messages(conversation, path)
+        return json.dumps(to_notebook(conversation, path), ensure_ascii=False, indent=1)
+    row = to_messages(conversation, path)
     if row is None:
         raise UsageError(
             f"No question of `{conversation.id}` has an answer", "there is nothing to train on"
         )
-    return _line(row)
+    return _to_json_line(row)
 
 
-def _line(value: object) -> str:
+def _to_json_line(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def markdown(conversation: Conversation, path: Sequence[StoredTurn]) -> str:
-    """Headings and texts; a code block that was cut off is closed."""
-    parts = [f"# {_single(conversation.title)}"]
+def to_markdown(conversation: Conversation, path: Sequence[StoredTurn]) -> str:
+    """Return headings and texts; an unfinished code block is closed."""
+    parts = [f"# {_to_single_line(conversation.title)}"]
     if conversation.system:
-        parts.append(f"## system\n\n{_closed(conversation.system)}")
+        parts.append(f"## system\n\n{_close_open_block(conversation.system)}")
     for stored in path:
-        parts.append(f"## {_heading(stored)}\n\n{_closed(stored.turn.text)}")
+        parts.append(f"## {_heading(stored)}\n\n{_close_open_block(stored.turn.text)}")
     return "\n\n".join(parts)
 
 
@@ -59,49 +64,42 @@ def _heading(stored: StoredTurn) -> str:
     return stored.turn.role + ("" if stored.state == "done" else f" ({stored.state})")
 
 
-def _single(text: str) -> str:
+def _to_single_line(text: str) -> str:
     return " ".join(text.split()) or "conversation"
 
 
-def _closed(text: str) -> str:
-    """`text` with a fence at its end where its last code block has none."""
-    found = events(text)
-    opened = sum(isinstance(event, Opened) for event in found)
-    if opened == sum(isinstance(event, Closed) for event in found):
+def _close_open_block(text: str) -> str:
+    """Return `text`, with every block fenced anew if the last one has no end."""
+    found = parse_events(text)
+    opened = sum(isinstance(event, BlockOpened) for event in found)
+    if opened == sum(isinstance(event, BlockClosed) for event in found):
         return text
-    return "".join(_blocks(text))
+    return "".join(_fence_blocks(text))
 
 
-def _blocks(text: str) -> Iterator[str]:
-    """Prose as it is, and every code block whole, in a fence of its own."""
+def _fence_blocks(text: str) -> Iterator[str]:
+    """Yield prose unchanged and every code block in a fence of its own."""
     code, language, inside = "", "", False
-    for event in (*events(text), Closed()):
+    for event in (*parse_events(text), BlockClosed()):
         if isinstance(event, Prose):
             yield event.text
-        elif isinstance(event, Opened):
+        elif isinstance(event, BlockOpened):
             code, language, inside = "", event.language, True
         elif isinstance(event, Code):
             code = event.text
         elif inside:
             inside = False
-            yield fenced(code, language)
+            yield fence_code(code, language) + "\n"
 
 
-def fenced(code: str, language: str) -> str:
-    """A code block in a fence that nothing in it closes."""
-    longest = max(map(len, _BACKTICKS.findall(code)), default=2)
-    fence = "`" * (longest + 1)
-    return f"{fence}{language}\n{code}{'' if code.endswith(chr(10)) else chr(10)}{fence}\n"
-
-
-def document(conversation: Conversation, path: Sequence[StoredTurn]) -> dict[str, Any]:
-    """Everything that is kept of the conversation, but for token ids."""
+def to_document(conversation: Conversation, path: Sequence[StoredTurn]) -> dict[str, Any]:
+    """Return everything stored about the conversation, except token ids."""
     keys = ("id", "title", "mode", "model", "system")
     kept = {key: getattr(conversation, key) for key in keys}
-    return {**kept, "turns": [_turn(stored) for stored in path]}
+    return {**kept, "turns": [_turn_to_dict(stored) for stored in path]}
 
 
-def _turn(stored: StoredTurn) -> dict[str, Any]:
+def _turn_to_dict(stored: StoredTurn) -> dict[str, Any]:
     return {
         "role": stored.turn.role,
         "text": stored.turn.text,
@@ -111,17 +109,19 @@ def _turn(stored: StoredTurn) -> dict[str, Any]:
     }
 
 
-def notebook(conversation: Conversation, path: Sequence[StoredTurn]) -> dict[str, Any]:
-    """Questions and prose as Markdown cells, the answers' Python as code cells, none of it run."""
-    sources = [("markdown", f"# {_single(conversation.title)}")]
+def to_notebook(conversation: Conversation, path: Sequence[StoredTurn]) -> dict[str, Any]:
+    """Return a notebook: prose in Markdown cells, Python in code cells without outputs."""
+    sources = [("markdown", f"# {_to_single_line(conversation.title)}")]
     if conversation.system:
         sources.append(("markdown", f"**system:** {conversation.system}"))
     for stored in path:
         if stored.turn.role == "user":
-            sources.append(("markdown", f"**{_heading(stored)}:** {_closed(stored.turn.text)}"))
+            sources.append(
+                ("markdown", f"**{_heading(stored)}:** {_close_open_block(stored.turn.text)}")
+            )
         else:
             sources += _answer_cells(stored.turn.text)
-    cells = [_cell(kind, text, number) for number, (kind, text) in enumerate(sources)]
+    cells = [_make_cell(kind, text, number) for number, (kind, text) in enumerate(sources)]
     return {
         "cells": cells,
         "metadata": {
@@ -134,23 +134,23 @@ def notebook(conversation: Conversation, path: Sequence[StoredTurn]) -> dict[str
 
 
 def _answer_cells(text: str) -> Iterator[tuple[str, str]]:
-    """Kind and source of the cells of one answer; code in other languages stays prose."""
+    """Yield type and source of the cells of one answer; other languages stay in Markdown."""
     prose, code, language, inside = "", "", "", False
-    for event in (*events(text), Closed()):
+    for event in (*parse_events(text), BlockClosed()):
         if isinstance(event, Prose):
             prose += event.text
-        elif isinstance(event, Opened):
+        elif isinstance(event, BlockOpened):
             code, language, inside = "", event.language, True
         elif isinstance(event, Code):
             code = event.text
-        elif inside and language in _PYTHON:
+        elif inside and language in PYTHON_LANGUAGES:
             inside = False
             yield from _prose_cell(prose)
             yield "code", code.rstrip("\n")
             prose = ""
         elif inside:
             inside = False
-            prose += fenced(code, language)
+            prose += fence_code(code, language) + "\n"
     yield from _prose_cell(prose)
 
 
@@ -159,8 +159,8 @@ def _prose_cell(text: str) -> Iterator[tuple[str, str]]:
         yield "markdown", text.strip("\n")
 
 
-def _cell(kind: str, text: str, number: int) -> dict[str, Any]:
-    """A cell; its id has to be unique in the notebook alone."""
+def _make_cell(kind: str, text: str, number: int) -> dict[str, Any]:
+    """Return a cell; its id has to be unique only within the notebook."""
     cell: dict[str, Any] = {
         "cell_type": kind,
         "id": f"cell-{number}",
@@ -170,8 +170,8 @@ def _cell(kind: str, text: str, number: int) -> dict[str, Any]:
     return cell if kind == "markdown" else {**cell, "execution_count": None, "outputs": []}
 
 
-def messages(conversation: Conversation, path: Sequence[StoredTurn]) -> dict[str, Any] | None:
-    """A row of `messages`: each question that has an answer, with it; None where there is none."""
+def to_messages(conversation: Conversation, path: Sequence[StoredTurn]) -> dict[str, Any] | None:
+    """Return a training row of all answered questions; None if there is no answer."""
     said: list[dict[str, Any]] = []
     asked: Turn | None = None
     for stored in path:
@@ -179,7 +179,7 @@ def messages(conversation: Conversation, path: Sequence[StoredTurn]) -> dict[str
         if turn.role == "user":
             asked = turn
         elif asked is not None and asked.text.strip() and turn.text.strip():
-            said += [_message(asked), _message(turn)]
+            said += [_turn_to_message(asked), _turn_to_message(turn)]
             if stored.state != "done":
                 said[-1]["weight"] = 0
             asked = None
@@ -191,5 +191,5 @@ def messages(conversation: Conversation, path: Sequence[StoredTurn]) -> dict[str
     return {**kept, "messages": said}
 
 
-def _message(turn: Turn) -> dict[str, Any]:
+def _turn_to_message(turn: Turn) -> dict[str, Any]:
     return {"role": turn.role, "content": turn.text}

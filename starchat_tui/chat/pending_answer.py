@@ -1,4 +1,4 @@
-"""An answer as it grows, and how much of it is committed."""
+"""An answer that is being received."""
 
 from __future__ import annotations
 
@@ -6,102 +6,109 @@ import time
 from dataclasses import asdict
 from typing import Literal
 
-from starchat_tui.chat.events import Finished, Said, Stats, Waiting
-from starchat_tui.chat.store import History, State
+from starchat_tui.chat.events import AnswerFinished, AnswerStats, AnswerText, EngineProgress
+from starchat_tui.chat.store import ConversationStore, State
 from starchat_tui.client.protocol import Delta, Progress, Usage
 from starchat_tui.dialogue import Turn
 from starchat_tui.errors import EngineGone
-from starchat_tui.models.resolver import Voice
+from starchat_tui.models.resolver import ResolvedModel
 
-SAVE_EVERY = 0.25
-"""Seconds an answer may grow before what it has become is committed."""
+SAVE_INTERVAL = 0.25
+"""Maximum age in seconds of text that is not stored yet."""
 
 
-class Answer:
-    """An answer as it grows, and how much of it is committed."""
+class PendingAnswer:
+    """An answer that is being received; stores its text at intervals."""
 
-    def __init__(self, history: History, turn: int, voice: Voice) -> None:
-        self._history = history
+    def __init__(self, store: ConversationStore, turn: int, model: ResolvedModel) -> None:
+        self._store = store
         self._turn = turn
-        self._voice = voice
+        self._model = model
         self._raw = ""
         self._ids: tuple[int, ...] = ()
-        self._began = time.monotonic()
-        self._first = 0.0
-        self._saved = self._began
-        self._dirty = False
+        self._started_at = time.monotonic()
+        self._first_text_after = 0.0
+        self._saved_at = self._started_at
+        self._has_unsaved_text = False
         self._usage = Usage()
-        self._reason = ""
+        self._finish_reason = ""
         self.state: State = "partial"
 
     @property
     def text(self) -> str:
-        """The answer as the template keeps it."""
-        return self._voice.template.answer(self._raw)
+        """Text of the answer, as the template strips it."""
+        return self._model.template.clean_answer(self._raw)
 
-    def take(self, piece: Delta | Progress) -> Waiting | Said | None:
-        """Add a piece of the stream; what the screen should know of it."""
+    def add_piece(self, piece: Delta | Progress) -> EngineProgress | AnswerText | None:
+        """Add a piece of the stream and return the event for it, if any."""
         if isinstance(piece, Progress):
-            return Waiting(piece)
+            return EngineProgress(piece)
         self._ids += piece.ids
         self._usage = piece.usage or self._usage
-        self._reason = piece.finish_reason or self._reason
+        self._finish_reason = piece.finish_reason or self._finish_reason
         if not piece.text:
             return None
-        self._first = self._first or time.monotonic() - self._began
-        fresh = piece.text if self._raw else self._voice.template.answer(f"{piece.text}|")[:-1]
+        self._first_text_after = self._first_text_after or time.monotonic() - self._started_at
+        fresh = (
+            piece.text if self._raw else self._model.template.clean_answer(f"{piece.text}|")[:-1]
+        )
         self._raw += piece.text if fresh else ""
-        self._dirty = True
-        return Said(fresh) if fresh else None
+        self._has_unsaved_text = True
+        return AnswerText(fresh) if fresh else None
 
-    def unsaved_for(self) -> float | None:
-        """Seconds until what has come must be committed; None where nothing is pending."""
-        return max(0.0, self._saved + SAVE_EVERY - time.monotonic()) if self._dirty else None
+    def seconds_until_save(self) -> float | None:
+        """Return the seconds until the next save is due; None if everything is saved."""
+        return (
+            max(0.0, self._saved_at + SAVE_INTERVAL - time.monotonic())
+            if self._has_unsaved_text
+            else None
+        )
 
-    def save_in_time(self) -> None:
-        """Commit what has come where it is due."""
-        if self._dirty and time.monotonic() - self._saved >= SAVE_EVERY:
+    def save_if_due(self) -> None:
+        """Store the text if a save is due."""
+        if self._has_unsaved_text and time.monotonic() - self._saved_at >= SAVE_INTERVAL:
             self.save("partial")
 
     def save(self, state: State) -> None:
-        """Commit what has come, as `state`."""
+        """Store the text with `state`."""
         self.state = state
-        turn = Turn("assistant", self.text, self._ids, self._voice.template.vocabulary.fingerprint)
-        stats = {} if state == "partial" else asdict(self._stats())
-        self._history.write(self._turn, turn, state=state, stats=stats)
-        self._saved, self._dirty = time.monotonic(), False
+        turn = Turn("assistant", self.text, self._ids, self._model.template.tokenizer.fingerprint)
+        stats = {} if state == "partial" else asdict(self._build_stats())
+        self._store.update_turn(self._turn, turn, state=state, stats=stats)
+        self._saved_at, self._has_unsaved_text = time.monotonic(), False
 
-    def stopped(self) -> None:
-        """The user ended it."""
-        self._reason = "stopped"
+    def mark_stopped(self) -> None:
+        """Record that the user stopped the answer."""
+        self._finish_reason = "stopped"
 
-    def finish(self) -> Finished:
-        """Commit the whole; raises `EngineGone` where the stream ended without a reason."""
-        if not self._reason:
+    def finish(self) -> AnswerFinished:
+        """Store the whole answer; raises `EngineGone` if the stream ended without a finish reason."""
+        if not self._finish_reason:
             raise EngineGone(
-                "The engine hung up before the answer was complete", "ask again: Ctrl+R retries"
+                "The engine closed the connection before the answer was complete",
+                "ask again: Ctrl+R retries",
             )
         state: Literal["done", "stopped", "cut"] = "done"
-        if self._reason in ("stopped", "cancelled"):
+        if self._finish_reason in ("stopped", "cancelled"):
             state = "stopped"
-        elif self._reason == "length":
+        elif self._finish_reason == "length":
             state = "cut"
         self.save(state)
-        return Finished(self.text, state, self._stats())
+        return AnswerFinished(self.text, state, self._build_stats())
 
-    def _stats(self) -> Stats:
-        seconds = time.monotonic() - self._began
+    def _build_stats(self) -> AnswerStats:
+        seconds = time.monotonic() - self._started_at
         tokens = self._usage.completion_tokens or len(self._ids)
-        decoding = seconds - self._first
-        return Stats(
-            model=self._voice.model,
-            mode=self._voice.mode,
+        decoding = seconds - self._first_text_after
+        return AnswerStats(
+            model=self._model.name,
+            mode=self._model.mode,
             prompt_tokens=self._usage.prompt_tokens,
             cached_tokens=self._usage.cached_tokens,
             completion_tokens=tokens,
-            window=self._voice.window,
+            window=self._model.window,
             seconds=seconds,
-            first_token=self._first,
+            first_token=self._first_text_after,
             tokens_per_second=(tokens - 1) / decoding if tokens > 1 and decoding > 0 else 0.0,
-            finish_reason=self._reason,
+            finish_reason=self._finish_reason,
         )

@@ -1,4 +1,7 @@
-"""One conversation: say, stop, retry, switch, resume, run. It yields events and knows no screen."""
+"""A conversation: ask, stop, retry, switch the mode, resume, run code.
+
+Yields events and knows nothing about the front end that shows them.
+"""
 
 from __future__ import annotations
 
@@ -8,364 +11,394 @@ from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from starchat_tui.chat.events import Asked, Event, Failed, Said
-from starchat_tui.chat.pending_answer import Answer
-from starchat_tui.chat.store import History, NotKept, StoredTurn, Summary
+from starchat_tui.chat.consent import Permission, parse_permission, stored_permission
+from starchat_tui.chat.events import AnswerFailed, AnswerStarted, AnswerText, ChatEvent
+from starchat_tui.chat.pending_answer import PendingAnswer
+from starchat_tui.chat.store import ConversationStore, StoredTurn, StoreError, Summary
 from starchat_tui.client.protocol import Request, Sampling
 from starchat_tui.dialogue import Dialogue, Mode, Turn
 from starchat_tui.errors import PromptTooLong, StarChatError, UsageError
-from starchat_tui.models.resolver import Engine, Voice, Voices
-from starchat_tui.templates.template import Prompt, fit
+from starchat_tui.models.resolver import Engine, ModelResolver, ResolvedModel
+from starchat_tui.templates.context_window import Prompt, fit_prompt
 
 if TYPE_CHECKING:
-    from starchat_tui.execution.kernel_manager import Allowed, Running
-    from starchat_tui.execution.run_result import Outcome
+    from starchat_tui.execution.kernel_manager import KernelManager
+    from starchat_tui.execution.run_result import RunResult
     from starchat_tui.sandbox.host.downloads import Download
-    from starchat_tui.sandbox.outputs import Note, Output
+    from starchat_tui.sandbox.outputs import IsolationLevel, Note, Output
+    from starchat_tui.sandbox.run_state import RunControl
 
 TITLE_LENGTH = 60
-"""Characters of the first question that name a conversation."""
+"""Maximum length of a title, in characters."""
 
 
 class Session:
-    """A conversation with whoever answers in its mode."""
+    """A conversation with the model of its mode, stored as it grows."""
 
     def __init__(
         self,
-        history: History,
+        store: ConversationStore,
         engine: Engine,
-        voices: Voices,
+        resolver: ModelResolver,
         *,
         sampling: Sampling,
         system: str = "",
         stop: tuple[str, ...] = (),
-        running: Running | None = None,
+        kernel_manager: KernelManager | None = None,
     ) -> None:
-        self.running = running
-        """What runs the conversation's code; None where this face runs none."""
-        self._history = history
+        self.kernel_manager = kernel_manager
+        """Runs the code of the conversation; None if this front end runs none."""
+        self._store = store
         self._engine = engine
-        self._voices = voices
+        self._resolver = resolver
         self._sampling = sampling
         self._stop_texts = stop
         self._stopping = asyncio.Event()
         self._default_system = system
-        self.mode: Mode = voices.first_mode()
+        self.mode: Mode = resolver.choose_initial_mode()
         self.window = 0
-        """Tokens; 0 until the first prompt is made."""
-        self.new()
+        """Context window in tokens; 0 until the first prompt is built."""
+        self.start_conversation()
 
     @property
     def model(self) -> str:
-        """The name of the model that answers in the present mode."""
-        return self._voices.model_name(self.mode)
+        """Name of the model of the current mode."""
+        return self._resolver.choose_model_name(self.mode)
 
-    def new(self) -> None:
-        """Begin an empty conversation; it is stored with its first question."""
+    def start_conversation(self) -> None:
+        """Start an empty conversation; it is stored with its first question."""
         self.conversation = ""
         self.title = ""
         self.turns: tuple[StoredTurn, ...] = ()
         self._dialogue = Dialogue(self._default_system)
-        self._permit("")
+        self._enter_conversation("")
 
-    def _permit(self, allowed: str) -> None:
-        """Another conversation: what it lets run, and nothing that runs for the one before."""
-        self._allowed = allowed
-        if self.running is not None:
-            self.running.leave()
+    def _enter_conversation(self, stored_permission: str) -> None:
+        """Take over the permission of a conversation, and end the kernel of the previous one."""
+        self._stored_permission = stored_permission
+        if self.kernel_manager is not None:
+            self.kernel_manager.reset()
 
     @property
     def dialogue(self) -> Dialogue:
-        """What was said, along the branch the conversation is on."""
+        """System prompt and turns of the current branch."""
         return self._dialogue
 
     @property
     def system(self) -> str:
-        """The system text."""
+        """System prompt of the conversation."""
         return self._dialogue.system
 
     @system.setter
     def system(self, text: str) -> None:
         if self.conversation:
-            self._history.change(self.conversation, system=text)
+            self._store.update_conversation(self.conversation, system=text)
         self._dialogue = replace(self._dialogue, system=text)
 
-    def switch(self, mode: Mode) -> None:
-        """Go on in another mode; the dialogue stays, its rendering and the model change."""
+    def switch_mode(self, mode: Mode) -> None:
+        """Continue in another mode; the dialogue stays, its rendering and the model change."""
         if self.conversation:
-            model = self._voices.model_name(mode)
-            self._history.change(self.conversation, mode=mode, model=model)
+            model = self._resolver.choose_model_name(mode)
+            self._store.update_conversation(self.conversation, mode=mode, model=model)
         self.mode = mode
         self.window = 0
 
     def resume(self, name: str) -> None:
-        """Go on with a stored conversation: the beginning of its id, or `last`."""
-        found = self._history.conversation(name)
-        turns = self._history.path(found.id)
+        """Continue a stored conversation: the beginning of its id, or `last`."""
+        found = self._store.find_conversation(name)
+        turns = self._store.load_path(found.id)
         self.conversation, self.title, self.mode = found.id, found.title, found.mode
         self._dialogue = Dialogue(found.system)
-        self._permit(found.allowed)
-        self._follow(turns)
+        self._enter_conversation(found.allowed)
+        self._set_branch(turns)
 
-    def _follow(self, turns: Sequence[StoredTurn]) -> None:
-        """Be on this branch; another window that moves the head does not change that."""
+    def _set_branch(self, turns: Sequence[StoredTurn]) -> None:
+        """Make `turns` the current branch.
+
+        Another front end that moves the head of the same conversation does not change it.
+        """
         self.turns = tuple(turns)
-        self._dialogue = self._said(turns)
+        self._dialogue = self._build_dialogue(turns)
 
-    def _said(self, turns: Sequence[StoredTurn]) -> Dialogue:
-        said = tuple(stored.turn for stored in turns if stored.turn.text.strip())
-        return replace(self._dialogue, turns=said)
+    def _build_dialogue(self, turns: Sequence[StoredTurn]) -> Dialogue:
+        # An answer that failed before its first word is stored, but is nothing to send.
+        spoken = tuple(stored.turn for stored in turns if stored.turn.text.strip())
+        return replace(self._dialogue, turns=spoken)
 
-    def conversations(self, query: str = "") -> list[Summary]:
-        """The stored conversations, newest first, or those that hold the words of `query`."""
-        return self._history.summaries(query)
+    def list_conversations(self, query: str = "") -> list[Summary]:
+        """Return the stored conversations that contain the words of `query`, newest first."""
+        return self._store.list_summaries(query)
 
-    async def prompt(self, draft: str = "") -> Prompt:
-        """What would be sent for the dialogue, with `draft` as its next question."""
-        dialogue = self._dialogue.plus("user", draft) if draft else self._dialogue
-        return self._fit(dialogue, await self._voice())
+    async def build_prompt(self, draft: str = "") -> Prompt:
+        """Return the prompt of the dialogue, with `draft` as its next question."""
+        dialogue = self._dialogue.with_message("user", draft) if draft else self._dialogue
+        return self._fit_prompt(dialogue, await self._resolve_model())
 
-    async def visible(self, prompt: Prompt) -> str:
-        """The prompt's text with control tokens spelled out, for a reader."""
-        return (await self._voice()).template.vocabulary.visible(prompt.ids)
+    async def render_visible(self, prompt: Prompt) -> str:
+        """Return the text of a prompt, with control tokens spelled out."""
+        return (await self._resolve_model()).template.tokenizer.decode_with_controls(prompt.ids)
 
-    async def context(self, draft: str = "") -> tuple[int, int]:
-        """Tokens the next prompt takes, and the window."""
+    async def measure_context(self, draft: str = "") -> tuple[int, int]:
+        """Return the length of the next prompt and the context window, in tokens."""
         try:
-            return len((await self.prompt(draft)).ids), self.window
+            return len((await self.build_prompt(draft)).ids), self.window
         except PromptTooLong:
             return self.window, self.window
 
-    async def _voice(self) -> Voice:
-        voice = await self._voices.voice(self.mode)
-        self.window = voice.window
-        return voice
+    async def _resolve_model(self) -> ResolvedModel:
+        model = await self._resolver.resolve(self.mode)
+        self.window = model.window
+        return model
 
-    def _fit(self, dialogue: Dialogue, voice: Voice) -> Prompt:
-        reserve = min(self._sampling.max_tokens, voice.reserve)
-        return fit(dialogue, voice.template, window=voice.window, reserve=reserve)
+    def _fit_prompt(self, dialogue: Dialogue, model: ResolvedModel) -> Prompt:
+        reserve = min(self._sampling.max_tokens, model.reserve)
+        return fit_prompt(dialogue, model.template, window=model.window, reserve=reserve)
 
     def stop(self) -> None:
-        """End the running answer within a token; what came of it is kept."""
+        """Stop the running answer within one token; its text is kept."""
         self._stopping.set()
 
-    async def say(self, text: str) -> AsyncGenerator[Event, None]:
-        """Ask, and yield what happens; the question is committed before anything is generated."""
+    async def ask(self, text: str) -> AsyncGenerator[ChatEvent, None]:
+        """Ask a question and yield the events; it is stored before anything is generated."""
         self._stopping.clear()
-        self._foresee(text)
+        self._prewarm_if_plotting(text)
         try:
-            voice = await self._voice()
-            prompt = self._fit(self._dialogue.plus("user", text), voice)
-            turn = self._begin(text, voice)
+            model = await self._resolve_model()
+            prompt = self._fit_prompt(self._dialogue.with_message("user", text), model)
+            turn = self._commit_question(text, model)
         except StarChatError as error:
-            yield Failed(error, "")
+            yield AnswerFailed(error, "")
             return
-        async with aclosing(self._answer(turn, voice, prompt, otherwise=turn)) as events:
+        async with aclosing(self._stream_answer(turn, model, prompt, fallback_head=turn)) as events:
             async for event in events:
                 yield event
 
-    def _begin(self, text: str, voice: Voice) -> int:
-        """Commit a question and the place of its answer, or neither; the answer's turn."""
-        title = self.title if self.conversation else title_of(text)
+    def _commit_question(self, text: str, model: ResolvedModel) -> int:
+        """Store a question and its empty answer, or neither; returns the id of the answer."""
+        title = self.title if self.conversation else make_title(text)
         parent = self.turns[-1].id if self.turns else None
-        with self._history.at_once():
-            name = self.conversation or self._history.start(
-                title, mode=self.mode, model=voice.model, system=self.system
+        with self._store.transaction():
+            name = self.conversation or self._store.create_conversation(
+                title, mode=self.mode, model=model.name, system=self.system
             )
             question = Turn("user", text)
-            asked = self._history.add(
-                name, question, parent=parent, state="done", model=voice.model
+            question_id = self._store.add_turn(
+                name, question, parent=parent, state="done", model=model.name
             )
-            turn = self._place(name, asked, voice)
-            turns = self._history.path(name, asked)
+            turn = self._add_empty_answer(name, question_id, model)
+            turns = self._store.load_path(name, question_id)
         self.conversation, self.title = name, title
-        self._follow(turns)
+        self._set_branch(turns)
         return turn
 
-    def _place(self, conversation: str, asked: int, voice: Voice) -> int:
+    def _add_empty_answer(self, conversation: str, question_id: int, model: ResolvedModel) -> int:
         answer = Turn("assistant", "")
-        return self._history.add(
-            conversation, answer, parent=asked, state="partial", model=voice.model
+        return self._store.add_turn(
+            conversation, answer, parent=question_id, state="partial", model=model.name
         )
 
-    async def retry(self) -> AsyncGenerator[Event, None]:
-        """Ask the last question again; the new answer is a sibling of the old one.
+    async def retry(self) -> AsyncGenerator[ChatEvent, None]:
+        """Ask the last question again; the new answer becomes a sibling of the old one.
 
-        The old one stays where no word of a new one comes.
+        The old answer stays current until the new one has its first word.
         """
         self._stopping.clear()
         asked = [at for at, stored in enumerate(self.turns) if stored.turn.role == "user"]
         if not asked:
-            yield Failed(UsageError("There is no question to retry", "type one first"), "")
+            yield AnswerFailed(UsageError("There is no question to retry", "ask one first"), "")
             return
         kept, head = self.turns[: asked[-1] + 1], self.turns[-1].id
         try:
-            voice = await self._voice()
-            prompt = self._fit(self._said(kept), voice)
-            with self._history.at_once():
-                turn = self._place(self.conversation, kept[-1].id, voice)
-                self._history.change(self.conversation, head=head)
+            model = await self._resolve_model()
+            prompt = self._fit_prompt(self._build_dialogue(kept), model)
+            with self._store.transaction():
+                turn = self._add_empty_answer(self.conversation, kept[-1].id, model)
+                self._store.update_conversation(self.conversation, head=head)
         except StarChatError as error:
-            yield Failed(error, "")
+            yield AnswerFailed(error, "")
             return
-        async with aclosing(self._answer(turn, voice, prompt, otherwise=head)) as events:
+        async with aclosing(self._stream_answer(turn, model, prompt, fallback_head=head)) as events:
             async for event in events:
                 yield event
 
-    async def _answer(
-        self, turn: int, voice: Voice, prompt: Prompt, *, otherwise: int
-    ) -> AsyncGenerator[Event, None]:
-        """Have `turn` grow and go on from it, or from `otherwise` where no word comes."""
-        answer, head = Answer(self._history, turn, voice), otherwise
+    async def _stream_answer(
+        self, turn: int, model: ResolvedModel, prompt: Prompt, *, fallback_head: int
+    ) -> AsyncGenerator[ChatEvent, None]:
+        """Stream into `turn` and make it the head, or `fallback_head` if it stays empty."""
+        answer, head = PendingAnswer(self._store, turn, model), fallback_head
         try:
-            yield Asked(str(turn), len(prompt.ids), voice.window, prompt.dropped, prompt.quoted)
-            async with aclosing(self._arriving(self._request(voice, prompt), answer)) as events:
+            yield AnswerStarted(
+                turn, len(prompt.ids), model.window, prompt.dropped_turns, prompt.quoted_lines
+            )
+            async with aclosing(
+                self._receive(self._build_request(model, prompt), answer)
+            ) as events:
                 async for event in events:
-                    if isinstance(event, Said) and head != turn and answer.text.strip():
-                        self._history.change(self.conversation, head=turn)
+                    if isinstance(event, AnswerText) and head != turn and answer.text.strip():
+                        self._store.update_conversation(self.conversation, head=turn)
                         head = turn
                     yield event
             yield answer.finish()
         except StarChatError as error:
-            with suppress(NotKept):
+            with suppress(StoreError):
                 answer.save("failed")
-            yield Failed(error, answer.text)
+            yield AnswerFailed(error, answer.text)
         finally:
-            # Also where the reader of these events went away in mid-answer.
-            with suppress(NotKept):
+            # Also if the consumer of these events closes the generator before the end.
+            with suppress(StoreError):
                 if answer.state == "partial":
                     answer.save("stopped")
-            with suppress(NotKept):
-                self._follow(self._history.path(self.conversation, head))
+            with suppress(StoreError):
+                self._set_branch(self._store.load_path(self.conversation, head))
 
-    def _request(self, voice: Voice, prompt: Prompt) -> Request:
-        room = voice.window - len(prompt.ids)
+    def _build_request(self, model: ResolvedModel, prompt: Prompt) -> Request:
+        room = model.window - len(prompt.ids)
         return Request(
-            model=voice.model,
+            model=model.name,
             prompt=prompt.ids,
             sampling=replace(self._sampling, max_tokens=min(self._sampling.max_tokens, room)),
             stop=(*prompt.stops.texts, *self._stop_texts),
             stop_ids=prompt.stops.ids,
-            shared=prompt.shared,
+            shared=prompt.shared_tokens,
             progress=True,
         )
 
-    async def _arriving(self, request: Request, answer: Answer) -> AsyncGenerator[Event, None]:
-        """The stream's events until it ends or `stop` is called; saves what has come in time."""
+    async def _receive(
+        self, request: Request, answer: PendingAnswer
+    ) -> AsyncGenerator[ChatEvent, None]:
+        """Yield events until the stream ends or `stop` is called; saves the text at intervals."""
         async with aclosing(self._engine.stream(request)) as stream:
             stopping = asyncio.ensure_future(self._stopping.wait())
-            coming = asyncio.ensure_future(anext(stream, None))
-            foreseen = ""
+            pending = asyncio.ensure_future(anext(stream, None))
+            recent = ""
             try:
                 while True:
                     done, _ = await asyncio.wait(
-                        {coming, stopping},
-                        timeout=answer.unsaved_for(),
+                        {pending, stopping},
+                        timeout=answer.seconds_until_save(),
                         return_when=asyncio.FIRST_COMPLETED,
                     )
-                    answer.save_in_time()
+                    answer.save_if_due()
                     if stopping in done:
-                        answer.stopped()
+                        answer.mark_stopped()
                         return
-                    if coming not in done:
+                    if pending not in done:
                         continue
-                    piece = coming.result()
+                    piece = pending.result()
                     if piece is None:
                         return
-                    event = answer.take(piece)
-                    if isinstance(event, Said):
-                        foreseen = foreseen[-40:] + event.text
-                        self._foresee(foreseen)
+                    event = answer.add_piece(piece)
+                    if isinstance(event, AnswerText):
+                        recent = recent[-40:] + event.text
+                        self._prewarm_if_plotting(recent)
                     if event is not None:
                         yield event
-                    coming = asyncio.ensure_future(anext(stream, None))
+                    pending = asyncio.ensure_future(anext(stream, None))
             finally:
                 stopping.cancel()
-                coming.cancel()
+                pending.cancel()
                 # The stream cannot be closed while a cancelled `anext` still runs in it.
-                await asyncio.wait({coming})
-                if not coming.cancelled():
-                    coming.exception()
+                await asyncio.wait({pending})
+                if not pending.cancelled():
+                    pending.exception()
 
     # Code
 
-    def _foresee(self, text: str) -> None:
-        """Have a kernel ready where the conversation comes to plots."""
-        if self.running is not None and self.allowed != "never":
-            self.running.foresee(text)
+    def _prewarm_if_plotting(self, text: str) -> None:
+        """Start the kernel ahead of time if `text` looks like plotting."""
+        if self.kernel_manager is not None and self.permission != "never":
+            self.kernel_manager.prewarm_if_plotting(text)
 
     @property
-    def allowed(self) -> Allowed:
-        """Whether this conversation's code may run unasked; a yes counts for one wall alone."""
-        if self._allowed == "never":
-            return "never"
-        level = self.running.level if self.running else None
-        return "always" if level and self._allowed == f"always {level}" else "ask"
+    def permission(self) -> Permission:
+        """Standing permission to run this conversation's code, at the current sandbox level."""
+        return parse_permission(self._stored_permission, self._level)
 
-    @allowed.setter
-    def allowed(self, allowed: Allowed) -> None:
-        level = self.running.level if self.running else None
-        written = {"ask": "", "never": "never", "always": f"always {level}"}[allowed]
-        if self.conversation and level != "unsafe":
-            self._history.change(self.conversation, allowed=written)
-        self._allowed = written
+    @permission.setter
+    def permission(self, permission: Permission) -> None:
+        stored = stored_permission(permission, self._level)
+        # A choice made without a sandbox holds for this process alone.
+        if self.conversation and self._level != "unsafe":
+            self._store.update_conversation(self.conversation, allowed=stored)
+        self._stored_permission = stored
+
+    @property
+    def _level(self) -> IsolationLevel | None:
+        return self.kernel_manager.level if self.kernel_manager else None
 
     async def run(
-        self, turn: int, block: int, code: str, downloads: Sequence[Download] = ()
+        self,
+        turn: int,
+        block: int,
+        code: str,
+        downloads: Sequence[Download] = (),
+        control: RunControl | None = None,
     ) -> AsyncGenerator[Output, None]:
-        """Run a code block of a turn and yield what it says; the outcome is kept with the turn.
+        """Run a code block, yield its outputs and store the result with its turn.
 
-        `block` counts from 0. Ends with exactly one `Ended`. Raises `Busy` where code runs.
+        Args:
+            turn: Id of the turn.
+            block: Index of the block within the turn, from 0.
+            code: The code as the kernel takes it.
+            downloads: Files that the user let us download for this run.
+            control: Stops the run.
+
+        Returns:
+            Outputs, the last of which is a `RunEnded`.
+
+        Raises:
+            Busy: Code is running already.
         """
-        from starchat_tui.execution.run_result import Gathering
-        from starchat_tui.sandbox.outputs import Ended
+        from starchat_tui.execution.run_result import RunRecorder
+        from starchat_tui.sandbox.outputs import RunEnded
 
-        assert self.running is not None
-        gathering, kept = Gathering(), True
+        assert self.kernel_manager is not None
+        recorder, kept = RunRecorder(), True
         try:
-            async with aclosing(self.running.run(code, downloads)) as outputs:
+            async with aclosing(self.kernel_manager.run(code, downloads, control)) as outputs:
                 async for output in outputs:
-                    kept = isinstance(output, Ended)
-                    if not isinstance(output, Ended):
-                        gathering.take(output)
-                    elif note := self._keep(turn, block, code, gathering.outcome(output)):
+                    kept = isinstance(output, RunEnded)
+                    if not isinstance(output, RunEnded):
+                        recorder.record(output)
+                    elif note := self._store_run(turn, block, code, recorder.build_result(output)):
                         yield note
                     yield output
         finally:
             if not kept:
-                # The reader went away in the middle.
-                ended = Ended("interrupted", self.running.level or "off", 0.0)
-                self._keep(turn, block, code, gathering.outcome(ended))
+                # The consumer closed the generator before the end.
+                ended = RunEnded("interrupted", self.kernel_manager.level or "off", 0.0)
+                self._store_run(turn, block, code, recorder.build_result(ended))
 
-    def _keep(self, turn: int, block: int, code: str, outcome: Outcome) -> Note | None:
-        """Commit what a run came to; what to tell where that cannot be done."""
-        from starchat_tui.execution.run_result import document
+    def _store_run(self, turn: int, block: int, code: str, result: RunResult) -> Note | None:
+        """Store the result of a run; returns a note for the user if that fails."""
+        from starchat_tui.execution.run_result import serialize_result
         from starchat_tui.sandbox.outputs import Note
 
-        if outcome.ended.status == "no-sandbox":
+        if result.ended.status == "no-sandbox":
             return None
-        written, pictures = document(outcome)
+        written, pictures = serialize_result(result)
         try:
-            self._history.add_run(turn, block, code, written, pictures)
-        except NotKept as error:
-            return Note(f"This run is not kept. {error.message}: {error.hint}")
+            self._store.add_run(turn, block, code, written, pictures)
+        except StoreError as error:
+            return Note(f"This run is not stored. {error.message}: {error.hint}")
         return None
 
-    def outcomes(self, turn: int) -> Mapping[int, Outcome]:
-        """What the code blocks of a turn came to when they were last run, by their places."""
-        from starchat_tui.execution.run_result import of_document
+    def load_run_results(self, turn: int) -> Mapping[int, RunResult]:
+        """Return the last result of each code block of a turn, by the index of the block."""
+        from starchat_tui.execution.run_result import deserialize_result
 
         return {
-            run.block: of_document(run.document, run.pictures) for run in self._history.runs(turn)
+            run.block: deserialize_result(run.document, run.pictures)
+            for run in self._store.load_runs(turn)
         }
 
     async def aclose(self) -> None:
-        """End what runs."""
-        if self.running is not None:
-            await self.running.aclose()
+        """End the kernel."""
+        if self.kernel_manager is not None:
+            await self.kernel_manager.aclose()
 
 
-def title_of(question: str) -> str:
-    """The first line of a question, cut to a title's length."""
+def make_title(question: str) -> str:
+    """Return the first line of a question, shortened to a title."""
     line = question.strip().split("\n", 1)[0].strip()
     return line if len(line) <= TITLE_LENGTH else f"{line[: TITLE_LENGTH - 1].rstrip()}…"

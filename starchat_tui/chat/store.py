@@ -1,7 +1,8 @@
-"""Conversations in SQLite: a tree of turns, full-text search, nothing lost on kill -9.
+"""Conversations in SQLite: a tree of turns with full-text search.
 
-A turn has a parent; retry and edit make siblings; nothing is overwritten but an answer that grows.
-WAL with one writer at a time (`BEGIN IMMEDIATE`): what was committed survives the process.
+Every turn has a parent; retrying adds a sibling. Only an answer that is being written is ever
+overwritten. The journal is a WAL with one writer at a time (`BEGIN IMMEDIATE`), so committed text
+survives even kill -9.
 """
 
 from __future__ import annotations
@@ -18,65 +19,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from starchat_tui.chat.schema import MIGRATIONS
 from starchat_tui.dialogue import Mode, Role, Turn
 from starchat_tui.errors import ConfigError, StarChatError, UsageError
-from starchat_tui.sanitize import whole
+from starchat_tui.sanitize import replace_surrogates
 
 State = Literal["done", "partial", "stopped", "cut", "failed"]
-"""How a turn ended; `partial` is one whose process died, or that still grows."""
-
-_MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    (
-        """CREATE TABLE conversation (
-            id TEXT PRIMARY KEY, title TEXT NOT NULL, mode TEXT NOT NULL, model TEXT NOT NULL,
-            system TEXT NOT NULL, head INTEGER, created REAL NOT NULL, updated REAL NOT NULL
-        )""",
-        """CREATE TABLE turn (
-            id INTEGER PRIMARY KEY,
-            conversation TEXT NOT NULL REFERENCES conversation(id) ON DELETE CASCADE,
-            parent INTEGER REFERENCES turn(id), role TEXT NOT NULL, text TEXT NOT NULL,
-            state TEXT NOT NULL, model TEXT NOT NULL, ids BLOB NOT NULL, vocabulary TEXT NOT NULL,
-            stats TEXT NOT NULL, created REAL NOT NULL
-        )""",
-        "CREATE INDEX turn_parent ON turn(conversation, parent)",
-        "CREATE INDEX conversation_updated ON conversation(updated)",
-        "CREATE VIRTUAL TABLE search USING fts5(text, content='turn', content_rowid='id')",
-        """CREATE TRIGGER turn_added AFTER INSERT ON turn BEGIN
-            INSERT INTO search(rowid, text) VALUES (new.id, new.text);
-        END""",
-        """CREATE TRIGGER turn_removed AFTER DELETE ON turn BEGIN
-            INSERT INTO search(search, rowid, text) VALUES ('delete', old.id, old.text);
-        END""",
-        """CREATE TRIGGER turn_grown AFTER UPDATE OF text ON turn BEGIN
-            INSERT INTO search(search, rowid, text) VALUES ('delete', old.id, old.text);
-            INSERT INTO search(rowid, text) VALUES (new.id, new.text);
-        END""",
-    ),
-    (
-        "ALTER TABLE conversation ADD COLUMN allowed TEXT NOT NULL DEFAULT ''",
-        """CREATE TABLE run (
-            id INTEGER PRIMARY KEY, turn INTEGER NOT NULL REFERENCES turn(id) ON DELETE CASCADE,
-            block INTEGER NOT NULL, code TEXT NOT NULL, document TEXT NOT NULL,
-            created REAL NOT NULL
-        )""",
-        "CREATE INDEX run_turn ON run(turn, block)",
-        """CREATE TABLE picture (
-            run INTEGER NOT NULL REFERENCES run(id) ON DELETE CASCADE, place INTEGER NOT NULL,
-            png BLOB NOT NULL, PRIMARY KEY (run, place)
-        )""",
-    ),
-)
+"""State of a turn; `partial`: still being written, or its process died."""
 
 
-class NotKept(StarChatError):
-    """The database did not take something, or did not give it."""
+class StoreError(StarChatError):
+    """The database could not be read or written."""
 
     code = "not_kept"
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A conversation as a list shows it."""
+    """A conversation in a list."""
 
     id: str
     title: str
@@ -89,7 +49,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What is kept of a conversation beside its turns."""
+    """A stored conversation, without its turns."""
 
     id: str
     title: str
@@ -97,27 +57,27 @@ class Conversation:
     model: str
     system: str
     head: int | None
-    """The turn it continues from."""
+    """Id of the turn from which it continues."""
     allowed: str
-    """Whether its code may run without asking, as the session writes it."""
+    """Standing permission to run code, as `consent.stored_permission` writes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """What a code block came to when it was last run."""
+    """Result of the last run of a code block."""
 
     block: int
-    """Its place among the code blocks of its turn, from 0 on."""
+    """Index of the block within its turn, from 0."""
     code: str
     document: str
-    """What the run said, as JSON; its pictures lie beside it."""
+    """Result as JSON, without its plots."""
     pictures: tuple[bytes, ...]
-    """PNG, in order."""
+    """Plots as PNG, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTurn:
-    """A turn with its place in the tree."""
+    """A turn and its position in the tree."""
 
     id: int
     parent: int | None
@@ -127,35 +87,35 @@ class StoredTurn:
     stats: Mapping[str, Any]
 
 
-class History:
-    """The conversations of one user."""
+class ConversationStore:
+    """The conversation database of one user."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._within = False
-        """Whether what is written now is part of a larger whole."""
+        self._in_transaction = False
+        """True within `transaction`; a nested one joins it."""
         connection.row_factory = sqlite3.Row
         connection.executescript("PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 10000;")
         self._migrate()
 
     @classmethod
-    def open(cls, path: Path) -> History:
-        """Open or make the database, readable by its owner alone (0600)."""
+    def open(cls, path: Path) -> ConversationStore:
+        """Open or create the database, readable by its owner alone (0600)."""
         try:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             connection = sqlite3.connect(path, isolation_level=None)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             return cls(connection)
-        except (OSError, sqlite3.DatabaseError, NotKept) as error:
+        except (OSError, sqlite3.DatabaseError, StoreError) as error:
             raise ConfigError(
                 f"The conversations in `{path}` cannot be opened ({error.__cause__ or error})",
-                "move the file away to start anew, or ask once without it: `starchat -n`",
+                "move the file away to start a new one, or use `starchat -n` to do without",
             ) from error
 
     @classmethod
-    def in_memory(cls) -> History:
-        """Conversations that leave with the process."""
+    def in_memory(cls) -> ConversationStore:
+        """Create a store that is lost with the process."""
         return cls(sqlite3.connect(":memory:", isolation_level=None))
 
     def close(self) -> None:
@@ -163,32 +123,32 @@ class History:
         self._connection.close()
 
     def _migrate(self) -> None:
-        if self._version() == len(_MIGRATIONS):
+        if self._schema_version() == len(MIGRATIONS):
             return
-        with self.at_once() as writer:
-            # Asked again behind the lock: another process may have migrated meanwhile.
-            version = self._version()
-            if version > len(_MIGRATIONS):
+        with self.transaction() as writer:
+            # Read again under the lock: another process may have migrated meanwhile.
+            version = self._schema_version()
+            if version > len(MIGRATIONS):
                 raise ConfigError(
-                    "The conversations were written by a newer StarChat", "upgrade this one"
+                    "The conversations were written by a newer StarChat", "upgrade StarChat"
                 )
-            for statements in _MIGRATIONS[version:]:
+            for statements in MIGRATIONS[version:]:
                 for statement in statements:
                     writer.execute(statement)
-            writer.execute(f"PRAGMA user_version = {len(_MIGRATIONS)}")
+            writer.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
-    def _version(self) -> int:
+    def _schema_version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     @contextmanager
-    def at_once(self) -> Iterator[sqlite3.Connection]:
-        """What is written within is committed together, or not at all; raises `NotKept`."""
-        if self._within:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit all writes of the block together, or none; raises `StoreError`."""
+        if self._in_transaction:
             yield self._connection
             return
-        with _told():
+        with _translate_errors():
             self._connection.execute("BEGIN IMMEDIATE")
-            self._within = True
+            self._in_transaction = True
             try:
                 yield self._connection
                 self._connection.execute("COMMIT")
@@ -198,35 +158,43 @@ class History:
                     self._connection.execute("ROLLBACK")
                 raise
             finally:
-                self._within = False
+                self._in_transaction = False
 
-    def _rows(self, query: str, values: Sequence[object] | Mapping[str, object]) -> list[Any]:
-        with _told():
+    def _fetch_rows(self, query: str, values: Sequence[object] | Mapping[str, object]) -> list[Any]:
+        with _translate_errors():
             return self._connection.execute(query, values).fetchall()
 
-    def start(self, title: str, *, mode: Mode, model: str, system: str) -> str:
-        """A new conversation; its id is eight hex digits."""
+    def create_conversation(self, title: str, *, mode: Mode, model: str, system: str) -> str:
+        """Store a new conversation and return its id, eight hex digits."""
         name, now = secrets.token_hex(4), time.time()
-        with self.at_once() as writer:
+        with self.transaction() as writer:
             writer.execute(
                 "INSERT INTO conversation (id, title, mode, model, system, created, updated)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (name, whole(title), mode, model, whole(system), now, now),
+                (
+                    name,
+                    replace_surrogates(title),
+                    mode,
+                    model,
+                    replace_surrogates(system),
+                    now,
+                    now,
+                ),
             )
         return name
 
-    def add(
+    def add_turn(
         self, conversation: str, turn: Turn, *, parent: int | None, state: State, model: str
     ) -> int:
-        """Commit a turn below `parent` and make it the head; the turn's id."""
+        """Store a turn below `parent`, make it the head and return its id."""
         now = time.time()
-        with self.at_once() as writer:
+        with self.transaction() as writer:
             added = writer.execute(
                 "INSERT INTO turn (conversation, parent, role, text, state, model, ids, vocabulary,"
                 " stats, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '{}', ?)",
                 (
-                    *(conversation, parent, turn.role, whole(turn.text), state, model),
-                    *(_packed(turn.ids), turn.vocabulary, now),
+                    *(conversation, parent, turn.role, replace_surrogates(turn.text), state, model),
+                    *(_pack_ids(turn.ids), turn.tokenizer_fingerprint, now),
                 ),
             ).lastrowid
             writer.execute(
@@ -235,61 +203,68 @@ class History:
             )
         return int(added or 0)
 
-    def write(
+    def update_turn(
         self, turn_id: int, turn: Turn, *, state: State, stats: Mapping[str, Any] | None = None
     ) -> None:
-        """Commit what an answer has become."""
-        with self.at_once() as writer:
+        """Overwrite the answer of a turn."""
+        with self.transaction() as writer:
             writer.execute(
                 "UPDATE turn SET text = ?, ids = ?, vocabulary = ?, state = ?, stats = ?"
                 " WHERE id = ?",
                 (
-                    *(whole(turn.text), _packed(turn.ids), turn.vocabulary, state),
+                    *(
+                        replace_surrogates(turn.text),
+                        _pack_ids(turn.ids),
+                        turn.tokenizer_fingerprint,
+                        state,
+                    ),
                     *(json.dumps(dict(stats or {})), turn_id),
                 ),
             )
 
-    def change(self, conversation: str, **columns: str | int | None) -> None:
-        """Set `mode`, `model`, `system`, `title`, `head` or `allowed` of a conversation."""
+    def update_conversation(self, conversation: str, **columns: str | int | None) -> None:
+        """Set columns of a conversation: mode, model, system, title, head or allowed."""
         assert set(columns) <= {"mode", "model", "system", "title", "head", "allowed"}, columns
         assignments = ", ".join(f"{name} = ?" for name in columns)
-        with self.at_once() as writer:
+        with self.transaction() as writer:
             writer.execute(
                 f"UPDATE conversation SET {assignments} WHERE id = ?",
                 (*columns.values(), conversation),
             )
 
-    def remove(self, conversation: str) -> None:
-        """Delete a conversation, its turns, and what their code came to."""
-        # What was deleted is overwritten, in the file and in the log beside it.
-        self._rows("PRAGMA secure_delete = ON", ())
-        with self.at_once() as writer:
+    def delete_conversation(self, conversation: str) -> None:
+        """Delete a conversation with its turns and runs, so that no text stays in the files."""
+        # Deleted content is overwritten, in the database and at the end in the WAL.
+        self._fetch_rows("PRAGMA secure_delete = ON", ())
+        with self.transaction() as writer:
             writer.execute("UPDATE conversation SET head = NULL WHERE id = ?", (conversation,))
             writer.execute("UPDATE turn SET parent = NULL WHERE conversation = ?", (conversation,))
             writer.execute("DELETE FROM turn WHERE conversation = ?", (conversation,))
             writer.execute("DELETE FROM conversation WHERE id = ?", (conversation,))
-        # Full-text search has only marked the words as deleted. Its option `secure-delete` would
-        # do, but SQLite before 3.42 cannot read a database that has used it.
-        self._rows("INSERT INTO search(search) VALUES ('rebuild')", ())
-        self._rows("PRAGMA wal_checkpoint(TRUNCATE)", ())
+        # Full-text search only marks words as deleted. Its option `secure-delete` would remove
+        # them, but SQLite before 3.42 cannot read a database that has used it.
+        self._fetch_rows("INSERT INTO search(search) VALUES ('rebuild')", ())
+        self._fetch_rows("PRAGMA wal_checkpoint(TRUNCATE)", ())
 
-    def conversation(self, name: str) -> Conversation:
-        """The conversation whose id begins with `name`, or `last`."""
+    def find_conversation(self, name: str) -> Conversation:
+        """Return the conversation whose id begins with `name`, or the `last` one."""
         if name == "last":
             query = "SELECT * FROM conversation ORDER BY updated DESC LIMIT 1"
         else:
             query = "SELECT * FROM conversation WHERE substr(id, 1, length(:name)) = :name LIMIT 2"
-        found = self._rows(query, {"name": name}) if name else []
+        found = self._fetch_rows(query, {"name": name}) if name else []
         if len(found) != 1:
-            problem = f"`{name}` is the beginning of several ids" if found else _absent(name)
+            problem = (
+                f"`{name}` is the beginning of several ids" if found else _not_found_message(name)
+            )
             raise UsageError(problem, "`starchat ls` lists them")
         row = found[0]
         keys = ("id", "title", "mode", "model", "system", "head", "allowed")
         return Conversation(*(row[key] for key in keys))
 
-    def path(self, conversation: str, head: int | None = None) -> list[StoredTurn]:
-        """The turns from the first to `head`, by default the conversation's own."""
-        rows = self._rows(
+    def load_path(self, conversation: str, head: int | None = None) -> list[StoredTurn]:
+        """Return the turns from the first to `head`, by default the head of the conversation."""
+        rows = self._fetch_rows(
             "WITH RECURSIVE up(id, depth) AS ("
             " SELECT coalesce(:head, head), 0 FROM conversation WHERE id = :conversation"
             " UNION ALL SELECT turn.parent, depth + 1 FROM turn JOIN up ON turn.id = up.id"
@@ -297,58 +272,54 @@ class History:
             " SELECT turn.* FROM turn JOIN up ON turn.id = up.id ORDER BY depth DESC",
             {"conversation": conversation, "head": head},
         )
-        return [_stored(row) for row in rows]
+        return [_turn_from_row(row) for row in rows]
 
     def add_run(
         self, turn_id: int, block: int, code: str, document: str, pictures: Sequence[bytes]
     ) -> None:
-        """Commit what a code block of a turn came to; earlier runs of it stay."""
-        with self.at_once() as writer:
+        """Store a run of a code block; earlier runs of the block stay."""
+        with self.transaction() as writer:
             added = writer.execute(
                 "INSERT INTO run (turn, block, code, document, created) VALUES (?, ?, ?, ?, ?)",
-                (turn_id, block, whole(code), whole(document), time.time()),
+                (
+                    turn_id,
+                    block,
+                    replace_surrogates(code),
+                    replace_surrogates(document),
+                    time.time(),
+                ),
             ).lastrowid
             writer.executemany(
                 "INSERT INTO picture VALUES (?, ?, ?)",
                 [(added, place, png) for place, png in enumerate(pictures)],
             )
 
-    def runs(self, turn_id: int) -> list[StoredRun]:
-        """The last run of each code block of a turn, in the order of the blocks."""
-        rows = self._rows(
+    def load_runs(self, turn_id: int) -> list[StoredRun]:
+        """Return the last run of each code block of a turn, in the order of the blocks."""
+        rows = self._fetch_rows(
             "SELECT * FROM run WHERE id IN (SELECT max(id) FROM run WHERE turn = ? GROUP BY block)"
             " ORDER BY block",
             (turn_id,),
         )
         return [
-            StoredRun(row["block"], row["code"], row["document"], self._pictures(row["id"]))
+            StoredRun(row["block"], row["code"], row["document"], self._load_pictures(row["id"]))
             for row in rows
         ]
 
-    def _pictures(self, run_id: int) -> tuple[bytes, ...]:
+    def _load_pictures(self, run_id: int) -> tuple[bytes, ...]:
         query = "SELECT png FROM picture WHERE run = ? ORDER BY place"
-        return tuple(row["png"] for row in self._rows(query, (run_id,)))
+        return tuple(row["png"] for row in self._fetch_rows(query, (run_id,)))
 
-    def siblings(self, turn_id: int) -> list[int]:
-        """The ids of the turns that share a parent with `turn_id`, itself included."""
-        rows = self._rows(
-            "SELECT other.id FROM turn JOIN turn AS other"
-            " ON other.conversation = turn.conversation AND other.parent IS turn.parent"
-            " WHERE turn.id = ? ORDER BY other.id",
-            (turn_id,),
-        )
-        return [int(row["id"]) for row in rows]
-
-    def summaries(self, query: str = "", *, limit: int = 200) -> list[Summary]:
-        """The newest conversations, or those whose turns or title hold the words of `query`."""
+    def list_summaries(self, query: str = "", *, limit: int = 200) -> list[Summary]:
+        """Return the newest conversations, or those with the words of `query`."""
         where, values = "", list[object]()
         if query.strip():
             where = (
                 "WHERE c.id IN (SELECT turn.conversation FROM search JOIN turn"
                 " ON turn.id = search.rowid WHERE search MATCH ?) OR c.title LIKE ? ESCAPE '\\'"
             )
-            values = [_match(query), f"%{_literal(query)}%"]
-        rows = self._rows(
+            values = [_fts_query(query), f"%{_escape_like(query)}%"]
+        rows = self._fetch_rows(
             "SELECT c.*, (SELECT count(*) FROM turn WHERE conversation = c.id) AS turns"
             f" FROM conversation AS c {where} ORDER BY c.updated DESC LIMIT ?",
             (*values, limit),
@@ -358,42 +329,44 @@ class History:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Raise `NotKept` for what SQLite raises."""
+def _translate_errors() -> Iterator[None]:
+    """Raise `StoreError` for the errors of SQLite."""
     try:
         yield
     except sqlite3.IntegrityError as error:
-        raise NotKept("This conversation is gone", "it was removed: `/new` begins one") from error
+        raise StoreError(
+            "This conversation is gone", "it was removed: `/new` begins one"
+        ) from error
     except sqlite3.Error as error:
-        raise NotKept(
+        raise StoreError(
             f"The conversations cannot be read or written ({error})",
-            "another program may hold them, or the disk is full: see to that and try again",
+            "another program may lock them, or the disk may be full",
         ) from error
 
 
-def _absent(name: str) -> str:
+def _not_found_message(name: str) -> str:
     return "There is no conversation yet" if name == "last" else f"No conversation `{name}`"
 
 
-def _stored(row: sqlite3.Row) -> StoredTurn:
-    turn = Turn(cast(Role, row["role"]), row["text"], _unpacked(row["ids"]), row["vocabulary"])
+def _turn_from_row(row: sqlite3.Row) -> StoredTurn:
+    turn = Turn(cast(Role, row["role"]), row["text"], _unpack_ids(row["ids"]), row["vocabulary"])
     state, stats = cast(State, row["state"]), json.loads(row["stats"])
     return StoredTurn(row["id"], row["parent"], turn, state, row["model"], stats)
 
 
-def _packed(ids: tuple[int, ...]) -> bytes:
+def _pack_ids(ids: tuple[int, ...]) -> bytes:
     return array.array("I", ids).tobytes()
 
 
-def _unpacked(blob: bytes) -> tuple[int, ...]:
+def _unpack_ids(blob: bytes) -> tuple[int, ...]:
     return tuple(array.array("I", blob))
 
 
-def _match(query: str) -> str:
-    """Every word of the query as a literal prefix, for FTS5."""
+def _fts_query(query: str) -> str:
+    """Return an FTS5 query for every word of `query` as a literal prefix."""
     words = (word.replace('"', '""') for word in query.split())
     return " ".join(f'"{word}"*' for word in words)
 
 
-def _literal(query: str) -> str:
+def _escape_like(query: str) -> str:
     return query.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

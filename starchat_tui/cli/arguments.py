@@ -1,91 +1,89 @@
-"""The command line: flags to settings, words to a question."""
+"""Flags and help texts of the command line."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, get_args
 
-from starchat_tui.errors import UsageError
+from starchat_tui.cli.error_boundary import ArgumentParser
+from starchat_tui.dialogue import MODES
+from starchat_tui.settings import ColorChoice, ImageChoice, Quantization, SandboxLevel
 
 SUBCOMMANDS = {
-    "repl": "the chat line by line, in a terminal that only appends",
-    "run": "run a file of Python in the sandbox and show what it draws",
-    "ls": "list the conversations, or those that hold some words",
+    "repl": "chat line by line, without a full-screen interface",
+    "run": "run a Python file in the sandbox and show its output and plots",
+    "ls": "list conversations, or search them for words",
     "show": "print a conversation",
-    "export": "write a conversation as Markdown, JSON, a notebook, or a row to train on",
+    "export": "print a conversation as Markdown, JSON, a notebook, or a training row",
     "rm": "delete conversations",
-    "prompt": "print exactly what would be sent for a question",
+    "prompt": "print the exact prompt that a question would send",
     "serve": "run the engine in this terminal, on a socket or a port",
-    "ps": "say whether an engine runs and what it holds",
-    "doctor": "say what works on this machine, and what to type about the rest",
+    "ps": "show the running engine and its models",
+    "doctor": "check this machine and print the commands that fix what is missing",
     "load": "load a model into the engine ahead of time",
-    "stop": "end the engine",
+    "stop": "stop the engine",
 }
+"""Names of the subcommands and what they do, in the order of the help."""
+
 _EPILOG = """\
 subcommands:
 {commands}
 
-`starchat` alone opens the chat. `starchat "question"` answers and ends; what is piped in joins the
-question. Every flag with a value is also STARCHAT_<NAME> and a key of config.toml.
+`starchat` alone opens the chat. `starchat "question"` prints one answer; piped input is added to
+the question. Every flag with a value is also STARCHAT_<NAME> and a key of config.toml.
 
 exit codes:
-    0  answered
-    1  another error
-    2  the command line does not fit
-    3  no code block (-x, --xl)
-    4  the answer was cut (--fail-on-length)
-    5  the code that was run failed
-    6  the code that was run hit a limit: time, memory, output
-   69  no engine, no model, or no memory for it
+    0  success
+    1  other error
+    2  usage error
+    3  no code block in the answer (-x, --xl, --run)
+    4  answer truncated (--fail-on-length)
+    5  the code failed
+    6  the code exceeded a limit: time, memory or output
+   69  no engine, the model is unavailable, or out of memory
    75  the engine is busy
-   77  no sandbox holds on this machine, so nothing was run
-   78  the configuration is wrong
-  124  --timeout ran out
-  130  ^C
-  141  the reader of a pipe went away
-  143  SIGTERM"""
+   77  no sandbox on this machine: the code was not run
+   78  configuration error
+  124  timed out (--timeout)
+  130  interrupted (Ctrl+C)
+  141  output pipe closed
+  143  terminated (SIGTERM)"""
 
 SETTINGS_FLAGS = tuple(
     "model chat_model ta_model mode system prompt tokenizer window temperature top_p top_k"
     " repetition_penalty max_tokens seed stop url token device quantize keep_alive daemon log stats"
     " color accessible theme sandbox strict run_timeout run_memory images".split()
 )
-"""The flags that are settings; the others say what to do with the answer."""
+"""Flags that are settings; the others apply to one command."""
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are ours."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print."""
-        raise UsageError(message[:1].upper() + message[1:], f"`{self.prog} --help` shows all flags")
-
-
-def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """The flags of a question or of the chat, with `words` as the question."""
-    found = question_parser().parse_intermixed_args(argv)
-    found.stop = tuple(found.stop) if found.stop else None
-    return found
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Return the flags of a question or of the chat; `words` are the question."""
+    flags = create_question_parser().parse_intermixed_args(argv)
+    flags.stop = tuple(flags.stop) if flags.stop else None
+    return flags
 
 
-def chosen(found: argparse.Namespace) -> dict[str, Any]:
-    """The settings among the flags; None where a flag was not given."""
-    return {name: getattr(found, name, None) for name in SETTINGS_FLAGS}
+def select_settings(flags: argparse.Namespace) -> dict[str, Any]:
+    """Return the flags that are settings; None for one that was not given."""
+    return {name: getattr(flags, name, None) for name in SETTINGS_FLAGS}
 
 
-def question_parser() -> Parser:
-    """The parser of `starchat [flags] [question]`."""
-    commands = "\n".join(f"  {name:<8}{told}" for name, told in SUBCOMMANDS.items())
-    parser = Parser(
+def create_question_parser() -> ArgumentParser:
+    """Create the parser of `starchat [flags] [question]`."""
+    commands = "\n".join(f"  {name:<8}{summary}" for name, summary in SUBCOMMANDS.items())
+    parser = ArgumentParser(
         prog="starchat",
-        description="A local StarCoder to talk to, in the terminal.",
+        description="Chat with a local StarCoder model in the terminal.",
         epilog=_EPILOG.format(commands=commands),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("words", nargs="*", metavar="question", help="what to ask; - reads stdin")
+    parser.add_argument(
+        "words", nargs="*", metavar="question", help="the question; - reads it from stdin"
+    )
     parser.add_argument("-V", "--version", action="store_true", help="print the version")
     add_model_flags(parser)
     _add_sampling_flags(parser)
@@ -97,69 +95,90 @@ def question_parser() -> Parser:
 
 
 def add_model_flags(parser: argparse.ArgumentParser) -> None:
-    """Flags that say who answers."""
-    group = parser.add_argument_group("who answers")
+    """Add the flags that select the model."""
+    group = parser.add_argument_group("model")
     group.add_argument("-m", "--model", help="a known name, a folder, or a Hub id")
-    group.add_argument("--chat-model", metavar="MODEL", help="the model of chat mode")
-    group.add_argument("--ta-model", metavar="MODEL", help="the model of ta mode")
-    group.add_argument("--mode", choices=("chat", "ta"), help="fine-tuned, or few-shot prompt")
-    group.add_argument("-s", "--system", metavar="TEXT", help="the system text; @NAME is a file")
+    group.add_argument("--chat-model", metavar="MODEL", help="model of chat mode")
+    group.add_argument("--ta-model", metavar="MODEL", help="model of ta mode")
     group.add_argument(
-        "--prompt", metavar="NAME", help="few-shot prompt of ta mode: ta, hhh, a file, a Hub file"
+        "--mode",
+        choices=MODES,
+        help="chat: fine-tuned model; ta: base model with a few-shot prompt",
+    )
+    group.add_argument(
+        "-s", "--system", metavar="TEXT", help="system prompt; @NAME reads a prompt file"
+    )
+    group.add_argument(
+        "--prompt", metavar="NAME", help="few-shot prompt of ta mode: ta, hhh, a file or a Hub file"
     )
     group.add_argument("--tokenizer", metavar="FILE", help="a tokenizer.json (needed with --url)")
     group.add_argument("--window", type=int, metavar="N", help="context length in tokens")
-    group.add_argument("--url", help="an OpenAI-compatible server, such as vLLM")
-    group.add_argument("--token", help="the bearer token of that server")
+    group.add_argument("--url", help="use an OpenAI-compatible server, such as vLLM")
+    group.add_argument("--token", help="bearer token for that server")
 
 
 def _add_sampling_flags(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("how it answers")
-    group.add_argument("-t", "--temperature", type=float, metavar="X", help="0 is repeatable")
-    group.add_argument("--top-p", type=float, metavar="X", help="probability mass, 0 to 1")
-    group.add_argument("--top-k", type=int, metavar="N", help="likeliest tokens; 0 is all")
-    group.add_argument("--repetition-penalty", type=float, metavar="X", help="1 is none")
-    group.add_argument("--max-tokens", type=int, metavar="N", help="the longest answer")
-    group.add_argument("--seed", type=int, metavar="N", help="makes sampling repeatable")
+    group = parser.add_argument_group("sampling")
+    group.add_argument("-t", "--temperature", type=float, metavar="X", help="0 is deterministic")
     group.add_argument(
-        "--stop", action="append", metavar="TEXT", help="ends the answer; repeatable"
+        "--top-p", type=float, metavar="X", help="nucleus sampling: probability mass, 0 to 1"
+    )
+    group.add_argument(
+        "--top-k", type=int, metavar="N", help="sample from the N likeliest tokens; 0: all"
+    )
+    group.add_argument("--repetition-penalty", type=float, metavar="X", help="1: none")
+    group.add_argument("--max-tokens", type=int, metavar="N", help="maximum length of the answer")
+    group.add_argument("--seed", type=int, metavar="N", help="make sampling reproducible")
+    group.add_argument(
+        "--stop", action="append", metavar="TEXT", help="stop at this text; repeatable"
     )
 
 
 def _add_conversation_flags(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("which conversation")
+    group = parser.add_argument_group("conversation")
     group.add_argument(
         *("-c", "--continue"),
         dest="resume",
         action="store_const",
         const="last",
-        help="the last one",
+        help="continue the last conversation",
     )
     group.add_argument(
-        "--cid", "--conversation", dest="resume", metavar="ID", help="the one called ID"
+        "--cid",
+        "--conversation",
+        dest="resume",
+        metavar="ID",
+        help="continue the conversation with this id",
     )
     group.add_argument(
-        *("-n", "--no-log"), dest="log", action="store_const", const=False, help="keep nothing"
+        *("-n", "--no-log"), dest="log", action="store_const", const=False, help="store nothing"
     )
     group.add_argument(
-        "-i", "--interactive", action="store_true", help="open the chat and ask there"
+        "-i", "--interactive", action="store_true", help="open the chat and ask the question there"
     )
     group.add_argument(
-        *("-f", "--file"), type=Path, action="append", default=[], help="attach a file; repeatable"
+        *("-f", "--file"),
+        type=Path,
+        action="append",
+        default=[],
+        help="attach a file to the question; repeatable",
     )
     group.add_argument(
-        "--input-style", choices=("append", "prepend", "raw"), default="append", help="piped text"
+        "--input-style",
+        choices=("append", "prepend", "raw"),
+        default="append",
+        help="place of piped text",
     )
 
 
 def _add_output_flags(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("what is printed")
+    group = parser.add_argument_group("output")
     group.add_argument(
         *("-x", "--extract"),
         action="store_const",
         const="first",
         default="",
-        help="the first code block",
+        help="print only the first code block",
     )
     group.add_argument(
         "--xl",
@@ -167,126 +186,164 @@ def _add_output_flags(parser: argparse.ArgumentParser) -> None:
         dest="extract",
         action="store_const",
         const="last",
-        help="the last one",
+        help="print only the last code block",
     )
-    group.add_argument("--json", action="store_true", help="one JSON object")
-    group.add_argument("--raw", action="store_true", help="no colours, even in a terminal")
+    group.add_argument("--json", action="store_true", help="print one JSON object")
+    group.add_argument("--raw", action="store_true", help="no colors, even in a terminal")
     group.add_argument(
-        "--clean", action="store_true", help="make control characters visible in a pipe, too"
+        "--clean", action="store_true", help="escape control characters in pipes, too"
     )
-    group.add_argument("--no-stream", dest="stream", action="store_false", help="all at once")
     group.add_argument(
-        *("-q", "--quiet"), dest="stats", action="store_const", const=False, help="no statistics"
+        "--no-stream",
+        dest="stream",
+        action="store_false",
+        help="print the answer when it is complete",
     )
-    group.add_argument("--color", choices=("auto", "always", "never"), help="colours")
+    group.add_argument(
+        *("-q", "--quiet"),
+        dest="stats",
+        action="store_const",
+        const=False,
+        help="print no statistics",
+    )
+    group.add_argument("--color", choices=get_args(ColorChoice), help="colored output")
     group.add_argument(
         "--accessible", action="store_const", const=True, help="line mode for screen readers"
     )
-    group.add_argument("--theme", help="the screen's theme")
+    group.add_argument("--theme", help="theme of the full-screen chat")
     group.add_argument(
-        "--fail-on-length", action="store_true", help="exit 4 where the answer is cut"
+        "--fail-on-length", action="store_true", help="exit 4 if the answer is truncated"
     )
     group.add_argument(
-        "--timeout", type=float, default=0.0, metavar="S", help="exit 124 after S seconds"
+        "--timeout",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="stop after S seconds, with exit code 124",
     )
 
 
 def _add_run_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("running code")
     group.add_argument(
-        "--run", action="store_true", help="run the code of the answer and show what it draws"
+        "--run", action="store_true", help="run the code in the answer and show its plots"
     )
-    group.add_argument("--yes", action="store_true", help="with --run: do not ask first")
-    group.add_argument("--run-timeout", type=float, metavar="S", help="seconds a run may take")
-    group.add_argument("--run-memory", metavar="B", help="memory a run may take: 512M, 2G")
-    group.add_argument("--save-dir", type=Path, metavar="D", help="keep its plots and files in D")
+    group.add_argument("--yes", action="store_true", help="with --run: run without asking")
+    group.add_argument(
+        "--run-timeout", type=float, metavar="S", help="time limit of a run, in seconds"
+    )
+    group.add_argument("--run-memory", metavar="B", help="memory limit of a run: 512M, 2G")
+    group.add_argument("--save-dir", type=Path, metavar="D", help="save plots and files in D")
     add_download_flag(group)
-    add_wall_flags(group)
+    add_sandbox_flags(group)
 
 
-def run_parser() -> Parser:
-    """The parser of `starchat run`."""
-    parser = Parser(
-        prog="starchat run",
-        description=f"{SUBCOMMANDS['run'].capitalize()}.",
-        epilog='To ask a question that begins with this word, quote it: starchat "run …"',
+def create_subcommand_parser(name: str) -> ArgumentParser:
+    """Create a parser with the help of one of `SUBCOMMANDS`, without flags."""
+    summary = SUBCOMMANDS[name]
+    return ArgumentParser(
+        prog=f"starchat {name}",
+        description=f"{summary[:1].upper()}{summary[1:]}.",
+        epilog=f'To ask a question that begins with this word, quote it: starchat "{name} …"',
         allow_abbrev=False,
     )
-    parser.add_argument("code", metavar="FILE", help="a file of Python; - reads stdin")
+
+
+def create_run_parser() -> ArgumentParser:
+    """Create the parser of `starchat run`."""
+    parser = create_subcommand_parser("run")
+    parser.add_argument("code", metavar="FILE", help="a Python file; - reads stdin")
     parser.add_argument(
-        *("--file", "-f"), type=Path, action="append", default=[], help="let it read; repeatable"
+        *("--file", "-f"),
+        type=Path,
+        action="append",
+        default=[],
+        help="file that the code may read; repeatable",
     )
     parser.add_argument(
-        *("--timeout", "--run-timeout"), dest="run_timeout", type=float, metavar="S", help="seconds"
+        *("--timeout", "--run-timeout"),
+        dest="run_timeout",
+        type=float,
+        metavar="S",
+        help="time limit in seconds",
     )
     parser.add_argument(
-        *("--memory", "--run-memory"), dest="run_memory", metavar="B", help="bytes, or 512M, 2G"
+        *("--memory", "--run-memory"),
+        dest="run_memory",
+        metavar="B",
+        help="memory limit: bytes, or 512M, 2G",
     )
-    parser.add_argument("--save-dir", type=Path, metavar="D", help="keep its plots and files in D")
-    parser.add_argument("--json", action="store_true", help="one JSON object")
-    parser.add_argument("--clean", action="store_true", help="clean what goes to a pipe, too")
+    parser.add_argument("--save-dir", type=Path, metavar="D", help="save plots and files in D")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
-        *("-q", "--quiet"), dest="stats", action="store_const", const=False, help="only its output"
+        "--clean", action="store_true", help="escape control characters in pipes, too"
     )
-    parser.add_argument("--color", choices=("auto", "always", "never"), help="colours")
+    parser.add_argument(
+        *("-q", "--quiet"),
+        dest="stats",
+        action="store_const",
+        const=False,
+        help="print only the output of the code",
+    )
+    parser.add_argument("--color", choices=get_args(ColorChoice), help="colored output")
     add_download_flag(parser)
-    add_wall_flags(parser)
+    add_sandbox_flags(parser)
     return parser
 
 
 def add_download_flag(parser: argparse._ActionsContainer) -> None:
-    """The hosts that may be asked for what the code names."""
+    """Add the flag that approves downloads from a host."""
     parser.add_argument(
         "--download",
         action="append",
         default=[],
         metavar="HOST",
-        help="fetch what the code names there; repeatable",
+        help="approve downloads from this host; repeatable",
     )
 
 
-def add_wall_flag(group: argparse._ActionsContainer) -> None:
-    """The flag that says behind which wall code is run."""
-    group.add_argument(
-        "--sandbox", choices=("auto", "isolated", "restricted", "off"), help="the wall around code"
-    )
+def add_sandbox_flag(group: argparse._ActionsContainer) -> None:
+    """Add the flag that selects the isolation of code."""
+    group.add_argument("--sandbox", choices=get_args(SandboxLevel), help="isolation of the code")
 
 
-def add_wall_flags(group: argparse._ActionsContainer) -> None:
-    """Flags that say behind which wall code is run, and how its pictures are drawn."""
-    add_wall_flag(group)
+def add_sandbox_flags(group: argparse._ActionsContainer) -> None:
+    """Add the flags for the sandbox and for drawing plots."""
+    add_sandbox_flag(group)
     group.add_argument(
         "--strict",
         action="store_const",
         const=True,
-        help="without the names and aliases that older snippets expect",
+        help="without compatibility aliases for older snippets",
     )
     group.add_argument(
         "--images",
-        choices=("auto", "kitty", "sixel", "half", "unicode", "off"),
-        help="how plots are drawn",
+        choices=get_args(ImageChoice),
+        help="protocol for drawing plots",
     )
     group.add_argument(
         "--unsafe-run",
         action="store_true",
-        help="this once, without any wall: code can do all that you can",
+        help="run without a sandbox, this time only: code can do all that you can",
     )
 
 
 def add_engine_flags(parser: argparse.ArgumentParser) -> None:
-    """Flags of the local engine."""
-    group = parser.add_argument_group("the local engine")
+    """Add the flags of the local engine."""
+    group = parser.add_argument_group("local engine")
     group.add_argument("--device", help="auto, cuda:N, mps or cpu")
-    group.add_argument("--quantize", choices=("none", "int8", "int4"), help="weights")
+    group.add_argument(
+        "--quantize", choices=get_args(Quantization), help="quantization of the weights"
+    )
     group.add_argument(
         "--keep-alive",
         metavar="TIME",
-        help="idle time before it leaves, where this starts it: 30s, 10m, 2h, -1",
+        help="idle time after which a newly started engine exits: 30s, 10m, 2h; -1: never",
     )
     group.add_argument(
         *("--no-daemon",),
         dest="daemon",
         action="store_const",
         const=False,
-        help="ends with this command",
+        help="use a private engine that exits with this command",
     )

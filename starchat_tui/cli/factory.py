@@ -1,4 +1,4 @@
-"""From settings to a session: which engine, which history, which voices."""
+"""Construction of a session and its parts from the settings."""
 
 from __future__ import annotations
 
@@ -7,31 +7,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starchat_tui.chat.session import Session
-from starchat_tui.chat.store import History
+from starchat_tui.chat.store import ConversationStore
 from starchat_tui.client.protocol import Sampling
+from starchat_tui.extras import require_extra
 from starchat_tui.models import registry
-from starchat_tui.models.resolver import Engine, Voices
-from starchat_tui.settings import Paths, Settings, byte_count
+from starchat_tui.models.resolver import Engine, ModelResolver
+from starchat_tui.paths import Paths
+from starchat_tui.settings import Settings, parse_memory_size
 from starchat_tui.templates import prompt_files
 
 if TYPE_CHECKING:
+    from starchat_tui.cli.invocation import Invocation
     from starchat_tui.client.local_engine import LocalEngine
-    from starchat_tui.execution.kernel_manager import Kernel, Running
+    from starchat_tui.execution.kernel_manager import Kernel, KernelManager
     from starchat_tui.sandbox.host.downloads import Download
-    from starchat_tui.sandbox.isolation.probe import Verdict
+    from starchat_tui.sandbox.isolation.probe import Capability
 
 
-def make_engine(settings: Settings, paths: Paths) -> Engine:
-    """The server the user named, or the local engine, which is started with the first question."""
+def create_engine(settings: Settings, paths: Paths) -> Engine:
+    """Create the client of the `--url` server, or of the local engine (started on demand)."""
     if settings.url:
         from starchat_tui.client.http_client import EngineClient
 
         return EngineClient(settings.url, token=settings.token or None)
-    return local_engine(settings, paths)
+    return create_local_engine(settings, paths)
 
 
-def local_engine(settings: Settings, paths: Paths) -> LocalEngine:
-    """The engine of this user, as the settings have it."""
+def create_local_engine(settings: Settings, paths: Paths) -> LocalEngine:
+    """Create the client of this user's engine process."""
     from starchat_tui.client.local_engine import LocalEngine
 
     return LocalEngine(
@@ -43,62 +46,83 @@ def local_engine(settings: Settings, paths: Paths) -> LocalEngine:
     )
 
 
-def make_session(settings: Settings, paths: Paths, running: Running | None = None) -> Session:
-    """A session as the settings have it; without `running` it runs no code."""
-    engine = make_engine(settings, paths)
+def create_session(
+    settings: Settings, paths: Paths, kernel_manager: KernelManager | None = None
+) -> Session:
+    """Create a session; without a kernel manager it runs no code."""
+    engine = create_engine(settings, paths)
     return Session(
-        History.open(paths.database) if settings.log else History.in_memory(),
+        ConversationStore.open(paths.database) if settings.log else ConversationStore.in_memory(),
         engine,
-        Voices(settings, engine),
-        sampling=make_sampling(settings),
-        system=system_text(settings),
+        ModelResolver(settings, engine),
+        sampling=create_sampling(settings),
+        system=read_system_text(settings),
         stop=settings.stop,
-        running=running,
+        kernel_manager=kernel_manager,
     )
 
 
-def make_running(settings: Settings, *, unsafe: bool = False) -> Running:
-    """What runs code, behind the wall that the settings ask for; `unsafe` is behind none."""
-    from starchat_tui.execution.kernel_manager import Running, Workshop
+def create_kernel_manager(settings: Settings, *, unsafe: bool = False) -> KernelManager:
+    """Create the manager of the kernel that runs code in the sandbox of the settings.
 
-    def probe() -> Verdict:
-        from starchat_tui.sandbox.isolation import probe as preflight
+    `unsafe` runs code without a sandbox. Nothing is probed or started before the first run.
+    """
+    from starchat_tui.execution.kernel_manager import KernelFactory, KernelManager
+
+    def probe() -> Capability:
+        from starchat_tui.sandbox.isolation.probe import Capability, probe_sandbox
 
         if unsafe:
-            return preflight.Verdict("unsafe", "`--unsafe-run` was given", ())
+            return Capability("unsafe", "`--unsafe-run` was given", ())
         if settings.sandbox == "off":
-            return preflight.Verdict("off", "`--sandbox off` was given", ())
-        return preflight.probe(settings.sandbox)
+            return Capability("off", "`--sandbox off` was given", ())
+        return probe_sandbox(settings.sandbox)
 
-    def make(verdict: Verdict, attached: Sequence[Path]) -> Kernel:
-        from starchat_tui.sandbox.host.kernel import Kernel
+    def create_kernel(capability: Capability, attached: Sequence[Path]) -> Kernel:
+        require_extra("plots")
+        from starchat_tui.sandbox.host.kernel import SandboxKernel
         from starchat_tui.sandbox.limits import Limits
 
-        limits = Limits(timeout=settings.run_timeout, memory=byte_count(settings.run_memory))
-        return Kernel(verdict, limits=limits, attached=attached, strict=settings.strict)
+        limits = Limits(timeout=settings.run_timeout, memory=parse_memory_size(settings.run_memory))
+        return SandboxKernel(capability, limits=limits, attached=attached, strict=settings.strict)
 
-    def hosts(code: str) -> Sequence[str]:
+    def find_urls(code: str) -> Sequence[str]:
         from starchat_tui.sandbox.host import downloads
 
-        return downloads.urls(code)
+        return downloads.find_urls(code)
 
-    async def fetched(url: str) -> Download:
+    async def fetch(url: str) -> Download:
         from starchat_tui.sandbox.host import downloads
 
         return await downloads.fetch(url)
 
-    return Running(Workshop(probe, make, hosts, fetched, unsafe=unsafe))
+    return KernelManager(KernelFactory(probe, create_kernel, find_urls, fetch, unsafe=unsafe))
 
 
-def system_text(settings: Settings) -> str:
-    """The system text; `@NAME` stands for a prompt file, as in `-s @starchat`."""
+def resume_conversation(session: Session, invocation: Invocation) -> None:
+    """Continue the conversation of `--continue` or `--cid`, if one was given.
+
+    `--mode` and `--system` of this command line win over what is stored.
+    """
+    flags = invocation.flags
+    if not flags.resume:
+        return
+    session.resume(flags.resume)
+    if flags.mode and flags.mode != session.mode:
+        session.switch_mode(flags.mode)
+    if flags.system:
+        session.system = read_system_text(invocation.settings)
+
+
+def read_system_text(settings: Settings) -> str:
+    """Return the system prompt; `@NAME` stands for a prompt file, as in `-s @starchat`."""
     if settings.system.startswith("@"):
-        return prompt_files.text_of(settings.system[1:]).strip()
+        return prompt_files.read_prompt_text(settings.system[1:]).strip()
     return settings.system
 
 
-def make_sampling(settings: Settings) -> Sampling:
-    """How the next token is drawn."""
+def create_sampling(settings: Settings) -> Sampling:
+    """Return the sampling parameters of the settings."""
     return Sampling(
         max_tokens=settings.max_tokens,
         temperature=settings.temperature,
@@ -109,6 +133,6 @@ def make_sampling(settings: Settings) -> Sampling:
     )
 
 
-def is_demo(settings: Settings) -> bool:
-    """Whether the demo model answers."""
-    return not settings.url and registry.resolve(settings.model).demo
+def is_demo_model(settings: Settings) -> bool:
+    """Return whether the demo model answers."""
+    return not settings.url and registry.find_model(settings.model).demo

@@ -1,7 +1,7 @@
-"""The line mode: a line is read, the answer is appended, nothing is ever redrawn.
+"""Line mode of the chat: reads a line, appends the answer, never redraws.
 
-For those who want their scrollback, a slow line, or a screen reader (`accessible`: labels instead
-of marks, no colour, no status line).
+For scrollback, slow connections and screen readers (`accessible`: labels instead of symbols, no
+colors, no status line).
 """
 
 from __future__ import annotations
@@ -9,265 +9,285 @@ from __future__ import annotations
 import asyncio
 import base64
 import signal
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from starchat_tui.chat import commands
-from starchat_tui.chat.events import Asked, Event, Failed, Finished, Said, Waiting
+from starchat_tui.chat.events import (
+    AnswerFailed,
+    AnswerFinished,
+    AnswerStarted,
+    AnswerText,
+    ChatEvent,
+    EngineProgress,
+)
 from starchat_tui.chat.session import Session
-from starchat_tui.cli.ask import Terminal, progress_text, stats_text
+from starchat_tui.cli.ask import Terminal
+from starchat_tui.cli.line_editor import create_prompt_session
 from starchat_tui.cli.repl_runs import ReplRuns
 from starchat_tui.dialogue import MODES
 from starchat_tui.errors import StarChatError, UsageError
-from starchat_tui.sanitize import clean
+from starchat_tui.sanitize import sanitize_text
+from starchat_tui.settings import ImageChoice
 from starchat_tui.terminal import clipboard
-from starchat_tui.terminal.ansi_markdown import Painter
+from starchat_tui.terminal.ansi_markdown import AnsiMarkdownRenderer
+from starchat_tui.terminal.image_detection import ImageDetector
 from starchat_tui.terminal.input_history import InputHistory
+from starchat_tui.terminal.status_text import (
+    ANSWER_END_TEXTS,
+    format_mode_change,
+    format_progress,
+    format_quoted_lines,
+    format_stats,
+)
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.history import History
-    from prompt_toolkit.key_binding import KeyBindings
 
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 _CLEAR = "\r\x1b[K"
 
 
 class Repl:
-    """A conversation, line by line."""
+    """A chat that reads and prints line by line."""
 
     def __init__(
         self,
         session: Session,
         terminal: Terminal,
-        recall: InputHistory,
+        input_history: InputHistory,
         *,
         accessible: bool,
         environ: Mapping[str, str],
-        images: str = "off",
+        images: ImageChoice = "off",
     ) -> None:
         self._session = session
         self._environ = environ
         self._terminal = terminal
         self._accessible = accessible
-        self._lines: PromptSession[str] = _reader(recall)
-        self._code = ReplRuns(session, self._tell, self._terminal, images=images)
+        self._prompt_session: PromptSession[str] = create_prompt_session(input_history)
+        self._runs = ReplRuns(
+            session, self._print_note, self._terminal, images=ImageDetector(images, environ)
+        )
         self._context = ""
-        self._progress = False
-        self._leaving = False
+        self._progress_is_shown = False
+        self._quitting = False
 
-    async def run(self, first: str = "") -> None:
-        """Read and answer until the user leaves."""
-        self._tell("Ctrl+J for a new line, /help for commands, Ctrl+D to leave")
+    async def run(self, first_question: str = "") -> None:
+        """Read and answer until the user quits."""
+        self._print_note("Ctrl+J for a new line, /help for commands, Ctrl+D to quit")
         if self._session.turns:
-            self._tell(f"goes on: {self._session.title}")
-        if first:
-            await self._answer(self._session.say(first))
-        while not self._leaving:
+            self._print_note(f"continuing: {self._session.title}")
+        if first_question:
+            await self._print_answer(self._session.ask(first_question))
+        while not self._quitting:
             try:
-                line = await self._lines.prompt_async(self._mark(), bottom_toolbar=self._toolbar())
+                line = await self._prompt_session.prompt_async(
+                    self._prompt_marker(), bottom_toolbar=self._toolbar()
+                )
             except KeyboardInterrupt:
                 continue
             except EOFError:
                 return
             if line.strip():
-                await self._obey(line)
+                await self._handle_line(line)
 
-    def _mark(self) -> str:
+    def _prompt_marker(self) -> str:
         return "You: " if self._accessible else "› "
 
     def _toolbar(self) -> str | None:
         if self._accessible:
             return None
-        return clean(f" {self._session.model} · {self._session.mode}{self._context}")
+        return sanitize_text(f" {self._session.model} · {self._session.mode}{self._context}")
 
-    async def _obey(self, line: str) -> None:
-        """Answer a question, or do what a command says; a mistake is told and costs nothing."""
+    async def _handle_line(self, line: str) -> None:
+        """Answer a question or run a command; an error is printed and the chat continues."""
         try:
-            meant = commands.parse(line)
-            if isinstance(meant, commands.Question):
-                await self._answer(self._session.say(meant.text))
+            parsed = commands.parse_line(line)
+            if isinstance(parsed, commands.Question):
+                await self._print_answer(self._session.ask(parsed.text))
             else:
-                await self._do(meant.command.name, meant.argument)
+                await self._run_command(parsed.command.name, parsed.argument)
         except StarChatError as error:
-            self._complain(error)
+            self._print_error(error)
 
-    async def _do(self, name: str, argument: str) -> None:
-        waited: dict[str, Callable[[], object]] = {
-            "help": self._help,
-            "new": self._session.new,
-            "resume": lambda: self._resume(argument),
-            "mode": lambda: self._switch(argument),
-            "save": lambda: self._save(argument),
-            "system": lambda: setattr(self._session, "system", argument),
-            "quit": self._leave,
-            "stop": lambda: self._tell("nothing is being written; Ctrl+C stops an answer"),
-            "theme": lambda: self._tell("the line mode takes your terminal's own colours"),
-        }
-        if name == "retry":
-            await self._answer(self._session.retry())
-        elif name == "prompt":
-            self._print(clean(await self._session.visible(await self._session.prompt())))
-        elif name == "copy":
-            await self._copy(argument)
-        elif name == "fix":
-            await self._answer(self._session.say(self._code.fix(argument)))
-        elif name in self._code.commands:
-            await self._code.commands[name](argument)
-        else:
-            waited[name]()
+    async def _run_command(self, name: str, argument: str) -> None:
+        handler = self.COMMAND_HANDLERS.get(name)
+        if handler is None:
+            raise UsageError(f"`/{name}` does not work in the line mode", "`/help` lists commands")
+        await handler(self, argument)
 
-    def _help(self) -> None:
+    async def _print_help(self, argument: str) -> None:
         for command in commands.COMMANDS:
             self._print(f"{command.usage:<16}{command.summary}")
 
-    def _leave(self) -> None:
-        self._leaving = True
+    async def _start_conversation(self, argument: str) -> None:
+        self._session.start_conversation()
+        self._print_note("new conversation")
 
-    def _resume(self, query: str) -> None:
-        """Go on with the newest conversation that holds the words; list the others."""
-        found = self._session.conversations(query)
+    async def _quit(self, argument: str) -> None:
+        self._quitting = True
+
+    async def _retry(self, argument: str) -> None:
+        await self._print_answer(self._session.retry())
+
+    async def _print_prompt(self, argument: str) -> None:
+        text = await self._session.render_visible(await self._session.build_prompt())
+        self._print(sanitize_text(text))
+
+    async def _set_system(self, argument: str) -> None:
+        self._session.system = argument
+        self._print_note("the system prompt applies from the next question on")
+
+    async def _fix_run(self, argument: str) -> None:
+        await self._print_answer(self._session.ask(self._runs.build_fix_question(argument)))
+
+    async def _explain_stop(self, argument: str) -> None:
+        self._print_note("no answer is being written; Ctrl+C stops one")
+
+    async def _explain_theme(self, argument: str) -> None:
+        self._print_note("the line mode uses the colors of your terminal")
+
+    async def _resume(self, query: str) -> None:
+        """Continue the newest conversation that contains the words; list the others."""
+        found = self._session.list_conversations(query)
         if not found:
-            raise UsageError("No conversation holds these words", "`/resume` alone takes the last")
+            raise UsageError("No conversation contains these words", "`/resume` opens the last one")
         for summary in found[1:6]:
-            self._tell(f"also {summary.id}: {summary.title} (starchat repl --cid {summary.id})")
+            self._print_note(
+                f"also {summary.id}: {summary.title} (starchat repl --cid {summary.id})"
+            )
         self._session.resume(found[0].id)
-        self._tell(f"goes on: {self._session.title}")
+        self._print_note(f"continuing: {self._session.title}")
 
-    def _switch(self, name: str) -> None:
+    async def _switch_mode(self, name: str) -> None:
         other = next(mode for mode in MODES if mode != self._session.mode)
         wanted = next((mode for mode in MODES if mode == (name or other)), None)
         if wanted is None:
-            raise UsageError(f"There is no mode `{name}`", f"they are {' and '.join(MODES)}")
-        self._session.switch(wanted)
-        self._tell(f"{self._session.mode} mode, {self._session.model}; the conversation goes on")
+            raise UsageError(f"No mode `{name}`", f"the modes are {' and '.join(MODES)}")
+        self._session.switch_mode(wanted)
+        self._print_note(format_mode_change(self._session.mode, self._session.model))
 
-    def _save(self, argument: str) -> None:
+    async def _save_block(self, argument: str) -> None:
         number, _, name = argument.partition(" ")
-        found = self._code.blocks
-        index = commands.block_number(number, len(found))
+        found = self._runs.blocks
+        index = commands.parse_block_number(number, len(found))
         if not name.strip():
             raise UsageError("`/save` needs a file", "give `/save n FILE`")
-        saved = commands.save_new(Path(name.strip()), found[index - 1].code)
-        self._tell(f"code block {index} is in {saved}")
+        saved = commands.save_code(Path(name.strip()), found[index - 1].code)
+        self._print_note(f"saved code block {index} to {saved}")
 
-    async def _copy(self, argument: str) -> None:
-        found = self._code.blocks
-        index = commands.block_number(argument, len(found))
+    async def _copy_block(self, argument: str) -> None:
+        found = self._runs.blocks
+        index = commands.parse_block_number(argument, len(found))
         code = found[index - 1].code
-        route = await clipboard.copy(code, clipboard.routes(self._environ), self._osc52)
-        self._tell(clipboard.report(f"code block {index}", code, route))
+        route = await clipboard.copy_text(
+            code, clipboard.find_routes(self._environ), self._copy_with_osc52
+        )
+        self._print_note(clipboard.describe_copy(f"code block {index}", code, route))
 
-    def _osc52(self, text: str) -> None:
-        """Ask the terminal to take `text` into its clipboard."""
+    async def _run_block(self, argument: str) -> None:
+        await self._runs.run_block(argument)
+
+    async def _attach_file(self, argument: str) -> None:
+        await self._runs.attach_file(argument)
+
+    async def _restart_kernel(self, argument: str) -> None:
+        await self._runs.restart_kernel()
+
+    async def _list_files(self, argument: str) -> None:
+        self._runs.list_files()
+
+    async def _save_file(self, argument: str) -> None:
+        await self._runs.save_file(argument)
+
+    COMMAND_HANDLERS: ClassVar[Mapping[str, Callable[[Repl, str], Awaitable[None]]]] = {
+        "help": _print_help,
+        "new": _start_conversation,
+        "resume": _resume,
+        "mode": _switch_mode,
+        "retry": _retry,
+        "stop": _explain_stop,
+        "copy": _copy_block,
+        "save": _save_block,
+        "run": _run_block,
+        "fix": _fix_run,
+        "attach": _attach_file,
+        "files": _list_files,
+        "savefile": _save_file,
+        "restart": _restart_kernel,
+        "prompt": _print_prompt,
+        "system": _set_system,
+        "theme": _explain_theme,
+        "quit": _quit,
+    }
+    """Handlers of the slash commands by name; a test compares the names with `COMMANDS`."""
+
+    # Output
+
+    def _copy_with_osc52(self, text: str) -> None:
+        """Ask the terminal to copy `text`, with the escape sequence OSC 52."""
         encoded = base64.b64encode(text.encode(errors="replace")).decode()
         self._terminal.out.write(f"\x1b]52;c;{encoded}\a")
         self._terminal.out.flush()
 
-    async def _answer(self, happening: AsyncGenerator[Event, None]) -> None:
-        """Print an answer as it comes; Ctrl+C stops it and keeps what there is."""
-        painter = Painter(color=self._terminal.color)
+    async def _print_answer(self, answer: AsyncGenerator[ChatEvent, None]) -> None:
+        """Print an answer as it arrives; Ctrl+C stops it and keeps its text."""
+        renderer = AnsiMarkdownRenderer(color=self._terminal.color)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, self._session.stop)
         if self._accessible:
             self._print("Assistant:")
         try:
-            async with aclosing(happening) as events:
+            async with aclosing(answer) as events:
                 async for event in events:
-                    self._happened(event, painter)
+                    self._print_event(event, renderer)
         finally:
             loop.remove_signal_handler(signal.SIGINT)
 
-    def _happened(self, event: Event, painter: Painter) -> None:
-        if isinstance(event, Waiting):
-            self._wait(progress_text(event.progress))
+    def _print_event(self, event: ChatEvent, renderer: AnsiMarkdownRenderer) -> None:
+        if isinstance(event, EngineProgress):
+            self._show_progress(format_progress(event.progress))
             return
-        self._wait("")
-        if isinstance(event, Asked):
+        self._show_progress("")
+        if isinstance(event, AnswerStarted):
             self._context = f" · {event.prompt_tokens}/{event.window}"
-            if event.dropped:
-                self._tell(f"the model no longer sees the first {event.dropped} turns")
-            if event.quoted:
-                self._tell(f"{event.quoted} lines looked like the prompt's layout and were quoted")
-        elif isinstance(event, Said):
-            self._terminal.out.write(painter.feed(event.text))
+            if event.dropped_turns:
+                self._print_note(
+                    f"the first {event.dropped_turns} turns no longer fit the context window"
+                )
+            if event.quoted_lines:
+                self._print_note(format_quoted_lines(event.quoted_lines))
+        elif isinstance(event, AnswerText):
+            self._terminal.out.write(renderer.feed(event.text))
             self._terminal.out.flush()
-        elif isinstance(event, Finished):
-            self._print(painter.finish())
-            state = "" if event.state == "done" else f"{event.state} · "
-            self._tell(state + stats_text(event.stats))
-        elif isinstance(event, Failed):
-            self._print(painter.finish())
-            self._complain(event.error)
+        elif isinstance(event, AnswerFinished):
+            self._print(renderer.finish())
+            if event.state != "done":
+                self._print_note(ANSWER_END_TEXTS[event.state])
+            self._print_note(format_stats(event.stats))
+        elif isinstance(event, AnswerFailed):
+            self._print(renderer.finish())
+            self._print_error(event.error)
 
-    def _wait(self, text: str) -> None:
-        """Show what is waited for on a line of its own; a screen reader is not told."""
-        if self._accessible or not (text or self._progress):
+    def _show_progress(self, text: str) -> None:
+        """Replace the progress line; nothing for a screen reader, which would read every update."""
+        if self._accessible or not (text or self._progress_is_shown):
             return
-        self._terminal.err.write(f"{_CLEAR}{clean(text)}")
+        self._terminal.err.write(f"{_CLEAR}{sanitize_text(text)}")
         self._terminal.err.flush()
-        self._progress = bool(text)
+        self._progress_is_shown = bool(text)
 
     def _print(self, text: str) -> None:
         print(text, file=self._terminal.out, flush=True)
 
-    def _tell(self, text: str) -> None:
+    def _print_note(self, text: str) -> None:
         dim, plain = (_DIM, _PLAIN) if self._terminal.color else ("", "")
-        print(f"{dim}{clean(text)}{plain}", file=self._terminal.err, flush=True)
+        print(f"{dim}{sanitize_text(text)}{plain}", file=self._terminal.err, flush=True)
 
-    def _complain(self, error: StarChatError) -> None:
-        self._tell(error.message)
+    def _print_error(self, error: StarChatError) -> None:
+        self._print_note(error.message)
         if error.hint:
-            self._tell(f"  {error.hint}")
-
-
-def _reader(recall: InputHistory) -> PromptSession[str]:
-    """What reads a line: Enter sends, Ctrl+J and Alt+Enter begin a new one, `/` completes."""
-    from prompt_toolkit import PromptSession
-    from prompt_toolkit.completion import WordCompleter
-
-    names = [f"/{command.name}" for command in commands.COMMANDS]
-    return PromptSession(
-        history=_history(recall),
-        completer=WordCompleter(names, sentence=True),
-        complete_while_typing=False,
-        enable_open_in_editor=True,
-        enable_suspend=True,
-        multiline=True,
-        key_bindings=_keys(),
-        prompt_continuation="  ",
-    )
-
-
-def _keys() -> KeyBindings:
-    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-
-    keys = KeyBindings()
-
-    @keys.add("enter")
-    def send(event: KeyPressEvent) -> None:
-        event.current_buffer.validate_and_handle()
-
-    @keys.add("c-j")
-    @keys.add("escape", "enter")
-    def newline(event: KeyPressEvent) -> None:
-        event.current_buffer.insert_text("\n")
-
-    return keys
-
-
-def _history(recall: InputHistory) -> History:
-    from prompt_toolkit.history import History
-
-    class Shared(History):
-        """The lines typed before, in this mode and in the full-screen chat."""
-
-        def load_history_strings(self) -> Iterable[str]:
-            return reversed(recall.entries)
-
-        def store_string(self, string: str) -> None:
-            recall.add(string)
-
-    return Shared()
+            self._print_note(f"  {error.hint}")

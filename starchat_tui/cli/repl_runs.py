@@ -1,121 +1,147 @@
-"""Running code in the line mode: consent by a typed word, output as it comes, plots as cards."""
+"""Running code in the line mode: consent by a typed word, output as it arrives."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from starchat_tui.chat.commands import block_number
+from starchat_tui.chat.commands import parse_block_number
+from starchat_tui.chat.consent import (
+    Choice,
+    ConsentAnswer,
+    ConsentRequest,
+    decide,
+    host_of,
+    request_consent,
+)
 from starchat_tui.chat.session import Session
 from starchat_tui.cli.ask import Terminal
-from starchat_tui.codeblocks import CodeBlock, blocks
+from starchat_tui.codeblocks import CodeBlock, parse_code_blocks
 from starchat_tui.errors import UsageError
-from starchat_tui.execution.kernel_manager import Running, cell_of, refusal
-from starchat_tui.execution.plot_files import save_out
-from starchat_tui.execution.run_result import WALLS, fix_question, size_text
-from starchat_tui.sandbox.outputs import Ended, Failure
-from starchat_tui.sanitize import hidden
-from starchat_tui.terminal.run_printer import UNSAFE, Speaker
+from starchat_tui.execution.cells import prepare_cell
+from starchat_tui.execution.kernel_manager import KernelManager, create_no_sandbox_error
+from starchat_tui.execution.plot_files import save_run_file
+from starchat_tui.execution.run_result import build_fix_question, format_size
+from starchat_tui.sandbox.outputs import Failure, RunEnded
+from starchat_tui.sandbox.run_state import RunControl
+from starchat_tui.terminal.image_detection import ImageDetector
+from starchat_tui.terminal.run_printer import RunPrinter
+from starchat_tui.terminal.run_wording import SANDBOX_TEXTS, explain_end
+from starchat_tui.terminal.status_text import UNSAFE_WARNING
 
 if TYPE_CHECKING:
     from starchat_tui.sandbox.host.downloads import Download
+    from starchat_tui.sandbox.outputs import IsolationLevel
 
-Tell = Callable[[str], None]
+PrintNote = Callable[[str], None]
+_CHOICES: Mapping[str, Choice] = {
+    **{"y": "once", "yes": "once"},
+    **{"a": "always", "always": "always"},
+    **{"e": "never", "never": "never"},
+}
+"""Choices by the words that select them; any other word cancels."""
 
 
 class ReplRuns:
-    """What the line mode does about code."""
+    """Commands of the line mode about running code."""
 
-    def __init__(self, session: Session, tell: Tell, terminal: Terminal, *, images: str) -> None:
+    def __init__(
+        self, session: Session, print_note: PrintNote, terminal: Terminal, *, images: ImageDetector
+    ) -> None:
         self._session = session
-        self._tell = tell
+        self._print_note = print_note
         self._terminal = terminal
         self._images = images
         self._failures: dict[tuple[int, int], Failure] = {}
-        """The errors of runs, by the turns and places of their blocks; the newest is the last."""
-        self.commands: dict[str, Callable[[str], Awaitable[None]]] = {
-            "run": self.run,
-            "attach": self.attach,
-            "restart": self.restart,
-            "files": self.files,
-            "savefile": self.save_file,
-        }
+        """Errors of runs by turn id and block index, the newest last."""
 
     @property
     def blocks(self) -> list[CodeBlock]:
-        """The conversation's code blocks, in the order of their numbers."""
-        return [block for _, _, block in self._numbered]
+        """Code blocks of the conversation, in the order of their numbers."""
+        return [block for _, _, block in self._numbered_blocks]
 
     @property
-    def _numbered(self) -> list[tuple[int, int, CodeBlock]]:
-        """Each code block with the id of its turn and its place there."""
+    def _numbered_blocks(self) -> list[tuple[int, int, CodeBlock]]:
+        """Turn id, index within the turn, and code block, for each block."""
         return [
             (stored.id, place, block)
             for stored in self._session.turns
             if stored.turn.role == "assistant"
-            for place, block in enumerate(blocks(stored.turn.text))
+            for place, block in enumerate(parse_code_blocks(stored.turn.text))
         ]
 
     @property
-    def _running(self) -> Running:
-        if self._session.running is None:
+    def _kernel_manager(self) -> KernelManager:
+        if self._session.kernel_manager is None:
             raise UsageError("This chat runs no code", "open one with `starchat repl`")
-        return self._session.running
+        return self._session.kernel_manager
 
-    async def run(self, argument: str) -> None:
-        """Run a numbered block, the last by default; Ctrl+C interrupts it."""
-        found = self._numbered
-        number = block_number(argument, len(found))
+    async def run_block(self, argument: str) -> None:
+        """Run a numbered block, by default the last; Ctrl+C interrupts it."""
+        found = self._numbered_blocks
+        number = parse_block_number(argument, len(found))
         turn, place, block = found[number - 1]
-        code = cell_of(block)
-        verdict = await self._running.wall()
-        if verdict.level == "off":
-            raise refusal(verdict)
-        if not await self._agreed(code, number, verdict.level):
-            self._tell("not run")
+        code = prepare_cell(block)
+        capability = await self._kernel_manager.probe_sandbox()
+        if capability.level == "off":
+            raise create_no_sandbox_error(capability)
+        permission = self._session.permission
+        # Typing `/run` reopens the question after an earlier `never`.
+        request = request_consent(
+            code,
+            permission,
+            level=capability.level,
+            urls=self._kernel_manager.find_urls(code),
+            explicit=True,
+        )
+        answer = await self._ask_user(request, number, capability.level) if request else None
+        decision = decide(request, answer, permission)
+        if decision.permission != permission:
+            self._session.permission = decision.permission
+        if not decision.run:
+            self._print_note("not run")
             return
-        wanted = await self._wanted_urls(code)
-        with self._interruptible():
-            downloads = await self._running.downloads(wanted)
+        control = RunControl()
+        with self._interruptible(control):
+            downloads = await self._kernel_manager.download_all(decision.downloads, control)
             if downloads is None:
-                self._tell("not run")
+                self._print_note("not run")
             else:
-                await self._follow(turn, place, code, downloads)
+                await self._run_and_print(turn, place, code, downloads, control)
 
-    async def _agreed(self, code: str, number: int, level: str) -> bool:
-        """Ask where it must be asked; `/run` itself takes back an earlier never."""
-        unseen = hidden(code)
-        if self._session.allowed == "always" and not unseen:
-            return True
+    async def _ask_user(
+        self, request: ConsentRequest, number: int, level: IsolationLevel
+    ) -> ConsentAnswer:
+        """Show the code, ask for each item of the request and return the answers."""
+        choice: Choice = "once"
+        if request.asks_for_code:
+            self._show_code(request, number, level)
+            word = await self._read_answer("run it? (y)es, (a)lways here, n(e)ver here, [n]o: ")
+            choice = _CHOICES.get(word, "cancel")
+        if choice not in ("once", "always"):
+            return ConsentAnswer(choice)
+        downloads = []
+        for url in request.urls:
+            self._print_note(f"the code names {url}, and has no network")
+            question = f"download it from {host_of(url)} for this run? [y/N]: "
+            if await self._read_answer(question) in ("y", "yes"):
+                downloads.append(url)
+        return ConsentAnswer(choice, tuple(downloads))
+
+    def _show_code(self, request: ConsentRequest, number: int, level: IsolationLevel) -> None:
         if level == "unsafe":
-            self._tell(UNSAFE)
-        self._tell(f"code block {number}, {WALLS[level]}:")
-        self._tell("\n".join(f"    {line}" for line in code.split("\n")))
-        if unseen:
-            self._tell(f"it holds characters one cannot see, shown as {', '.join(unseen[:6])}")
-        said = await self._asked("run it? (y)es, (a)lways here, n(e)ver here, [n]o: ")
-        if said in ("a", "always"):
-            self._session.allowed = "always"
-        elif said in ("e", "never"):
-            self._session.allowed = "never"
-        return said in ("y", "yes", "a", "always")
+            self._print_note(UNSAFE_WARNING)
+        self._print_note(f"code block {number}, {SANDBOX_TEXTS[level]}:")
+        # Notes are sanitized, so invisible characters show as `<U+202E>`.
+        self._print_note("\n".join(f"    {line}" for line in request.code.split("\n")))
+        if request.warning:
+            self._print_note(request.warning)
 
-    async def _wanted_urls(self, code: str) -> list[str]:
-        """The addresses in the code that the user lets be fetched."""
-        wanted = []
-        for url in self._running.urls(code):
-            host = urlsplit(url).hostname or "?"
-            self._tell(f"it names {url}, and has no network")
-            if await self._asked(f"download it from {host} for this run? [y/N]: ") in ("y", "yes"):
-                wanted.append(url)
-        return wanted
-
-    async def _asked(self, question: str) -> str:
+    async def _read_answer(self, question: str) -> str:
         from prompt_toolkit import PromptSession
 
         try:
@@ -125,19 +151,24 @@ class ReplRuns:
         return answer.strip().lower()
 
     @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Ctrl+C ends what runs, or is fetched for it, and not the chat."""
+    def _interruptible(self, control: RunControl) -> Iterator[None]:
+        """Make Ctrl+C stop the run or its downloads, and not the chat."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self._running.interrupt)
+        loop.add_signal_handler(signal.SIGINT, control.request_stop)
         try:
             yield
         finally:
             loop.remove_signal_handler(signal.SIGINT)
 
-    async def _follow(
-        self, turn: int, place: int, code: str, downloads: Sequence[Download]
+    async def _run_and_print(
+        self,
+        turn: int,
+        place: int,
+        code: str,
+        downloads: Sequence[Download],
+        control: RunControl,
     ) -> None:
-        speaker = Speaker(
+        printer = RunPrinter(
             self._terminal.out,
             self._terminal.err,
             images=self._images,
@@ -145,46 +176,46 @@ class ReplRuns:
             clean=True,
         )
         self._failures.pop((turn, place), None)
-        async with aclosing(self._session.run(turn, place, code, downloads)) as outputs:
+        async with aclosing(self._session.run(turn, place, code, downloads, control)) as outputs:
             async for output in outputs:
-                speaker.say(output)
+                printer.print_output(output)
                 if isinstance(output, Failure):
                     self._failures[turn, place] = output
-                elif isinstance(output, Ended) and output.reason:
-                    self._tell(output.reason)
+                elif isinstance(output, RunEnded) and output.reason:
+                    self._print_note(explain_end(output))
         if (turn, place) in self._failures:
-            self._tell("/fix sends the error to the model")
+            self._print_note("/fix sends the error to the model")
 
-    def fix(self, argument: str) -> str:
-        """The question that sends a run's error to the model: one of this conversation's."""
-        numbers = {one[:2]: str(number) for number, one in enumerate(self._numbered, 1)}
+    def build_fix_question(self, argument: str) -> str:
+        """Return the question that sends the error of a failed run to the model."""
+        numbers = {one[:2]: str(number) for number, one in enumerate(self._numbered_blocks, 1)}
         failed = [at for at in self._failures if at in numbers and argument in ("", numbers[at])]
         if not failed:
-            raise UsageError("There is no failed run", "run a code block first: `/run`")
-        return fix_question(self._failures.pop(failed[-1]))
+            raise UsageError("No run has failed", "run a code block first: `/run`")
+        return build_fix_question(self._failures.pop(failed[-1]))
 
-    async def attach(self, argument: str) -> None:
-        """Let the code read a file."""
-        path = await self._running.attach(Path(argument))
-        self._tell(f"the code can read {path.name}, and cannot change it")
+    async def attach_file(self, argument: str) -> None:
+        """Give the code read access to a file."""
+        path = await self._kernel_manager.attach_file(Path(argument))
+        self._print_note(f"attached {path.name}, read-only")
 
-    async def restart(self, argument: str) -> None:
-        """A fresh kernel."""
-        await self._running.restart()
-        self._tell("a fresh kernel: variables and files are gone")
+    async def restart_kernel(self) -> None:
+        """Start a new kernel, without the variables and files of the old one."""
+        await self._kernel_manager.restart()
+        self._print_note("new kernel: variables and files are gone")
 
-    async def files(self, argument: str) -> None:
-        """What the code wrote, and what is attached."""
-        running = self._running
-        for name, size in running.files.items():
-            self._tell(f"{name}  {size_text(size)}")
-        for path in running.attached:
-            self._tell(f"{path.name}  attached, read-only")
-        if not running.files and not running.attached:
-            self._tell("the code wrote no file, and none is attached")
+    def list_files(self) -> None:
+        """Print the files that the code wrote and the attached ones."""
+        manager = self._kernel_manager
+        for name, size in manager.file_sizes.items():
+            self._print_note(f"{name}  {format_size(size)}")
+        for path in manager.attached_files:
+            self._print_note(f"{path.name}  attached, read-only")
+        if not manager.file_sizes and not manager.attached_files:
+            self._print_note("the code wrote no file, and none is attached")
 
     async def save_file(self, argument: str) -> None:
-        """Keep a file that the code wrote."""
+        """Save a file that the code wrote."""
         name, _, wanted = argument.partition(" ")
-        data = await self._running.fetch(name)
-        self._tell(f"wrote {save_out(name, data, wanted.strip())}")
+        data = await self._kernel_manager.fetch_file(name)
+        self._print_note(f"wrote {save_run_file(name, data, wanted.strip())}")

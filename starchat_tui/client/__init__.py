@@ -1,1 +1,1 @@
-"""Engine client: the wire protocol, the HTTP client and the local engine process."""
+"""Engine client: the protocol, the HTTP client and the local engine process."""

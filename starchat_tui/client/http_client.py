@@ -1,6 +1,7 @@
-"""Talks to an engine, ours or another OpenAI-compatible server: ids in, text deltas and usage out.
+"""HTTP client of an engine, ours or another OpenAI-compatible server.
 
-vLLM and llama-server accept the same requests; only `progress` is kept for our own engine.
+Token ids go in, text deltas and usage come out. vLLM and llama-server accept the same requests;
+only our own engine is sent `progress` and `shared`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from starchat_tui.client.protocol import (
     ModelCard,
     Progress,
     Request,
-    joined,
-    parse_card,
+    merge_deltas,
+)
+from starchat_tui.client.request_json import encode_request
+from starchat_tui.client.response_json import (
     parse_error,
     parse_event,
     parse_health,
-    request_json,
+    parse_model_card,
 )
 from starchat_tui.errors import (
     ConfigError,
@@ -36,80 +39,90 @@ from starchat_tui.errors import (
 if TYPE_CHECKING:
     import httpx2
 
-CONNECT_SECONDS = 10.0
-READ_SECONDS = 60.0
-"""For what a living server answers at once; answers to questions have no such limit."""
-_WRONG_LINE = 200
-"""Characters of an answer nobody understands that the error shows."""
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 60.0
+"""Seconds, for requests that a healthy server answers at once; completions have no such limit."""
+_SHOWN_CHARACTERS = 200
+"""Characters of a malformed answer that the error quotes."""
 
 
 class EngineClient:
-    """A server by the path of its Unix socket, or by its URL.
+    """Client of a server at the path of its Unix socket, or at its URL.
 
-    Each request has a connection of its own, so that closing it is what ends the answer. An answer
-    has no read timeout, because loading a model takes minutes: a Unix socket closes with its
-    process, and TCP asks the peer every few seconds whether it is there.
+    Each request opens its own connection, so that closing it cancels the completion. A completion
+    has no read timeout, because loading a model takes minutes. A dead server is noticed all the
+    same: a Unix socket closes with its process, and TCP keepalive probes the peer.
     """
 
     def __init__(
         self,
-        where: Path | str,
+        address: Path | str,
         *,
         token: str | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
-        local = isinstance(where, Path) or where.startswith("/")
-        self.socket = Path(where) if local else None
-        self.url = "http://engine" if local else _base(str(where))
+        local = isinstance(address, Path) or address.startswith("/")
+        self.socket = Path(address) if local else None
+        self.url = "http://engine" if local else _base_url(str(address))
         self._token = token
         self._transport = transport
-        self._ours: bool | None = None
+        self._starchat_engine: bool | None = None
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Progress, None]:
-        """The answer in pieces; the last one has the reason it ended, and usage where known.
+        """Yield the answer in pieces; the last one has its finish reason, and usage if known.
 
-        Raises `Unavailable` where nobody listens, `EngineGone` where the server hangs up in
-        mid-answer, and whatever error the server names. Closing the generator ends the answer.
+        Closing the generator cancels the completion.
+
+        Raises:
+            Unavailable: No server listens at the address.
+            EngineGone: The server closed the connection before the answer was complete.
+            StarChatError: The error that the server reported.
         """
-        if (request.progress or request.shared) and not await self._is_ours():
+        if (request.progress or request.shared) and not await self._is_starchat_engine():
             request = replace(request, progress=False, shared=0)
         if not request.stream:
-            yield await self._whole(request)
+            yield await self._complete(request)
             return
         ending: list[Delta] = []
-        async with aclosing(self._events("/v1/completions", request_json(request))) as events:
+        async with aclosing(
+            self._stream_events("/v1/completions", encode_request(request))
+        ) as events:
             async for event in events:
                 if isinstance(event, ModelCard):
                     continue
                 if isinstance(event, Progress):
                     yield event
                     continue
-                delta, over = _until_stop(event, request.stop_ids)
+                delta, over = _cut_at_stop_token(event, request.stop_ids)
                 if ending or over or delta.finish_reason:
-                    # Usage comes after the reason, in a chunk of its own, from some servers.
+                    # Some servers send usage after the finish reason, in a chunk of its own.
                     ending.append(delta)
                     if over:
                         break
                 else:
                     yield delta
         if not ending:
-            raise self._gone("hung up before the answer was complete")
-        yield joined(ending)
+            raise self._lost_connection_error(
+                "closed the connection before the answer was complete"
+            )
+        yield merge_deltas(ending)
 
-    async def models(self) -> list[ModelCard]:
-        """The models the server offers."""
-        body = await self._json("GET", "/v1/models", None, patience=READ_SECONDS)
+    async def list_models(self) -> list[ModelCard]:
+        """Return the models that the server offers."""
+        body = await self._request_json("GET", "/v1/models", None, read_timeout=READ_TIMEOUT)
         found = body.get("data") if isinstance(body, dict) else None
         if not isinstance(found, list):
-            raise self._strange(json.dumps(body))
-        return [parse_card(one) for one in found if isinstance(one, dict)]
+            raise self._malformed_answer_error(json.dumps(body))
+        return [parse_model_card(one) for one in found if isinstance(one, dict)]
 
-    async def health(self) -> Health:
-        """What our engine is doing; another server's health has only empty fields."""
-        return await self._health()
+    async def fetch_health(self) -> Health:
+        """Return the state of our engine; all fields are empty for another server."""
+        return await self._fetch_health()
 
-    async def _health(self, *, refused: bool = False) -> Health:
-        asked = self._response("GET", "/health", None, patience=READ_SECONDS, refused=refused)
+    async def _fetch_health(self, *, accept_errors: bool = False) -> Health:
+        asked = self._open_response(
+            "GET", "/health", None, read_timeout=READ_TIMEOUT, accept_errors=accept_errors
+        )
         async with asked as response:
             raw = await response.aread()
         try:
@@ -118,38 +131,40 @@ class EngineClient:
             body = {}
         return parse_health(body if isinstance(body, dict) else {})
 
-    async def load(self, model: str) -> AsyncGenerator[Progress | ModelCard, None]:
-        """Have our engine load a model; ends with its card."""
-        async with aclosing(self._events("/v1/starchat/load", {"model": model})) as events:
+    async def load_model(self, model: str) -> AsyncGenerator[Progress | ModelCard, None]:
+        """Make our engine load a model; yields progress and finally the model's card."""
+        async with aclosing(self._stream_events("/v1/starchat/load", {"model": model})) as events:
             async for event in events:
                 if not isinstance(event, Delta):
                     yield event
 
     async def stop_engine(self, *, if_idle: bool = False) -> None:
-        """Tell our engine to leave; raises `Busy` where it answers and only an idle one was to."""
+        """Tell our engine to exit; raises `Busy` if it is answering and `if_idle` is set."""
         body = {"if_idle": if_idle}
-        await self._json("POST", "/v1/starchat/stop", body, patience=READ_SECONDS)
+        await self._request_json("POST", "/v1/starchat/stop", body, read_timeout=READ_TIMEOUT)
 
-    async def _whole(self, request: Request) -> Delta:
-        body = await self._json("POST", "/v1/completions", request_json(request))
+    async def _complete(self, request: Request) -> Delta:
+        body = await self._request_json("POST", "/v1/completions", encode_request(request))
         if not isinstance(body, dict) or "choices" not in body:
-            raise self._strange(json.dumps(body))
+            raise self._malformed_answer_error(json.dumps(body))
         event = parse_event(json.dumps(body))
         assert isinstance(event, Delta)
-        return _until_stop(event, request.stop_ids)[0]
+        return _cut_at_stop_token(event, request.stop_ids)[0]
 
-    async def _is_ours(self) -> bool:
-        if self._ours is None:
-            # Other servers need not have the path, and may well refuse it.
-            self._ours = (await self._health(refused=True)).engine == "starchat"
-        return self._ours
+    async def _is_starchat_engine(self) -> bool:
+        if self._starchat_engine is None:
+            # Other servers need not have `/health`, and may refuse it.
+            self._starchat_engine = (
+                await self._fetch_health(accept_errors=True)
+            ).engine == "starchat"
+        return self._starchat_engine
 
-    async def _events(
+    async def _stream_events(
         self, path: str, body: dict[str, Any]
     ) -> AsyncGenerator[Delta | Progress | ModelCard, None]:
-        """The server-sent events of one answer up to its end; raises the error among them."""
-        async with self._response("POST", path, body) as response:
-            async for line in _lines(response.aiter_bytes()):
+        """Yield the server-sent events of one answer up to its end; raises an error among them."""
+        async with self._open_response("POST", path, body) as response:
+            async for line in _split_lines(response.aiter_bytes()):
                 if not line.startswith(b"data:"):
                     continue
                 event = parse_event(line[5:].decode(errors="replace"))
@@ -159,34 +174,40 @@ class EngineClient:
                     raise event
                 yield event
 
-    async def _json(
-        self, method: str, path: str, body: dict[str, Any] | None, *, patience: float | None = None
-    ) -> Any:
-        async with self._response(method, path, body, patience=patience) as response:
-            raw = await response.aread()
-        try:
-            return json.loads(raw)
-        except ValueError as error:
-            raise self._strange(raw.decode(errors="replace")) from error
-
-    @asynccontextmanager
-    async def _response(
+    async def _request_json(
         self,
         method: str,
         path: str,
         body: dict[str, Any] | None,
         *,
-        patience: float | None = None,
-        refused: bool = False,
-    ) -> AsyncIterator[httpx2.Response]:
-        """An answer that is not an error, still to be read; closed at the end.
+        read_timeout: float | None = None,
+    ) -> Any:
+        async with self._open_response(method, path, body, read_timeout=read_timeout) as response:
+            raw = await response.aread()
+        try:
+            return json.loads(raw)
+        except ValueError as error:
+            raise self._malformed_answer_error(raw.decode(errors="replace")) from error
 
-        `patience` is the longest silence, in seconds; with `refused`, an error is an answer, too.
+    @asynccontextmanager
+    async def _open_response(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        *,
+        read_timeout: float | None = None,
+        accept_errors: bool = False,
+    ) -> AsyncIterator[httpx2.Response]:
+        """Open a response that is not an error, with its body unread; closed at the end.
+
+        `read_timeout` is the longest silence in seconds. With `accept_errors`, an error status is
+        returned like any other response.
         """
         import httpx2
 
         headers = {"authorization": f"Bearer {self._token}"} if self._token else {}
-        timeout = httpx2.Timeout(patience, connect=CONNECT_SECONDS)
+        timeout = httpx2.Timeout(read_timeout, connect=CONNECT_TIMEOUT)
         connected = False
         try:
             async with (
@@ -194,69 +215,71 @@ class EngineClient:
                     base_url=self.url,
                     headers=headers,
                     timeout=timeout,
-                    # No proxy and no password of ~/.netrc comes between.
+                    # Neither a proxy nor a password from ~/.netrc may come between.
                     trust_env=False,
-                    transport=self._transport or self._wire(),
+                    transport=self._transport or self._create_transport(),
                 ) as client,
                 client.stream(method, path, json=body) as response,
             ):
                 connected = True
-                if response.status_code >= 400 and not refused:
-                    raise await _refusal(response)
+                if response.status_code >= 400 and not accept_errors:
+                    raise await _read_error(response)
                 yield response
         except httpx2.InvalidURL as error:
             raise ConfigError(
                 f"`{self.url}` is not a URL ({error})", "write it as http://HOST:PORT"
             ) from error
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol) as error:
-            raise self._absent(error) from error
+            raise self._unreachable_error(error) from error
         except httpx2.TimeoutException as error:
-            raise self._gone("does not answer") from error
+            raise self._lost_connection_error("does not answer") from error
         except httpx2.TransportError as error:
             when = "before the answer was complete" if connected else "before it answered"
-            raise self._gone(f"hung up {when} ({type(error).__name__})") from error
+            raise self._lost_connection_error(
+                f"closed the connection {when} ({type(error).__name__})"
+            ) from error
 
-    def _wire(self) -> httpx2.AsyncBaseTransport:
+    def _create_transport(self) -> httpx2.AsyncBaseTransport:
         import httpx2
 
         if self.socket:
             return httpx2.AsyncHTTPTransport(uds=str(self.socket), verify=False)
-        # Making a TLS context takes longer than a short answer.
+        # Creating a TLS context takes longer than a short answer.
         secure = self.url.startswith("https:")
-        return httpx2.AsyncHTTPTransport(verify=secure, socket_options=_keep_asking())
+        return httpx2.AsyncHTTPTransport(verify=secure, socket_options=_keepalive_options())
 
-    def _absent(self, error: Exception) -> Unavailable:
+    def _unreachable_error(self, error: Exception) -> Unavailable:
         if self.socket:
             return Unavailable(
                 f"No engine listens on `{self.socket}`",
-                "one starts with the first question, or by hand with `starchat serve`",
+                "the first question starts one; `starchat serve` starts it by hand",
             )
         return Unavailable(
             f"No server answers at {self.url} ({error})",
-            "is it running, and are host and port right?",
+            "check that it is running, and its host and port",
         )
 
-    def _gone(self, what: str) -> EngineGone:
+    def _lost_connection_error(self, what: str) -> EngineGone:
         if self.socket:
-            return EngineGone(f"The engine {what}", "ask again: a new one starts")
-        return EngineGone(f"The server at {self.url} {what}", "ask again; its own log says why")
+            return EngineGone(f"The engine {what}", "ask again to start a new one")
+        return EngineGone(f"The server at {self.url} {what}", "see its log, then ask again")
 
-    def _strange(self, answer: str) -> Unavailable:
+    def _malformed_answer_error(self, answer: str) -> Unavailable:
         return Unavailable(
-            f"{self.socket or self.url} does not answer as an OpenAI-compatible server does",
-            f"it said {answer[:_WRONG_LINE]!r}",
+            f"{self.socket or self.url} does not answer like an OpenAI-compatible server",
+            f"its answer: {answer[:_SHOWN_CHARACTERS]!r}",
         )
 
 
-def _base(url: str) -> str:
-    """The URL without the API's version, which the paths bring."""
+def _base_url(url: str) -> str:
+    """Return the URL without `/v1`, which the request paths contain."""
     if not url.startswith(("http://", "https://")):
         raise ConfigError(f"`{url}` is not a URL", "write it as http://HOST:PORT")
     return url.rstrip("/").removesuffix("/v1")
 
 
-def _keep_asking() -> list[tuple[int, int, int]]:
-    """Socket options with which a peer that died without a word is noticed in half a minute."""
+def _keepalive_options() -> list[tuple[int, int, int]]:
+    """Return socket options that detect a peer that died silently within half a minute."""
     options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3)):
         if hasattr(socket, name):
@@ -264,8 +287,8 @@ def _keep_asking() -> list[tuple[int, int, int]]:
     return options
 
 
-async def _lines(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Bytes cut at line ends, and only there: text may hold U+2028, which `splitlines` cuts at."""
+async def _split_lines(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Yield the lines of a byte stream; only LF ends one, as U+2028 may be part of the text."""
     pending = b""
     async for piece in pieces:
         *whole, pending = (pending + piece).split(b"\n")
@@ -274,17 +297,17 @@ async def _lines(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     yield pending
 
 
-async def _refusal(response: httpx2.Response) -> StarChatError:
+async def _read_error(response: httpx2.Response) -> StarChatError:
     raw = await response.aread()
     try:
         body = json.loads(raw)
     except ValueError:
-        body = raw.decode(errors="replace")[:_WRONG_LINE] or None
+        body = raw.decode(errors="replace")[:_SHOWN_CHARACTERS] or None
     return parse_error(body, response.status_code)
 
 
-def _until_stop(delta: Delta, stop_ids: tuple[int, ...]) -> tuple[Delta, bool]:
-    """The delta without a stop token, and whether the server would have gone on after it."""
+def _cut_at_stop_token(delta: Delta, stop_ids: tuple[int, ...]) -> tuple[Delta, bool]:
+    """Return the delta up to a stop token, and whether the server would have continued."""
     for index, token in enumerate(delta.ids):
         if token in stop_ids:
             over = delta.finish_reason is None

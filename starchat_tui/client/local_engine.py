@@ -1,4 +1,4 @@
-"""Starts the engine when it is needed, waits until it answers, and keeps its last words."""
+"""The engine process of this user: started on demand, shared by all front ends."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from starchat_tui import __version__
 from starchat_tui.client.http_client import EngineClient
 from starchat_tui.client.protocol import Delta, Health, ModelCard, Progress, Request
 from starchat_tui.errors import Busy, EngineGone, StarChatError, Unavailable
-from starchat_tui.paths import typed
-from starchat_tui.settings import Paths
+from starchat_tui.extras import require_extra
+from starchat_tui.paths import Paths, expand_user_path
 
-PATIENCE = 60.0
-"""Seconds a living engine may take until its socket answers; torch is imported after that."""
-_POLL = 0.03
-"""Seconds between two looks at an engine that starts or leaves."""
+START_TIMEOUT = 60.0
+"""Seconds an engine may take until its socket answers; it imports torch only after that."""
+_POLL_SECONDS = 0.03
+"""Seconds between two polls of an engine that is starting or exiting."""
 _ATTEMPTS = 3
-"""An engine may leave between the look at it and the question."""
-_LARGEST_LOG = 2**20
-"""Bytes after which the log is put aside."""
-_LAST_LINES = 5
-_PARENT = str(Path(__file__).absolute().parents[2])
-_BEGIN = """\
+"""Attempts per request: an engine may exit between the health check and the request."""
+_LOG_LIMIT = 2**20
+"""Size in bytes beyond which the log is rotated."""
+_LOG_TAIL_LINES = 5
+_PACKAGE_PARENT = str(Path(__file__).absolute().parents[2])
+_BOOTSTRAP = """\
 import os, runpy, sys
 for name in ("STARCHAT_HOME", "STARCHAT_CONFIG", "HF_HOME", "HF_HUB_CACHE", "HF_TOKEN_PATH"):
     if os.environ.get(name):
@@ -41,17 +41,20 @@ for name in ("STARCHAT_HOME", "STARCHAT_CONFIG", "HF_HOME", "HF_HUB_CACHE", "HF_
 os.chdir(sys.argv[1])
 sys.path.insert(0, sys.argv.pop(1))
 runpy.run_module("starchat_tui", run_name="__main__", alter_sys=True)"""
-"""The same package as this face's, wherever that was imported from. What a variable means in the
-face's directory it goes on to mean; but the engine outlives the face, and is not to hold that
-directory. With `-P`, no module that lies there is taken for a library."""
+"""Program of the engine process; its arguments are the folder of our package and our flags.
 
-Piece = TypeVar("Piece")
+It runs the same package as this process, wherever that was imported from. Relative paths in the
+environment are resolved first, because the engine outlives this process and must not keep its
+working directory busy. `-P` keeps modules in that directory from shadowing libraries.
+"""
+
+Item = TypeVar("Item")
 
 
 class LocalEngine:
-    """The engine of this user: started with the first question, shared by every face.
+    """The engine of this user, started with the first question and shared by all front ends.
 
-    Where `daemon` is false it is a private one, and ends with this process.
+    With `daemon=False` the engine is private and exits with this process.
     """
 
     def __init__(
@@ -76,65 +79,69 @@ class LocalEngine:
         self._flags += ["--keep-alive", keep_alive] if daemon else ["--until-eof"]
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Progress, None]:
-        """The answer in pieces, after the engine was started where none runs.
+        """Yield the answer in pieces, after starting the engine if none runs.
 
-        Raises `Unavailable` where it cannot start, and `EngineGone` with its last words where it
-        ends in mid-answer; the next question starts a new one.
+        Raises `Unavailable` if it cannot start, and `EngineGone` with the end of its log if it
+        exits before the answer is complete; the next request starts a new one.
         """
-        request = replace(request, model=_absolute(request.model))
-        async with aclosing(self._asked(lambda: self._client.stream(request))) as events:
+        request = replace(request, model=_make_absolute(request.model))
+        async with aclosing(
+            self._stream_with_restarts(lambda: self._client.stream(request))
+        ) as events:
             async for event in events:
                 if request.progress or isinstance(event, Delta):
                     yield event
 
-    async def models(self) -> list[ModelCard]:
-        """The models the engine offers; it is started where none runs."""
-        async with aclosing(self._ready()) as waiting:
+    async def list_models(self) -> list[ModelCard]:
+        """Return the models that the engine offers; starts it if none runs."""
+        async with aclosing(self._ensure_running()) as waiting:
             async for _ in waiting:
                 pass
-        return await self._client.models()
+        return await self._client.list_models()
 
-    async def load(self, model: str) -> AsyncGenerator[Progress | ModelCard, None]:
-        """Start the engine and have it load a model; ends with its card."""
-        name = _absolute(model)
-        async with aclosing(self._asked(lambda: self._client.load(name))) as events:
+    async def load_model(self, model: str) -> AsyncGenerator[Progress | ModelCard, None]:
+        """Start the engine and load a model; yields progress and finally the model's card."""
+        name = _make_absolute(model)
+        async with aclosing(
+            self._stream_with_restarts(lambda: self._client.load_model(name))
+        ) as events:
             async for event in events:
                 yield event
 
-    async def health(self) -> Health | None:
-        """What the engine is doing; None where none runs."""
+    async def fetch_health(self) -> Health | None:
+        """Return the state of the engine; None if none runs."""
         try:
-            return await self._client.health()
+            return await self._client.fetch_health()
         except Unavailable:
             return None
 
-    async def stop(self) -> Health | None:
-        """End the engine, and wait until it is gone; what it was, or None where none ran.
+    async def stop_engine(self) -> Health | None:
+        """Stop the engine and wait until it has exited; returns its last state, or None.
 
-        Raises `Unavailable` where it does not leave.
+        Raises `Unavailable` if it does not exit.
         """
-        found = await self.health()
+        found = await self.fetch_health()
         with suppress(Unavailable):
             await self._client.stop_engine()
-        end = time.monotonic() + PATIENCE
-        while left := await self.health():
+        end = time.monotonic() + START_TIMEOUT
+        while left := await self.fetch_health():
             if time.monotonic() > end:
-                raise Unavailable("The engine does not leave", f"end it with `kill {left.pid}`")
-            await asyncio.sleep(_POLL)
+                raise Unavailable("The engine does not exit", f"end it with `kill {left.pid}`")
+            await asyncio.sleep(_POLL_SECONDS)
         return found
 
     def close(self) -> None:
-        """End a private engine; a shared one stays for the next face."""
+        """Stop a private engine; a shared one keeps running for other front ends."""
         if self._process and self._process.stdin:
             self._process.stdin.close()
             self._process.wait()
 
-    async def _asked(
-        self, begin: Callable[[], AsyncGenerator[Piece, None]]
-    ) -> AsyncGenerator[Piece | Progress, None]:
-        """What `begin` yields once an engine answers; begun anew where it had left just then."""
+    async def _stream_with_restarts(
+        self, begin: Callable[[], AsyncGenerator[Item, None]]
+    ) -> AsyncGenerator[Item | Progress, None]:
+        """Yield from `begin` once an engine answers; begins again if the engine had just exited."""
         for attempt in range(_ATTEMPTS):
-            async with aclosing(self._ready()) as waiting:
+            async with aclosing(self._ensure_running()) as waiting:
                 async for progress in waiting:
                     yield progress
             begun = False
@@ -147,103 +154,108 @@ class LocalEngine:
             except (Unavailable, EngineGone) as error:
                 left = type(error) in (Unavailable, EngineGone) and not begun
                 if not left or attempt == _ATTEMPTS - 1:
-                    raise self._explained(error) from error
+                    raise self._add_log_tail(error) from error
 
-    async def _ready(self) -> AsyncGenerator[Progress, None]:
-        """Progress until an engine of this version answers, started here or by another face."""
-        if await self._usable():
+    async def _ensure_running(self) -> AsyncGenerator[Progress, None]:
+        """Yield progress until an engine of this version answers, started here or elsewhere."""
+        if await self._is_usable():
             return
         yield Progress("starting")
         with self._paths.engine_lock.open("a") as lock:
-            while self._daemon and not _locked(lock):
-                await asyncio.sleep(_POLL)
-                if await self._usable():
+            # One process at a time starts the shared engine; the others wait for the result.
+            while self._daemon and not _try_lock(lock):
+                await asyncio.sleep(_POLL_SECONDS)
+                if await self._is_usable():
                     return
-            if not await self._usable():
-                await self._start()
+            if not await self._is_usable():
+                await self._start_process()
 
-    async def _usable(self) -> bool:
-        """Whether an engine answers that this face can use; another is asked to leave.
+    async def _is_usable(self) -> bool:
+        """Return whether an engine answers that fits; one that does not is told to exit.
 
-        One of another version is waited for; raises `Busy` where one that computes otherwise than
-        was asked for answers somebody.
+        An engine of another version is waited for. Raises `Busy` if one with other flags is
+        answering a request.
         """
-        while (found := await self.health()) and not self._fits(found):
+        while (found := await self.fetch_health()) and not self._matches_flags(found):
             try:
                 await self._client.stop_engine(if_idle=True)
             except Busy as error:
                 if found.version == __version__:
-                    raise self._otherwise(found) from error
+                    raise self._other_flags_error(found) from error
             except Unavailable:
                 pass
-            await asyncio.sleep(_POLL)
-        return found is not None and found.state != "leaving"
+            await asyncio.sleep(_POLL_SECONDS)
+        return found is not None and found.state != "stopping"
 
-    def _fits(self, found: Health) -> bool:
-        """Whether it is of this version, and computes as was asked for; the defaults take any."""
+    def _matches_flags(self, found: Health) -> bool:
+        """Return whether version, device and quantization fit; our default flags fit any engine."""
         return (
             found.version == __version__
             and self._device in ("auto", found.device)
             and self._quantize in ("none", found.quantize)
         )
 
-    def _otherwise(self, found: Health) -> Busy:
+    def _other_flags_error(self, found: Health) -> Busy:
         return Busy(
-            f"The engine is answering, with `--device {found.device} --quantize {found.quantize}`",
-            "wait until it is idle, end it with `starchat stop`, or leave your flags out",
+            f"The engine is busy, with `--device {found.device} --quantize {found.quantize}`",
+            "wait until it is idle, end it with `starchat stop`, or leave out your flags",
         )
 
-    async def _start(self) -> None:
-        """Start a process and wait until it answers; raises `Unavailable` with its last words."""
-        process = self._process = self._spawn()
-        end = time.monotonic() + PATIENCE
+    async def _start_process(self) -> None:
+        """Start a process and wait until it answers; `Unavailable` has the end of its log."""
+        process = self._process = self._spawn_process()
+        end = time.monotonic() + START_TIMEOUT
         while time.monotonic() < end:
-            if await self.health():
+            if await self.fetch_health():
                 return
             if process.returncode is not None:
-                # Another one may own the socket: started by hand at this very moment.
-                if await self._usable():
+                # It exits if the socket belongs to another engine, started by hand just now.
+                if await self._is_usable():
                     return
-                said = f"The engine ended while it started (exit code {process.returncode})"
-                raise Unavailable(said, self._last_words())
-            await asyncio.sleep(_POLL)
-        raise Unavailable(f"The engine does not answer after {PATIENCE:g} s", self._last_words())
+                said = f"The engine exited while starting (exit code {process.returncode})"
+                raise Unavailable(said, self._read_log_tail())
+            await asyncio.sleep(_POLL_SECONDS)
+        raise Unavailable(
+            f"The engine does not answer after {START_TIMEOUT:g} s", self._read_log_tail()
+        )
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn_process(self) -> subprocess.Popen[bytes]:
+        require_extra("local")
         log = self._paths.engine_log
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if log.exists() and log.stat().st_size > _LARGEST_LOG:
+        if log.exists() and log.stat().st_size > _LOG_LIMIT:
             log.replace(log.with_suffix(".log.1"))
         with log.open("ab") as words:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _BEGIN, _PARENT, "serve", *self._flags],
+                [sys.executable, "-P", "-c", _BOOTSTRAP, _PACKAGE_PARENT, "serve", *self._flags],
+                # A private engine exits at the end of its stdin, also if this process is killed.
                 stdin=subprocess.DEVNULL if self._daemon else subprocess.PIPE,
                 stdout=words,
                 stderr=words,
-                # ^C in this terminal is the face's to handle.
+                # Ctrl+C in this terminal is for the front end; it must not end the engine.
                 start_new_session=True,
             )
-        # Reaps it, should it end before this process does.
+        # Reaps the engine if it exits before this process does.
         threading.Thread(target=process.wait, name="engine", daemon=True).start()
         return process
 
-    def _explained(self, error: StarChatError) -> StarChatError:
-        """The error with the engine's last words, where it is gone."""
+    def _add_log_tail(self, error: StarChatError) -> StarChatError:
+        """Return the error, with the end of the engine's log if the engine is gone."""
         if isinstance(error, EngineGone):
-            return EngineGone(error.message, f"{error.hint}; {self._last_words()}")
+            return EngineGone(error.message, f"{error.hint}; {self._read_log_tail()}")
         return error
 
-    def _last_words(self) -> str:
+    def _read_log_tail(self) -> str:
         log = self._paths.engine_log
         try:
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
             lines = []
-        last = [line for line in lines if line.strip()][-_LAST_LINES:]
+        last = [line for line in lines if line.strip()][-_LOG_TAIL_LINES:]
         return "\n  ".join([f"the end of its log, `{log}`:", *(last or ["(empty)"])])
 
 
-def _locked(lock: IO[str]) -> bool:
+def _try_lock(lock: IO[str]) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -251,9 +263,9 @@ def _locked(lock: IO[str]) -> bool:
     return True
 
 
-def _absolute(model: str) -> str:
-    """A folder's path as the engine, which runs elsewhere, understands it."""
+def _make_absolute(model: str) -> str:
+    """Return the absolute path if `model` is a folder: the engine runs in another directory."""
     if "/" not in model and not model.startswith("~"):
         return model
-    folder = typed(model)
+    folder = expand_user_path(model)
     return str(folder.absolute()) if os.path.isdir(folder) else model

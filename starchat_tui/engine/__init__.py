@@ -1,1 +1,1 @@
-"""The process that holds the model: ids in, ids and text out. torch and transformers live here."""
+"""Inference engine: token ids in, token ids and text out. Only this package imports torch."""

@@ -1,4 +1,4 @@
-"""Prefill, one step, and the loop that draws tokens."""
+"""Generation loop: prefill of the prompt in chunks, then one decode step for each token."""
 
 from __future__ import annotations
 
@@ -9,47 +9,66 @@ from torch import Tensor
 from starchat_tui.engine.cache.prefix import PrefixCache
 from starchat_tui.engine.sampling import Sampler
 
-CHUNK = 512
-"""Tokens that are read at once; between two chunks a hung-up client is noticed."""
+# Nothing interrupts a computation on the device, so the length of a chunk is how long a client that
+# hung up can keep the next one waiting; it also bounds the memory of the attention scores.
+PREFILL_CHUNK = 512
+"""Tokens of the prompt read in one forward pass."""
 
 
 def prefill(
-    prefix: PrefixCache, ids: Sequence[int], *, goes_on: Callable[[int], bool], chunk: int = CHUNK
+    cache: PrefixCache,
+    ids: Sequence[int],
+    *,
+    keep_going: Callable[[int], bool],
+    chunk: int = PREFILL_CHUNK,
 ) -> Tensor | None:
-    """Read `ids` [T], T >= 1, after the live sequence; the last token's logits [V].
+    """Read a prompt in chunks; return the logits [V] of its last token.
 
-    `goes_on` is told before each chunk how many tokens are read; where it says no, None.
+    Args:
+        cache: Cache whose current sequence the tokens continue.
+        ids: Token ids [T], T >= 1.
+        keep_going: Called before each chunk with the number of tokens read; false ends the prefill.
+        chunk: Tokens in one forward pass.
+
+    Returns:
+        The logits, or None if the prefill was ended. What was read until then stays cached.
     """
     assert ids
     logits = None
     for start in range(0, len(ids), chunk):
-        if not goes_on(start):
+        if not keep_going(start):
             return None
-        logits = prefix.extend(ids[start : start + chunk])
+        logits = cache.forward(ids[start : start + chunk])
     return logits
 
 
-def step(prefix: PrefixCache, token: int) -> Tensor:
-    """Read one drawn token; the logits [V] of the next."""
-    return prefix.extend([token])
+def decode_token(cache: PrefixCache, token: int) -> Tensor:
+    """Read one sampled token; return the logits [V] of the next."""
+    return cache.forward([token])
 
 
-def stream(
-    prefix: PrefixCache,
+def generate_tokens(
+    cache: PrefixCache,
     logits: Tensor,
     sampler: Sampler,
     *,
     max_tokens: int,
     stop_ids: Collection[int] = (),
 ) -> Iterator[int]:
-    """The tokens that follow a prefilled prompt, at most `max_tokens`, up to one of `stop_ids`.
+    """Yield the tokens that follow a prefilled prompt, up to and with the first of `stop_ids`.
 
-    The stop token is yielded as well. The last token is not read: the next prompt may go on
-    without it.
+    Args:
+        cache: Cache whose current sequence is the prompt.
+        logits: Logits [V] of the last token of the prompt.
+        sampler: Sampler of this answer.
+        max_tokens: Tokens to yield at most.
+        stop_ids: Ids that end the answer.
     """
     for left in range(max_tokens, 0, -1):
-        token = sampler.draw(logits)
+        token = sampler.sample_token(logits)
         yield token
+        # The last token is not read: nobody needs its logits, and the next prompt may continue
+        # without it.
         if token in stop_ids or left == 1:
             return
-        logits = step(prefix, token)
+        logits = decode_token(cache, token)

@@ -1,12 +1,11 @@
-"""The kernel of a conversation: begun late or ahead of time, one at a time, behind one wall.
+"""Kernel of the present conversation: created on demand, one at a time, in one kind of sandbox.
 
-The wall is looked for once. It is never lowered afterwards: a kernel that does not start is an
-error, not a reason to try without.
+The sandbox is probed once. It is never weakened afterwards: a kernel that does not start is an
+error, not a reason to run code without protection.
 """
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import os
 import re
@@ -14,293 +13,265 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from starchat_tui.codeblocks import CodeBlock
 from starchat_tui.errors import Busy, NoSandbox, StarChatError, UsageError
-from starchat_tui.paths import typed
-from starchat_tui.sandbox.host.attachments import names, open_file
+from starchat_tui.execution.cells import mentions_plotting
+from starchat_tui.paths import expand_user_path
+from starchat_tui.sandbox.attachments import map_names, open_attachment
 from starchat_tui.sandbox.limits import Limits
-from starchat_tui.sandbox.outputs import Ended, Figure, Level, Output, Written
+from starchat_tui.sandbox.outputs import Figure, IsolationLevel, Output, RunEnded, WrittenFile
+from starchat_tui.sandbox.run_state import RunControl
 
 if TYPE_CHECKING:
     from starchat_tui.sandbox.host.downloads import Download
-    from starchat_tui.sandbox.isolation.probe import Verdict
-
-Allowed = Literal["ask", "always", "never"]
-"""Whether the code of a conversation may run without asking."""
-
-_PYTHON = ("python", "py", "python3", "ipython", "pycon", "jupyter")
-_SHELL = ("bash", "sh", "shell", "zsh", "console")
-_PLOTTING = re.compile(
-    r"\b(matplotlib|seaborn|geopandas|plotnine)\b|\b(plt|sns)\.|%matplotlib"
-    r"|\b(plot|chart|diagram|histogram|scatter ?plot|heat ?map|draw)s?\b",
-    re.IGNORECASE,
-)
+    from starchat_tui.sandbox.isolation.probe import Capability
 
 
 class Kernel(Protocol):
-    """Runs code in a process of its own and keeps its variables."""
+    """Process that runs code and keeps its variables."""
 
     @property
     def alive(self) -> bool:
-        """Whether the process is there, and its variables with it."""
+        """True while the process runs, and its variables exist."""
 
     async def start(self) -> None:
-        """Have the process ready; nothing where it is."""
+        """Start the process, unless it runs already."""
 
-    def run(self, code: str, *, downloads: Sequence[Download] = ()) -> AsyncGenerator[Output, None]:
-        """What the code says, ending with one `Ended`; raises nothing for what it does."""
-
-    def interrupt(self) -> None:
-        """End what runs, and keep the variables."""
+    def run(
+        self, code: str, *, downloads: Sequence[Download] = (), control: RunControl | None = None
+    ) -> AsyncGenerator[Output, None]:
+        """Run code and yield its outputs, one `RunEnded` last; `control` can stop it."""
 
     async def restart(self) -> None:
-        """A new process, without the variables."""
+        """Replace the process by a fresh one, without variables."""
 
-    async def attach(self, path: Path) -> None:
-        """Show the code a file of the user's, read-only."""
+    async def attach_file(self, path: Path) -> None:
+        """Let the code read one of the user's files."""
 
-    async def fetch(self, name: str) -> bytes:
-        """A file that the code wrote."""
+    async def fetch_file(self, name: str) -> bytes:
+        """Return a file that the code wrote."""
 
     async def aclose(self) -> None:
         """End the process."""
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """What kernels are made with; the seam of the tests."""
+class KernelFactory:
+    """Operations that a kernel manager needs; tests replace them."""
 
-    probe: Callable[[], Verdict]
-    """Which wall holds here; takes seconds the first time."""
-    make: Callable[[Verdict, Sequence[Path]], Kernel]
-    """A kernel behind that wall, with these files attached."""
-    hosts: Callable[[str], Sequence[str]]
-    """The URLs in some code that could be downloaded."""
+    probe: Callable[[], Capability]
+    """Find out which sandbox works here; takes seconds the first time."""
+    create_kernel: Callable[[Capability, Sequence[Path]], Kernel]
+    """Create a kernel in that sandbox, with these files attached."""
+    find_urls: Callable[[str], Sequence[str]]
+    """List the URLs in some code that could be downloaded."""
     download: Callable[[str], Awaitable[Download]]
-    """Fetches one; raises a `StarChatError`."""
+    """Download one URL; raises a `StarChatError`."""
     unsafe: bool = False
-    """Whether the user asked for no wall, for this process."""
+    """True if the user asked, for this process, to run code without a sandbox."""
 
 
-class Running:
-    """The kernel of the present conversation, and what it left behind."""
+class KernelManager:
+    """Owner of the present conversation's kernel, its attached files and the files it wrote."""
 
-    def __init__(self, workshop: Workshop) -> None:
-        self._workshop = workshop
-        self._verdict: Verdict | None = None
+    def __init__(self, factory: KernelFactory) -> None:
+        self._factory = factory
+        self._capability: Capability | None = None
         self._probing = asyncio.Lock()
         self._kernel: Kernel | None = None
-        self._ending: set[asyncio.Task[None]] = set()
-        self._warming: asyncio.Task[None] | None = None
-        self._fetching: asyncio.Future[list[Download]] | None = None
-        self._begun = self._early = False
-        """Whether the kernel has the run that is busy, and whether it was interrupted before."""
+        self._closing: set[asyncio.Task[None]] = set()
+        """Kernels of earlier conversations that are still ending."""
+        self._prewarming: asyncio.Task[None] | None = None
+        self._control: RunControl | None = None
+        """The run in progress; None if no code runs."""
         self._attached: tuple[Path, ...] = ()
         self._figures: list[Figure] = []
-        self.written: dict[str, Written] = {}
-        """Files that the code left behind, by name."""
-        self.busy = False
-        """Whether code runs."""
+        self.written_files: dict[str, WrittenFile] = {}
+        """Files that the code wrote, by name."""
 
     @property
     def unsafe(self) -> bool:
-        """Whether there is no wall, because the user said so."""
-        return self._workshop.unsafe
-
-    async def wall(self) -> Verdict:
-        """Which wall there is; found once, and kept."""
-        async with self._probing:
-            if self._verdict is None:
-                self._verdict = await asyncio.to_thread(self._workshop.probe)
-        return self._verdict
+        """True if code runs without a sandbox, because the user said so."""
+        return self._factory.unsafe
 
     @property
-    def level(self) -> Level | None:
-        """The wall's level; None before it was looked for."""
-        return self._verdict.level if self._verdict else None
+    def is_busy(self) -> bool:
+        """True while a run is in progress."""
+        return self._control is not None
+
+    async def probe_sandbox(self) -> Capability:
+        """Return which sandbox works here, probed once."""
+        async with self._probing:
+            if self._capability is None:
+                self._capability = await asyncio.to_thread(self._factory.probe)
+        return self._capability
+
+    @property
+    def level(self) -> IsolationLevel | None:
+        """Isolation level of the sandbox; None before it has been probed."""
+        return self._capability.level if self._capability else None
 
     def prewarm(self) -> None:
-        """Begin to start the kernel, where there is a wall; the first run finds it ready."""
-        if self._warming is None and self._kernel is None:
-            self._warming = asyncio.create_task(self._warm())
+        """Start the kernel in the background, so that the first run does not wait for it."""
+        if self._prewarming is None and self._kernel is None:
+            self._prewarming = asyncio.create_task(self._start_kernel())
 
-    def foresee(self, text: str) -> None:
-        """Begin ahead of time where `text` looks as if something will be drawn."""
-        if plots(text):
+    def prewarm_if_plotting(self, text: str) -> None:
+        """Start the kernel in the background if `text` looks as if something will be drawn."""
+        if mentions_plotting(text):
             self.prewarm()
 
-    async def _warm(self) -> None:
-        with suppress(StarChatError):  # the first run says the same, to a reader
-            verdict = await self.wall()
-            if verdict.level != "off":
-                await self._present(verdict).start()
+    async def _start_kernel(self) -> None:
+        # Nobody waits for this: the first run meets the same error and reports it.
+        with suppress(StarChatError):
+            capability = await self.probe_sandbox()
+            if capability.level != "off":
+                await self._ensure_kernel(capability).start()
 
-    def _present(self, verdict: Verdict) -> Kernel:
+    def _ensure_kernel(self, capability: Capability) -> Kernel:
         if self._kernel is None:
-            self._kernel = self._workshop.make(verdict, self._attached)
+            self._kernel = self._factory.create_kernel(capability, self._attached)
         return self._kernel
 
     async def run(
-        self, code: str, downloads: Sequence[Download] = ()
+        self, code: str, downloads: Sequence[Download] = (), control: RunControl | None = None
     ) -> AsyncGenerator[Output, None]:
-        """Run, and yield what happens, ending with one `Ended`; raises `Busy` where code runs."""
-        if self.busy:
+        """Run `code` and yield its outputs, one `RunEnded` last; raise `Busy` if code runs."""
+        if self.is_busy:
             raise Busy("A code block is running", "Esc interrupts it")
-        self.busy = True
-        self._begun = self._early = False
+        control = self._control = control or RunControl()
         try:
-            verdict = await self.wall()
-            if verdict.level == "off":
-                yield Ended("no-sandbox", "off", 0.0, refusal(verdict).message)
+            capability = await self.probe_sandbox()
+            if capability.level == "off":
+                yield RunEnded(
+                    "no-sandbox", "off", 0.0, create_no_sandbox_error(capability).message
+                )
                 return
-            if self._early:
-                yield Ended("interrupted", verdict.level, 0.0, "Interrupted before it began")
+            if control.stop_reason:
+                yield end_before_begin(capability.level)
                 return
-            kernel = self._present(verdict)
-            self._begun = True
-            async with aclosing(kernel.run(code, downloads=downloads)) as outputs:
+            kernel = self._ensure_kernel(capability)
+            async with aclosing(kernel.run(code, downloads=downloads, control=control)) as outputs:
                 async for output in outputs:
-                    self._keep(output)
+                    self._record_files(output)
                     yield output
         finally:
-            self.busy = False
+            self._control = None
+            control.finish()
 
-    def _keep(self, output: Output) -> None:
-        if isinstance(output, Written):
-            self.written[output.name] = output
+    def _record_files(self, output: Output) -> None:
+        if isinstance(output, WrittenFile):
+            self.written_files[output.name] = output
         elif isinstance(output, Figure):
             self._figures.append(output)
 
     def interrupt(self) -> None:
-        """End what runs, or is fetched for it; variables are kept where it obeys."""
-        if self._fetching is not None:
-            self._fetching.cancel()
-        elif self.busy and not self._begun:
-            self._early = True
-        elif self.busy and self._kernel is not None:
-            self._kernel.interrupt()
+        """Stop the run in progress; variables are kept if the code obeys."""
+        if self._control is not None:
+            self._control.request_stop()
 
     async def restart(self) -> None:
-        """A fresh kernel; variables and files are gone."""
-        self.written.clear()
+        """Replace the kernel by a fresh one; its variables and files are gone."""
+        self.written_files.clear()
         if self._kernel is not None:
             await self._kernel.restart()
 
-    async def attach(self, path: Path) -> Path:
-        """Show the code a file, read-only, under its own name; the absolute path.
+    async def attach_file(self, path: Path) -> Path:
+        """Let the code read a file, under its own name; return its absolute path.
 
-        Raises `UsageError` for what is no regular file, is too large, or has the name of another.
+        Raises `UsageError` for what is not a regular file, is too large, or has the name of another
+        attached file.
         """
-        found = typed(path).absolute()
+        found = expand_user_path(path).absolute()
         attached = (*(one for one in self._attached if one != found), found)
-        names(attached)
-        os.close(open_file(found, Limits().attached)[0])
+        # Checked here too, as there may be no kernel yet that could refuse it.
+        map_names(attached)
+        os.close(open_attachment(found, Limits().attached)[0])
         if self._kernel is not None:
-            await self._kernel.attach(found)
+            await self._kernel.attach_file(found)
         self._attached = attached
         return found
 
     @property
-    def files(self) -> dict[str, int]:
-        """What can be saved out, by name, with its size in bytes; plots are `figure-N.png`."""
+    def file_sizes(self) -> dict[str, int]:
+        """Sizes in bytes of the files that can be saved; plots are called `figure-N.png`."""
         figures = {f"figure-{at}.png": len(one.png) for at, one in enumerate(self._figures, 1)}
-        return {**figures, **{one.name: one.size for one in self.written.values()}}
+        return {**figures, **{one.name: one.size for one in self.written_files.values()}}
 
     @property
-    def attached(self) -> tuple[Path, ...]:
-        """The files that the code can see."""
+    def attached_files(self) -> tuple[Path, ...]:
+        """Files of the user's that the code can read."""
         return self._attached
 
-    async def fetch(self, name: str) -> bytes:
-        """A file that the code wrote, or one of its plots."""
-        if name in self.written and self._kernel is not None:
-            return await self._kernel.fetch(name)
+    async def fetch_file(self, name: str) -> bytes:
+        """Return a file that the code wrote, or one of its plots; raise `UsageError` if unknown."""
+        if name in self.written_files and self._kernel is not None:
+            return await self._kernel.fetch_file(name)
         number = re.fullmatch(r"figure-(\d{1,6})\.png", name)
         if number and 1 <= int(number[1]) <= len(self._figures):
             return self._figures[int(number[1]) - 1].png
-        known = ", ".join(self.files) or "none"
-        raise UsageError(f"The code wrote no file `{name}`", f"there are: {known}")
+        known = ", ".join(self.file_sizes) or "none"
+        raise UsageError(f"The code wrote no file `{name}`", f"available files: {known}")
 
-    def urls(self, code: str) -> Sequence[str]:
-        """The addresses in `code` that could be downloaded for it."""
-        return self._workshop.hosts(code)
+    def find_urls(self, code: str) -> Sequence[str]:
+        """List the URLs in `code` that could be downloaded for it."""
+        return self._factory.find_urls(code)
 
     async def download(self, url: str) -> Download:
-        """Fetch one, with the user's consent; raises a `StarChatError`."""
-        return await self._workshop.download(url)
+        """Download one URL that the user agreed to; raise a `StarChatError`."""
+        return await self._factory.download(url)
 
-    async def downloads(self, urls: Sequence[str]) -> list[Download] | None:
-        """Fetch them all, with the user's consent; None where that was interrupted."""
-        fetching = self._fetching = asyncio.ensure_future(self._downloaded(urls))
+    async def download_all(self, urls: Sequence[str], control: RunControl) -> list[Download] | None:
+        """Download URLs that the user agreed to; return None if the run was stopped meanwhile."""
+        downloading = asyncio.ensure_future(self._download_in_turn(urls))
         try:
-            await asyncio.wait({fetching})
+            with control.handle_stop(downloading.cancel):
+                # `wait` does not raise the cancellation of the task as if it were our own.
+                await asyncio.wait({downloading})
         finally:
-            self._fetching = None
-            fetching.cancel()
-        return None if fetching.cancelled() else fetching.result()
+            downloading.cancel()
+        return None if downloading.cancelled() else downloading.result()
 
-    async def _downloaded(self, urls: Sequence[str]) -> list[Download]:
+    async def _download_in_turn(self, urls: Sequence[str]) -> list[Download]:
         return [await self.download(url) for url in urls]
 
-    def leave(self) -> None:
-        """Another conversation begins: what ran for this one ends, beside what follows."""
-        self.written.clear()
+    def reset(self) -> None:
+        """Forget the present conversation's files, and end its kernel in the background."""
+        self.written_files.clear()
         self._figures.clear()
         self._attached = ()
-        if self._kernel is not None or self._warming is not None:
-            ending = asyncio.create_task(_ended(self._kernel, self._warming))
-            self._ending.add(ending)
-            ending.add_done_callback(self._ending.discard)
-        self._kernel = self._warming = None
+        if self._kernel is not None or self._prewarming is not None:
+            closing = asyncio.create_task(_close_kernel(self._kernel, self._prewarming))
+            # The event loop holds tasks weakly: without a reference it could be dropped midway.
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+        self._kernel = self._prewarming = None
 
     async def aclose(self) -> None:
         """End every process that is left."""
-        self.leave()
-        await asyncio.gather(*self._ending)
+        self.reset()
+        await asyncio.gather(*self._closing)
 
 
-async def _ended(kernel: Kernel | None, warming: asyncio.Task[None] | None) -> None:
-    if warming is not None:
-        warming.cancel()
-        await asyncio.wait({warming})
+async def _close_kernel(kernel: Kernel | None, prewarming: asyncio.Task[None] | None) -> None:
+    if prewarming is not None:
+        # First: while it still probes, it would go on to create a kernel that nobody closes.
+        prewarming.cancel()
+        await asyncio.wait({prewarming})
     if kernel is not None:
         await kernel.aclose()
 
 
-def refusal(verdict: Verdict) -> NoSandbox:
-    """Why nothing is run here, and the commands that would help."""
-    fix = "; ".join(verdict.fix)
-    hint = f"what helps: {fix}" if fix else "`starchat doctor` says what would help"
-    return NoSandbox(f"Running code is off: {verdict.why}", f"{hint}. Copy and save still work")
+def end_before_begin(level: IsolationLevel) -> RunEnded:
+    """Return the end of a run that was stopped before its code was sent to a kernel."""
+    return RunEnded("interrupted", level, 0.0, "Interrupted before it began")
 
 
-def plots(text: str) -> bool:
-    """Whether a question or some code looks as if it will draw something."""
-    return _PLOTTING.search(text) is not None
-
-
-def runnable(language: str) -> bool:
-    """Whether a code block in that language can be run at all."""
-    return not language or language in (*_PYTHON, *_SHELL)
-
-
-def cell_of(block: CodeBlock) -> str:
-    """The block as the kernel takes it; raises `UsageError` where it is in another language."""
-    if not runnable(block.language):
-        raise UsageError(
-            f"A block of {block.language} cannot be run", "Python and shell can; copy and save it"
-        )
-    return f"%%bash\n{block.code}" if block.language in _SHELL else block.code
-
-
-def is_python(block: CodeBlock) -> bool:
-    """Whether the block is named as Python, or is nameless and reads as Python."""
-    if block.language:
-        return block.language in _PYTHON
-    plain = re.sub(r"^\s*[%!].*$", "pass", block.code, flags=re.MULTILINE)
-    try:
-        return bool(ast.parse(plain).body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
+def create_no_sandbox_error(capability: Capability) -> NoSandbox:
+    """Return the error that says why no code runs here, and which commands would help."""
+    commands = "; ".join(capability.fix_commands)
+    hint = f"to fix it: {commands}" if commands else "`starchat doctor` shows what helps"
+    return NoSandbox(
+        f"Running code is off: {capability.reason}", f"{hint}. Copying and saving still work"
+    )

@@ -1,4 +1,4 @@
-"""Plots as files of the user's, and the program that shows them."""
+"""Plots and files of the code, saved as files of the user's, and opened in a viewer."""
 
 from __future__ import annotations
 
@@ -11,81 +11,99 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from starchat_tui.errors import ConfigError
-from starchat_tui.paths import made_new, typed
+from starchat_tui.paths import expand_user_path, explain_creation_errors
 
-_SLUG = 40
-"""Characters of a file name that come from the conversation's title."""
+_MAX_SLUG = 40
+"""Characters of a file name that are taken from the conversation's title."""
 
 
 def save_plot(folder: Path, conversation: str, title: str, png: bytes) -> Path:
-    """Write a picture to `folder/<conversation>/<n>-<title>.png`, a new file each; its path.
+    """Write a figure to a new file `folder/<conversation>/<n>-<title>.png`; return its path.
 
-    No part of the name is the code's. The file is the user's alone (0600), its folder too.
+    No part of the name comes from the code. Only the user may read the file (0600) and its folder
+    (0700). Raises `ConfigError` if it cannot be written.
+
+    Args:
+        folder: Folder of all plots, created if it is missing.
+        conversation: Id of the conversation, hexadecimal.
+        title: Title of the conversation.
+        png: The figure.
     """
-    slug = re.sub(r"[^a-z0-9]+", "-", title.lower())[:_SLUG].strip("-") or "plot"
-    place = folder / re.sub(r"[^0-9a-f]", "", conversation)
+    slug = re.sub(r"[^a-z0-9]+", "-", title.lower())[:_MAX_SLUG].strip("-") or "plot"
+    target_folder = folder / re.sub(r"[^0-9a-f]", "", conversation)
     try:
-        for directory in (folder, place):
+        for directory in (folder, target_folder):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        number = 1 + max((_number(path) for path in place.iterdir()), default=0)
+        number = 1 + max((_parse_number(path) for path in target_folder.iterdir()), default=0)
         while True:
-            target = place / f"{number}-{slug}.png"
+            target = target_folder / f"{number}-{slug}.png"
             try:
-                write_new(target, png)
+                write_new_file(target, png)
                 return target
             except FileExistsError:
+                # Another window of the same conversation took the number first.
                 number += 1
     except OSError as error:
-        raise ConfigError(f"The plot cannot be saved ({error})", "see to that folder") from error
+        raise ConfigError(
+            f"The plot cannot be saved ({error})",
+            f"make `{target_folder}` writable, or free disk space",
+        ) from error
 
 
-def _number(path: Path) -> int:
+def _parse_number(path: Path) -> int:
     found = re.match(r"(\d{1,9})-", path.name)
     return int(found[1]) if found else 0
 
 
-def write_new(target: Path, data: bytes) -> None:
-    """Write a file that was not there, readable by its owner alone; raises `OSError`."""
+def write_new_file(target: Path, data: bytes) -> None:
+    """Write a file that does not exist yet, readable by its owner only; raise `OSError`."""
+    # Exclusive and without following a link: nothing is overwritten, whatever lies at the path.
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
 
 
-def save_out(name: str, data: bytes, wanted: str) -> Path:
-    """Write what the code called `name` to a new file: `wanted`, or its own name here.
+def save_run_file(name: str, data: bytes, destination: str) -> Path:
+    """Write a file of the code to a new file, and return its absolute path.
 
-    `wanted` may be a folder. Raises `UsageError` where the file exists or cannot be written.
+    Raises `UsageError` if the file exists already or cannot be written.
+
+    Args:
+        name: Its name in the sandbox, chosen by the code.
+        data: Its content.
+        destination: Path of the new file or of a folder; empty for the present folder.
     """
-    target = typed(wanted or plain_name(name))
+    target = expand_user_path(destination or sanitize_file_name(name))
     if os.path.isdir(target):
-        target = target / plain_name(name)
-    with made_new(target):
-        write_new(target, data)
+        target = target / sanitize_file_name(name)
+    with explain_creation_errors(target):
+        write_new_file(target, data)
     return target.absolute()
 
 
-def plain_name(name: str) -> str:
-    """A file's name without a folder, a leading dot or a character a shell or reader trips over."""
+def sanitize_file_name(name: str) -> str:
+    """Return a name without folders, leading dots or characters that are special to a shell."""
     last = name.replace("\\", "/").rpartition("/")[2]
     return re.sub(r"[^\w.+=@-]+", "_", last, flags=re.ASCII).lstrip(".-_")[:120] or "file"
 
 
-def opener(
+def find_viewer(
     environ: Mapping[str, str], which: Callable[[str], str | None] = shutil.which
 ) -> str | None:
-    """The program that opens a file in the user's desktop; None where there is no desktop."""
+    """Return the program that opens files on the user's desktop; None if there is no desktop."""
     if sys.platform == "darwin":
         return "open"
     desktop = environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
     return which("xdg-open") if desktop else None
 
 
-def open_file(path: Path, environ: Mapping[str, str]) -> bool:
-    """Show a file in its program, which outlives us; False where there is no desktop."""
-    program = opener(environ)
+def open_in_viewer(path: Path, environ: Mapping[str, str]) -> bool:
+    """Open a file in its viewer, which outlives this process; return False if there is none."""
+    program = find_viewer(environ)
     if program is None:
         return False
-    # A shell in between, which ends at once: nobody has to wait for the program.
+    # A shell in between, which ends at once and leaves the viewer to init: no zombie remains. The
+    # path is an argument, never part of the script.
     command = ["/bin/sh", "-c", '"$1" "$2" &', "sh", program, str(path)]
     try:
         subprocess.run(

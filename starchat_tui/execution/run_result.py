@@ -1,207 +1,208 @@
-"""What a run came to: its outputs in order and its end, gathered, kept and read back."""
+"""Result of a run: its outputs in order and its end, recorded, stored and read back."""
 
 from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 from starchat_tui.sandbox.outputs import (
-    Ended,
     Failure,
     Figure,
     Note,
     Output,
     Result,
-    Text,
-    Written,
+    RunEnded,
+    StreamText,
+    WrittenFile,
 )
-from starchat_tui.sanitize import whole
+from starchat_tui.sanitize import replace_surrogates
 
-KEPT = 64 * 1024
-"""Characters of what a run wrote that are kept at each end; what lies between leaves."""
-_JOINED = 4096
-"""Characters up to which neighbouring pieces of one stream become one."""
-_KINDS: dict[str, Callable[..., Output]] = {
-    kind.__name__.lower(): kind for kind in (Text, Result, Figure, Failure, Written, Note, Ended)
+TEXT_LIMIT = 64 * 1024
+"""Characters of a run's text that are kept at each end; what lies between is dropped."""
+_MERGE_LIMIT = 4096
+"""Characters up to which consecutive pieces of one stream are merged."""
+_KIND_NAMES: Mapping[type[Output], str] = {
+    StreamText: "text",
+    Result: "result",
+    Figure: "figure",
+    Failure: "failure",
+    WrittenFile: "written",
+    Note: "note",
+    RunEnded: "ended",
 }
+"""The `kind` of each output in a stored run; it must not change when a class is renamed."""
+_KINDS: Mapping[str, Callable[..., Output]] = {kind: one for one, kind in _KIND_NAMES.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """A run, from its first output to its end."""
+class RunResult:
+    """Outputs of a run and its end."""
 
     outputs: tuple[Output, ...]
-    """In order; the end is not among them."""
-    ended: Ended
+    """In order, without the end."""
+    ended: RunEnded
 
     @property
     def failure(self) -> Failure | None:
-        """The exception that ended it, if one did."""
+        """Exception that ended the run; None if none did."""
         return next((one for one in self.outputs if isinstance(one, Failure)), None)
 
     @property
     def figures(self) -> list[Figure]:
-        """The pictures, in order."""
+        """Figures, in order."""
         return [one for one in self.outputs if isinstance(one, Figure)]
 
     @property
-    def files(self) -> list[Written]:
-        """What it left behind; of two with one name the later."""
-        return list({one.name: one for one in self.outputs if isinstance(one, Written)}.values())
+    def files(self) -> list[WrittenFile]:
+        """Files that the code wrote; of two with the same name, the later."""
+        return list(
+            {one.name: one for one in self.outputs if isinstance(one, WrittenFile)}.values()
+        )
 
-    def stream(self, name: str) -> str:
-        """What was written to `stdout` or `stderr`; results belong to the first."""
-        return "".join(_lines_of(self.outputs, name))
+    def join_stream(self, name: str) -> str:
+        """Return what was written to `stdout` or `stderr`; results belong to `stdout`."""
+        return "".join(_iterate_stream(self.outputs, name))
 
 
-def _lines_of(outputs: Iterable[Output], name: str) -> Iterable[str]:
+def _iterate_stream(outputs: Iterable[Output], name: str) -> Iterable[str]:
     for one in outputs:
-        if isinstance(one, Text) and one.stream == name:
+        if isinstance(one, StreamText) and one.stream == name:
             yield one.text
         elif isinstance(one, Result) and name == "stdout":
             yield one.text if one.text.endswith("\n") else f"{one.text}\n"
 
 
-class Gathering:
-    """Collects outputs as they come; of very much text only the beginning and the end."""
+class RunRecorder:
+    """Recorder of a run's outputs; of a very long text it keeps the beginning and the end.
 
-    def __init__(self, *, kept: int | None = KEPT) -> None:
-        self._kept = kept
-        """Characters at each end; None keeps everything."""
+    So a run that prints for a minute takes a bounded place in the conversation store.
+    """
+
+    def __init__(self, *, text_limit: int | None = TEXT_LIMIT) -> None:
+        self._text_limit = text_limit
+        """Characters kept at each end; None keeps everything."""
         self._outputs: list[Output | None] = []
-        self._head = 0
-        """Characters of text in the beginning."""
-        self._tail: deque[int] = deque()
-        """Where the texts after the beginning stand."""
+        self._head_size = 0
+        """Characters of text in the beginning that is kept."""
+        self._tail_indices: deque[int] = deque()
+        """Indices in `_outputs` of the texts after the beginning."""
         self._tail_size = 0
-        self._left_out = 0
-        self._gap = 0
-        """Where the note about what was left out belongs."""
+        self._dropped_characters = 0
+        self._gap_index = 0
+        """Index in `_outputs` of the note about dropped characters."""
 
-    def take(self, output: Output) -> None:
-        """One more, in order."""
-        if isinstance(output, Text):
-            self._take_text(output)
+    def record(self, output: Output) -> None:
+        """Add the next output."""
+        if isinstance(output, StreamText):
+            self._record_text(output)
         else:
             self._outputs.append(output)
 
-    def outcome(self, ended: Ended) -> Outcome:
-        """All of it, with its end."""
+    def build_result(self, ended: RunEnded) -> RunResult:
+        """Return everything recorded, with its end."""
         outputs = list(self._outputs)
-        if self._left_out:
-            note = Note(f"{self._left_out:,} characters of output are not kept here")
-            outputs.insert(self._gap, note)
-        return Outcome(tuple(one for one in outputs if one is not None), ended)
+        if self._dropped_characters:
+            note = Note(f"{self._dropped_characters:,} characters of output were not stored")
+            outputs.insert(self._gap_index, note)
+        return RunResult(tuple(one for one in outputs if one is not None), ended)
 
-    def _take_text(self, text: Text) -> None:
-        if self._kept is None or self._head + len(text.text) <= self._kept:
-            self._head += len(text.text)
-            self._append(text)
-            self._gap = len(self._outputs)
+    def _record_text(self, text: StreamText) -> None:
+        if self._text_limit is None or self._head_size + len(text.text) <= self._text_limit:
+            self._head_size += len(text.text)
+            self._append_text(text)
+            self._gap_index = len(self._outputs)
             return
-        if self._head < self._kept:
-            first = replace(text, text=text.text[: self._kept - self._head])
+        if self._head_size < self._text_limit:
+            first = replace(text, text=text.text[: self._text_limit - self._head_size])
             text = replace(text, text=text.text[len(first.text) :])
-            self._head = self._kept
+            self._head_size = self._text_limit
             self._outputs.append(first)
-            self._gap = len(self._outputs)
-        self._tail.append(len(self._outputs))
+            self._gap_index = len(self._outputs)
+        # Texts of the tail stay apart, so that the oldest can be dropped without copying the rest.
+        self._tail_indices.append(len(self._outputs))
         self._outputs.append(text)
         self._tail_size += len(text.text)
-        self._shorten(self._kept)
+        self._trim_tail(self._text_limit)
 
-    def _append(self, text: Text) -> None:
+    def _append_text(self, text: StreamText) -> None:
         last = self._outputs[-1] if self._outputs else None
-        if isinstance(last, Text) and last.stream == text.stream and len(last.text) < _JOINED:
+        if (
+            isinstance(last, StreamText)
+            and last.stream == text.stream
+            and len(last.text) < _MERGE_LIMIT
+        ):
             self._outputs[-1] = replace(last, text=last.text + text.text)
         else:
             self._outputs.append(text)
 
-    def _shorten(self, kept: int) -> None:
-        """Let go of the oldest text after the beginning, until the rest is short enough."""
-        while self._tail_size > kept:
-            oldest = self._outputs[self._tail[0]]
-            assert isinstance(oldest, Text)
-            excess = self._tail_size - kept
+    def _trim_tail(self, limit: int) -> None:
+        """Drop the oldest text of the tail until it has at most `limit` characters."""
+        while self._tail_size > limit:
+            oldest = self._outputs[self._tail_indices[0]]
+            assert isinstance(oldest, StreamText)
+            excess = self._tail_size - limit
             rest = oldest.text[excess:]
-            self._left_out += len(oldest.text) - len(rest)
+            self._dropped_characters += len(oldest.text) - len(rest)
             self._tail_size -= len(oldest.text) - len(rest)
-            self._outputs[self._tail[0]] = replace(oldest, text=rest) if rest else None
+            # None in place of a removal: the other indices stay valid.
+            self._outputs[self._tail_indices[0]] = replace(oldest, text=rest) if rest else None
             if not rest:
-                self._tail.popleft()
+                self._tail_indices.popleft()
 
 
-def document(outcome: Outcome) -> tuple[str, list[bytes]]:
-    """The outcome as JSON, and the pictures that are kept beside it, in order."""
-    written = [_written(one) for one in (*outcome.outputs, outcome.ended)]
-    return json.dumps(written, ensure_ascii=False), [one.png for one in outcome.figures]
+def serialize_result(result: RunResult) -> tuple[str, list[bytes]]:
+    """Return the result as JSON, and the PNGs that are stored beside it, in order."""
+    outputs = [_to_fields(one) for one in (*result.outputs, result.ended)]
+    return json.dumps(outputs, ensure_ascii=False), [one.png for one in result.figures]
 
 
-def _written(output: Output) -> dict[str, Any]:
+def _to_fields(output: Output) -> dict[str, Any]:
     fields = asdict(output)
     fields.pop("png", None)
-    texts = {name: whole(value) for name, value in fields.items() if isinstance(value, str)}
-    return {"kind": type(output).__name__.lower(), **fields, **texts}
+    texts = {
+        name: replace_surrogates(value) for name, value in fields.items() if isinstance(value, str)
+    }
+    return {"kind": _KIND_NAMES[type(output)], **fields, **texts}
 
 
-def of_document(written: str, pictures: Sequence[bytes]) -> Outcome:
-    """The outcome that `document` wrote."""
-    coming = iter(pictures)
-    picture = partial(next, coming, b"")
-    *outputs, ended = [_output(fields, picture) for fields in json.loads(written)]
-    assert isinstance(ended, Ended)
-    return Outcome(tuple(outputs), ended)
+def deserialize_result(document: str, pictures: Sequence[bytes]) -> RunResult:
+    """Return the result that `serialize_result` wrote, in this version or an earlier one."""
+    # A figure whose file is missing is empty; the rest of the result can still be read.
+    next_picture = partial(next, iter(pictures), b"")
+    *outputs, ended = [_parse_output(fields, next_picture) for fields in json.loads(document)]
+    assert isinstance(ended, RunEnded)
+    return RunResult(tuple(outputs), ended)
 
 
-def _output(fields: dict[str, Any], picture: Callable[[], bytes]) -> Output:
+def _parse_output(fields: dict[str, Any], next_picture: Callable[[], bytes]) -> Output:
     kind = fields.pop("kind")
-    return _KINDS[kind](**fields, png=picture()) if kind == "figure" else _KINDS[kind](**fields)
+    return (
+        _KINDS[kind](**fields, png=next_picture()) if kind == "figure" else _KINDS[kind](**fields)
+    )
 
 
-def size_text(size: float) -> str:
-    """Bytes in their unit, for a reader."""
+def format_size(size: float) -> str:
+    """Return a size in bytes with a decimal unit, for the user."""
     power = 0
     while size >= 1000 and power < 3:
         size, power = size / 1000, power + 1
     return f"{size:.1f} {'_kMG'[power]}B" if power else f"{size:.0f} bytes"
 
 
-def ended_text(ended: Ended) -> str:
-    """How it ended, in one line: what, how long, behind which wall."""
-    return f"{ENDINGS[ended.status]} · {ended.seconds:.1f} s · {WALLS[ended.level]}"
+MAX_TRACEBACK_LINES = 12
+"""Last lines of a traceback that are sent to the model; they hold the error."""
 
 
-ENDINGS = {
-    "ok": "ran",
-    "error": "the code failed",
-    "interrupted": "interrupted",
-    "timeout": "stopped: its time ran out",
-    "memory": "stopped: it took too much memory",
-    "output": "stopped: it wrote too much",
-    "died": "the kernel died",
-    "no-sandbox": "not run",
-}
-WALLS = {
-    "isolated": "isolated (bubblewrap)",
-    "restricted": "restricted (Landlock)",
-    "off": "no sandbox",
-    "unsafe": "UNSAFE: no sandbox",
-}
-
-
-FIX_LINES = 12
-"""Lines of a traceback that are sent back to the model; the last ones tell most."""
-
-
-def fix_question(failure: Failure) -> str:
-    """The next turn after a failed run: the error as the model reads it."""
-    told = failure.traceback.strip().split("\n")[-FIX_LINES:]
+def build_fix_question(failure: Failure) -> str:
+    """Return the question that asks the model to fix a failed run."""
+    lines = failure.traceback.strip().split("\n")[-MAX_TRACEBACK_LINES:]
     last = f"{failure.name}: {failure.message}".strip()
-    if last not in told:
-        told.append(last)
-    text = whole("\n".join(told)).replace("`" * 3, "'" * 3)
+    if last not in lines:
+        lines.append(last)
+    # Backticks in the error would close the fence early.
+    text = replace_surrogates("\n".join(lines)).replace("`" * 3, "'" * 3)
     return f"This code fails:\n\n```text\n{text}\n```\n\nPlease fix it."

@@ -1,4 +1,4 @@
-"""Who answers in a mode: a model's name, the template its prompts are written in, its window."""
+"""Resolution of a mode to a model, with the template that renders its prompts, and its window."""
 
 from __future__ import annotations
 
@@ -12,195 +12,213 @@ from typing import Protocol
 from starchat_tui.client.protocol import Delta, ModelCard, Progress, Request
 from starchat_tui.dialogue import MODES, Mode
 from starchat_tui.errors import ConfigError, ModelUnavailable
-from starchat_tui.models import registry
-from starchat_tui.paths import typed
+from starchat_tui.models import hub_files, registry
+from starchat_tui.paths import expand_user_path
 from starchat_tui.settings import Settings
 from starchat_tui.templates import prompt_files
-from starchat_tui.templates.jinja_template import HubTemplate
-from starchat_tui.templates.template import ChatML, TechnicalAssistant, Template
-from starchat_tui.templates.tokenizer import Vocabulary
+from starchat_tui.templates.chatml import ChatMLTemplate
+from starchat_tui.templates.few_shot import FewShotTemplate
+from starchat_tui.templates.jinja_template import JinjaTemplate
+from starchat_tui.templates.template import Template
+from starchat_tui.templates.tokenizer import Tokenizer
 
-HELD = 5.0
-"""Seconds a failed look for a model's files on the Hub counts, before the Hub is asked again."""
+HUB_RETRY_SECONDS = 5.0
+"""Seconds for which a failed resolution stands before the Hub is asked again."""
 
 
 class Engine(Protocol):
-    """Answers prompts: the local engine, or a server by URL."""
+    """Source of completions: the local engine, or a server at a URL."""
 
     def stream(self, request: Request) -> AsyncGenerator[Delta | Progress, None]:
-        """The answer in pieces; raises a `StarChatError` where there is none."""
+        """Yield the completion in pieces; raise a `StarChatError` if there is none."""
 
-    async def models(self) -> list[ModelCard]:
-        """The models the engine offers."""
+    async def list_models(self) -> list[ModelCard]:
+        """Return the models that the engine offers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
-    """A model as one mode speaks to it."""
+class ResolvedModel:
+    """Everything a conversation needs to know about the model of its mode."""
 
     mode: Mode
-    model: str
-    """Its name on the wire."""
+    name: str
+    """Name in requests to the engine."""
     template: Template
     window: int
     """Context length in tokens."""
     demo: bool
+    """True for the small models that come with the package."""
 
     @property
     def reserve(self) -> int:
-        """The tokens of the window that are kept for an answer, at most."""
+        """Maximum number of tokens of the window that are reserved for an answer."""
         return self.window // 4
 
 
-class Voices:
-    """The two voices of a session, found when they are first needed."""
+class ModelResolver:
+    """The models of a session, one for each mode, resolved on first use."""
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._settings = settings
         self._engine = engine
-        self._found: dict[Mode, Voice] = {}
-        self._searches: dict[Mode, asyncio.Task[Voice]] = {}
+        self._resolved: dict[Mode, ResolvedModel] = {}
+        self._searches: dict[Mode, asyncio.Task[ResolvedModel]] = {}
 
-    def first_mode(self) -> Mode:
-        """The mode the user chose, or the one the model is made for."""
+    def choose_initial_mode(self) -> Mode:
+        """Return the mode the user chose, or the one the model is made for."""
         for mode in MODES:
             if self._settings.mode == mode:
                 return mode
         if self._settings.url:
             return "chat"
-        return _native_mode(registry.resolve(self._settings.model))
+        return _detect_mode(registry.find_model(self._settings.model))
 
-    def model_name(self, mode: Mode) -> str:
-        """The name of the model that answers in `mode`, before anything is loaded."""
+    def choose_model_name(self, mode: Mode) -> str:
+        """Return the name of the model for `mode`; nothing is read or loaded."""
         chosen = self._settings.chat_model if mode == "chat" else self._settings.ta_model
         if chosen or self._settings.url:
             return chosen or self._settings.model
-        model = registry.resolve(self._settings.model)
+        model = registry.find_model(self._settings.model)
         return model.partner if model.partner and model.mode != mode else model.name
 
-    async def voice(self, mode: Mode) -> Voice:
-        """The voice of `mode`; raises a `StarChatError` where its tokenizer cannot be had."""
-        if mode not in self._found:
-            self._found[mode] = await self._find(mode)
-        return self._found[mode]
+    async def resolve(self, mode: Mode) -> ResolvedModel:
+        """Return the model of `mode`; raise a `StarChatError` if its files are not available."""
+        if mode not in self._resolved:
+            resolve = self._resolve_remote if self._settings.url else self._resolve_local
+            self._resolved[mode] = await resolve(mode)
+        return self._resolved[mode]
 
-    async def _find(self, mode: Mode) -> Voice:
-        if self._settings.url:
-            return await self._remote(mode)
-        model = registry.resolve(self.model_name(mode))
-        here = model.local or model.demo
-        return await self._searched(mode, partial(self._local, mode, model), here=here)
+    async def _resolve_local(self, mode: Mode) -> ResolvedModel:
+        model = registry.find_model(self.choose_model_name(mode))
+        read = partial(self._read_local, mode, model)
+        return await self._run_search(mode, read, is_local=model.is_local or model.demo)
 
-    async def _searched(self, mode: Mode, look: Callable[[], Voice], *, here: bool) -> Voice:
-        """What `look` finds, looked for in a thread where it may have to ask the Hub.
-
-        Whoever asks meanwhile waits for the same search, which goes on where the one who began it
-        is called away; its failure holds for a while, since who types asks at every pause.
-        """
-        if here and not (mode == "ta" and "/" in self._settings.prompt):
-            return look()
-        if mode not in self._searches:
-            self._searches[mode] = asyncio.create_task(self._search(mode, look))
-        return await asyncio.shield(self._searches[mode])
-
-    async def _search(self, mode: Mode, look: Callable[[], Voice]) -> Voice:
-        try:
-            found = self._found[mode] = await asyncio.to_thread(look)
-            return found
-        finally:
-            loop = asyncio.get_running_loop()
-            loop.call_later(HELD, lambda: self._searches.pop(mode, None))
-
-    def _local(self, mode: Mode, model: registry.Model) -> Voice:
+    def _read_local(self, mode: Mode, model: registry.Model) -> ResolvedModel:
         name = model.engine_name
-        window = self._settings.window or registry.window(model)
+        window = _require_window(self._settings.window or hub_files.read_model_window(model), name)
         if self._settings.tokenizer:
-            tokenizer = typed(self._settings.tokenizer)
-            return self._voice(mode, name, tokenizer, window, demo=model.demo)
-        tokenizer = registry.local_file(model, "tokenizer.json")
-        return self._voice(mode, name, tokenizer, window, demo=model.demo, model=model)
+            template = self._create_template(mode, self._named_tokenizer, None, window)
+        else:
+            tokenizer = hub_files.find_model_file(model, "tokenizer.json")
+            template = self._create_template(mode, tokenizer, model, window)
+        return ResolvedModel(mode, name, template, window, model.demo)
 
-    async def _remote(self, mode: Mode) -> Voice:
-        cards = await self._engine.models()
-        card = _chosen(cards, self.model_name(mode), self._settings.url)
+    async def _resolve_remote(self, mode: Mode) -> ResolvedModel:
+        cards = await self._engine.list_models()
+        card = _choose_card(cards, self.choose_model_name(mode), self._settings.url)
         if not self._settings.tokenizer:
             raise ConfigError(
                 f"The tokenizer of `{card.name}` is not known here",
                 "name it with `--tokenizer FILE` (the model's tokenizer.json)",
             )
-        window = self._settings.window or card.window
-        tokenizer = typed(self._settings.tokenizer)
-        look = partial(self._voice, mode, card.name, tokenizer, window, demo=False)
-        return await self._searched(mode, look, here=True)
+        window = _require_window(self._settings.window or card.window, card.name)
 
-    def _voice(
-        self,
-        mode: Mode,
-        name: str,
-        tokenizer: Path,
-        window: int,
-        *,
-        demo: bool,
-        model: registry.Model | None = None,
-    ) -> Voice:
-        """A voice from its tokenizer; `model` is what that came with, None where it was named."""
-        # Ids that the file lacks are ids that its model has no rows for.
-        vocabulary = Vocabulary.load(tokenizer, grow=False)
-        template: Template
+        def read() -> ResolvedModel:
+            template = self._create_template(mode, self._named_tokenizer, None, window)
+            return ResolvedModel(mode, card.name, template, window, demo=False)
+
+        return await self._run_search(mode, read, is_local=True)
+
+    async def _run_search(
+        self, mode: Mode, read: Callable[[], ResolvedModel], *, is_local: bool
+    ) -> ResolvedModel:
+        """Return the result of `read`, which runs in a thread if it may have to ask the Hub.
+
+        Concurrent callers share one search: the composer resolves the model at every pause in
+        typing. The search survives the cancellation of its first caller, and a failure stands for
+        `HUB_RETRY_SECONDS`.
+        """
+        has_local_prompt = mode == "chat" or "/" not in self._settings.prompt
+        if is_local and has_local_prompt:
+            return read()
+        if mode not in self._searches:
+            self._searches[mode] = asyncio.create_task(self._search_in_thread(mode, read))
+        return await asyncio.shield(self._searches[mode])
+
+    async def _search_in_thread(
+        self, mode: Mode, read: Callable[[], ResolvedModel]
+    ) -> ResolvedModel:
+        try:
+            # Stored here too: the callers may all have been cancelled.
+            found = self._resolved[mode] = await asyncio.to_thread(read)
+            return found
+        finally:
+            loop = asyncio.get_running_loop()
+            loop.call_later(HUB_RETRY_SECONDS, lambda: self._searches.pop(mode, None))
+
+    @property
+    def _named_tokenizer(self) -> Path:
+        return expand_user_path(self._settings.tokenizer)
+
+    def _create_template(
+        self, mode: Mode, tokenizer_file: Path, model: registry.Model | None, window: int
+    ) -> Template:
+        """Return the template of a mode.
+
+        Args:
+            mode: `chat` takes the model's own template, `ta` the few-shot prompt of the settings.
+            tokenizer_file: A tokenizer.json.
+            model: The model whose file that is; None if the user named the file.
+            window: Context length in tokens; the few-shot prompt is cut to fit it.
+        """
+        # An id that the file lacks has no row in the model's embedding: never add tokens here.
+        tokenizer = Tokenizer.load(tokenizer_file, add_chat_tokens=False)
         if mode == "chat":
-            template = _chat_template(vocabulary, tokenizer, model)
-        else:
-            few_shot = prompt_files.few_shot(self._settings.prompt)
-            template = TechnicalAssistant(vocabulary, few_shot, window=_known(window, name))
-        return Voice(mode, name, template, _known(window, name), demo)
+            return _create_chat_template(tokenizer, tokenizer_file, model)
+        prompt = prompt_files.load_few_shot_prompt(self._settings.prompt)
+        return FewShotTemplate(tokenizer, prompt, window=window)
 
 
-def _known(window: int, name: str) -> int:
+def _require_window(window: int, name: str) -> int:
     if window <= 0:
-        raise ConfigError(f"The window of `{name}` is not known", "say it: `--window TOKENS`")
+        raise ConfigError(
+            f"The context length of `{name}` is not known", "set it with `--window TOKENS`"
+        )
     return window
 
 
-def _chat_template(
-    vocabulary: Vocabulary, tokenizer: Path, model: registry.Model | None
+def _create_chat_template(
+    tokenizer: Tokenizer, tokenizer_file: Path, model: registry.Model | None
 ) -> Template:
-    """StarChat's layout where the tokenizer has its tokens, else the one that lies beside it."""
-    if vocabulary.chats:
-        return ChatML(vocabulary)
-    folder = str(tokenizer.parent.absolute())
-    beside = model or registry.Model(folder, folder)
-    written = registry.chat_template(beside)
-    if not written and model is None:
+    """Return the ChatML template if the tokenizer has its tokens, else the model's own."""
+    if tokenizer.has_chat_tokens:
+        return ChatMLTemplate(tokenizer)
+    folder = str(tokenizer_file.parent.absolute())
+    owner = model or registry.Model(folder, folder)
+    source = hub_files.read_chat_template(owner)
+    if not source and model is None:
         raise ConfigError(
-            f"`{tokenizer}` lacks StarChat's tokens, and no chat template lies beside it",
+            f"`{tokenizer_file}` lacks StarChat's tokens, and no chat template lies beside it",
             "put the model's tokenizer_config.json there, or use it with `--mode ta`",
         )
-    if not written:
+    if not source:
         raise ConfigError(
-            f"`{beside.name}` was not fine-tuned for chat",
+            f"`{owner.name}` was not fine-tuned for chat",
             "use it with `--mode ta`, or name a chat model with `--chat-model`",
         )
-    return HubTemplate.of_config(
-        vocabulary,
-        written,
-        registry.optional_json(beside, "tokenizer_config.json"),
-        registry.optional_json(beside, "generation_config.json"),
+    return JinjaTemplate.from_config(
+        tokenizer,
+        source,
+        hub_files.read_optional_json(owner, "tokenizer_config.json"),
+        hub_files.read_optional_json(owner, "generation_config.json"),
     )
 
 
-def _chosen(cards: list[ModelCard], wanted: str, url: str) -> ModelCard:
-    """The card called `wanted`; the first one where the user named no model of the server."""
+def _choose_card(cards: list[ModelCard], wanted: str, url: str) -> ModelCard:
+    """Return the card called `wanted`, or the first one if the user named no model."""
     for card in cards:
         if card.name == wanted:
             return card
     if not cards or wanted != Settings().model:
-        names = ", ".join(card.name for card in cards) or "none at all"
-        raise ModelUnavailable(f"`{url}` offers no model `{wanted}`", f"it offers {names}")
+        names = ", ".join(card.name for card in cards) or "no model at all"
+        raise ModelUnavailable(f"`{url}` does not offer `{wanted}`", f"it offers {names}")
     return cards[0]
 
 
-def _native_mode(model: registry.Model) -> Mode:
+def _detect_mode(model: registry.Model) -> Mode:
     if model.mode is not None:
         return model.mode
-    vocabulary = Vocabulary.load(registry.local_file(model, "tokenizer.json"), grow=False)
-    return "chat" if vocabulary.chats or registry.chat_template(model) else "ta"
+    tokenizer = Tokenizer.load(
+        hub_files.find_model_file(model, "tokenizer.json"), add_chat_tokens=False
+    )
+    return "chat" if tokenizer.has_chat_tokens or hub_files.read_chat_template(model) else "ta"

@@ -1,1 +1,1 @@
-"""Code that the model wrote, run behind a wall."""
+"""Execution of code that the model wrote, confined by a sandbox."""

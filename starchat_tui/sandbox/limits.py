@@ -1,60 +1,62 @@
-"""What code behind the wall may use up; every bound has a unit."""
+"""Limits on what code in the sandbox may use."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-MIB = 2**20
-GIB = 2**30
+from starchat_tui.byte_units import GIB, MIB
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of one kernel and of each run in it."""
+    """Limits of one kernel and of each run in it."""
 
     timeout: float = 60.0
     """Seconds a run may take before it is interrupted."""
     grace: float = 2.0
-    """Seconds between the interrupt and the end of a kernel that does not heed it."""
+    """Seconds between an interrupt and the end of a kernel that ignores it."""
     memory: int = 2 * GIB
-    """Bytes a process may hold as data, and all processes and files of the kernel together."""
+    """Bytes of data of one process; also of all processes and files in memory together."""
     processes: int = 64
-    """Processes and threads, all told."""
+    """Processes and threads together."""
     open_files: int = 256
-    """Files a process may hold open."""
+    """Descriptors that a process may hold open."""
     sockets: int = 256
-    """Ends of socket pairs, all told: what waits in them is memory that no process owns."""
+    """Ends of socket pairs in all processes: data in them is memory that no process owns."""
     file_size: int = 256 * MIB
-    """Bytes of the largest file that may be written."""
+    """Bytes of the largest file that the code may write."""
     folder: int = 256 * MIB
-    """Bytes in the folder of the code."""
+    """Bytes in the code's working folder."""
     temporary: int = 256 * MIB
     """Bytes in /tmp."""
     shared: int = 64 * MIB
     """Bytes in /dev/shm, and the same again in the home folder."""
     entries: int = 50_000
-    """Files and folders, all told: a file that holds nothing costs the kernel memory too."""
+    """Files and folders together: an empty file takes kernel memory too."""
     attached: int = 512 * MIB
-    """Bytes of all attached files, which are copied into memory."""
+    """Bytes of all attached files together, which are copied into memory."""
     fetched: int = 64 * MIB
-    """Bytes of a file that is handed out."""
+    """Bytes of a file that is fetched from the sandbox."""
     output: int = 64 * MIB
-    """Bytes a run may send: text, figures and the rest."""
+    """Bytes that a run may send: text, figures and everything else."""
     frame: int = 16 * MIB
-    """Bytes of one message from inside."""
+    """Bytes of one message from the sandbox."""
     figures: int = 20
-    """Pictures a run may show."""
+    """Figures that a run may show."""
 
-    def resources(self) -> Mapping[str, int]:
-        """The limits of a single process, by the names of the `resource` module.
+    def process_rlimits(self) -> Mapping[str, int]:
+        """Return the limits of a single process by the names of the `resource` module.
 
-        The process that runs code sets them itself, hard and soft alike, before it reads any.
+        The runner sets them itself, hard and soft, before it reads any code: what is given up
+        cannot be raised again.
         """
         return {
+            # Not RLIMIT_AS: numpy and the allocator reserve far more address space than they use.
             "RLIMIT_DATA": self.memory,
             "RLIMIT_NPROC": self.processes,
             "RLIMIT_FSIZE": self.file_size,
             "RLIMIT_NOFILE": self.open_files,
+            # A core file would hold everything the code has in memory.
             "RLIMIT_CORE": 0,
         }

@@ -1,21 +1,28 @@
-"""What a run says: small frozen values, in the order in which they happened."""
+"""Outputs of a run: small frozen values, in the order in which they happened."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-Status = Literal["ok", "error", "interrupted", "timeout", "memory", "output", "died", "no-sandbox"]
-"""How a run ended. `error` is the code's own; `timeout`, `memory` and `output` are our limits;
-`died` is a kernel that is gone, or that broke the protocol; `no-sandbox` ran nothing."""
+RunStatus = Literal[
+    "ok", "error", "interrupted", "timeout", "memory", "output", "died", "no-sandbox"
+]
+"""Way in which a run ended.
 
-Level = Literal["isolated", "restricted", "off", "unsafe"]
-"""The wall: bubblewrap, Landlock, none and so no run, none because the user said so."""
+`error` is an exception of the code; `timeout`, `memory` and `output` are limits that it exceeded;
+`died` is a kernel that is gone or broke the protocol; with `no-sandbox` nothing was run."""
+
+IsolationLevel = Literal["isolated", "restricted", "off", "unsafe"]
+"""Kind of sandbox.
+
+`isolated` is bubblewrap, `restricted` Landlock or Apple's sandbox; with `off` there is none, so
+nothing runs; with `unsafe` there is none because the user said so."""
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """What the code wrote to a stream, as it came."""
+class StreamText:
+    """Text that the code wrote to a stream."""
 
     stream: Literal["stdout", "stderr"]
     text: str
@@ -23,14 +30,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the last expression came to, or what was displayed; a table as text."""
+    """Value of the last expression, or a displayed object, as text."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture that the code drew."""
+    """Figure that the code drew."""
 
     png: bytes
     width: int
@@ -38,22 +45,22 @@ class Figure:
     height: int
     """In pixels."""
     card: str
-    """The picture in words: titles, axes, values, legend."""
+    """Description in words: titles, axes, values, legend."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An exception that the code did not catch."""
+    """Exception that the code did not catch."""
 
     name: str
     message: str
     traceback: str
-    """Plain text, without colours; its lines point into the cell."""
+    """Plain text without colors; its line numbers are those of the cell."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A file that the code left behind in its folder."""
+class WrittenFile:
+    """File that the code wrote in its folder."""
 
     name: str
     size: int
@@ -62,20 +69,25 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What the reader should know about the run: a name that was provided, a hint."""
+    """Remark about the run for the user, such as a hint or a name that was provided."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """The end of a run; exactly one, and last."""
+class RunEnded:
+    """End of a run; every run has exactly one, as its last output."""
 
-    status: Status
-    level: Level
+    status: RunStatus
+    level: IsolationLevel
     seconds: float
     reason: str = ""
-    """What to tell the reader where it did not end well, and whether variables are kept."""
+    """Sentence for the user if the run did not end well; without its full stop, as a rule."""
+    variables_kept: bool | None = None
+    """True if the variables survived; None if that needs no word, as after a run that ended well.
+
+    Runs that were stored before this field existed say it in `reason`.
+    """
 
 
-Output = Text | Result | Figure | Failure | Written | Note | Ended
+Output = StreamText | Result | Figure | Failure | WrittenFile | Note | RunEnded

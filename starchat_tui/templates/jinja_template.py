@@ -1,7 +1,9 @@
-"""A model's own chat template (Jinja), for a causal model that was not trained on StarChat's.
+"""Chat templates that come with a model, for one that was not fine-tuned on StarChat's format.
 
-The template is rendered with a mark in place of each text, and the result is split at the marks:
-what the template wrote may hold control tokens, what a person or a model wrote cannot.
+They are those of transformers (https://huggingface.co/docs/transformers/chat_templating_writing):
+Jinja with the variables and functions named there. A template is rendered with a random placeholder
+for each message, and the result is split at the placeholders: only what the template itself writes
+may hold control tokens, never the text of a user or a model.
 """
 
 from __future__ import annotations
@@ -17,166 +19,195 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from starchat_tui.dialogue import Dialogue, Turn
 from starchat_tui.errors import ConfigError
 from starchat_tui.templates.template import Piece, Stops
-from starchat_tui.templates.tokenizer import Vocabulary
+from starchat_tui.templates.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from jinja2 import Template as Compiled
+    from jinja2 import Template as CompiledTemplate
 
-_TRACKED = re.compile(r"\{%(-?)\s*(end)?generation\s*(-?)%\}")
-"""The tag some templates put around what training learns; Jinja itself does not know it."""
+_GENERATION_TAG = re.compile(r"\{%(-?)\s*(end)?generation\s*(-?)%\}")
+"""Tag of transformers around what training learns, which Jinja itself does not know."""
 _HINT = "use the model as a base model with `--mode ta`"
 _PROBE = Dialogue("s", (Turn("user", "u"), Turn("assistant", "a"), Turn("user", "u")))
 
 
 @dataclass(frozen=True, slots=True)
-class _Text:
-    """One message: its stripped text, and the turn whose ids may stand for it."""
+class _Message:
+    """One message as the template gets it."""
 
     role: str
     text: str
     turn: Turn | None = None
+    """Turn whose generated ids may stand for the text."""
 
 
-class HubTemplate:
-    """A dialogue as the model's own chat template writes it."""
+class JinjaTemplate:
+    """Rendering by the model's own chat template."""
 
     def __init__(
         self,
-        vocabulary: Vocabulary,
+        tokenizer: Tokenizer,
         chat_template: str,
         *,
         special: Mapping[str, str] | None = None,
         ends: Iterable[int] = (),
     ) -> None:
-        """`special` names tokens as `bos_token`, `eos_token` …; `ends` are further ids that stop.
+        """Compile the template; raise `ConfigError` if that fails or a plain dialogue is refused.
 
-        Raises `ConfigError` where the template does not compile or refuses a plain dialogue.
+        Args:
+            tokenizer: The model's tokenizer.
+            chat_template: The Jinja source.
+            special: Texts of `bos_token`, `eos_token` … for the template.
+            ends: Ids that end an answer, besides those that the template writes after one.
         """
-        self.vocabulary = vocabulary
+        self.tokenizer = tokenizer
         self._special = dict(special or {})
         self._ends = tuple(ends)
-        self._compiled = _compiled(chat_template)
-        self._takes_system = self._renders_system()
+        self._compiled = _compile_template(chat_template)
+        self._accepts_system = self._probe_system()
 
     @classmethod
-    def of_config(
+    def from_config(
         cls,
-        vocabulary: Vocabulary,
+        tokenizer: Tokenizer,
         chat_template: str,
-        tokenizer: Mapping[str, Any],
-        generation: Mapping[str, Any],
-    ) -> HubTemplate:
-        """The template of a model with these two configs, read from its JSON files."""
-        ends = generation.get("eos_token_id") or ()
+        tokenizer_config: Mapping[str, Any],
+        generation_config: Mapping[str, Any],
+    ) -> JinjaTemplate:
+        """Create the template of a model from its configuration.
+
+        Args:
+            tokenizer: The model's tokenizer.
+            chat_template: The Jinja source; empty to take the one in `tokenizer_config`.
+            tokenizer_config: Content of tokenizer_config.json.
+            generation_config: Content of generation_config.json.
+        """
+        ends = generation_config.get("eos_token_id") or ()
         return cls(
-            vocabulary,
-            chat_template or named_template(tokenizer.get("chat_template")),
-            special=special_tokens(tokenizer),
+            tokenizer,
+            chat_template or select_template(tokenizer_config.get("chat_template")),
+            special=read_special_tokens(tokenizer_config),
             ends=(ends,) if isinstance(ends, int) else tuple(map(int, ends)),
         )
 
-    def pieces(self, dialogue: Dialogue, *, ask: bool = False) -> Iterator[Piece]:
-        """The dialogue in order; neighbours of one role are joined, as most templates demand."""
-        texts = self._texts(dialogue)
-        parts = [*self._split([text.role for text in texts], ask=ask)]
-        if len(parts) <= len(texts):
-            raise ConfigError("The model's chat template leaves out a text", _HINT)
-        fresh = True
+    def render(self, dialogue: Dialogue, *, add_generation_prompt: bool = False) -> Iterator[Piece]:
+        """Yield the dialogue in order.
+
+        Neighbouring turns of one role are joined, because most templates insist on alternation.
+        """
+        messages = self._list_messages(dialogue)
+        parts = [
+            *self._split_at_messages([message.role for message in messages], add_generation_prompt)
+        ]
+        if len(parts) <= len(messages):
+            raise ConfigError("The model's chat template leaves out a message", _HINT)
+        starts_text = True
         for literal, index in parts:
-            # A space before a text belongs to its first token, as in `TechnicalAssistant`.
-            kept = literal.removesuffix(" ")
-            for run, control in self.vocabulary.split(kept):
-                yield Piece(run if control else self._led(run, fresh), control=control)
-                fresh = control
+            # A space before a text is part of the text's first token, as in `FewShotTemplate`.
+            markup = literal.removesuffix(" ")
+            for run, control in self.tokenizer.split_control_tokens(markup):
+                yield Piece(
+                    run if control else self._add_leading_space(run, starts_text), control=control
+                )
+                starts_text = control
             if index is not None:
-                text = self._led(literal[len(kept) :] + texts[index].text, fresh)
-                yield Piece(text, learned=texts[index].role == "assistant", turn=texts[index].turn)
-                fresh = False
+                message = messages[index]
+                text = self._add_leading_space(literal[len(markup) :] + message.text, starts_text)
+                yield Piece(text, learned=message.role == "assistant", turn=message.turn)
+                starts_text = False
 
-    def _led(self, text: str, fresh: bool) -> str:
-        lead = self.vocabulary.lead if fresh and not text.startswith(" ") else ""
-        return lead + text
+    def _add_leading_space(self, text: str, starts_text: bool) -> str:
+        needs_space = starts_text and not text.startswith(" ")
+        return (self.tokenizer.leading_space if needs_space else "") + text
 
-    def stops(self) -> Stops:
-        """What the template writes after an answer, the end of sequence, and `ends`."""
-        control, text = self._closing
+    def get_stops(self) -> Stops:
+        """Return what the template writes after an answer, the end of sequence, and `ends`."""
+        control, text = self._answer_end
         names = (*control, self._special.get("eos_token", ""))
-        ids = [self.vocabulary.control_id(name) for name in names if name]
+        ids = [self.tokenizer.get_control_id(name) for name in names if name]
         return Stops(tuple(dict.fromkeys((*ids, *self._ends))), text)
 
-    def answer(self, text: str) -> str:
-        """The generated text without white space around it."""
+    def clean_answer(self, text: str) -> str:
+        """Return the generated text without white space around it."""
         return text.strip()
 
-    def quoted(self, dialogue: Dialogue) -> int:
-        """None: the template's layout cannot be written in text."""
+    def count_quoted_lines(self, dialogue: Dialogue) -> int:
+        """Return 0: text cannot spell control tokens, so nothing has to be quoted."""
         return 0
 
-    def shared(self, system: str) -> int:
-        """None: a conversation begins with the user's own text."""
+    def count_shared_tokens(self, system: str) -> int:
+        """Return 0: a conversation begins with the user's own text."""
         return 0
 
     @cached_property
-    def _closing(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The control token, or else the text, that follows an answer."""
-        roles = [text.role for text in self._texts(_PROBE)]
+    def _answer_end(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Control token, or else text, that follows an answer: one of the two is empty."""
+        roles = [message.role for message in self._list_messages(_PROBE)]
         answer = roles.index("assistant")
-        after = {index: literal for literal, index in self._split(roles, ask=False)}
-        for text, control in self.vocabulary.split(after.get(answer + 1, "")):
+        before = {index: literal for literal, index in self._split_at_messages(roles, False)}
+        for text, control in self.tokenizer.split_control_tokens(before.get(answer + 1, "")):
             if control:
                 return (text,), ()
             if text.strip():
                 return (), (text.rstrip(),)
         return (), ()
 
-    def _texts(self, dialogue: Dialogue) -> list[_Text]:
+    def _list_messages(self, dialogue: Dialogue) -> list[_Message]:
         system = dialogue.system.strip()
-        texts = [_Text("system", system)] if system and self._takes_system else []
+        messages = [_Message("system", system)] if system and self._accepts_system else []
         for turn in dialogue.turns:
-            said = _Text(turn.role, turn.text.strip(), turn if turn.role == "assistant" else None)
-            if texts and texts[-1].role == said.role:
-                said = _Text(said.role, f"{texts.pop().text}\n\n{said.text}")
-            texts.append(said)
-        asked = next((at for at, text in enumerate(texts) if text.role == "user"), None)
-        if system and not self._takes_system and asked is not None:
-            texts[asked] = _Text("user", f"{system}\n\n{texts[asked].text}")
-        return texts
+            source = turn if turn.role == "assistant" else None
+            message = _Message(turn.role, turn.text.strip(), source)
+            if messages and messages[-1].role == message.role:
+                message = _Message(message.role, f"{messages.pop().text}\n\n{message.text}")
+            messages.append(message)
+        # A template without a system role gets the system prompt in the first question.
+        asked = next((at for at, message in enumerate(messages) if message.role == "user"), None)
+        if system and not self._accepts_system and asked is not None:
+            messages[asked] = _Message("user", f"{system}\n\n{messages[asked].text}")
+        return messages
 
-    def _split(self, roles: list[str], *, ask: bool) -> Iterator[tuple[str, int | None]]:
-        """What the template writes before each text, with the text's index; None at the end."""
+    def _split_at_messages(
+        self, roles: list[str], add_generation_prompt: bool
+    ) -> Iterator[tuple[str, int | None]]:
+        """Yield what the template writes before each message, with its index; None at the end."""
+        # Nineteen random digits: a placeholder cannot occur in a template by chance or on purpose.
         nonce = str(secrets.randbelow(10**18) + 10**18)
         messages = [
             {"role": role, "content": f"{nonce}{index:06d}"} for index, role in enumerate(roles)
         ]
-        rendered = self._render(messages, ask=ask)
+        rendered = self._render_messages(messages, add_generation_prompt)
         done = 0
         for found in re.finditer(rf"{nonce}(\d{{6}})", rendered):
             yield rendered[done : found.start()], int(found[1])
             done = found.end()
         yield rendered[done:], None
 
-    def _render(self, messages: list[dict[str, str]], *, ask: bool) -> str:
+    def _render_messages(self, messages: list[dict[str, str]], add_generation_prompt: bool) -> str:
         from jinja2 import TemplateError
 
         try:
             return self._compiled.render(
-                messages=messages, add_generation_prompt=ask, tools=None, **self._special
+                messages=messages,
+                add_generation_prompt=add_generation_prompt,
+                tools=None,
+                **self._special,
             )
         except (TemplateError, TypeError, ValueError, LookupError) as error:
             raise ConfigError(
                 f"The model's chat template refuses the dialogue ({error})", _HINT
             ) from error
 
-    def _renders_system(self) -> bool:
+    def _probe_system(self) -> bool:
+        """Return whether the template renders a system message; raise if it refuses a question."""
         try:
-            parts = [*self._split(["system", "user"], ask=True)]
+            parts = [*self._split_at_messages(["system", "user"], True)]
         except ConfigError:
-            parts = [*self._split(["user"], ask=True)]
+            parts = [*self._split_at_messages(["user"], True)]
         return len(parts) == 3
 
 
-def named_template(found: object) -> str:
-    """What a tokenizer's config calls its chat template: a text, or the default of several."""
+def select_template(found: object) -> str:
+    """Return the `chat_template` of a tokenizer_config.json: a string, or the default of a list."""
     if isinstance(found, str):
         return found
     if isinstance(found, list):
@@ -185,8 +216,8 @@ def named_template(found: object) -> str:
     return ""
 
 
-def special_tokens(config: Mapping[str, Any]) -> dict[str, str]:
-    """`bos_token`, `eos_token` … of `tokenizer_config.json`, each as its text."""
+def read_special_tokens(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return `bos_token`, `eos_token` … of a tokenizer_config.json, each as its text."""
     found: dict[str, str] = {}
     for name, token in config.items():
         text = token.get("content") if isinstance(token, dict) else token
@@ -195,30 +226,31 @@ def special_tokens(config: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def _compiled(source: str) -> Compiled:
+def _compile_template(source: str) -> CompiledTemplate:
     from jinja2 import TemplateError
     from jinja2.ext import loopcontrols
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    room = ImmutableSandboxedEnvironment(
+    # A template is code of a downloaded model. The options are those of transformers.
+    environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
     )
-    room.globals |= {"raise_exception": _refuse, "strftime_now": _now}
+    environment.globals |= {"raise_exception": _raise_template_error, "strftime_now": _format_now}
     try:
-        return room.from_string(_TRACKED.sub(_untracked, source))
+        return environment.from_string(_GENERATION_TAG.sub(_replace_generation_tag, source))
     except TemplateError as error:
         raise ConfigError(f"The model's chat template does not compile ({error})", _HINT) from error
 
 
-def _untracked(tag: re.Match[str]) -> str:
+def _replace_generation_tag(tag: re.Match[str]) -> str:
     return f"{{%{tag[1]} {'endif' if tag[2] else 'if true'} {tag[3]}%}}"
 
 
-def _refuse(message: str) -> NoReturn:
+def _raise_template_error(message: str) -> NoReturn:
     from jinja2 import TemplateError
 
     raise TemplateError(message)
 
 
-def _now(form: str) -> str:
+def _format_now(form: str) -> str:
     return datetime.now().strftime(form)

@@ -1,4 +1,4 @@
-"""What would be sent for a dialogue: text with control tokens visible, ids, stops and counts."""
+"""Preview of the prompt that a dialogue would send: its text, token ids, stops and counts."""
 
 from __future__ import annotations
 
@@ -7,43 +7,47 @@ import textwrap
 from dataclasses import asdict, dataclass
 
 from starchat_tui.dialogue import Dialogue
-from starchat_tui.templates.template import TechnicalAssistant, Template, fit
-from starchat_tui.templates.tokenizer import Vocabulary
+from starchat_tui.templates.context_window import fit_prompt
+from starchat_tui.templates.few_shot import FewShotTemplate
+from starchat_tui.templates.template import Template
+from starchat_tui.templates.tokenizer import Tokenizer
 
 _WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One prompt for a reader; the fields are those of the JSON object."""
+class PromptPreview:
+    """A prompt for display; its fields are the keys of `starchat prompt --json`."""
 
     text: str
-    """With control tokens spelled out."""
+    """Text with the names of control tokens."""
     ids: tuple[int, ...]
     stop_ids: tuple[int, ...]
     stop: tuple[str, ...]
     prompt_tokens: int
     reserve: int
-    """Tokens kept free for the answer."""
+    """Tokens reserved for the answer."""
     window: int
     examples: int
-    """Few-shot dialogues that are sent."""
+    """Number of few-shot examples in the prompt."""
     examples_offered: int
-    """Few-shot dialogues that the prompt's file has."""
+    """Number of few-shot examples in the prompt file."""
     dropped: int
-    """Oldest turns that no longer fit."""
+    """Number of oldest turns that no longer fit."""
     quoted: int
-    """Lines quoted because they looked like the layout."""
+    """Number of lines that are quoted because they look like part of the format."""
     lookalikes: int
-    """Control tokens spelled in the dialogue, which stay text."""
+    """Number of control tokens spelled in the dialogue, which stay text."""
 
 
-def look(dialogue: Dialogue, template: Template, *, window: int, reserve: int) -> Shown:
-    """The prompt of `dialogue`; raises `PromptTooLong` as sending it would."""
-    prompt = fit(dialogue, template, window=window, reserve=reserve)
-    few_shot = template if isinstance(template, TechnicalAssistant) else None
-    return Shown(
-        text=template.vocabulary.visible(prompt.ids),
+def preview_prompt(
+    dialogue: Dialogue, template: Template, *, window: int, reserve: int
+) -> PromptPreview:
+    """Return the preview of a dialogue's prompt; raise `PromptTooLong` as sending it would."""
+    prompt = fit_prompt(dialogue, template, window=window, reserve=reserve)
+    few_shot = template if isinstance(template, FewShotTemplate) else None
+    return PromptPreview(
+        text=template.tokenizer.decode_with_controls(prompt.ids),
         ids=prompt.ids,
         stop_ids=prompt.stops.ids,
         stop=prompt.stops.texts,
@@ -51,47 +55,54 @@ def look(dialogue: Dialogue, template: Template, *, window: int, reserve: int) -
         reserve=reserve,
         window=window,
         examples=len(few_shot.prompt.examples) if few_shot else 0,
-        examples_offered=few_shot.offered if few_shot else 0,
-        dropped=prompt.dropped,
-        quoted=prompt.quoted,
-        lookalikes=_lookalikes(dialogue, template.vocabulary),
+        examples_offered=few_shot.total_examples if few_shot else 0,
+        dropped=prompt.dropped_turns,
+        quoted=prompt.quoted_lines,
+        lookalikes=_count_lookalikes(dialogue, template.tokenizer),
     )
 
 
-def shown(
+def format_preview(
     template: Template, dialogue: Dialogue, *, window: int, reserve: int, as_json: bool = False
 ) -> str:
-    """The prompt as `starchat prompt` prints it: for a reader, or as one JSON object."""
-    found = look(dialogue, template, window=window, reserve=reserve)
+    """Format a preview as `starchat prompt` prints it: as text, or as one JSON object.
+
+    Args:
+        template: The format of the dialogue.
+        dialogue: The dialogue, with the question last.
+        window: Context length in tokens.
+        reserve: Tokens reserved for the answer.
+        as_json: Whether to return JSON.
+    """
+    preview = preview_prompt(dialogue, template, window=window, reserve=reserve)
     if as_json:
-        return json.dumps(asdict(found), ensure_ascii=False)
-    return f"{found.text}\n\n{'═' * 9}\n" + "\n".join(_lines(found, template.vocabulary))
+        return json.dumps(asdict(preview), ensure_ascii=False)
+    return f"{preview.text}\n\n{'═' * 9}\n" + "\n".join(_format_rows(preview, template.tokenizer))
 
 
-def _lines(found: Shown, vocabulary: Vocabulary) -> list[str]:
-    stops = [f"{token} {vocabulary.visible([token])}" for token in found.stop_ids]
+def _format_rows(preview: PromptPreview, tokenizer: Tokenizer) -> list[str]:
+    stops = [f"{token} {tokenizer.decode_with_controls([token])}" for token in preview.stop_ids]
     rows = {
-        "ids": " ".join(map(str, found.ids)),
-        "stops": ", ".join([*stops, *map(json.dumps, found.stop)]),
-        "prompt": f"{found.prompt_tokens} tokens, {found.reserve} kept for the answer, "
-        f"window {found.window}",
+        "ids": " ".join(map(str, preview.ids)),
+        "stops": ", ".join([*stops, *map(json.dumps, preview.stop)]),
+        "prompt": f"{preview.prompt_tokens} tokens, {preview.reserve} reserved for the answer, "
+        f"window {preview.window}",
     }
-    if found.examples_offered:
-        rows["few-shot"] = f"{found.examples} of {found.examples_offered} dialogues fit"
+    if preview.examples_offered:
+        rows["few-shot"] = f"{preview.examples} of {preview.examples_offered} examples fit"
     counts = {
-        "dropped": (found.dropped, "oldest turns that no longer fit"),
-        "quoted": (found.quoted, "lines that look like the layout"),
-        "look-alikes": (found.lookalikes, "control tokens typed, which stay text"),
+        "dropped": (preview.dropped, "oldest turns that no longer fit"),
+        "quoted": (preview.quoted, "lines that look like the format"),
+        "look-alikes": (preview.lookalikes, "control tokens in the text, which stay text"),
     }
     rows |= {name: f"{number} × {what}" for name, (number, what) in counts.items() if number}
-    return [_row(name, text) for name, text in rows.items()]
+    return [_format_row(name, text) for name, text in rows.items()]
 
 
-def _row(name: str, text: str) -> str:
-    first, later = f"{name:<11} ", " " * 12
-    return textwrap.fill(text, _WIDTH, initial_indent=first, subsequent_indent=later)
+def _format_row(name: str, text: str) -> str:
+    return textwrap.fill(text, _WIDTH, initial_indent=f"{name:<11} ", subsequent_indent=" " * 12)
 
 
-def _lookalikes(dialogue: Dialogue, vocabulary: Vocabulary) -> int:
+def _count_lookalikes(dialogue: Dialogue, tokenizer: Tokenizer) -> int:
     texts = (dialogue.system, *(turn.text for turn in dialogue.turns))
-    return sum(control for text in texts for _, control in vocabulary.split(text))
+    return sum(control for text in texts for _, control in tokenizer.split_control_tokens(text))

@@ -1,12 +1,15 @@
-"""tokenizer.json to ids and back, with text and control tokens kept apart.
+"""Encoding and decoding with a tokenizer.json of Hugging Face's `tokenizers` library.
 
-Text is encoded with `encode_special_tokens`, so nothing a user, a file or a model writes becomes a
-control token; control tokens are made by name alone.
+Text is encoded with `encode_special_tokens`, so that nothing a user, a file or a model writes can
+become a control token; control tokens are made by name only. The format of the file is that of
+https://huggingface.co/docs/tokenizers.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache, partial
@@ -14,29 +17,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starchat_tui.errors import ConfigError
-from starchat_tui.sanitize import whole
+from starchat_tui.sanitize import replace_surrogates
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Tokenizer as HFTokenizer
 
 CHAT_TOKENS = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
-"""StarChat's four control tokens, in the order they join StarCoder's vocabulary (49152-49155)."""
+"""StarChat's control tokens, in the order of their ids (49152 to 49155, behind StarCoder's own)."""
 END = CHAT_TOKENS[3]
 END_OF_TEXT = "<|endoftext|>"
 _END_OF_TEXT = (END_OF_TEXT, "<|end_of_text|>", "</s>", "<eos>", "<｜end▁of▁sentence｜>")
-"""What base models call the end of a document; the first that a vocabulary has is its own."""
+"""Names of the end-of-text token in base models; the first that a tokenizer has is its own."""
+SHARED_TOKENIZER = "../tokenizer.json"
+"""Value of `shared_tokenizer` in the tokenizer_config.json of a model without a file of its own."""
 _SPACE = "\u2581"
-"""SentencePiece's visible space."""
+"""SentencePiece's visible space, U+2581."""
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
-_REMEMBERED = 512
-"""Texts whose ids are kept: a prompt is rendered at every key, and few of its pieces change."""
+_ENCODE_CACHE_SIZE = 512
+"""Texts whose ids are cached: the prompt is encoded at every key press, and few pieces change."""
 
 
-def byte_alphabet() -> dict[str, int]:
-    """GPT-2's printable character for each byte, reversed: character to byte.
+def build_byte_alphabet() -> dict[str, int]:
+    """Return the byte that each character of a byte-level token stands for.
 
-    Source: `bytes_to_unicode` of the GPT-2 release; the printable bytes stand for themselves, the
-    others follow from code point 256 on.
+    It is the inverse of `bytes_to_unicode` in GPT-2's encoder.py: printable bytes stand for
+    themselves, the others for the code points from 256 on.
     """
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
@@ -46,36 +51,56 @@ def byte_alphabet() -> dict[str, int]:
     }
 
 
-class Vocabulary:
-    """A BPE vocabulary whose tokens stand for bytes: StarCoder's scheme, or SentencePiece's."""
+def find_tokenizer_file(folder: Path) -> Path | None:
+    """Return the tokenizer.json of a model's folder, None if it has none.
 
-    def __init__(self, tokenizer: Tokenizer, fingerprint: str, *, grown: bool = False) -> None:
+    The two demo models share one, which lies in the folder above theirs: their
+    tokenizer_config.json says so. No other place is read, whatever a downloaded model declares.
+    """
+    own = folder / "tokenizer.json"
+    if os.path.isfile(own):
+        return own
+    try:
+        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    declared = isinstance(config, dict) and config.get("shared_tokenizer") == SHARED_TOKENIZER
+    shared = folder.absolute().parent / "tokenizer.json"
+    return shared if declared and os.path.isfile(shared) else None
+
+
+class Tokenizer:
+    """A tokenizer whose tokens stand for bytes, as byte-level BPE and SentencePiece have it."""
+
+    def __init__(
+        self, tokenizer: HFTokenizer, fingerprint: str, *, is_extended: bool = False
+    ) -> None:
         self._tokenizer = tokenizer
         self._tokenizer.encode_special_tokens = True
         self.fingerprint = fingerprint
-        """The first 16 hex digits of the file's SHA-256."""
-        self.grown = grown
-        """Whether StarChat's four tokens were added here: the file's model has no rows for them."""
-        self.lead = _take_lead(tokenizer)
-        """The space this vocabulary was trained to see before each run of text, or nothing."""
-        self._silent = _guard_added(tokenizer)
-        self._spelled = _spelling(tokenizer)
+        """First 16 hexadecimal digits of the file's SHA-256."""
+        self.is_extended = is_extended
+        """True if the chat tokens were added here, so that the model has no embeddings for them."""
+        self.leading_space = _disable_leading_space(tokenizer)
+        """Space that the model was trained to see before each run of text; empty if none."""
+        self._control_ids = _protect_added_tokens(tokenizer)
+        self._decode_bytes = _choose_byte_decoder(tokenizer)
         self._bytes: dict[int, bytes] = {}
-        self._encode = lru_cache(maxsize=_REMEMBERED)(self._encode_anew)
+        self._encode = lru_cache(maxsize=_ENCODE_CACHE_SIZE)(self._encode_uncached)
 
     @classmethod
-    def load(cls, path: Path, *, grow: bool = True) -> Vocabulary:
-        """Read `tokenizer.json`; with `grow`, StarChat's four tokens are added to a file without.
+    def load(cls, path: Path, *, add_chat_tokens: bool = True) -> Tokenizer:
+        """Read a tokenizer.json, and add the chat tokens that it lacks.
 
-        A model with a chat template of its own is read with `grow=False`: an id beyond its
-        embedding would crash it. Raises `ConfigError` where the file is absent or damaged, or where
-        it has only some of the four and is to have all.
+        For a model that is used as it is, `add_chat_tokens` must be False: an id that has no row in
+        the embedding makes it fail. Raises `ConfigError` if the file is missing or damaged, or if
+        chat tokens are to be added and it has some of them already.
         """
-        from tokenizers import Tokenizer
+        from tokenizers import Tokenizer as HFTokenizer
 
         try:
             raw = path.read_bytes()
-            tokenizer = Tokenizer.from_buffer(raw)
+            tokenizer = HFTokenizer.from_buffer(raw)
         except OSError as error:
             raise ConfigError(
                 f"No tokenizer at `{path}`", "name a tokenizer.json with `--tokenizer FILE`"
@@ -85,22 +110,22 @@ class Vocabulary:
                 f"`{path}` is not a tokenizer.json ({error})",
                 "it must be a file in the format of the `tokenizers` library",
             ) from error
-        grown = grow and _grow(tokenizer, path)
-        return cls(tokenizer, hashlib.sha256(raw).hexdigest()[:16], grown=grown)
+        is_extended = add_chat_tokens and _add_chat_tokens(tokenizer, path)
+        return cls(tokenizer, hashlib.sha256(raw).hexdigest()[:16], is_extended=is_extended)
 
     def __len__(self) -> int:
-        """The number of ids, control tokens included."""
+        """Return the number of ids, control tokens included."""
         return self._tokenizer.get_vocab_size()
 
-    def text_ids(self, text: str) -> list[int]:
-        """The ids of `text`, in which no control token can occur."""
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of `text`, none of which is a control token."""
         return list(self._encode(text))
 
-    def _encode_anew(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer.encode(whole(text), add_special_tokens=False).ids)
+    def _encode_uncached(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(replace_surrogates(text), add_special_tokens=False).ids)
 
-    def control_id(self, token: str) -> int:
-        """The id of a control token such as `END`."""
+    def get_control_id(self, token: str) -> int:
+        """Return the id of a control token such as `END`; raise `ConfigError` if it has none."""
         found = self._tokenizer.token_to_id(token)
         if found is None:
             raise ConfigError(
@@ -110,47 +135,50 @@ class Vocabulary:
         return int(found)
 
     @property
-    def chats(self) -> bool:
-        """Whether the file itself has StarChat's four tokens, so that its model may know them."""
+    def has_chat_tokens(self) -> bool:
+        """True if the file itself has the chat tokens, so that its model may know them."""
         ids = map(self._tokenizer.token_to_id, CHAT_TOKENS)
-        return not self.grown and None not in ids
+        return not self.is_extended and None not in ids
 
     @property
     def end_id(self) -> int:
-        """The id that ends an assistant's turn."""
-        return self.control_id(END)
+        """Id of the token that ends an assistant's turn."""
+        return self.get_control_id(END)
 
     @property
     def end_of_text_id(self) -> int:
-        """The id that ends a document."""
+        """Id of the token that ends a document."""
         known = (token for token in _END_OF_TEXT if self._tokenizer.token_to_id(token) is not None)
-        return self.control_id(next(known, END_OF_TEXT))
+        return self.get_control_id(next(known, END_OF_TEXT))
 
     @cached_property
-    def begin(self) -> tuple[str, ...]:
-        """The control tokens this vocabulary puts before any text; StarCoder's has none."""
+    def begin_tokens(self) -> tuple[str, ...]:
+        """Control tokens that the tokenizer puts before any text; StarCoder's has none."""
+        # The library does not name them: compare an encoding with them to one without.
         ids = self._tokenizer.encode("a", add_special_tokens=True).ids
-        bare = self.text_ids("a")
+        bare = self.encode("a")
         starts = (at for at in range(len(ids)) if ids[at : at + len(bare)] == bare)
-        return tuple(self._added[token_id] for token_id in ids[: next(starts, 0)])
+        return tuple(self._added_tokens[token_id] for token_id in ids[: next(starts, 0)])
 
     @cached_property
-    def _added(self) -> dict[int, str]:
+    def _added_tokens(self) -> dict[int, str]:
         added = self._tokenizer.get_added_tokens_decoder().items()
         return {index: token.content for index, token in added if token.content.strip()}
 
     @cached_property
-    def _names(self) -> re.Pattern[str]:
-        longest = sorted(self._added.values(), key=len, reverse=True)
+    def _name_pattern(self) -> re.Pattern[str]:
+        # The longest first: a name may begin with another.
+        longest = sorted(self._added_tokens.values(), key=len, reverse=True)
         return re.compile("|".join(map(re.escape, longest)) or r"(?!)")
 
-    def split(self, text: str) -> Iterator[tuple[str, bool]]:
-        """A layout's own words in order, each run of text or one control token (True).
+    def split_control_tokens(self, text: str) -> Iterator[tuple[str, bool]]:
+        """Yield the parts of `text`, each with whether it is a control token.
 
-        For what a template writes, never for what a person or a model does.
+        This is for the output of a template only: in text of a user or a model, a token's name must
+        stay text.
         """
         done = 0
-        for found in self._names.finditer(text):
+        for found in self._name_pattern.finditer(text):
             if found.start() > done:
                 yield text[done : found.start()], False
             yield found.group(), True
@@ -159,128 +187,136 @@ class Vocabulary:
             yield text[done:], False
 
     def is_control(self, token_id: int) -> bool:
-        """Whether the id stands for a control token rather than for bytes of text."""
-        return token_id in self._silent
+        """Return whether the id is that of a control token, which stands for no text."""
+        return token_id in self._control_ids
 
-    def bytes_of(self, token_id: int) -> bytes:
-        """The bytes the id stands for; a control token or an unused id has none."""
+    def decode_token(self, token_id: int) -> bytes:
+        """Return the bytes of an id; empty for a control token and for an unused id."""
         found = self._bytes.get(token_id)
         if found is None:
-            found = self._bytes[token_id] = self._bytes_anew(token_id)
+            found = self._bytes[token_id] = self._decode_uncached(token_id)
         return found
 
-    def _bytes_anew(self, token_id: int) -> bytes:
+    def _decode_uncached(self, token_id: int) -> bytes:
+        # The library raises for an id that is no unsigned 32-bit integer.
         if self.is_control(token_id) or not 0 <= token_id < 2**32:
             return b""
-        if token_id in self._added:
-            return self._added[token_id].encode()
+        if token_id in self._added_tokens:
+            return self._added_tokens[token_id].encode()
         token = self._tokenizer.id_to_token(token_id)
-        return self._spelled(token) if token else b""
+        return self._decode_bytes(token) if token else b""
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of `ids`, control tokens left out, broken UTF-8 replaced."""
-        return b"".join(map(self.bytes_of, ids)).decode(errors="replace")
+        """Decode ids; control tokens are left out, invalid UTF-8 is replaced."""
+        return b"".join(map(self.decode_token, ids)).decode(errors="replace")
 
-    def visible(self, ids: Iterable[int]) -> str:
-        """The text of `ids` with control tokens spelled out, for a reader."""
+    def decode_with_controls(self, ids: Iterable[int]) -> str:
+        """Decode ids with the names of control tokens, for display."""
         runs: list[bytes] = []
         for token_id in ids:
-            name = self._added.get(token_id)
-            runs.append(name.encode() if name is not None else self.bytes_of(token_id))
+            name = self._added_tokens.get(token_id)
+            runs.append(name.encode() if name is not None else self.decode_token(token_id))
         return b"".join(runs).decode(errors="replace")
 
-    def aligned(self, ids: Sequence[int], text: str) -> list[int]:
-        """Ids whose bytes are `text`: as many of `ids` as agree with it, then the rest encoded.
+    def align_ids(self, ids: Sequence[int], text: str) -> list[int]:
+        """Return ids that decode to `text`: the longest prefix of `ids` that does, then new ones.
 
-        An answer whose overrun was trimmed keeps the ids the engine has in its prefix cache.
+        An answer that was trimmed so keeps the ids that the engine has in its prefix cache.
         """
-        wanted, kept, done = whole(text).encode(), 0, 0
+        wanted, kept, done = replace_surrogates(text).encode(), 0, 0
         for token_id in ids:
-            piece = self.bytes_of(token_id)
+            piece = self.decode_token(token_id)
             if not piece or wanted[done : done + len(piece)] != piece:
                 break
             done += len(piece)
             kept += 1
-        while kept and not _at_character(wanted, done):
+        # A token may end inside a character, and the rest must be valid UTF-8 to be encoded.
+        while kept and not _is_character_start(wanted, done):
             kept -= 1
-            done -= len(self.bytes_of(ids[kept]))
-        return [*ids[:kept], *self.text_ids(wanted[done:].decode())]
+            done -= len(self.decode_token(ids[kept]))
+        return [*ids[:kept], *self.encode(wanted[done:].decode())]
 
 
-def _at_character(data: bytes, index: int) -> bool:
+def _is_character_start(data: bytes, index: int) -> bool:
+    # Continuation bytes of UTF-8 are 10xxxxxx.
     return index >= len(data) or data[index] & 0xC0 != 0x80
 
 
-def _grow(tokenizer: Tokenizer, path: Path) -> bool:
-    """Add StarChat's four tokens; False where they were there."""
+def _add_chat_tokens(tokenizer: HFTokenizer, path: Path) -> bool:
+    """Add the chat tokens; return False if all were there already."""
     from tokenizers import AddedToken
 
     known = [token for token in CHAT_TOKENS if tokenizer.token_to_id(token) is not None]
     if known and len(known) < len(CHAT_TOKENS):
         missing = ", ".join(token for token in CHAT_TOKENS if token not in known)
         raise ConfigError(
-            f"`{path}` has some of StarChat's control tokens but not {missing}",
+            f"`{path}` has some of StarChat's chat tokens but not {missing}",
             "use the tokenizer the model was trained with",
         )
     tokenizer.add_special_tokens([AddedToken(token, special=True) for token in CHAT_TOKENS])
     return not known
 
 
-def _guard_added(tokenizer: Tokenizer) -> frozenset[int]:
-    """Make every added token unwritable by text; the ids of those that stand for no text.
+def _protect_added_tokens(tokenizer: HFTokenizer) -> frozenset[int]:
+    """Prevent text from becoming any added token; return the ids of the control tokens.
 
-    Added tokens that are not marked special (`<think>`) are shown when a model writes them, and are
-    plain text when a person does. Runs of white space are text like any other.
+    `encode_special_tokens` covers only tokens that are marked special, so the others are marked
+    too. One of those (such as `<think>`) is still shown when the model generates it. Added tokens
+    of white space are left alone: GPT-NeoX's, for one, stand for indentation.
     """
     from tokenizers import AddedToken
 
     added = tokenizer.get_added_tokens_decoder()
-    silent = frozenset(index for index, token in added.items() if token.special)
-    forgeable = [token.content for token in added.values() if token.content.strip()]
-    tokenizer.add_special_tokens([AddedToken(name, special=True) for name in forgeable])
-    return silent
+    control_ids = frozenset(index for index, token in added.items() if token.special)
+    writable = [token.content for token in added.values() if token.content.strip()]
+    tokenizer.add_special_tokens([AddedToken(name, special=True) for name in writable])
+    return control_ids
 
 
-def _state(part: Any) -> bytes:
-    """A part of a tokenizer as the library writes it down."""
+def _serialize_component(part: Any) -> bytes:
+    """Return the JSON of a tokenizer's component; empty for None."""
     return part.__getstate__() if part is not None else b""
 
 
-def _take_lead(tokenizer: Tokenizer) -> str:
-    """Switch off the space that SentencePiece puts before text, which no one wrote; return it."""
+def _disable_leading_space(tokenizer: HFTokenizer) -> str:
+    """Return the space that SentencePiece puts before text, and stop the tokenizer adding it.
+
+    Pieces are encoded one by one, and only one that follows a control token begins a text.
+    """
     from tokenizers import normalizers, pre_tokenizers
 
-    lead = ""
-    if b'"Prepend"' in _state(tokenizer.normalizer):
+    space = ""
+    if b'"Prepend"' in _serialize_component(tokenizer.normalizer):
         tokenizer.normalizer = normalizers.Replace(" ", _SPACE)
-        lead = " "
+        space = " "
     pre = tokenizer.pre_tokenizer
     if isinstance(pre, pre_tokenizers.Metaspace):
-        lead = " " if pre.prepend_scheme == "always" else ""
+        space = " " if pre.prepend_scheme == "always" else ""
         pre.prepend_scheme = "never"
     elif isinstance(pre, pre_tokenizers.ByteLevel):
         pre.add_prefix_space = False
-    return lead
+    return space
 
 
-def _spelling(tokenizer: Tokenizer) -> Callable[[str], bytes]:
-    """How this vocabulary's tokens spell bytes."""
-    known = _state(tokenizer.decoder) + _state(tokenizer.pre_tokenizer)
+def _choose_byte_decoder(tokenizer: HFTokenizer) -> Callable[[str], bytes]:
+    """Return the function that gives the bytes of one of the tokenizer's tokens."""
+    # Components may be nested in sequences; their JSON shows all of them.
+    known = _serialize_component(tokenizer.decoder) + _serialize_component(tokenizer.pre_tokenizer)
     if b"ByteLevel" in known:
-        return partial(_byte_level, alphabet=byte_alphabet())
-    if _SPACE.encode() in known + _state(tokenizer.normalizer):
-        return _sentencepiece
+        return partial(_decode_byte_level, alphabet=build_byte_alphabet())
+    if _SPACE.encode() in known + _serialize_component(tokenizer.normalizer):
+        return _decode_sentencepiece
     raise ConfigError(
-        "The tokenizer is neither byte-level nor SentencePiece's",
-        "choose a model whose tokens stand for bytes, as StarCoder's do",
+        "The tokenizer is neither byte-level BPE nor SentencePiece",
+        "choose a model with one of these, such as StarCoder",
     )
 
 
-def _byte_level(token: str, *, alphabet: Mapping[str, int]) -> bytes:
+def _decode_byte_level(token: str, *, alphabet: Mapping[str, int]) -> bytes:
     known = alphabet.keys() >= set(token)
     return bytes(alphabet[character] for character in token) if known else token.encode()
 
 
-def _sentencepiece(token: str) -> bytes:
+def _decode_sentencepiece(token: str) -> bytes:
     byte = _BYTE.fullmatch(token)
     return bytes([int(byte[1], 16)]) if byte else token.replace(_SPACE, " ").encode()

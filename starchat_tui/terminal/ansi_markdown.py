@@ -2,61 +2,61 @@
 
 from __future__ import annotations
 
-from starchat_tui.codeblocks import Closed, Code, Event, Fences, Opened
-from starchat_tui.sanitize import clean
+import io
+
+from starchat_tui.codeblocks import BlockClosed, BlockOpened, Code, CodeBlockParser, MarkdownEvent
+from starchat_tui.sanitize import sanitize_text
+from starchat_tui.terminal.highlight import LineLexer
 
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 
 
-class Painter:
-    """Turns pieces of an answer into text that is safe to print, with colour where wanted."""
+class AnsiMarkdownRenderer:
+    """Renders pieces of an answer as text that is safe to print, with ANSI colors if wanted.
+
+    What is printed cannot be colored again, so a line of code is held back until it is complete.
+    """
 
     def __init__(self, *, color: bool) -> None:
         self._color = color
-        self._fences = Fences()
-        self._language = ""
-        self._code = ""
-        """The code block so far: a line's colours depend on the lines before it."""
+        self._fences = CodeBlockParser()
+        self._lexer: LineLexer | None = None
+        """The lexer of the open code block; Pygments is imported with the first one."""
         self._line = ""
+        """Its last line, as long as it is incomplete."""
 
     def feed(self, text: str) -> str:
-        """What can be printed after `text` came."""
+        """Add text to the answer and return what can be printed now."""
         if not self._color:
-            return clean(text)
-        return "".join(map(self._painted, self._fences.feed(text)))
+            return sanitize_text(text)
+        return "".join(map(self._render, self._fences.feed(text)))
 
     def finish(self) -> str:
-        """What was held back."""
+        """End the answer and return the text that was held back."""
         if not self._color:
             return ""
-        return "".join(map(self._painted, self._fences.finish())) + self._flush()
+        return "".join(map(self._render, self._fences.finish())) + self._flush_line()
 
-    def _painted(self, event: Event) -> str:
-        if isinstance(event, Opened):
-            self._language, self._code, self._line = event.language, "", ""
-            return f"{_DIM}```{clean(event.language)}{_PLAIN}\n"
-        if isinstance(event, Closed):
-            return f"{self._flush()}{_DIM}```{_PLAIN}\n"
+    def _render(self, event: MarkdownEvent) -> str:
+        if isinstance(event, BlockOpened):
+            self._lexer, self._line = LineLexer(event.language or "python"), ""
+            return f"{_DIM}```{sanitize_text(event.language)}{_PLAIN}\n"
+        if isinstance(event, BlockClosed):
+            return f"{self._flush_line()}{_DIM}```{_PLAIN}\n"
         if not isinstance(event, Code):
-            return clean(event.text)
-        *whole, self._line = (self._line + event.text).split("\n")
-        return "".join(self._highlighted(f"{line}\n") for line in whole)
+            return sanitize_text(event.text)
+        *complete, self._line = (self._line + event.text).split("\n")
+        return "".join(f"{self._highlight_line(line)}\n" for line in complete)
 
-    def _flush(self) -> str:
+    def _flush_line(self) -> str:
         line, self._line = self._line, ""
-        return self._highlighted(line) if line else ""
+        return self._highlight_line(line) if line else ""
 
-    def _highlighted(self, line: str) -> str:
-        from pygments import highlight
+    def _highlight_line(self, line: str) -> str:
         from pygments.formatters import TerminalFormatter
-        from pygments.lexers import get_lexer_by_name
-        from pygments.util import ClassNotFound
 
-        self._code += clean(line)
-        try:
-            lexer = get_lexer_by_name(self._language or "python", stripnl=False, ensurenl=False)
-        except ClassNotFound:
-            return clean(line)
-        painted: list[str] = highlight(self._code, lexer, TerminalFormatter()).split("\n")
-        ended = line.endswith("\n")
-        return painted[-2] + "\n" if ended else painted[-1]
+        assert self._lexer is not None
+        # Cleaned first: the formatter must find no escape sequence but its own.
+        file = io.StringIO()
+        TerminalFormatter().format(self._lexer.feed(sanitize_text(line)), file)
+        return file.getvalue().removesuffix("\n")

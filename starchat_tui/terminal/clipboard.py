@@ -1,7 +1,7 @@
-"""Text into the clipboard, and the truth about the way it took.
+"""Routes to a clipboard, and an honest report of the one that was used.
 
-OSC 52 asks the terminal, which does not answer: whether it obeyed is not known. A program that took
-the text is. Over SSH only the terminal's clipboard is the user's.
+OSC 52 asks the terminal, which gives no answer, so nobody knows whether it obeyed; a program that
+exits with 0 did take the text. Over SSH only the terminal's clipboard is the user's.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from starchat_tui.sanitize import hidden
+from starchat_tui.sanitize import find_hidden_characters
 
 TIMEOUT = 2.0
-"""Seconds a clipboard program has."""
+"""Seconds that a clipboard program may take."""
 OSC52_LIMIT = 74_000
-"""Bytes beyond which many terminals drop an OSC 52 sequence."""
+"""Bytes of the largest text that most terminals accept in an OSC 52 sequence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A way to a clipboard; without a command it is the terminal's (OSC 52)."""
+    """Route to a clipboard; without a command it is the terminal's (OSC 52)."""
 
     name: str
     command: tuple[str, ...] = ()
 
 
-TERMINAL = Route("OSC 52")
+TERMINAL_ROUTE = Route("OSC 52")
 _LOCAL = (
     ("WAYLAND_DISPLAY", Route("wl-copy", ("wl-copy",))),
     ("DISPLAY", Route("xclip", ("xclip", "-selection", "clipboard"))),
@@ -39,10 +39,10 @@ _LOCAL = (
 _TMUX = Route("tmux", ("tmux", "load-buffer", "-w", "-"))
 
 
-def routes(
+def find_routes(
     environ: Mapping[str, str], which: Callable[[str], str | None] = shutil.which
 ) -> list[Route]:
-    """The ways to try in order; the last one is always the terminal."""
+    """Return the routes to try in order; the last one is always the terminal."""
     remote = bool(environ.get("SSH_TTY") or environ.get("SSH_CONNECTION"))
     found: list[Route] = []
     if not remote:
@@ -53,20 +53,23 @@ def routes(
         ]
     if environ.get("TMUX") and which("tmux"):
         found.append(_TMUX)
-    return [*found, TERMINAL]
+    return [*found, TERMINAL_ROUTE]
 
 
-async def copy(text: str, ways: list[Route], osc52: Callable[[str], None]) -> Route:
-    """Hand `text` to the first way that takes it; `osc52` writes the terminal's sequence."""
-    for route in ways:
-        if route.command and await _taken(route.command, text):
+async def copy_text(text: str, routes: list[Route], osc52: Callable[[str], None]) -> Route:
+    """Give `text` to the first route that takes it and return that route.
+
+    `osc52` writes the terminal's sequence.
+    """
+    for route in routes:
+        if route.command and await _feed_program(route.command, text):
             return route
     osc52(text)
-    return TERMINAL
+    return TERMINAL_ROUTE
 
 
-async def _taken(command: tuple[str, ...], text: str) -> bool:
-    """Whether the program took the text and ended well."""
+async def _feed_program(command: tuple[str, ...], text: str) -> bool:
+    """Return whether the program took the text and exited with 0."""
     try:
         process = await asyncio.create_subprocess_exec(
             *command, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL
@@ -83,18 +86,18 @@ async def _taken(command: tuple[str, ...], text: str) -> bool:
     return process.returncode == 0
 
 
-def report(what: str, text: str, route: Route) -> str:
-    """What may honestly be said after `text` went that way."""
+def describe_copy(subject: str, text: str, route: Route) -> str:
+    """Return the notice about `text` that was copied by that route."""
     lines = text.count("\n") + 1
     size = "1 line" if lines == 1 else f"{lines} lines"
-    said = f"Copied {what} ({size}) with {route.name}"
-    if route == TERMINAL:
+    said = f"Copied {subject} ({size}) with {route.name}"
+    if route == TERMINAL_ROUTE:
         said = (
-            f"Sent {what} ({size}) to the terminal's clipboard (OSC 52); if it does not arrive, "
-            "the terminal refuses it: /save n FILE writes it to a file"
+            f"Sent {subject} ({size}) to the terminal's clipboard (OSC 52); if it does not arrive, "
+            "the terminal refuses it: `/save n FILE` writes it to a file"
         )
         if len(text.encode(errors="replace")) > OSC52_LIMIT:
             said += ". It is larger than many terminals accept"
-    if unseen := hidden(text):
-        said += f". It holds characters one cannot see: {', '.join(unseen[:4])}"
+    if unseen := find_hidden_characters(text):
+        said += f". It contains invisible characters: {', '.join(unseen[:4])}"
     return said

@@ -1,7 +1,7 @@
-"""A PNG as cells of a terminal: half-blocks in colour, shades in grey, or the bytes of kitty.
+"""PNG images as terminal output: half-blocks in color, shades of gray, kitty's protocol, sixels.
 
-A half-block `▀` shows two pixels: its colour is the upper one, its background the lower one. PNG
-that code drew is hostile until it is decoded: one format, a bound on its pixels, no other file.
+A half-block `▀` shows two pixels: its color is the upper one, its background the lower one. A PNG
+that code drew is untrusted input: one format is decoded, with a limit on its pixels.
 """
 
 from __future__ import annotations
@@ -12,67 +12,83 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from starchat_tui.errors import StarChatError
+from starchat_tui.settings import ImageProtocol
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Pixel = tuple[int, int, int]
-"""Red, green and blue, 0 to 255."""
+"""Red, green and blue, each 0 to 255."""
 Row = tuple[tuple[Pixel, Pixel], ...]
-"""The cells of a row: the upper and the lower pixel of each."""
+"""The cells of a row: the upper and the lower pixel of each cell."""
 
-MOST_PIXELS = 25_000_000
-"""Pixels beyond which a picture is not decoded (75 MB as RGB)."""
-CELL = (10, 20)
-"""Width and height of a terminal's cell in pixels, where the terminal does not say (VT340)."""
+MAX_PIXELS = 25_000_000
+"""Pixels of the largest image that is decoded (75 MB as RGB)."""
+DEFAULT_CELL_SIZE = (10, 20)
+"""Width and height of a cell in pixels, for a terminal that does not report it (VT340)."""
 _SHADES = " ░▒▓█"
 _PLAIN = "\x1b[0m"
 _KITTY_CHUNK = 4096
-"""Bytes of base64 that one kitty sequence may carry."""
+"""Bytes of base64 that one sequence of the kitty protocol may carry."""
 
 
-class NoPicture(StarChatError):
-    """The bytes are no PNG that can be shown."""
+class InvalidImage(StarChatError):
+    """The bytes are not a PNG that can be shown."""
 
     code = "no_picture"
 
 
-def decoded(png: bytes) -> Image:
-    """The picture in RGB on white; raises `NoPicture` where it is none, or too large."""
-    from PIL import Image as PillowImage
+def decode_png(png: bytes) -> Image:
+    """Return the image in RGB on a white background.
 
+    Raises `InvalidImage` if the bytes are not a PNG, if it is too large, or without Pillow.
+    """
+    try:
+        from PIL import Image as PillowImage
+    except ImportError as error:  # a base installation draws no plots
+        raise InvalidImage("Pillow, which draws plots, is not installed") from error
     try:
         with PillowImage.open(io.BytesIO(png), formats=["PNG"]) as opened:
-            if opened.width * opened.height > MOST_PIXELS:
-                raise NoPicture("The picture is too large to be shown", "save it and open it")
+            if opened.width * opened.height > MAX_PIXELS:
+                raise InvalidImage("The image is too large to be shown", "save it and open it")
             found = opened.convert("RGBA")
             paper = PillowImage.new("RGBA", found.size, "white")
             return PillowImage.alpha_composite(paper, found).convert("RGB")
     except (OSError, ValueError, SyntaxError, PillowImage.DecompressionBombError) as error:
-        raise NoPicture("The picture cannot be read", "its card says what it shows") from error
+        raise InvalidImage(
+            "The image cannot be read", "its description says what it shows"
+        ) from error
 
 
-def fit(
+def fit_to_cells(
     width: int,
     height: int,
     columns: int,
     rows: int,
-    cell: tuple[int, int] = CELL,
+    cell_size: tuple[int, int] = DEFAULT_CELL_SIZE,
     *,
-    most: float = 1.0,
+    max_scale: float = 1.0,
 ) -> tuple[int, int]:
-    """Columns and rows, at most those given, that keep the aspect of `width` × `height` pixels.
+    """Return columns and rows, at most those given, that keep the aspect of the pixel size.
 
-    A picture is made smaller, and larger than its own pixels at most `most` times.
+    An image is made smaller, and larger than its own pixels at most `max_scale` times.
+
+    Args:
+        width: The image's width in pixels.
+        height: The image's height in pixels.
+        columns: The columns that are available.
+        rows: The rows that are available.
+        cell_size: Width and height of a cell in pixels.
+        max_scale: The largest enlargement of the image.
     """
     width, height = max(1, width), max(1, height)
-    natural = (width / cell[0], height / cell[1])
-    scale = min(most, columns / natural[0], rows / natural[1])
+    natural = (width / cell_size[0], height / cell_size[1])
+    scale = min(max_scale, columns / natural[0], rows / natural[1])
     return max(1, round(natural[0] * scale)), max(1, round(natural[1] * scale))
 
 
-def half_blocks(image: Image, columns: int, rows: int) -> list[Row]:
-    """`image` as that many cells, averaged down."""
+def render_half_blocks(image: Image, columns: int, rows: int) -> list[Row]:
+    """Return `image` scaled to that many cells."""
     from PIL.Image import Resampling
 
     small = image.resize((columns, 2 * rows), Resampling.LANCZOS)
@@ -85,8 +101,8 @@ def half_blocks(image: Image, columns: int, rows: int) -> list[Row]:
     ]
 
 
-def shades(image: Image, columns: int, rows: int) -> list[str]:
-    """`image` as that many characters, the darker the fuller."""
+def render_shades(image: Image, columns: int, rows: int) -> list[str]:
+    """Return `image` as rows of characters, a fuller one for a darker cell."""
     from PIL.Image import Resampling
 
     data = image.convert("L").resize((columns, rows), Resampling.LANCZOS).tobytes()
@@ -94,23 +110,38 @@ def shades(image: Image, columns: int, rows: int) -> list[str]:
     return [text[at : at + columns] for at in range(0, len(text), columns)]
 
 
-def painted(png: bytes, kind: str, columns: int, rows: int) -> str:
-    """The picture as text for a terminal of that many cells; `kind` as `--images` has it."""
-    image = decoded(png)
-    size = fit(image.width, image.height, columns, rows)
-    if kind == "kitty":
-        return "".join(_kitty(png, *size)) + "\n"
-    if kind == "sixel":
-        from starchat_tui.terminal.sixel import sixels
+def render_image(
+    png: bytes,
+    protocol: ImageProtocol,
+    columns: int,
+    rows: int,
+    cell_size: tuple[int, int] = DEFAULT_CELL_SIZE,
+) -> str:
+    """Return the image as text that draws it at the cursor of a terminal.
 
-        return sixels(image.resize((size[0] * CELL[0], size[1] * CELL[1]))) + "\n"
-    if kind == "unicode":
-        return "".join(f"{row}\n" for row in shades(image, *size))
-    return "".join(f"{_ansi(row)}{_PLAIN}\n" for row in half_blocks(image, *size))
+    Args:
+        png: The image file; `InvalidImage` is raised if it cannot be decoded.
+        protocol: The protocol that the terminal understands.
+        columns: The columns that the image may take.
+        rows: The rows that it may take.
+        cell_size: Width and height of a cell in pixels.
+    """
+    image = decode_png(png)
+    size = fit_to_cells(image.width, image.height, columns, rows, cell_size)
+    if protocol == "kitty":
+        return "".join(_encode_kitty(png, *size)) + "\n"
+    if protocol == "sixel":
+        from starchat_tui.terminal.sixel import encode_sixels
+
+        pixels = (size[0] * cell_size[0], size[1] * cell_size[1])
+        return encode_sixels(image.resize(pixels)) + "\n"
+    if protocol == "unicode":
+        return "".join(f"{row}\n" for row in render_shades(image, *size))
+    return "".join(f"{_encode_row(row)}{_PLAIN}\n" for row in render_half_blocks(image, *size))
 
 
-def _ansi(row: Row) -> str:
-    """A row with a colour sequence only where a colour changes."""
+def _encode_row(row: Row) -> str:
+    """Encode a row of half-blocks with a color sequence only where the color changes."""
     parts: list[str] = []
     before: tuple[Pixel, Pixel] | None = None
     for upper, lower in row:
@@ -121,8 +152,12 @@ def _ansi(row: Row) -> str:
     return "".join(parts)
 
 
-def _kitty(png: bytes, columns: int, rows: int) -> Iterator[str]:
-    """Kitty's graphics protocol: a PNG in base64, in chunks, shown in that many cells."""
+def _encode_kitty(png: bytes, columns: int, rows: int) -> Iterator[str]:
+    """Yield the sequences of kitty's graphics protocol that show a PNG in that many cells.
+
+    The format: https://sw.kovidgoyal.net/kitty/graphics-protocol/
+    """
+    # a=T: transmit and display, f=100: PNG, q=2: no answers, which nobody would read.
     data = base64.b64encode(png).decode()
     first = f"a=T,f=100,q=2,c={columns},r={rows},"
     for start in range(0, len(data), _KITTY_CHUNK):

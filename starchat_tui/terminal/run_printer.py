@@ -1,7 +1,7 @@
-"""What a run says, in a terminal that only appends, or in a pipe.
+"""Outputs of a run, printed to a terminal that only appends, or to a pipe.
 
-What the code wrote to its stdout, its results and the cards of its plots go to stdout; the rest,
-and the pictures, to stderr. A terminal gets everything cleaned, a pipe what was written.
+The code's stdout, its results and the descriptions of its plots go to stdout; everything else, and
+the images, to stderr. A terminal gets sanitized text, a pipe the bytes that were written.
 """
 
 from __future__ import annotations
@@ -18,110 +18,128 @@ from starchat_tui.errors import (
     CodeFailed,
     Interrupted,
     NoSandbox,
-    RunLimit,
+    RunLimitExceeded,
     StarChatError,
     UsageError,
 )
-from starchat_tui.execution.plot_files import plain_name, write_new
-from starchat_tui.execution.run_result import Outcome, ended_text, size_text
-from starchat_tui.sandbox.outputs import Ended, Failure, Figure, Note, Output, Result, Text, Written
-from starchat_tui.sanitize import clean
-from starchat_tui.terminal.images import NoPicture, painted
+from starchat_tui.execution.plot_files import sanitize_file_name, write_new_file
+from starchat_tui.execution.run_result import RunResult, format_size
+from starchat_tui.sandbox.outputs import (
+    Failure,
+    Figure,
+    Note,
+    Output,
+    Result,
+    RunEnded,
+    StreamText,
+    WrittenFile,
+)
+from starchat_tui.sanitize import sanitize_text
+from starchat_tui.terminal.image_detection import ImageDetector
+from starchat_tui.terminal.images import InvalidImage, render_image
+from starchat_tui.terminal.run_wording import explain_end, summarize_end
 
 _DIM, _RED, _PLAIN = "\x1b[2m", "\x1b[1;31m", "\x1b[0m"
-ROWS = 24
-"""Rows of a plot."""
-UNSAFE = "UNSAFE: this code runs without a sandbox, with your files and your network"
+PLOT_ROWS = 24
+MAX_PLOT_COLUMNS = 100
 
 
 @dataclass(slots=True)
-class Speaker:
+class RunPrinter:
     """Prints outputs as they come."""
 
     out: TextIO
     err: TextIO
-    images: str = "auto"
-    """How pictures are drawn, as the setting has it."""
+    images: ImageDetector
     clean: bool = False
-    """Whether a pipe gets everything cleaned, too."""
+    """True if a pipe gets sanitized text, too."""
     color: bool = True
     quiet: bool = False
-    """Whether the end and the notes are left unsaid where all went well."""
-    _files: list[Written] = field(default_factory=list)
-    _open: set[int] = field(default_factory=set)
-    """The streams whose last line has no newline yet; two terminals are one screen."""
+    """True if notes and the end are printed only if they are warnings."""
+    _files: list[WrittenFile] = field(default_factory=list)
+    _open_lines: set[int] = field(default_factory=set)
+    """Ids of the streams whose last line has no newline yet."""
 
-    def say(self, output: Output) -> None:
+    def print_output(self, output: Output) -> None:
         """Print one output."""
-        if isinstance(output, Text):
+        if isinstance(output, StreamText):
             self._write(self.out if output.stream == "stdout" else self.err, output.text)
         elif isinstance(output, Result):
-            self._line(self.out, output.text)
+            self._print_line(self.out, output.text)
         elif isinstance(output, Figure):
-            self._draw(output)
+            self._draw_figure(output)
         elif isinstance(output, Failure):
-            self._line(self.err, output.traceback)
-        elif isinstance(output, Written):
+            self._print_line(self.err, output.traceback)
+        elif isinstance(output, WrittenFile):
             self._files.append(output)
         elif isinstance(output, Note):
-            self.tell(output.text)
+            self.print_note(output.text)
         else:
-            self._end(output)
+            self._print_end(output)
 
-    def tell(self, text: str, *, warning: bool = False) -> None:
-        """A remark of our own, on stderr."""
+    def print_note(self, text: str, *, warning: bool = False) -> None:
+        """Print a note of StarChat's own to stderr."""
         if self.quiet and not warning:
             return
-        self._end_line(self.err)
+        self._break_line(self.err)
         mark = (_RED if warning else _DIM) if self.color and self.err.isatty() else ""
-        self.err.write(f"{mark}{clean(text)}{_PLAIN if mark else ''}\n")
+        self.err.write(f"{mark}{sanitize_text(text)}{_PLAIN if mark else ''}\n")
         self.err.flush()
 
-    def _end(self, ended: Ended) -> None:
+    def _print_end(self, ended: RunEnded) -> None:
         for one in self._files:
-            self.tell(f"wrote {one.name} ({size_text(one.size)})")
+            self.print_note(f"wrote {one.name} ({format_size(one.size)})")
         self._files.clear()
         if ended.status != "no-sandbox":
-            self.tell(ended_text(ended))
+            self.print_note(summarize_end(ended))
 
     def _write(self, file: TextIO, text: str) -> None:
         if not text:
             return
-        file.write(clean(text) if self.clean or file.isatty() else text)
+        file.write(sanitize_text(text) if self.clean or file.isatty() else text)
         file.flush()
-        streams = {id(one) for one in (self.out, self.err) if one is file or self._one_screen}
-        self._open = self._open - streams if text.endswith("\n") else self._open | streams
+        # Two terminals are one screen: a line left open on one is open for the other.
+        streams = {id(one) for one in (self.out, self.err) if one is file or self._is_one_screen}
+        self._open_lines = (
+            self._open_lines - streams if text.endswith("\n") else self._open_lines | streams
+        )
 
     @property
-    def _one_screen(self) -> bool:
+    def _is_one_screen(self) -> bool:
         return self.out.isatty() and self.err.isatty()
 
-    def _line(self, file: TextIO, text: str) -> None:
-        self._end_line(file)
+    def _print_line(self, file: TextIO, text: str) -> None:
+        self._break_line(file)
         self._write(file, f"{text.rstrip()}\n")
 
-    def _end_line(self, file: TextIO) -> None:
-        """What comes next on `file` begins a line of its own."""
-        if id(file) in self._open:
+    def _break_line(self, file: TextIO) -> None:
+        """End the open line of `file`, if it has one."""
+        if id(file) in self._open_lines:
             self._write(file, "\n")
 
-    def _draw(self, figure: Figure) -> None:
+    def _draw_figure(self, figure: Figure) -> None:
         screen = next((file for file in (self.err, self.out) if file.isatty()), None)
-        if screen is not None and self.images != "off":
-            self._end_line(screen)
-            kind = "half" if self.images == "auto" else self.images
-            columns = min(100, shutil.get_terminal_size().columns - 1)
-            try:
-                screen.write(painted(figure.png, kind, columns, ROWS))
-                screen.flush()
-            except NoPicture as error:
-                self.tell(f"{error.message}; {error.hint}")
-        self._line(self.out, figure.card or f"figure, {figure.width} × {figure.height} pixels")
+        if screen is not None and not self.images.is_off:
+            self._break_line(screen)
+            self._draw_image(figure.png, screen)
+        described = figure.card or f"figure, {figure.width} × {figure.height} pixels"
+        self._print_line(self.out, described)
+
+    def _draw_image(self, png: bytes, screen: TextIO) -> None:
+        images = self.images.detect()
+        columns = min(MAX_PLOT_COLUMNS, shutil.get_terminal_size().columns - 1)
+        try:
+            drawn = render_image(png, images.protocol, columns, PLOT_ROWS, images.cell_size)
+        except InvalidImage as error:
+            self.print_note(f"{error.message}; {error.hint}".removesuffix("; "))
+        else:
+            screen.write(drawn)
+            screen.flush()
 
 
-def error_of(outcome: Outcome) -> StarChatError | None:
-    """What the exit code is made of; None where the code ran to its end."""
-    status, reason = outcome.ended.status, outcome.ended.reason
+def create_run_error(result: RunResult) -> StarChatError | None:
+    """Return the error that decides the exit code; None if the code ran to its end."""
+    status, reason = result.ended.status, explain_end(result.ended)
     if status == "ok":
         return None
     if status == "interrupted":
@@ -129,26 +147,26 @@ def error_of(outcome: Outcome) -> StarChatError | None:
     if status == "no-sandbox":
         return NoSandbox(reason or "Running code is off", "`starchat doctor` says what helps")
     if status in ("timeout", "memory", "output"):
-        return RunLimit(reason or ended_text(outcome.ended))
-    failure = outcome.failure
+        return RunLimitExceeded(reason or summarize_end(result.ended))
+    failure = result.failure
     if failure is not None:
         return CodeFailed(f"The code failed: {failure.name}: {failure.message}".rstrip(": "))
-    return CodeFailed(reason or ended_text(outcome.ended))
+    return CodeFailed(reason or summarize_end(result.ended))
 
 
-def run_json(outcome: Outcome) -> dict[str, object]:
-    """The one object that `--json` prints of a run."""
-    ended, failure = outcome.ended, outcome.failure
+def build_run_json(result: RunResult) -> dict[str, object]:
+    """Return the object that `--json` prints for a run."""
+    ended, failure = result.ended, result.failure
     error: dict[str, str] | None = None
     if failure is not None:
         error = asdict(failure)
     elif ended.status != "ok":
-        error = {"name": ended.status, "message": ended.reason, "traceback": ""}
+        error = {"name": ended.status, "message": explain_end(ended), "traceback": ""}
     return {
         "status": ended.status,
         "level": ended.level,
-        "stdout": outcome.stream("stdout"),
-        "stderr": outcome.stream("stderr"),
+        "stdout": result.join_stream("stdout"),
+        "stderr": result.join_stream("stderr"),
         "error": error,
         "figures": [
             {
@@ -157,21 +175,21 @@ def run_json(outcome: Outcome) -> dict[str, object]:
                 "height": one.height,
                 "card": one.card,
             }
-            for one in outcome.figures
+            for one in result.figures
         ],
-        "files": [asdict(one) for one in outcome.files],
+        "files": [asdict(one) for one in result.files],
         "seconds": round(ended.seconds, 3),
     }
 
 
-def save_into(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[Path]:
-    """Write files to new names in `folder`, which is made where it is missing; their paths."""
+def save_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[Path]:
+    """Write files under new names in `folder`, created if it is missing; return their paths."""
     saved = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files:
-            target = _free(folder, plain_name(name))
-            write_new(target, data)
+            target = _find_free_path(folder, sanitize_file_name(name))
+            write_new_file(target, data)
             saved.append(target)
     except OSError as error:
         raise UsageError(
@@ -180,8 +198,8 @@ def save_into(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[Path]:
     return saved
 
 
-def _free(folder: Path, name: str) -> Path:
-    """`name`, or `name-2`, `name-3`, … where it is taken."""
+def _find_free_path(folder: Path, name: str) -> Path:
+    """Return the path of `name`, or of `name-2`, `name-3`, … if it is taken."""
     stem, dot, suffix = name.rpartition(".")
     stem, end = (stem, f".{suffix}") if dot else (name, "")
     number, target = 1, folder / name

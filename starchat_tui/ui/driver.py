@@ -1,4 +1,4 @@
-"""Textual's driver for a terminal that may go away: a window is closed, a connection breaks."""
+"""Textual driver for a terminal that may go away: a window is closed, a connection breaks."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from typing import IO, Any
 from textual.drivers.linux_driver import LinuxDriver
 
 
-class Outlet:
-    """What the driver's thread writes to; where the terminal is gone, so is what is written.
+class TerminalWriter:
+    """File that the driver's thread writes to; output to a terminal that is gone is discarded.
 
-    An error would end that thread, and the app would wait for ever to hand it the next frame. Not
-    every terminal that goes sends SIGHUP, so that the first error does.
+    An exception would end that thread, and the app would then wait forever to hand it the next
+    frame. Not every terminal that goes away sends SIGHUP, so the first error sends it.
     """
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
-        self._gone = False
+        self._is_gone = False
 
     def write(self, text: str) -> None:
         """Write to the terminal."""
-        self._tried(lambda: self._file.write(text))
+        self._attempt(lambda: self._file.write(text))
 
     def flush(self) -> None:
-        """Let the terminal have it."""
-        self._tried(self._file.flush)
+        """Flush what was written."""
+        self._attempt(self._file.flush)
 
     def fileno(self) -> int:
-        """The terminal's descriptor."""
+        """Return the terminal's file descriptor."""
         return self._file.fileno()
 
-    def _tried(self, act: Callable[[], object]) -> None:
-        if self._gone:
+    def _attempt(self, write: Callable[[], object]) -> None:
+        if self._is_gone:
             return
         try:
-            act()
+            write()
         except OSError:
-            self._gone = True
+            self._is_gone = True
             os.kill(os.getpid(), signal.SIGHUP)
 
 
-class Driver(LinuxDriver):
-    """Writes to an `Outlet`."""
+class HangupSafeDriver(LinuxDriver):
+    """Linux driver that writes through a `TerminalWriter`."""
 
     def __init__(self, app: Any, **options: Any) -> None:
         super().__init__(app, **options)
-        self._file: Any = Outlet(self._file)
+        self._file: Any = TerminalWriter(self._file)

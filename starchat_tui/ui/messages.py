@@ -1,4 +1,4 @@
-"""What widgets say happened; only the app acts on it."""
+"""Messages that widgets post; only the app and the chat view act on them."""
 
 from __future__ import annotations
 
@@ -12,68 +12,68 @@ from starchat_tui.sandbox.outputs import Figure
 
 @dataclass
 class Submitted(Message):
-    """The next turn: what the composer sent, large pastes unfolded, or an error to mend."""
+    """The user sent a line: a question or a slash command, large pastes expanded."""
 
     text: str
 
 
 @dataclass
 class DraftChanged(Message):
-    """The composer's text changed."""
+    """The text in the composer changed."""
 
     text: str
 
 
 @dataclass
 class CopyRequested(Message):
-    """The reader asked for a code block in the clipboard."""
+    """The user wants some text in the clipboard."""
 
-    code: str
-    what: str
-    """What it is, for the notice."""
+    text: str
+    subject: str
+    """The name of the text in the notice, such as `code block 2`."""
 
 
 @dataclass
 class RunRequested(Message):
-    """The reader asked to run a code block."""
+    """The user wants to run a code block."""
 
     number: int
 
 
 @dataclass
 class FixRequested(Message):
-    """The reader asked that the model mend a code block whose run failed."""
+    """The user wants the model to fix a code block whose run failed."""
 
     number: int
 
 
 @dataclass
-class FigureWanted(Message):
-    """The reader wants a plot larger, in another program, or in a file."""
+class FigureActionRequested(Message):
+    """The user wants a plot enlarged, opened in another program, or saved."""
 
     figure: Figure
-    how: Literal["enlarge", "open", "save"]
+    action: Literal["enlarge", "open", "save"]
 
 
 @dataclass
-class LinkOpened(Message):
-    """The reader clicked a link in an answer."""
+class LinkClicked(Message):
+    """The user clicked a link in an answer."""
 
     url: str
 
 
 @dataclass
-class EarlierRequested(Message):
-    """The reader asked for the turns above the ones on the screen."""
+class EarlierTurnsRequested(Message):
+    """The user wants to see the turns above the ones on the screen."""
 
 
 @dataclass
 class ExampleChosen(Message):
-    """The reader clicked an example question."""
+    """The user chose an example question."""
 
     text: str
 
 
 @dataclass
-class BannerClosed(Message):
-    """The reader dismissed the error."""
+class BannerDismissed(Message):
+    """The user dismissed the error."""

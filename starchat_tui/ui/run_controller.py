@@ -1,271 +1,291 @@
-"""What the app does about code that is run: consent, the run itself, what came of it."""
+"""Runs code blocks: consent, downloads, the run itself, its files and plots."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from starchat_tui.chat.commands import block_number
+from starchat_tui.chat.commands import parse_block_number
+from starchat_tui.chat.consent import Decision, decide, request_consent
+from starchat_tui.chat.session import Session
 from starchat_tui.errors import Busy, UsageError
-from starchat_tui.execution.kernel_manager import Allowed, Running, cell_of, refusal
-from starchat_tui.execution.plot_files import open_file, save_out, save_plot
-from starchat_tui.execution.run_result import fix_question, size_text
-from starchat_tui.sandbox.outputs import Ended, Figure, Output
-from starchat_tui.sanitize import clean, hidden
-from starchat_tui.ui.app_base import Shell
-from starchat_tui.ui.messages import FigureWanted, FixRequested, RunRequested, Submitted
-from starchat_tui.ui.widgets.answer_view import Answer
+from starchat_tui.execution.cells import prepare_cell
+from starchat_tui.execution.kernel_manager import (
+    KernelManager,
+    create_no_sandbox_error,
+    end_before_begin,
+)
+from starchat_tui.execution.plot_files import open_in_viewer, save_plot, save_run_file
+from starchat_tui.execution.run_result import build_fix_question, format_size
+from starchat_tui.sandbox.outputs import Figure
+from starchat_tui.sandbox.run_state import RunControl
+from starchat_tui.sanitize import sanitize_text
+from starchat_tui.terminal.image_detection import ImageSettings
+from starchat_tui.ui.messages import FigureActionRequested, Submitted
+from starchat_tui.ui.widgets.answer_view import AnswerView
+from starchat_tui.ui.widgets.chat_view import ChatView
 from starchat_tui.ui.widgets.code_cell import CodeCell
-from starchat_tui.ui.widgets.image import Images
+from starchat_tui.ui.widgets.output import RunOutput
 
 if TYPE_CHECKING:
     from starchat_tui.sandbox.host.downloads import Download
-    from starchat_tui.ui.screens.consent_dialog import Consent
 
-SHARE = 0.004
-"""Seconds that a flood of output may have at a time: what is ready is taken without a pause."""
-REST = 0.008
-"""Seconds that the keys and the screen have in between."""
-
-
-class Runner(Protocol):
-    """The conversation, as far as its code goes."""
-
-    @property
-    def running(self) -> Running | None:
-        """Its kernel; None where this face runs no code."""
-
-    conversation: str
-    title: str
-    allowed: Allowed
-
-    def run(
-        self, turn: int, block: int, code: str, downloads: Sequence[Download] = ()
-    ) -> AsyncGenerator[Output, None]:
-        """Run a code block and keep what came of it."""
+WORK_SLICE = 0.004
+"""Seconds of output that are handled without a pause, however fast it comes."""
+UI_SLICE = 0.008
+"""Seconds that the keys and the screen then have."""
 
 
-class Runs(Shell):
-    """The part of the app that runs code."""
+class RunController:
+    """Runs one code block at a time and shows what comes of it."""
 
     def __init__(
         self,
-        runner: Runner,
+        session: Session,
+        view: ChatView,
         *,
-        environ: Mapping[str, str],
-        theme: str,
         plots: Path | None,
-        images: Images,
+        images: ImageSettings,
+        environ: Mapping[str, str],
     ) -> None:
-        super().__init__(environ=environ, theme=theme)
-        self._runner = runner
+        """Create the controller.
+
+        Args:
+            session: The conversation whose code is run.
+            view: The screen that shows the runs.
+            plots: The folder in which plots are saved.
+            images: How plots are drawn.
+            environ: Environment variables, which tell whether there is a desktop.
+        """
+        self._session = session
+        self._view = view
         self._plots = plots
         self._images = images
-        self.cell_runs = False
-        """Whether a code block runs, or is about to."""
-        self._called_off = False
-        """Whether it was interrupted before it began."""
+        self._environ = environ
+        self._control: RunControl | None = None
+        """The run that is requested or in progress."""
 
     @property
-    def _code(self) -> Running:
-        if self._runner.running is None:
+    def is_running(self) -> bool:
+        """True while a code block runs or is about to."""
+        return self._control is not None
+
+    @property
+    def _run_control(self) -> RunControl:
+        assert self._control is not None
+        return self._control
+
+    @property
+    def _kernel_manager(self) -> KernelManager:
+        if self._session.kernel_manager is None:
             raise UsageError("This chat runs no code", "open one with `starchat`")
-        return self._runner.running
+        return self._session.kernel_manager
 
-    def run_deeds(self, argument: str) -> dict[str, Callable[[], object]]:
-        """What the commands about running do."""
-        return {
-            "run": lambda: self._run_block(argument, named=True),
-            "fix": lambda: self._fix(argument),
-            "attach": lambda: self._beside(partial(self._attach_file, argument)),
-            "restart": lambda: self._beside(self._restart),
-            "files": self._list_files,
-            "savefile": lambda: self._beside(partial(self._save_file, argument)),
-        }
+    def _start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Start `work` in the background and show the error that it raises."""
 
-    def _beside(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Do it beside the keys; an error is shown."""
-
-        async def shown() -> None:
-            with self._shown_errors():
+        async def run_and_show_errors() -> None:
+            with self._view.show_errors():
                 await work()
 
-        self.in_background(shown, group="sandbox")
+        self._view.run_in_background(run_and_show_errors, group="sandbox")
 
     # Running
 
-    def on_run_requested(self, message: RunRequested) -> None:
-        """A code block's own key or mark."""
-        with self._shown_errors():
-            self._run_block(str(message.number))
+    def run_block(self, argument: str, *, explicit: bool = False) -> None:
+        """Run a numbered block, by default the last one.
 
-    def action_run_last(self) -> None:
-        """Run the last code block."""
-        with self._shown_errors():
-            self._run_block("")
+        Args:
+            argument: The number of the block, or nothing.
+            explicit: True for a command that was typed, which reopens the question after a
+                `never`; a key may have been pressed by mistake.
+        """
+        number = parse_block_number(argument, len(self._view.transcript.code_blocks))
+        kernel_manager = self._kernel_manager
+        if self.is_running:
+            raise Busy("A code block is running", "stop it with Esc")
+        self._control = RunControl()
+        self._start(partial(self._run, kernel_manager, number, explicit))
 
-    def _run_block(self, argument: str, *, named: bool = False) -> None:
-        """Run a numbered block, the last by default; `named` is a command that was typed."""
-        number = block_number(argument, len(self.stage.transcript.code_blocks))
-        running = self._code
-        if self.cell_runs:
-            raise Busy("A code block is running", "Esc interrupts it")
-        if named and self._runner.allowed == "never":
-            self._runner.allowed = "ask"
-        self.cell_runs, self._called_off = True, False
-        self._beside(partial(self._run, running, number))
-
-    async def _run(self, running: Running, number: int) -> None:
-        """Ask where it must be asked, run, and draw what comes."""
+    async def _run(self, kernel_manager: KernelManager, number: int, explicit: bool) -> None:
+        """Ask for consent if it is needed, then run the block and draw its output."""
         try:
-            answer, place, cell = await self.stage.transcript.cell(number)
-            if not answer.whole:
+            answer, index, cell = await self._view.transcript.find_cell(number)
+            if not answer.is_complete:
                 raise UsageError("The answer is still being written", "run its code afterwards")
-            code = cell_of(cell.block)
-            consent = await self._consent(running, code)
-            if consent is not None:
-                urls = running.urls(code) if consent.download else ()
-                downloads = await self._fetched(running, urls)
-                await self._follow_run(answer, place, cell, code, downloads)
+            code = prepare_cell(cell.block)
+            decision = await self._ask_consent(kernel_manager, code, explicit)
+            if decision.run:
+                downloads = await self._download(kernel_manager, decision.downloads)
+                await self._follow_run(answer, index, cell, code, downloads)
         finally:
-            self.cell_runs = False
+            self._control = None
 
-    async def _fetched(self, running: Running, urls: Sequence[str]) -> list[Download] | None:
-        """What the code wants from the network; None where the reader called it off."""
+    async def _ask_consent(
+        self, kernel_manager: KernelManager, code: str, explicit: bool
+    ) -> Decision:
+        """Ask the user what has to be asked about `code`; return what follows from the answer."""
+        from starchat_tui.ui.screens.consent_dialog import ConsentDialog
+
+        permission = self._session.permission
+        urls = kernel_manager.find_urls(code)
+        request = request_consent(code, permission, urls=urls, explicit=explicit)
+        if request is None:
+            return decide(None, None, permission)
+        dialog = ConsentDialog(request, kernel_manager.probe_sandbox)
+        answer = await self._view.app.push_screen_wait(dialog)
+        # An Esc pressed while the dialog opened meant something else: the answer overrules it.
+        self._control = RunControl()
+        decision = decide(request, answer, permission)
+        if decision.permission != permission:
+            self._session.permission = decision.permission
+        return decision
+
+    async def _download(
+        self, kernel_manager: KernelManager, urls: Sequence[str]
+    ) -> list[Download] | None:
+        """Return the files that the code wants from the network; None if the user stopped it."""
         if not urls:
             return []
-        self.stage.status(activity="downloading · Esc interrupts")
+        self._view.show_activity("downloading · Esc interrupts")
         try:
-            return await running.downloads(urls)
+            return await kernel_manager.download_all(urls, self._run_control)
         finally:
-            self.stage.status(activity="")
-
-    async def _consent(self, running: Running, code: str) -> Consent | None:
-        """What the reader agrees to; None where nothing is to be run."""
-        from starchat_tui.ui.screens.consent_dialog import Consent, RunDialog
-
-        if self._runner.allowed == "never":
-            raise UsageError(
-                "Running code is off in this conversation, as you chose", "`/run n` asks again"
-            )
-        urls = running.urls(code)
-        if self._runner.allowed == "always" and not urls and not hidden(code):
-            return Consent("always")
-        consent = await self.push_screen_wait(RunDialog(code, running.wall, urls))
-        self._called_off = False
-        if consent is None:
-            return None
-        if consent.choice != "once":
-            self._runner.allowed = consent.choice
-        return None if consent.choice == "never" else consent
+            self._view.show_activity("")
 
     async def _follow_run(
         self,
-        answer: Answer,
-        place: int,
+        answer: AnswerView,
+        index: int,
         cell: CodeCell,
         code: str,
         downloads: Sequence[Download] | None,
     ) -> None:
-        output = await cell.begin_run()
-        self.stage.transcript.reveal(output)
-        if downloads is None or self._called_off:
-            level = (await self._code.wall()).level
-            output.take(Ended("interrupted", level, 0.0, "Interrupted before it began"))
+        """Run a cell and draw its output.
+
+        Args:
+            answer: The answer that holds the cell.
+            index: The cell's position in it, from 0 on.
+            cell: The cell on the screen.
+            code: Its code as the kernel takes it.
+            downloads: Files for the code; None if the run was stopped while they were fetched.
+        """
+        output = await cell.start_output()
+        self._view.transcript.reveal(output)
+        if downloads is None or self._run_control.stop_reason:
+            level = (await self._kernel_manager.probe_sandbox()).level
+            output.add_output(end_before_begin(level))
             await output.draw()
             return
-        self.stage.status(activity=f"running block {cell.number} · Esc interrupts")
-        happening = self._runner.run(answer.turn, place, code, downloads)
-        rested = time.monotonic()
+        self._view.show_activity(f"running block {cell.number} · Esc interrupts")
         try:
-            async with aclosing(happening) as outputs:
-                async for one in outputs:
-                    output.take(one)
-                    if time.monotonic() - rested > SHARE:
-                        await asyncio.sleep(REST)
-                        rested = time.monotonic()
+            await self._collect(answer.turn_id, index, code, downloads, output)
         finally:
-            self.stage.status(activity="")
+            self._view.show_activity("")
         await output.draw()
-        self.stage.transcript.reveal(output)
+        self._view.transcript.reveal(output)
         if output.ended is not None and output.ended.status == "no-sandbox":
-            self.show_error(refusal(await self._code.wall()))
+            capability = await self._kernel_manager.probe_sandbox()
+            self._view.show_error(create_no_sandbox_error(capability))
 
-    def interrupt_run(self) -> bool:
-        """Interrupt what runs, or is about to; whether anything did."""
-        if self.cell_runs:
-            self._called_off = True
-            self._code.interrupt()
-        return self.cell_runs
+    async def _collect(
+        self, turn: int, index: int, code: str, downloads: Sequence[Download], output: RunOutput
+    ) -> None:
+        """Hand the outputs of the run to the widget; the parameters are those of `Session.run`."""
+        last_pause = time.monotonic()
+        run = self._session.run(turn, index, code, downloads, self._run_control)
+        async with aclosing(run) as outputs:
+            async for one in outputs:
+                output.add_output(one)
+                # Output that is always ready never yields to the event loop: without this pause
+                # a flood would starve the keys, among them the Esc that stops it.
+                if time.monotonic() - last_pause > WORK_SLICE:
+                    await asyncio.sleep(UI_SLICE)
+                    last_pause = time.monotonic()
 
-    # Mending
+    def interrupt(self) -> bool:
+        """Interrupt the run, or the one about to begin; return whether there was one."""
+        if self._control is not None:
+            self._control.request_stop()
+        return self.is_running
 
-    def on_fix_requested(self, message: FixRequested) -> None:
-        """A code block's own key or mark."""
-        with self._shown_errors():
-            self._fix(str(message.number))
+    # Fixing
 
-    def _fix(self, argument: str) -> None:
-        """Send the error of a run to the model as the next turn."""
+    def fix(self, argument: str) -> None:
+        """Send the error of a block's run, by default the last one, to the model."""
         failures = [
             cell.output.failure
-            for cell in self.stage.transcript.query(CodeCell)
+            for cell in self._view.transcript.query(CodeCell)
             if cell.output and cell.output.failure and argument in ("", str(cell.number))
         ]
         if not failures:
             raise UsageError("There is no failed run", "run a code block first")
-        self.post_message(Submitted(fix_question(failures[-1])))
+        self._view.post_message(Submitted(build_fix_question(failures[-1])))
 
-    # Files
+    # Files and the kernel
 
-    async def _attach_file(self, name: str) -> None:
-        if self._code.busy:
-            raise Busy("A code block is running", "Esc interrupts it")
-        path = await self._code.attach(Path(name))
-        self.mention(f"the code can read {path.name}, and cannot change it")
+    def attach_file(self, name: str) -> None:
+        """Let the code read a file."""
+        self._start(partial(self._attach_file, Path(name)))
 
-    async def _restart(self) -> None:
-        await self._code.restart()
-        self.mention("a fresh kernel: variables and files are gone")
+    async def _attach_file(self, path: Path) -> None:
+        if self._kernel_manager.is_busy:
+            raise Busy("A code block is running", "stop it with Esc")
+        attached = await self._kernel_manager.attach_file(path)
+        self._view.add_note(f"the code can read {attached.name} but not change it")
 
-    def _list_files(self) -> None:
-        running = self._code
-        rows = [f"{name}   {size_text(size)}" for name, size in running.files.items()]
-        rows += [f"{path.name}   attached, read-only" for path in running.attached]
-        said = "\n".join(rows) or "the code wrote no file, and none is attached"
-        self.mention(said)
+    def restart_kernel(self) -> None:
+        """Replace the kernel with a fresh one."""
+        self._start(self._restart_kernel)
+
+    async def _restart_kernel(self) -> None:
+        await self._kernel_manager.restart()
+        self._view.add_note("kernel restarted: variables and files are gone")
+
+    def list_files(self) -> None:
+        """List the files that the code wrote and those attached to it."""
+        manager = self._kernel_manager
+        rows = [f"{name}   {format_size(size)}" for name, size in manager.file_sizes.items()]
+        rows += [f"{path.name}   attached, read-only" for path in manager.attached_files]
+        self._view.add_note("\n".join(rows) or "no files written, none attached")
+
+    def save_file(self, argument: str) -> None:
+        """Save a file that the code wrote; `argument` is its name and perhaps a path."""
+        self._start(partial(self._save_file, argument))
 
     async def _save_file(self, argument: str) -> None:
         name, _, wanted = argument.partition(" ")
-        data = await self._code.fetch(name)
-        self.say(f"Wrote {clean(str(save_out(name, data, wanted.strip())))}")
+        data = await self._kernel_manager.fetch_file(name)
+        path = save_run_file(name, data, wanted.strip())
+        self._view.show_notice(f"Wrote {sanitize_text(str(path))}")
 
     # Plots
 
-    def on_figure_wanted(self, message: FigureWanted) -> None:
+    def handle_figure(self, message: FigureActionRequested) -> None:
         """Enlarge, open or save a plot."""
-        from starchat_tui.ui.widgets.figure import Enlarged
+        from starchat_tui.ui.screens.figure_screen import FigureScreen
 
-        if message.how == "enlarge":
-            self.push_screen(Enlarged(message.figure, self._images, self.size.height))
-            return
-        with self._shown_errors():
-            self._save_plot(message.figure, opened=message.how == "open")
+        if message.action == "enlarge":
+            rows = self._view.app.size.height
+            self._view.app.push_screen(FigureScreen(message.figure, self._images, rows))
+        else:
+            self._save_plot(message.figure, opens=message.action == "open")
 
-    def _save_plot(self, figure: Figure, *, opened: bool) -> None:
+    def _save_plot(self, figure: Figure, *, opens: bool) -> None:
+        """Save a plot and, with `opens`, open it in the desktop's viewer."""
         if self._plots is None:
             raise UsageError("There is no folder for plots", "`/savefile figure-1.png PATH`")
-        runner = self._runner
-        path = save_plot(self._plots, runner.conversation, runner.title, figure.png)
-        shown = clean(str(path))
-        if not opened:
-            self.say(f"Saved {shown}")
-        elif open_file(path, self._environ):
-            self.say(f"Opened {shown}")
+        session = self._session
+        path = save_plot(self._plots, session.conversation, session.title, figure.png)
+        shown = sanitize_text(str(path))
+        if not opens:
+            self._view.show_notice(f"Saved {shown}")
+        elif open_in_viewer(path, self._environ):
+            self._view.show_notice(f"Opened {shown}")
         else:
-            self.say(f"There is no desktop to open it in; it is saved: {shown}")
+            self._view.show_notice(f"Saved {shown}; there is no desktop to open it in")

@@ -1,4 +1,4 @@
-"""StarChat's two themes; every theme of Textual's works as well."""
+"""StarChat's two themes; all themes of Textual work as well."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ LIGHT = Theme(
     panel="#e8e5dc",
     variables={"input-selection-background": "#1f5fbf 25%"},
 )
-NAMES = {"dark": DARK.name, "light": LIGHT.name}
-"""The short names that settings and `/theme` know."""
+SHORT_NAMES = {"dark": DARK.name, "light": LIGHT.name}
+"""Short names that the settings and `/theme` accept."""

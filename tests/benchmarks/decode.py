@@ -1,4 +1,4 @@
-"""Tokens a second: the engine against `generate` of transformers, same weights, same run.
+"""Decoding speed: the engine against `generate` of transformers, same weights, same run.
 
 CPU time of one thread, greedy, the two interleaved. `python -m tests.benchmarks.decode [MODEL]`.
 """
@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 
 from starchat_tui.client.protocol import Delta, Progress, Request, Sampling
-from starchat_tui.engine.models.hub_model import Reference
-from starchat_tui.engine.serving.completion import Answer
-from starchat_tui.engine.serving.model_pool import Loaded, Shelf
+from starchat_tui.engine.models.hub_model import HubModel
+from starchat_tui.engine.serving.completion import Completion
+from starchat_tui.engine.serving.model_pool import LoadedModel, ModelPool
 from tests.benchmarks.record import Goal, publish
 
 TOKENS = 128
@@ -24,8 +24,8 @@ REPEATS = 7
 QUESTION = "def fibonacci(n):\n    # the first n numbers of Fibonacci\n"
 
 
-def engine(loaded: Loaded, prompt: tuple[int, ...]) -> tuple[list[int], float]:
-    """The tokens the engine answers with, and its CPU seconds, prefill included."""
+def run_engine(loaded: LoadedModel, prompt: tuple[int, ...]) -> tuple[list[int], float]:
+    """Return the token ids that the engine answers with, and its CPU seconds with the prefill."""
     greedy = Sampling(max_tokens=TOKENS, temperature=0.0, top_k=0, top_p=1.0)
     ids: list[int] = []
 
@@ -33,57 +33,63 @@ def engine(loaded: Loaded, prompt: tuple[int, ...]) -> tuple[list[int], float]:
         if isinstance(event, Delta):
             ids.extend(event.ids)
 
-    loaded.prefix.clear()
+    loaded.prefix_cache.clear()
     start = time.process_time()
-    Answer(loaded, Request(loaded.name, prompt, greedy), goes_on=lambda: True).run(emit)
+    Completion(loaded, Request(loaded.name, prompt, greedy), keep_going=lambda: True).run(emit)
     return ids, time.process_time() - start
 
 
-def library(loaded: Loaded, prompt: tuple[int, ...]) -> tuple[list[int], float]:
-    """The same by `generate`."""
-    assert isinstance(loaded.model, Reference)
-    given = torch.tensor([prompt])
+def run_transformers(loaded: LoadedModel, prompt: tuple[int, ...]) -> tuple[list[int], float]:
+    """Return the token ids of transformers' `generate`, and its CPU seconds."""
+    assert isinstance(loaded.model, HubModel)
+    input_ids = torch.tensor([prompt])
     start = time.process_time()
     with torch.inference_mode():
-        found = loaded.model.inner.generate(
-            given,
-            attention_mask=torch.ones_like(given),
+        output = loaded.model.hf_model.generate(
+            input_ids,
+            attention_mask=torch.ones_like(input_ids),
             do_sample=False,
             min_new_tokens=TOKENS,
             max_new_tokens=TOKENS,
             eos_token_id=None,
             pad_token_id=0,
         )
-    return found[0, given.shape[1] :].tolist(), time.process_time() - start
+    return output[0, input_ids.shape[1] :].tolist(), time.process_time() - start
 
 
 def measure() -> dict[str, float | int | str | bool]:
-    """The figures."""
+    """Measure the model named on the command line, by default `nano-chat`."""
     torch.set_num_threads(1)
     name = sys.argv[1] if len(sys.argv) > 1 else "nano-chat"
-    with tempfile.TemporaryDirectory() as cache:
-        ours, theirs = (
-            Shelf(device="cpu", cache=Path(cache), **how).get(name, lambda *_: None)
-            for how in ({}, {"light": 0})
+    with tempfile.TemporaryDirectory() as directory:
+        cache_dir = Path(directory)
+        pools = (
+            ModelPool(device="cpu", cache_dir=cache_dir),
+            ModelPool(device="cpu", cache_dir=cache_dir, light_model_bytes=0),
         )
-        return compared(ours, theirs)
+        ours, theirs = (pool.get_model(name, lambda *_: None) for pool in pools)
+        return compare(ours, theirs)
 
 
-def compared(loaded: Loaded, plain: Loaded) -> dict[str, float | int | str | bool]:
-    """The figures of a model as the engine loads it, against `plain`, as transformers does."""
-    prompt = tuple(loaded.vocabulary.text_ids(QUESTION))
-    runs = [(engine(loaded, prompt), library(plain, prompt)) for _ in range(REPEATS + 1)]
-    # The first warms up.
-    ours = [seconds for (_, seconds), _ in runs[1:]]
-    theirs = [seconds for _, (_, seconds) in runs[1:]]
-    (our_ids, _), (their_ids, _) = runs[0]
+def compare(ours: LoadedModel, theirs: LoadedModel) -> dict[str, float | int | str | bool]:
+    """Measure a model as the engine loads it, against the same as transformers loads it."""
+    prompt = tuple(ours.tokenizer.encode(QUESTION))
+    # Interleaved, so that another load of the machine meets both.
+    runs = [
+        (run_engine(ours, prompt), run_transformers(theirs, prompt)) for _ in range(REPEATS + 1)
+    ]
+    # The first run warms up.
+    engine_seconds = [seconds for (_, seconds), _ in runs[1:]]
+    library_seconds = [seconds for _, (_, seconds) in runs[1:]]
+    (engine_ids, _), (library_ids, _) = runs[0]
+    ratios = [b / a for a, b in zip(engine_seconds, library_seconds, strict=True)]
     return {
-        "model": loaded.name,
+        "model": ours.name,
         "tokens": TOKENS,
-        "engine_tokens_per_second": round(TOKENS / statistics.median(ours), 1),
-        "generate_tokens_per_second": round(TOKENS / statistics.median(theirs), 1),
-        "ratio": round(statistics.median(b / a for a, b in zip(ours, theirs, strict=True)), 2),
-        "same_tokens": our_ids == their_ids,
+        "engine_tokens_per_second": round(TOKENS / statistics.median(engine_seconds), 1),
+        "generate_tokens_per_second": round(TOKENS / statistics.median(library_seconds), 1),
+        "ratio": round(statistics.median(ratios), 2),
+        "same_tokens": engine_ids == library_ids,
     }
 
 

@@ -20,7 +20,7 @@ from textual.widget import Widget
 from textual.widgets import Markdown
 
 from starchat_tui.ui import app
-from starchat_tui.ui.widgets.answer_view import Answer
+from starchat_tui.ui.widgets.answer_view import AnswerView
 from starchat_tui.ui.widgets.column import ScrolledColumn
 from tests.benchmarks.record import Goal, publish
 
@@ -66,7 +66,7 @@ async def cpu_of(update: Awaitable[object], pilot: Pilot[None]) -> float:
 
 async def ours(size: int) -> float:
     """CPU milliseconds per update of our answer, fed as the app feeds it, at `size` lines."""
-    answer = Answer(number=1)
+    answer = AnswerView(number=1)
 
     async def update(text: str) -> None:
         answer.feed(text)

@@ -27,7 +27,7 @@ from tests.benchmarks.record import Goal, publish
 
 REPEATS = 5
 STARCHAT = str(Path(sys.executable).with_name("starchat"))
-FIRST_FRAME = b"Enter sends"
+FIRST_FRAME = b"Enter send"
 """The composer's own words: the last part of the first frame to be drawn."""
 PATIENCE = 120.0
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -1,7 +1,8 @@
-"""What reuse saves: time to the first token of the tenth turn behind a few-shot prompt.
+"""Gain of the prefix cache: time to the first token of the tenth turn after a few-shot prompt.
 
-A GPTBigCode of 12 layers of 512 with random weights and StarCoder's window: what is computed does
-not depend on what the weights know. CPU time of one thread, full and reused interleaved.
+A GPTBigCode of 12 layers of width 512 with random weights and StarCoder's window: the computation
+does not depend on the values of the weights. CPU time of one thread, with and without reuse
+interleaved.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 from starchat_tui.client.protocol import Sampling
 from starchat_tui.engine.cache.prefix import PrefixCache
 from starchat_tui.engine.generate import prefill
-from starchat_tui.engine.models.hub_model import Reference
+from starchat_tui.engine.models.hub_model import HubModel
 from starchat_tui.engine.sampling import Sampler
 from tests.benchmarks.record import Goal, publish
 
@@ -29,8 +30,8 @@ TURNS = 10
 REPEATS = 5
 
 
-def model() -> Reference:
-    """The model, in memory."""
+def create_model() -> HubModel:
+    """Create the model in memory."""
     torch.manual_seed(0)
     config = GPTBigCodeConfig(
         vocab_size=VOCABULARY,
@@ -41,49 +42,49 @@ def model() -> Reference:
         bos_token_id=0,
         eos_token_id=0,
     )
-    return Reference(GPTBigCodeForCausalLM(config).eval(), torch.device("cpu"))
+    return HubModel(GPTBigCodeForCausalLM(config).eval(), torch.device("cpu"))
 
 
-def first_token(prefix: PrefixCache, ids: list[int]) -> int:
-    """Read what is not known of the prompt and draw a token; returns how many tokens were known."""
-    cached = prefix.open(ids)
-    logits = prefill(prefix, ids[cached:], goes_on=lambda _: True)
+def sample_first_token(cache: PrefixCache, ids: list[int]) -> int:
+    """Compute the rest of a prompt and sample one token; return the number of tokens reused."""
+    cached = cache.reuse_prefix(ids)
+    logits = prefill(cache, ids[cached:], keep_going=lambda _: True)
     assert logits is not None
     greedy = Sampling(temperature=0.0, top_k=0, top_p=1.0)
-    Sampler(greedy, ids, vocabulary_size=VOCABULARY, device=logits.device).draw(logits)
+    Sampler(greedy, ids, vocabulary_size=VOCABULARY, device=logits.device).sample_token(logits)
     return cached
 
 
-def cpu(prefix: PrefixCache, ids: list[int]) -> float:
-    """CPU seconds to the first token after `ids`."""
+def measure_first_token(cache: PrefixCache, ids: list[int]) -> float:
+    """Return the CPU seconds to the first token after `ids`."""
     start = time.process_time()
-    first_token(prefix, ids)
-    assert len(prefix.ids) == len(ids)
+    sample_first_token(cache, ids)
+    assert len(cache.ids) == len(ids)
     return time.process_time() - start
 
 
 def measure() -> dict[str, float | int]:
-    """The figures."""
+    """Hold a conversation of ten turns and measure the last, with and without reuse."""
     torch.set_num_threads(1)
-    reader, dice = model(), random.Random(0)
+    model, rng = create_model(), random.Random(0)
 
-    def some(count: int) -> list[int]:
-        return [dice.randrange(1, VOCABULARY) for _ in range(count)]
+    def random_ids(count: int) -> list[int]:
+        return [rng.randrange(1, VOCABULARY) for _ in range(count)]
 
-    conversation, prefix = some(PROMPT), PrefixCache(reader)
+    conversation, cache = random_ids(PROMPT), PrefixCache(model)
     for _ in range(TURNS - 1):
-        conversation += some(QUESTION)
-        first_token(prefix, conversation)
-        conversation += some(ANSWER)
-        first_token(prefix, conversation)
-    known = len(prefix.ids)
+        conversation += random_ids(QUESTION)
+        sample_first_token(cache, conversation)
+        conversation += random_ids(ANSWER)
+        sample_first_token(cache, conversation)
+    known = len(cache.ids)
     full, reused = [], []
     for _ in range(REPEATS):
-        asked = conversation + some(QUESTION)
-        full.append(cpu(PrefixCache(reader), asked))
-        # The last repeat's question leaves before the clock starts.
-        prefix.open([*conversation, 0])
-        reused.append(cpu(prefix, asked))
+        prompt = conversation + random_ids(QUESTION)
+        full.append(measure_first_token(PrefixCache(model), prompt))
+        # Rewind the question of the last repeat before the clock starts.
+        cache.reuse_prefix([*conversation, 0])
+        reused.append(measure_first_token(cache, prompt))
     return {
         "prompt_tokens": len(conversation) + QUESTION,
         "cached_tokens": known,

@@ -18,19 +18,20 @@ from textual import events
 from textual.pilot import Pilot
 
 from starchat_tui.chat.session import Session
-from starchat_tui.chat.store import History
-from starchat_tui.cli.factory import make_running
+from starchat_tui.chat.store import ConversationStore
+from starchat_tui.cli.factory import create_kernel_manager
 from starchat_tui.client.protocol import Sampling
-from starchat_tui.execution.kernel_manager import Running
-from starchat_tui.models.resolver import Voices
-from starchat_tui.sandbox.outputs import Output, Text
+from starchat_tui.execution.kernel_manager import KernelManager
+from starchat_tui.models.resolver import ModelResolver
+from starchat_tui.sandbox.outputs import Output, StreamText
 from starchat_tui.settings import Settings
 from starchat_tui.ui.app import StarChatApp
+from starchat_tui.ui.options import ChatOptions
 from starchat_tui.ui.widgets.code_cell import CodeCell
 from starchat_tui.ui.widgets.output import RunOutput
 from tests.benchmarks.record import Goal, publish
 from tests.fakes import byte_tokenizer
-from tests.scripted import ScriptedEngine, ScriptedWorkshop
+from tests.scripted import ScriptedEngine, ScriptedKernelFactory
 from tests.ui.looking import send, settled
 from tests.waiting import wait_until
 
@@ -42,12 +43,12 @@ CODE = f"number = 0\nwhile True:\n    number += 1\n    print('{LINE}', number, f
 GOALS = {"frame_cpu_ms": Goal(most=33.0), "flood_ms_median": Goal(most=100.0)}
 
 
-def scripted() -> Running:
+def scripted() -> KernelManager:
     """A kernel of this process that says as much as it is let."""
-    workshop = ScriptedWorkshop()
-    piece: Output = Text("stdout", f"{LINE} 1\n" * 1000)
+    workshop = ScriptedKernelFactory()
+    piece: Output = StreamText("stdout", f"{LINE} 1\n" * 1000)
     workshop.enqueue(*[piece] * 100_000)
-    return workshop.running()
+    return workshop.create_manager()
 
 
 async def pressed(app: StarChatApp) -> list[float]:
@@ -55,7 +56,7 @@ async def pressed(app: StarChatApp) -> list[float]:
 
     Not with the pilot's own key, which waits until the whole process is idle.
     """
-    composer = app.stage.composer
+    composer = app.chat_view.composer
     taken = []
     for _ in range(KEYS):
         shown = asyncio.Event()
@@ -85,7 +86,7 @@ async def frame_cpu(output: RunOutput, pilot: Pilot[None]) -> float:
     for _ in range(KEYS // 4):
         began = time.process_time()
         for _ in range(16):
-            output.take(Text("stdout", f"{LINE} 1\n" * 1400))
+            output.add_output(StreamText("stdout", f"{LINE} 1\n" * 1400))
         await output.draw()
         await pilot.pause()
         taken.append((time.process_time() - began) * 1000)
@@ -97,20 +98,22 @@ async def measured() -> dict[str, object]:
     folder = Path(tempfile.mkdtemp(prefix="sc-"))
     (folder / "tokenizer.json").write_text(json.dumps(byte_tokenizer()))
     settings = Settings(tokenizer=str(folder / "tokenizer.json"), window=30_000)
-    running = make_running(settings)
-    level = (await running.wall()).level
+    running = create_kernel_manager(settings)
+    level = (await running.probe_sandbox()).level
     if level == "off":
         running = scripted()
     engine = ScriptedEngine()
-    voices = Voices(settings, engine)
-    session = Session(History.in_memory(), engine, voices, sampling=Sampling(), running=running)
+    voices = ModelResolver(settings, engine)
+    session = Session(
+        ConversationStore.in_memory(), engine, voices, sampling=Sampling(), kernel_manager=running
+    )
     engine.enqueue(f"```python\n{CODE}```\n")
-    app = StarChatApp(session, demo=False, theme="dark", input_history=None)
+    app = StarChatApp(session, ChatOptions())
     async with app.run_test(size=SIZE) as pilot:
         await send(pilot, "go")
         await settled(pilot)
-        await running.wall()
-        session.allowed = "always"
+        await running.probe_sandbox()
+        session.permission = "always"
         idle = await pressed(app)
         await pilot.press("alt+r")
         await wait_until(lambda: app.query("OutputLines"), what="the flood")
@@ -118,8 +121,8 @@ async def measured() -> dict[str, object]:
         watching = asyncio.create_task(stalls(longest))
         flood = await pressed(app)
         watching.cancel()
-        flooding = app.cell_runs
-        app.interrupt_run()
+        flooding = app.runs.is_running
+        app.runs.interrupt()
         await settled(pilot)
         output = app.query_one(CodeCell).output
         assert output is not None

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from contextlib import aclosing
 
 from starchat_tui.sandbox.host import watchdog
-from starchat_tui.sandbox.host.kernel import Kernel
+from starchat_tui.sandbox.host.kernel import SandboxKernel
 from starchat_tui.sandbox.isolation import probe
 from starchat_tui.sandbox.outputs import Figure
 from tests.benchmarks.record import Goal, publish
@@ -64,7 +64,7 @@ print(json.dumps({"ready": ready, "first": first, "second": second}))
 """
 
 
-async def plotted(kernel: Kernel) -> float:
+async def plotted(kernel: SandboxKernel) -> float:
     """Seconds until the plot of a run is here."""
     start, seconds = time.monotonic(), 0.0
     async with aclosing(kernel.run(PLOT)) as outputs:
@@ -77,15 +77,15 @@ async def plotted(kernel: Kernel) -> float:
 
 async def ours() -> dict[str, float]:
     """Once cold, and once after the time a model takes to answer."""
-    verdict = probe.probe()
+    verdict = probe.probe_sandbox()
     found = {}
     for name, thinking in (("first", 0.0), ("warm_first", THINKING)):
-        kernel = Kernel(verdict)
+        kernel = SandboxKernel(verdict)
         start = time.monotonic()
         await kernel.start()
         found["ready"] = time.monotonic() - start
         assert kernel._life
-        idle = watchdog.look(kernel._life._started.members(), (), 0)
+        idle = watchdog.measure_use(kernel._life._started.list_pids(), (), 0)
         await asyncio.sleep(thinking)
         found[name] = await plotted(kernel)
         found["second"] = await plotted(kernel)

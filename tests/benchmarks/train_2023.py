@@ -8,7 +8,7 @@ of one thread. Held-out loss is on the assistant's tokens of trees that no arm h
 dialogue with its own beginning alone.
 
 `STARCHAT_DATA=FOLDER python -m tests.benchmarks.train_2023 [--epochs N]`; with `--table` alone, the
-newest run becomes the table in train/README.md.
+newest run becomes the table in docs/fine-tuning.md.
 """
 
 from __future__ import annotations
@@ -29,18 +29,20 @@ import numpy as np
 import torch
 from transformers import GPTBigCodeForCausalLM
 
-from starchat_tui.templates.tokenizer import Vocabulary
+from starchat_tui.templates.tokenizer import Tokenizer
 from tests.benchmarks.record import HISTORY, Goal, publish
-from train.data.collator import Collator, rows
-from train.data.encode import encode, encode_all
-from train.data.load import Loaded, load
-from train.data.packing import Row
-from train.data.split import split
-from train.data.trees import Tree, paths
+from tests.train.reference_loss import mean_cross_entropy
+from train.data.collator import Collator
+from train.data.encode import encode_all, encode_tree
+from train.data.load import LoadedTrees, load_trees
+from train.data.packing import PackedRow
+from train.data.rows import pack_trees
+from train.data.split import split_trees
+from train.data.trees import Tree, iterate_paths
 from train.modeling import attention
 from train.modeling.attention import BLOCKWISE
-from train.modeling.loss import weight_of, weighted
-from train.runtime.trainer import LossHead
+from train.modeling.loss import total_weight
+from train.modeling.loss_head import LossHead
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / "starchat_tui" / "weights" / "nano-base"
@@ -57,7 +59,7 @@ ARMS = {
     "trees_leaves": "ours, trees, weights of leaves",
     "trees_once": "ours, trees, each message once",
 }
-README = ROOT / "train" / "README.md"
+PAGE = ROOT / "docs" / "fine-tuning.md"
 BEGIN, END = "<!-- train_2023 -->", "<!-- end -->"
 
 
@@ -66,38 +68,38 @@ class Arm:
     """A way of making rows out of trees."""
 
     name: str
-    rows: list[Row]
+    rows: list[PackedRow]
     apart: bool
-    """Whether what shares a row is kept apart."""
+    """True if the dialogues of a row are isolated from each other."""
 
 
-def chunks(loaded: Loaded, trained: Sequence[Tree], vocabulary: Vocabulary) -> list[Row]:
+def chunks(loaded: LoadedTrees, trained: Sequence[Tree], tokenizer: Tokenizer) -> list[PackedRow]:
     """The 2023 recipe: every dialogue of the data, tails too, one behind the other, cut anywhere.
 
     Every token is learned, and attends whatever stands before it in its chunk.
     """
     kept = {tree.where for tree in trained}
-    given = [tree for tree in loaded.whole if tree.where in kept]
-    alone = [encode(path, vocabulary).ids for tree in given for path in paths(tree)]
+    given = [tree for tree in loaded.untrimmed if tree.where in kept]
+    alone = [encode_tree(path, tokenizer).ids for tree in given for path in iterate_paths(tree)]
     stream = np.concatenate(alone)
     whole = stream[: len(stream) // CHUNK * CHUNK].reshape(-1, CHUNK)
     return [_unmasked(ids) for ids in whole]
 
 
-def _unmasked(ids: np.ndarray) -> Row:
+def _unmasked(ids: np.ndarray) -> PackedRow:
     size = len(ids)
     at = np.arange(size, dtype=np.int32)
-    return Row(ids, ids, at, np.full(size, size, np.int32), np.ones(size, np.float32))
+    return PackedRow(ids, ids, at, np.full(size, size, np.int32), np.ones(size, np.float32))
 
 
-def arms(loaded: Loaded, trained: Sequence[Tree], vocabulary: Vocabulary) -> list[Arm]:
+def arms(loaded: LoadedTrees, trained: Sequence[Tree], tokenizer: Tokenizer) -> list[Arm]:
     """The 2023 recipe first, then ours with both objectives."""
 
-    def ours(**how: Any) -> list[Row]:
-        return rows(trained, vocabulary, block=BLOCK, **how).rows
+    def ours(**how: Any) -> list[PackedRow]:
+        return pack_trees(trained, tokenizer, block=BLOCK, **how).rows
 
     return [
-        Arm("2023", chunks(loaded, trained, vocabulary), apart=False),
+        Arm("2023", chunks(loaded, trained, tokenizer), apart=False),
         Arm("trees_leaves", ours(weights="leaves"), apart=True),
         Arm("trees_once", ours(weights="once"), apart=True),
     ]
@@ -120,7 +122,7 @@ def scored(model: GPTBigCodeForCausalLM, batch: dict[str, torch.Tensor]) -> torc
     """The loss of one batch, from the scores of every token."""
     inputs = {name: value for name, value in batch.items() if name not in ("labels", "weights")}
     logits = model(**inputs, use_cache=False).logits
-    return weighted(logits, batch["labels"], batch["weights"])
+    return mean_cross_entropy(logits, batch["labels"], batch["weights"])
 
 
 def in_pieces(model: GPTBigCodeForCausalLM) -> Callable[[dict[str, torch.Tensor]], torch.Tensor]:
@@ -128,26 +130,26 @@ def in_pieces(model: GPTBigCodeForCausalLM) -> Callable[[dict[str, torch.Tensor]
     head = LossHead(model, sharded=False)
 
     def loss(batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        return head.loss(model, batch) / weight_of(batch["labels"], batch["weights"])
+        return head.sum_losses(model, batch) / total_weight(batch["labels"], batch["weights"])
 
     return loss
 
 
 @torch.no_grad()
-def held_out(model: GPTBigCodeForCausalLM, test: Sequence[Row], pad: int) -> float:
+def held_out(model: GPTBigCodeForCausalLM, test: Sequence[PackedRow], pad: int) -> float:
     """Mean loss of the assistant's tokens in rows that were not trained on."""
     model.eval()
     losses, counts = [], []
     for row in test:
         batch = Collator(BLOCK, pad)([row])
         losses.append(float(scored(model, batch)))
-        counts.append(float(weight_of(batch["labels"], batch["weights"])))
+        counts.append(float(total_weight(batch["labels"], batch["weights"])))
     model.train()
     return float(np.average(losses, weights=counts))
 
 
 def trained(
-    arm: Arm, test: Sequence[Row], pad: int, *, epochs: int, seconds: float
+    arm: Arm, test: Sequence[PackedRow], pad: int, *, epochs: int, seconds: float
 ) -> dict[str, Any]:
     """Train for `epochs`, and on until `seconds` of CPU are used; the figures."""
     torch.manual_seed(SEED)
@@ -185,7 +187,7 @@ def trained(
     return {
         "rows": len(arm.rows),
         "tokens_per_epoch": tokens,
-        "share_learned": round(sum(row.learned for row in arm.rows) / tokens, 3),
+        "share_learned": round(sum(row.learned_count for row in arm.rows) / tokens, 3),
         "seconds_per_epoch": round(spent / epochs, 1),
         "held_out": [round(loss, 4) for loss in curve],
         "equal_time_epochs": round(done, 2),
@@ -196,20 +198,20 @@ def trained(
 def measure(epochs: int, trees: int | None) -> dict[str, Any]:
     """The figures of every arm, on the first `trees` of the data."""
     torch.set_num_threads(1)
-    attention.register()
+    attention.register_attention()
     folder = Path(os.environ["STARCHAT_DATA"])
-    loaded = load(str(folder / "oasst" / "en_100_tree.jsonl"))
-    vocabulary = Vocabulary.load(WEIGHTS / "tokenizer.json")
-    train_trees, test_trees = split(loaded.trees[:trees], SEED, HELD_OUT)
-    test = list(encode_all(test_trees, vocabulary, block=BLOCK, weights="once").encoded)
-    pad = vocabulary.end_of_text_id
+    loaded = load_trees(str(folder / "oasst" / "en_100_tree.jsonl"))
+    tokenizer = Tokenizer.load(WEIGHTS.parent / "tokenizer.json")
+    train_trees, test_trees = split_trees(loaded.trees[:trees], SEED, HELD_OUT)
+    test = list(encode_all(test_trees, tokenizer, block=BLOCK, weights="once").encoded)
+    pad = tokenizer.end_of_text_id
     figures: dict[str, Any] = {
         "epochs": epochs,
         "trees": len(train_trees),
         "test_trees": len(test_trees),
     }
     seconds = 0.0
-    for arm in arms(loaded, train_trees, vocabulary):
+    for arm in arms(loaded, train_trees, tokenizer):
         found = trained(arm, test, pad, epochs=epochs, seconds=seconds)
         seconds = seconds or found["seconds_per_epoch"] * epochs
         figures[arm.name] = found
@@ -225,11 +227,11 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--trees", type=int, metavar="N", help="the first N of the data")
     parser.add_argument(
-        "--table", action="store_true", help="write the newest run in train/README.md"
+        "--table", action="store_true", help="write the newest run in docs/fine-tuning.md"
     )
     found = parser.parse_args()
     if found.table:
-        README.write_text(with_table(README.read_text(encoding="utf-8"), last()), encoding="utf-8")
+        PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), last()), encoding="utf-8")
         return 0
     return publish(
         "train_2023", lambda: measure(found.epochs, found.trees), {"token_ratio": Goal(most=0.63)}

@@ -29,11 +29,12 @@ from typing import Any
 
 import torch
 
-from starchat_tui.templates.template import IGNORED
+from starchat_tui.templates.template import IGNORE_INDEX
 from tests.benchmarks.record import publish
 from train.modeling import masks
-from train.modeling.optimizers import InBackward
-from train.runtime.trainer import LearnedOnly, targets
+from train.modeling.loss import total_weight
+from train.modeling.loss_head import LossHead
+from train.modeling.optimizers import AdamWInBackward
 
 PEAK = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
 """Dense bfloat16 operations a second, from NVIDIA's data sheets."""
@@ -101,7 +102,7 @@ def batch_of(variant: Variant, vocabulary: int, device: str) -> dict[str, torch.
     batch["weights"] = torch.ones(shape, device=device)
     if variant.masked_labels:
         silent = torch.rand(shape, device=device) > LEARNED
-        batch["labels"][silent] = IGNORED
+        batch["labels"][silent] = IGNORE_INDEX
     if variant.trees:
         exits = torch.tensor([tree_exits(variant.block, random) for _ in range(variant.rows)])
         batch["exits"] = exits.to(device)
@@ -125,7 +126,7 @@ def model_of(variant: Variant, *, tiny: bool, device: str) -> Any:
         eos_token_id=0,
         use_cache=False,
     )
-    masks.allow_flex()
+    masks.enable_flex_attention()
     config._attn_implementation = variant.attention
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.bfloat16)
@@ -164,15 +165,17 @@ def measure_one(name: str, *, steps: int, tiny: bool, device: str) -> dict[str, 
     model = model_of(variant, tiny=tiny, device=device)
     count = sum(weight.numel() for weight in model.parameters())
     trained = [weight for weight in model.parameters() if weight.requires_grad]
-    adam = torch.optim.AdamW(trained, lr=1e-5) if variant.lora else InBackward(trained, lr=1e-5)
-    head = LearnedOnly(model)
+    adam = (
+        torch.optim.AdamW(trained, lr=1e-5) if variant.lora else AdamWInBackward(trained, lr=1e-5)
+    )
+    head = LossHead(model, sharded=False)
     batch = batch_of(variant, model.config.vocab_size, device)
     taken = [_step(model, head, adam, dict(batch), device) for _ in range(WARM + steps)][WARM:]
     return _figures(variant, statistics.median(taken), count, device)
 
 
 def _step(
-    model: Any, head: LearnedOnly, adam: Any, batch: dict[str, torch.Tensor], device: str
+    model: Any, head: LossHead, adam: Any, batch: dict[str, torch.Tensor], device: str
 ) -> float:
     """Seconds of one step."""
     _settle(device)
@@ -181,12 +184,9 @@ def _step(
     if exits is not None:
         flex = model.config._attn_implementation == "flex_attention"
         batch["attention_mask"] = (
-            masks.flex_block_mask(exits) if flex else masks.attention_4d(exits)
+            masks.build_block_mask(exits) if flex else masks.build_dense_mask(exits)
         )
-    labels, weights = targets(batch)
-    scores = head.scores(model, batch)
-    each = torch.nn.functional.cross_entropy(scores.float(), labels, reduction="none")
-    loss = (each * weights).sum() / weights.sum()
+    loss = head.sum_losses(model, batch) / total_weight(batch["labels"], batch["weights"])
     loss.backward()  # type: ignore[no-untyped-call]
     adam.step()
     adam.zero_grad()

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.chat.commands import COMMANDS, Call, Question, block_number, find, parse, save_new
+from starchat_tui.chat.commands import (
+    COMMANDS,
+    CommandCall,
+    Question,
+    find_command,
+    parse_block_number,
+    parse_line,
+    save_code,
+)
 from starchat_tui.errors import UsageError
 
 
@@ -27,9 +35,9 @@ def test_names_and_aliases_are_each_there_once() -> None:
     ],
 )
 def test_a_command_and_its_argument(line: str, name: str, argument: str) -> None:
-    command = find(name)
+    command = find_command(name)
     assert command is not None
-    assert parse(line) == Call(command, argument)
+    assert parse_line(line) == CommandCall(command, argument)
 
 
 @pytest.mark.parametrize(
@@ -45,36 +53,36 @@ def test_a_command_and_its_argument(line: str, name: str, argument: str) -> None
     ],
 )
 def test_a_question(line: str, question: str) -> None:
-    assert parse(line) == Question(question)
+    assert parse_line(line) == Question(question)
 
 
 def test_an_unknown_command_is_not_sent_and_the_nearest_is_named() -> None:
     with pytest.raises(UsageError, match="no command `/resme`") as caught:
-        parse("/resme last")
+        parse_line("/resme last")
     assert "`/resume`" in caught.value.hint
     assert "`//`" in caught.value.hint
     with pytest.raises(UsageError) as caught:
-        parse("/xyzzy")
+        parse_line("/xyzzy")
     assert "`/help`" in caught.value.hint
 
 
 def test_arguments_are_asked_for_and_refused() -> None:
     with pytest.raises(UsageError, match="needs n FILE"):
-        parse("/save")
+        parse_line("/save")
     with pytest.raises(UsageError, match="needs TEXT"):
-        parse("/system  ")
+        parse_line("/system  ")
     with pytest.raises(UsageError, match="takes nothing"):
-        parse("/new now")
+        parse_line("/new now")
 
 
 def test_blocks_are_counted_from_one_and_the_last_is_meant() -> None:
-    assert block_number("", 3) == 3
-    assert block_number("1", 3) == 1
+    assert parse_block_number("", 3) == 3
+    assert parse_block_number("1", 3) == 1
     for wrong in ("0", "4", "x", "-1", "1.5", "²"):
         with pytest.raises(UsageError, match="There is no code block"):
-            block_number(wrong, 3)
+            parse_block_number(wrong, 3)
     with pytest.raises(UsageError, match="no code block in this conversation"):
-        block_number("1", 0)
+        parse_block_number("1", 0)
 
 
 @pytest.mark.parametrize(
@@ -87,4 +95,4 @@ def test_a_name_that_no_file_can_have_is_told(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="cannot be written"):
-        save_new(Path(name), "x")
+        save_code(Path(name), "x")

@@ -10,14 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.chat.events import Asked, Event, Failed, Finished, Said, Waiting
-from starchat_tui.chat.session import Session, title_of
-from starchat_tui.chat.store import History
+from starchat_tui.chat.events import (
+    AnswerFailed,
+    AnswerFinished,
+    AnswerStarted,
+    AnswerText,
+    ChatEvent,
+    EngineProgress,
+)
+from starchat_tui.chat.session import Session, make_title
+from starchat_tui.chat.store import ConversationStore
 from starchat_tui.client.protocol import Delta, Progress, Sampling, Usage
 from starchat_tui.errors import EngineGone, OutOfMemory
-from starchat_tui.models.resolver import Voices
+from starchat_tui.models.resolver import ModelResolver
 from starchat_tui.settings import Settings
-from starchat_tui.templates.tokenizer import Vocabulary
+from starchat_tui.templates.tokenizer import Tokenizer
 from tests.fakes import byte_tokenizer
 from tests.scripted import Piece, ScriptedEngine
 from tests.waiting import wait_until
@@ -27,7 +34,7 @@ Make = Callable[..., Session]
 
 
 @pytest.fixture
-def tokenizer(tmp_path: Path) -> Path:
+def tokenizer_file(tmp_path: Path) -> Path:
     path = tmp_path / "tokenizer.json"
     path.write_text(json.dumps(byte_tokenizer()))
     return path
@@ -39,15 +46,15 @@ def engine() -> ScriptedEngine:
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History.open(tmp_path / "chats.db")
+def history(tmp_path: Path) -> ConversationStore:
+    return ConversationStore.open(tmp_path / "chats.db")
 
 
 @pytest.fixture
-def make(tokenizer: Path, engine: ScriptedEngine, history: History) -> Make:
+def make(tokenizer_file: Path, engine: ScriptedEngine, history: ConversationStore) -> Make:
     def made(*, window: int = WINDOW, max_tokens: int = 100, system: str = "") -> Session:
-        settings = Settings(url="http://x", tokenizer=str(tokenizer), window=window)
-        voices = Voices(settings, engine)
+        settings = Settings(url="http://x", tokenizer=str(tokenizer_file), window=window)
+        voices = ModelResolver(settings, engine)
         return Session(
             history, engine, voices, sampling=Sampling(max_tokens=max_tokens), system=system
         )
@@ -55,38 +62,42 @@ def make(tokenizer: Path, engine: ScriptedEngine, history: History) -> Make:
     return made
 
 
-async def heard(events: AsyncGenerator[Event, None]) -> list[Event]:
+async def heard(events: AsyncGenerator[ChatEvent, None]) -> list[ChatEvent]:
     async with aclosing(events) as coming:
         return [event async for event in coming]
 
 
-async def said(session: Session, text: str) -> Finished:
-    finished = (await heard(session.say(text)))[-1]
-    assert isinstance(finished, Finished), finished
+async def said(session: Session, text: str) -> AnswerFinished:
+    finished = (await heard(session.ask(text)))[-1]
+    assert isinstance(finished, AnswerFinished), finished
     return finished
 
 
 async def test_an_answer_streams_and_is_kept(
-    make: Make, engine: ScriptedEngine, history: History
+    make: Make, engine: ScriptedEngine, history: ConversationStore
 ) -> None:
     engine.enqueue(Progress("loading", 1, 2), "Hel", "lo")
     session = make()
-    events = await heard(session.say("Say hello\nplease"))
-    assert isinstance(events[0], Asked)
-    assert events[1:4] == [Waiting(Progress("loading", 1, 2)), Said("Hel"), Said("lo")]
+    events = await heard(session.ask("Say hello\nplease"))
+    assert isinstance(events[0], AnswerStarted)
+    assert events[1:4] == [
+        EngineProgress(Progress("loading", 1, 2)),
+        AnswerText("Hel"),
+        AnswerText("lo"),
+    ]
     finished = events[-1]
-    assert isinstance(finished, Finished)
+    assert isinstance(finished, AnswerFinished)
     assert (finished.text, finished.state, finished.stats.finish_reason) == (
         "Hello",
         "done",
         "stop",
     )
-    stored = history.path(session.conversation)
+    stored = history.load_path(session.conversation)
     assert [(one.turn.role, one.turn.text, one.state) for one in stored] == [
         ("user", "Say hello\nplease", "done"),
         ("assistant", "Hello", "done"),
     ]
-    assert history.conversation("last").title == "Say hello"
+    assert history.find_conversation("last").title == "Say hello"
     assert stored[-1].stats["window"] == WINDOW
 
 
@@ -96,10 +107,10 @@ async def test_the_question_is_committed_before_the_engine_is_asked(
     gate = asyncio.Event()
     engine.enqueue(gate, "late")
     session = make()
-    reading = asyncio.ensure_future(heard(session.say("where is it?")))
+    reading = asyncio.ensure_future(heard(session.ask("where is it?")))
     await wait_until(lambda: engine.requests)
-    other = History.open(tmp_path / "chats.db")
-    assert other.path(session.conversation)[0].turn.text == "where is it?"
+    other = ConversationStore.open(tmp_path / "chats.db")
+    assert other.load_path(session.conversation)[0].turn.text == "where is it?"
     gate.set()
     await reading
 
@@ -110,25 +121,25 @@ async def test_a_growing_answer_is_committed_while_it_grows(
     gate = asyncio.Event()
     engine.enqueue("first words", gate, "the rest")
     session = make()
-    reading = asyncio.ensure_future(heard(session.say("q")))
-    other = History.open(tmp_path / "chats.db")
+    reading = asyncio.ensure_future(heard(session.ask("q")))
+    other = ConversationStore.open(tmp_path / "chats.db")
 
     def kept() -> str:
-        return other.path(session.conversation)[-1].turn.text if session.conversation else ""
+        return other.load_path(session.conversation)[-1].turn.text if session.conversation else ""
 
     await wait_until(lambda: kept() == "first words")
-    assert other.path(session.conversation)[-1].state == "partial"
+    assert other.load_path(session.conversation)[-1].state == "partial"
     gate.set()
     await reading
     assert kept() == "first wordsthe rest"
 
 
 async def test_the_second_prompt_continues_the_first_id_for_id(
-    make: Make, engine: ScriptedEngine, tokenizer: Path
+    make: Make, engine: ScriptedEngine, tokenizer_file: Path
 ) -> None:
-    vocabulary = Vocabulary.load(tokenizer)
+    tokenizer = Tokenizer.load(tokenizer_file)
     # Ids that an encoder would never produce: "ab" as the model's own two tokens.
-    ids = (*vocabulary.text_ids("a"), *vocabulary.text_ids("b"))
+    ids = (*tokenizer.encode("a"), *tokenizer.encode("b"))
     engine.enqueue(Delta("ab", ids), Delta(finish_reason="stop", usage=Usage(3, 2, 1)))
     engine.enqueue("c")
     session = make()
@@ -138,39 +149,39 @@ async def test_the_second_prompt_continues_the_first_id_for_id(
     assert isinstance(first.prompt, tuple)
     assert isinstance(second.prompt, tuple)
     assert second.prompt[: len(first.prompt) + 2] == (*first.prompt, *ids)
-    assert second.stop_ids == (vocabulary.end_id, vocabulary.end_of_text_id)
+    assert second.stop_ids == (tokenizer.end_id, tokenizer.end_of_text_id)
 
 
 async def test_stop_keeps_what_came_and_hangs_up(
-    make: Make, engine: ScriptedEngine, history: History
+    make: Make, engine: ScriptedEngine, history: ConversationStore
 ) -> None:
     engine.enqueue("some words", asyncio.Event(), "never")
     session = make()
-    events: list[Event] = []
-    async with aclosing(session.say("q")) as coming:
+    events: list[ChatEvent] = []
+    async with aclosing(session.ask("q")) as coming:
         async for event in coming:
             events.append(event)
-            if isinstance(event, Said):
+            if isinstance(event, AnswerText):
                 session.stop()
     finished = events[-1]
-    assert isinstance(finished, Finished)
+    assert isinstance(finished, AnswerFinished)
     assert (finished.text, finished.state) == ("some words", "stopped")
     assert engine.closed == 1
-    assert history.path(session.conversation)[-1].state == "stopped"
+    assert history.load_path(session.conversation)[-1].state == "stopped"
     assert session.dialogue.turns[-1].text == "some words"
 
 
 async def test_a_reader_that_leaves_stops_the_answer(
-    make: Make, engine: ScriptedEngine, history: History
+    make: Make, engine: ScriptedEngine, history: ConversationStore
 ) -> None:
     engine.enqueue("some words", asyncio.Event())
     session = make()
-    async with aclosing(session.say("q")) as coming:
+    async with aclosing(session.ask("q")) as coming:
         async for event in coming:
-            if isinstance(event, Said):
+            if isinstance(event, AnswerText):
                 break
     assert engine.closed == 1
-    last = history.path(session.conversation)[-1]
+    last = history.load_path(session.conversation)[-1]
     assert (last.turn.text, last.state) == ("some words", "stopped")
 
 
@@ -182,16 +193,20 @@ async def test_a_reader_that_leaves_stops_the_answer(
     ],
 )
 async def test_a_failure_keeps_question_and_partial_answer(
-    make: Make, engine: ScriptedEngine, history: History, script: list[Piece], problem: str
+    make: Make,
+    engine: ScriptedEngine,
+    history: ConversationStore,
+    script: list[Piece],
+    problem: str,
 ) -> None:
     engine.enqueue(*script)
     engine.enqueue("well")
     session = make()
-    failed = (await heard(session.say("q")))[-1]
-    assert isinstance(failed, Failed)
+    failed = (await heard(session.ask("q")))[-1]
+    assert isinstance(failed, AnswerFailed)
     assert failed.error.message == problem
     assert failed.error.hint
-    stored = history.path(session.conversation)
+    stored = history.load_path(session.conversation)
     assert [one.turn.text for one in stored] == ["q", failed.text]
     assert stored[-1].state == "failed"
     assert (await said(session, "again")).text == "well"
@@ -204,22 +219,22 @@ async def test_a_stream_without_an_end_is_a_failure(make: Make, engine: Scripted
 
     session = make()
     session._engine = Cut()
-    failed = (await heard(session.say("q")))[-1]
-    assert isinstance(failed, Failed)
+    failed = (await heard(session.ask("q")))[-1]
+    assert isinstance(failed, AnswerFailed)
     assert isinstance(failed.error, EngineGone)
     assert failed.text == "half"
 
 
 async def test_a_question_that_does_not_fit_is_not_asked(
-    make: Make, engine: ScriptedEngine, history: History
+    make: Make, engine: ScriptedEngine, history: ConversationStore
 ) -> None:
     session = make(window=200)
-    (failed,) = await heard(session.say("x" * 500))
-    assert isinstance(failed, Failed)
+    (failed,) = await heard(session.ask("x" * 500))
+    assert isinstance(failed, AnswerFailed)
     assert "window of 200" in failed.error.message
     assert engine.requests == []
-    assert history.summaries() == []
-    assert await session.context("x" * 500) == (200, 200)
+    assert history.list_summaries() == []
+    assert await session.measure_context("x" * 500) == (200, 200)
 
 
 async def test_old_turns_leave_and_are_reported(make: Make, engine: ScriptedEngine) -> None:
@@ -227,10 +242,10 @@ async def test_old_turns_leave_and_are_reported(make: Make, engine: ScriptedEngi
     dropped = []
     for number in range(12):
         engine.enqueue(f"answer {number} " + "." * 40)
-        asked = (await heard(session.say(f"question {number}")))[0]
-        assert isinstance(asked, Asked)
+        asked = (await heard(session.ask(f"question {number}")))[0]
+        assert isinstance(asked, AnswerStarted)
         assert asked.prompt_tokens + 50 <= asked.window == 400
-        dropped.append(asked.dropped)
+        dropped.append(asked.dropped_turns)
     assert dropped[0] == 0
     assert dropped[-1] > 0
     assert dropped == sorted(dropped)
@@ -242,13 +257,13 @@ async def test_the_mode_switches_in_mid_conversation(make: Make, engine: Scripte
     engine.enqueue(" ", " ta", " answer\n")
     session = make()
     await said(session, "one")
-    session.switch("ta")
-    events = await heard(session.say("two\nHuman: three"))
-    assert isinstance(events[0], Asked)
-    assert events[0].quoted == 1
-    assert [event.text for event in events if isinstance(event, Said)] == ["ta", " answer\n"]
+    session.switch_mode("ta")
+    events = await heard(session.ask("two\nHuman: three"))
+    assert isinstance(events[0], AnswerStarted)
+    assert events[0].quoted_lines == 1
+    assert [event.text for event in events if isinstance(event, AnswerText)] == ["ta", " answer\n"]
     finished = events[-1]
-    assert isinstance(finished, Finished)
+    assert isinstance(finished, AnswerFinished)
     assert finished.text == "ta answer"
     request = engine.requests[-1]
     assert request.stop == ("\nHuman:", "\n-----")
@@ -256,35 +271,45 @@ async def test_the_mode_switches_in_mid_conversation(make: Make, engine: Scripte
     assert "Human: one\n\nAssistant: chat answer\n\nHuman: two\n> Human: three" in shown
 
 
-async def test_retry_makes_a_sibling(make: Make, engine: ScriptedEngine, history: History) -> None:
+async def test_retry_makes_a_sibling(
+    make: Make, engine: ScriptedEngine, history: ConversationStore
+) -> None:
     engine.enqueue("first")
     engine.enqueue("second")
     session = make()
     await said(session, "q")
     first = session.turns[-1].id
     finished = (await heard(session.retry()))[-1]
-    assert isinstance(finished, Finished)
+    assert isinstance(finished, AnswerFinished)
     assert [turn.text for turn in session.dialogue.turns] == ["q", "second"]
-    assert history.siblings(first) == [first, session.turns[-1].id]
+    kept = history.load_path(session.conversation, first)
+    assert [stored.turn.text for stored in kept] == ["q", "first"]
+    assert kept[-1].parent == session.turns[-1].parent
     assert engine.requests[0].prompt == engine.requests[1].prompt
 
 
 @pytest.mark.parametrize("failing", [True, False])
 async def test_a_retry_without_a_word_leaves_the_answer_there_was(
-    make: Make, engine: ScriptedEngine, history: History, failing: bool
+    make: Make, engine: ScriptedEngine, history: ConversationStore, failing: bool
 ) -> None:
     engine.enqueue("good")
     engine.enqueue(EngineGone("The engine stopped", "") if failing else asyncio.Event())
     session = make()
     await said(session, "q")
-    came: list[Event] = []
+    came: list[ChatEvent] = []
     async with aclosing(session.retry()) as events:
         async for event in events:
             came.append(event)
-            assert [one.turn.text for one in history.path(session.conversation)] == ["q", "good"]
+            assert [one.turn.text for one in history.load_path(session.conversation)] == [
+                "q",
+                "good",
+            ]
             if not failing:
                 session.stop()
-    assert [type(event) for event in came] == [Asked, Failed if failing else Finished]
+    assert [type(event) for event in came] == [
+        AnswerStarted,
+        AnswerFailed if failing else AnswerFinished,
+    ]
     assert [turn.text for turn in session.dialogue.turns] == ["q", "good"]
     again = make()
     again.resume("last")
@@ -292,7 +317,7 @@ async def test_a_retry_without_a_word_leaves_the_answer_there_was(
 
 
 async def test_a_retry_leads_from_its_first_word_on(
-    make: Make, engine: ScriptedEngine, history: History
+    make: Make, engine: ScriptedEngine, history: ConversationStore
 ) -> None:
     engine.enqueue("good")
     engine.enqueue("\n", "better", EngineGone("The engine stopped", ""))
@@ -302,11 +327,11 @@ async def test_a_retry_leads_from_its_first_word_on(
     heads: list[bool] = []
     async with aclosing(session.retry()) as events:
         async for event in events:
-            if isinstance(event, Said):
-                heads.append(history.path(session.conversation)[-1].id == first)
+            if isinstance(event, AnswerText):
+                heads.append(history.load_path(session.conversation)[-1].id == first)
     assert heads == [True, False]
     assert [turn.text for turn in session.dialogue.turns] == ["q", "\nbetter"]
-    assert history.path(session.conversation)[-1].turn.text == "\nbetter"
+    assert history.load_path(session.conversation)[-1].turn.text == "\nbetter"
 
 
 async def test_two_windows_on_one_conversation_keep_to_their_branches(
@@ -319,7 +344,7 @@ async def test_two_windows_on_one_conversation_keep_to_their_branches(
     first, second = make(), make()
     await said(first, "q")
     second.resume("last")
-    reading = asyncio.ensure_future(heard(first.say("here?")))
+    reading = asyncio.ensure_future(heard(first.ask("here?")))
     await wait_until(lambda: len(engine.requests) == 2)
     await said(second, "there?")
     gate.set()
@@ -329,42 +354,42 @@ async def test_two_windows_on_one_conversation_keep_to_their_branches(
 
 
 async def test_a_conversation_that_was_removed_elsewhere_costs_a_message(
-    make: Make, engine: ScriptedEngine, history: History
+    make: Make, engine: ScriptedEngine, history: ConversationStore
 ) -> None:
     engine.enqueue("one")
     engine.enqueue("two")
     session = make()
     await said(session, "q")
-    history.remove(session.conversation)
-    for happening in (session.say("again"), session.retry()):
+    history.delete_conversation(session.conversation)
+    for happening in (session.ask("again"), session.retry()):
         (failed,) = await heard(happening)
-        assert isinstance(failed, Failed)
+        assert isinstance(failed, AnswerFailed)
         assert "gone" in failed.error.message
         assert "`/new`" in failed.error.hint
-    session.new()
+    session.start_conversation()
     assert (await said(session, "again")).text == "two"
 
 
 async def test_a_locked_database_costs_the_question_or_the_end_of_the_answer(
-    make: Make, engine: ScriptedEngine, history: History, tmp_path: Path
+    make: Make, engine: ScriptedEngine, history: ConversationStore, tmp_path: Path
 ) -> None:
     history._connection.execute("PRAGMA busy_timeout = 0")
     other = sqlite3.connect(tmp_path / "chats.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     session = make()
-    (failed,) = await heard(session.say("q"))
-    assert isinstance(failed, Failed)
+    (failed,) = await heard(session.ask("q"))
+    assert isinstance(failed, AnswerFailed)
     assert "locked" in failed.error.message
     assert (session.conversation, session.turns) == ("", ())
     other.execute("ROLLBACK")
     gate = asyncio.Event()
     engine.enqueue("half", gate, "rest")
-    async with aclosing(session.say("q")) as events:
+    async with aclosing(session.ask("q")) as events:
         async for event in events:
-            if isinstance(event, Said) and not gate.is_set():
+            if isinstance(event, AnswerText) and not gate.is_set():
                 other.execute("BEGIN IMMEDIATE")
                 gate.set()
-    assert isinstance(event, Failed)
+    assert isinstance(event, AnswerFailed)
     assert "locked" in event.error.message
     assert event.text.startswith("half")
     other.execute("ROLLBACK")
@@ -376,7 +401,7 @@ async def test_a_locked_database_costs_the_question_or_the_end_of_the_answer(
 
 async def test_retry_without_a_question_says_so(make: Make) -> None:
     (failed,) = await heard(make().retry())
-    assert isinstance(failed, Failed)
+    assert isinstance(failed, AnswerFailed)
     assert "no question" in failed.error.message
 
 
@@ -385,7 +410,7 @@ async def test_a_conversation_is_resumed_as_it_was(make: Make, engine: ScriptedE
     engine.enqueue("two")
     session = make(system="be brief")
     await said(session, "first")
-    session.switch("ta")
+    session.switch_mode("ta")
     again = make()
     again.resume(session.conversation[:4])
     assert again.mode == "ta"
@@ -393,7 +418,7 @@ async def test_a_conversation_is_resumed_as_it_was(make: Make, engine: ScriptedE
     assert again.system == "be brief"
     await said(again, "second")
     assert [turn.text for turn in again.dialogue.turns] == ["first", "one", "second", "two"]
-    assert [summary.turns for summary in again.conversations("second")] == [4]
+    assert [summary.turns for summary in again.list_conversations("second")] == [4]
 
 
 async def test_a_cut_answer_says_so(make: Make, engine: ScriptedEngine) -> None:
@@ -413,19 +438,19 @@ async def test_the_answer_never_asks_for_more_than_the_window_has(
 
 
 async def test_a_new_conversation_is_empty_and_stored_late(
-    make: Make, engine: ScriptedEngine, history: History
+    make: Make, engine: ScriptedEngine, history: ConversationStore
 ) -> None:
     engine.enqueue("a")
     session = make()
     await said(session, "q")
-    session.new()
+    session.start_conversation()
     assert (session.conversation, session.dialogue.turns) == ("", ())
-    assert len(history.summaries()) == 1
+    assert len(history.list_summaries()) == 1
 
 
 def test_a_title_is_the_first_line_cut() -> None:
-    assert title_of("  \n one line \n two") == "one line"
-    assert len(title_of("x" * 500)) == 60
+    assert make_title("  \n one line \n two") == "one line"
+    assert len(make_title("x" * 500)) == 60
 
 
 async def test_the_seed_and_sampling_reach_the_engine(make: Make, engine: ScriptedEngine) -> None:
@@ -443,7 +468,7 @@ async def test_only_the_few_shot_prompt_is_called_shared(
     engine.enqueue("b")
     session = make()
     await said(session, "one")
-    session.switch("ta")
+    session.switch_mode("ta")
     await said(session, "two")
     chat, ta = engine.requests
     assert chat.shared == 0

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 
 from starchat_tui.chat.session import Session
-from starchat_tui.chat.store import History
+from starchat_tui.chat.store import ConversationStore
 from starchat_tui.client.protocol import Sampling
 from starchat_tui.errors import Busy
-from starchat_tui.execution.run_result import Outcome
-from starchat_tui.models.resolver import Voices
-from starchat_tui.sandbox.isolation.probe import Verdict
-from starchat_tui.sandbox.outputs import Ended, Figure, Note, Output, Text, Written
+from starchat_tui.execution.run_result import RunResult
+from starchat_tui.models.resolver import ModelResolver
+from starchat_tui.sandbox.isolation.probe import Capability
+from starchat_tui.sandbox.outputs import Figure, Note, Output, RunEnded, StreamText, WrittenFile
 from starchat_tui.settings import Settings
 from tests.fakes import byte_tokenizer
-from tests.scripted import DRAWN, ScriptedEngine, ScriptedWorkshop
+from tests.scripted import DRAWN, ScriptedEngine, ScriptedKernelFactory
 from tests.waiting import wait_until
 
 ANSWER = "```python\nimport matplotlib\n```\nand\n```python\nprint(1)\n```"
@@ -33,8 +33,8 @@ def engine() -> ScriptedEngine:
 
 
 @pytest.fixture
-def workshop() -> ScriptedWorkshop:
-    return ScriptedWorkshop()
+def workshop() -> ScriptedKernelFactory:
+    return ScriptedKernelFactory()
 
 
 @pytest.fixture
@@ -43,18 +43,20 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make(tmp_path: Path, file: Path, engine: ScriptedEngine, workshop: ScriptedWorkshop) -> Make:
+def make(
+    tmp_path: Path, file: Path, engine: ScriptedEngine, workshop: ScriptedKernelFactory
+) -> Make:
     tokenizer = tmp_path / "tokenizer.json"
     tokenizer.write_text(json.dumps(byte_tokenizer()))
     settings = Settings(url="http://x", tokenizer=str(tokenizer), window=30_000)
 
     def made() -> Session:
         return Session(
-            History.open(file),
+            ConversationStore.open(file),
             engine,
-            Voices(settings, engine),
+            ModelResolver(settings, engine),
             sampling=Sampling(),
-            running=workshop.running(),
+            kernel_manager=workshop.create_manager(),
         )
 
     return made
@@ -63,7 +65,7 @@ def make(tmp_path: Path, file: Path, engine: ScriptedEngine, workshop: ScriptedW
 async def asked(session: Session, engine: ScriptedEngine, answer: str = ANSWER) -> int:
     """Ask; the id of the answer's turn."""
     engine.enqueue(answer)
-    async with aclosing(session.say("go")) as events:
+    async with aclosing(session.ask("go")) as events:
         async for _ in events:
             pass
     return session.turns[-1].id
@@ -75,115 +77,115 @@ async def ran(session: Session, turn: int, block: int = 0) -> list[Output]:
 
 
 async def test_results_are_kept_with_the_turn_and_come_back(
-    make: Make, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    make: Make, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     session = make()
     turn = await asked(session, engine)
-    workshop.enqueue("one\n", DRAWN, Written("a.csv", 3))
+    workshop.enqueue("one\n", DRAWN, WrittenFile("a.csv", 3))
     workshop.enqueue("two\n")
     said = await ran(session, turn, 0)
     await ran(session, turn, 1)
     again = make()
     again.resume("last")
-    found = again.outcomes(turn)
-    assert found[0] == Outcome(tuple(said[:-1]), Ended("ok", "isolated", 0.4))
+    found = again.load_run_results(turn)
+    assert found[0] == RunResult(tuple(said[:-1]), RunEnded("ok", "isolated", 0.4))
     assert found[0].figures == [DRAWN]
-    assert found[1].outputs == (Text("stdout", "two\n"),)
+    assert found[1].outputs == (StreamText("stdout", "two\n"),)
 
 
 async def test_the_last_run_of_a_block_counts(
-    make: Make, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    make: Make, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     session = make()
     turn = await asked(session, engine)
     for text in ("first", "second"):
         workshop.enqueue(text)
         await ran(session, turn)
-    assert session.outcomes(turn)[0].outputs == (Text("stdout", "second"),)
+    assert session.load_run_results(turn)[0].outputs == (StreamText("stdout", "second"),)
 
 
 async def test_what_ran_is_deleted_with_its_conversation(
-    make: Make, engine: ScriptedEngine, workshop: ScriptedWorkshop, file: Path
+    make: Make, engine: ScriptedEngine, workshop: ScriptedKernelFactory, file: Path
 ) -> None:
     session = make()
     turn = await asked(session, engine)
     mark = b"a picture that nobody else may find" * 40
     workshop.enqueue("x", Figure(mark, 1, 1, "a card"))
     await ran(session, turn)
-    history = History.open(file)
-    history.remove(session.conversation)
-    assert history.runs(turn) == []
+    history = ConversationStore.open(file)
+    history.delete_conversation(session.conversation)
+    assert history.load_runs(turn) == []
     for name in file.parent.glob("chats.db*"):
         assert mark[:35] not in name.read_bytes(), name
 
 
 async def test_a_reader_that_goes_away_leaves_what_came(
-    make: Make, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    make: Make, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     session = make()
     turn = await asked(session, engine)
     workshop.enqueue("begun", asyncio.Event())
     async with aclosing(session.run(turn, 0, "code")) as outputs:
         await anext(outputs)
-    outcome = session.outcomes(turn)[0]
-    assert outcome.outputs == (Text("stdout", "begun"),)
+    outcome = session.load_run_results(turn)[0]
+    assert outcome.outputs == (StreamText("stdout", "begun"),)
     assert outcome.ended.status == "interrupted"
-    assert session.running is not None
-    assert not session.running.busy
+    assert session.kernel_manager is not None
+    assert not session.kernel_manager.is_busy
 
 
 async def test_a_run_that_cannot_be_kept_is_told_and_ends_as_it_did(
-    make: Make, engine: ScriptedEngine, workshop: ScriptedWorkshop, file: Path
+    make: Make, engine: ScriptedEngine, workshop: ScriptedKernelFactory, file: Path
 ) -> None:
     session = make()
     turn = await asked(session, engine)
-    History.open(file).remove(session.conversation)
+    ConversationStore.open(file).delete_conversation(session.conversation)
     workshop.enqueue("one\n")
     out, note, ended = await ran(session, turn)
-    assert (out, ended) == (Text("stdout", "one\n"), Ended("ok", "isolated", 0.4))
+    assert (out, ended) == (StreamText("stdout", "one\n"), RunEnded("ok", "isolated", 0.4))
     assert isinstance(note, Note)
     assert "not kept" in note.text
     workshop.enqueue("begun", asyncio.Event())
     async with aclosing(session.run(turn, 0, "code")) as outputs:
-        assert await anext(outputs) == Text("stdout", "begun")
+        assert await anext(outputs) == StreamText("stdout", "begun")
 
 
 async def test_a_run_that_never_began_is_not_kept(
-    make: Make, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    make: Make, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     session = make()
     turn = await asked(session, engine)
     workshop.enqueue(asyncio.Event())
     first = asyncio.ensure_future(ran(session, turn))
-    await wait_until(lambda: session.running is not None and session.running.busy)
+    await wait_until(lambda: session.kernel_manager is not None and session.kernel_manager.is_busy)
     with pytest.raises(Busy):
         await ran(session, turn, 1)
-    assert session.running is not None
+    assert session.kernel_manager is not None
     await wait_until(lambda: workshop.kernels and workshop.kernel.codes)
-    session.running.interrupt()
+    session.kernel_manager.interrupt()
     await first
-    assert list(session.outcomes(turn)) == [0]
+    assert list(session.load_run_results(turn)) == [0]
 
 
 async def test_without_a_wall_nothing_is_kept(
-    make: Make, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    make: Make, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
-    workshop.verdict = Verdict("off", "no bubblewrap")
+    workshop.capability = Capability("off", "no bubblewrap")
     session = make()
     turn = await asked(session, engine)
     await ran(session, turn)
-    assert session.outcomes(turn) == {}
+    assert session.load_run_results(turn) == {}
 
 
 async def test_plotting_code_has_a_kernel_ready_and_other_code_has_none(
-    make: Make, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    make: Make, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     session = make()
     await asked(session, engine, "```python\nprint(1)\n```")
     assert not workshop.kernels
-    session.new()
+    session.start_conversation()
     engine.enqueue("```python\nimport matpl", "otlib.pyplot\n```")
-    async with aclosing(session.say("go")) as events:
+    async with aclosing(session.ask("go")) as events:
         async for _ in events:
             pass
     await wait_until(lambda: workshop.kernels and workshop.kernel.alive)
@@ -191,67 +193,67 @@ async def test_plotting_code_has_a_kernel_ready_and_other_code_has_none(
 
 
 async def test_where_running_was_refused_no_kernel_is_begun(
-    make: Make, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    make: Make, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     session = make()
     await asked(session, engine, "hello")
-    session.allowed = "never"
+    session.permission = "never"
     await asked(session, engine)
     await asyncio.sleep(0.05)
     assert not workshop.kernels
 
 
 async def test_consent_is_kept_with_the_conversation(
-    make: Make, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    make: Make, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     session = make()
     await asked(session, engine)
-    assert session.running is not None
-    await session.running.wall()
-    assert session.allowed == "ask"
-    session.allowed = "always"
+    assert session.kernel_manager is not None
+    await session.kernel_manager.probe_sandbox()
+    assert session.permission == "ask"
+    session.permission = "always"
     first = session.conversation
-    session.new()
-    assert session.allowed == "ask"
+    session.start_conversation()
+    assert session.permission == "ask"
     again = make()
     again.resume(first)
-    assert again.allowed == "ask", "not before the wall is known"
-    assert again.running is not None
-    await again.running.wall()
-    assert again.allowed == "always"
+    assert again.permission == "ask", "not before the wall is known"
+    assert again.kernel_manager is not None
+    await again.kernel_manager.probe_sandbox()
+    assert again.permission == "always"
 
 
 async def test_consent_to_one_wall_is_none_to_a_weaker_one(
-    make: Make, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    make: Make, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     session = make()
     await asked(session, engine)
-    assert session.running is not None
-    await session.running.wall()
-    session.allowed = "always"
-    workshop.verdict = Verdict("restricted")
+    assert session.kernel_manager is not None
+    await session.kernel_manager.probe_sandbox()
+    session.permission = "always"
+    workshop.capability = Capability("restricted")
     again = make()
     again.resume("last")
-    assert again.running is not None
-    await again.running.wall()
-    assert again.allowed == "ask"
+    assert again.kernel_manager is not None
+    await again.kernel_manager.probe_sandbox()
+    assert again.permission == "ask"
 
 
 async def test_consent_to_no_wall_is_never_stored(
-    make: Make, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    make: Make, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
-    workshop.verdict, workshop.unsafe = Verdict("unsafe"), True
+    workshop.capability, workshop.unsafe = Capability("unsafe"), True
     session = make()
     await asked(session, engine)
-    assert session.running is not None
-    await session.running.wall()
-    session.allowed = "always"
-    assert session.allowed == "always"
+    assert session.kernel_manager is not None
+    await session.kernel_manager.probe_sandbox()
+    session.permission = "always"
+    assert session.permission == "always"
     again = make()
     again.resume("last")
-    assert again.running is not None
-    await again.running.wall()
-    assert again.allowed == "ask"
+    assert again.kernel_manager is not None
+    await again.kernel_manager.probe_sandbox()
+    assert again.permission == "ask"
 
 
 async def test_an_old_database_is_migrated(file: Path, make: Make, engine: ScriptedEngine) -> None:
@@ -266,5 +268,5 @@ async def test_an_old_database_is_migrated(file: Path, make: Make, engine: Scrip
     old.execute("PRAGMA user_version = 1")
     old.commit()
     old.close()
-    history = History.open(file)
-    assert history.conversation("ab").allowed == ""
+    history = ConversationStore.open(file)
+    assert history.find_conversation("ab").allowed == ""

@@ -9,75 +9,79 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.chat.store import History, NotKept
+from starchat_tui.chat.store import ConversationStore, StoreError
 from starchat_tui.dialogue import Turn
 from starchat_tui.errors import ConfigError, UsageError
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History.open(tmp_path / "chats.db")
+def history(tmp_path: Path) -> ConversationStore:
+    return ConversationStore.open(tmp_path / "chats.db")
 
 
-def conversation(history: History, *texts: str, title: str = "t") -> tuple[str, list[int]]:
-    name = history.start(title, mode="chat", model="m", system="")
+def conversation(
+    history: ConversationStore, *texts: str, title: str = "t"
+) -> tuple[str, list[int]]:
+    name = history.create_conversation(title, mode="chat", model="m", system="")
     ids: list[int] = []
     for index, text in enumerate(texts):
         turn = Turn("assistant" if index % 2 else "user", text)
         parent = ids[-1] if ids else None
-        ids.append(history.add(name, turn, parent=parent, state="done", model="m"))
+        ids.append(history.add_turn(name, turn, parent=parent, state="done", model="m"))
     return name, ids
 
 
-def test_a_turn_comes_back_as_it_was_written(history: History) -> None:
-    name = history.start("t", mode="ta", model="m", system="be kind")
+def test_a_turn_comes_back_as_it_was_written(history: ConversationStore) -> None:
+    name = history.create_conversation("t", mode="ta", model="m", system="be kind")
     turn = Turn("assistant", "tab\t\x1b[31m ünï ☃", (1, 49155, 7), "v1")
-    history.add(name, turn, parent=None, state="cut", model="m")
-    (stored,) = history.path(name)
+    history.add_turn(name, turn, parent=None, state="cut", model="m")
+    (stored,) = history.load_path(name)
     assert stored.turn == turn
     assert (stored.state, stored.model, stored.parent) == ("cut", "m", None)
-    found = history.conversation(name)
+    found = history.find_conversation(name)
     assert (found.mode, found.system, found.head) == ("ta", "be kind", stored.id)
 
 
-def test_a_lone_surrogate_costs_one_character(history: History) -> None:
+def test_a_lone_surrogate_costs_one_character(history: ConversationStore) -> None:
     name, (asked, answer) = conversation(history, "a\udcffb", "", title="\ud800")
-    history.write(answer, Turn("assistant", "x\udfff"), state="done")
-    assert [stored.turn.text for stored in history.path(name)] == ["a?b", "x?"]
+    history.update_turn(answer, Turn("assistant", "x\udfff"), state="done")
+    assert [stored.turn.text for stored in history.load_path(name)] == ["a?b", "x?"]
     assert asked < answer
 
 
-def test_an_answer_grows_in_place_and_keeps_its_statistics(history: History) -> None:
+def test_an_answer_grows_in_place_and_keeps_its_statistics(history: ConversationStore) -> None:
     name, (_, answer) = conversation(history, "q", "")
-    history.write(answer, Turn("assistant", "a", (1,), "v"), state="partial")
-    history.write(answer, Turn("assistant", "ab", (1, 2), "v"), state="done", stats={"seconds": 1})
-    last = history.path(name)[-1]
+    history.update_turn(answer, Turn("assistant", "a", (1,), "v"), state="partial")
+    history.update_turn(
+        answer, Turn("assistant", "ab", (1, 2), "v"), state="done", stats={"seconds": 1}
+    )
+    last = history.load_path(name)[-1]
     assert (last.turn.text, last.turn.ids, last.stats) == ("ab", (1, 2), {"seconds": 1})
 
 
-def test_siblings_share_a_parent_and_the_path_follows_the_head(history: History) -> None:
+def test_siblings_share_a_parent_and_the_path_follows_the_head(history: ConversationStore) -> None:
     name, (asked, first) = conversation(history, "q", "one")
-    second = history.add(name, Turn("assistant", "two"), parent=asked, state="done", model="m")
-    assert history.siblings(first) == history.siblings(second) == [first, second]
-    assert [stored.turn.text for stored in history.path(name)] == ["q", "two"]
-    history.change(name, head=first)
-    assert [stored.turn.text for stored in history.path(name)] == ["q", "one"]
+    second = history.add_turn(name, Turn("assistant", "two"), parent=asked, state="done", model="m")
+    assert history.load_path(name, first)[-1].parent == history.load_path(name, second)[-1].parent
+    assert [stored.turn.text for stored in history.load_path(name)] == ["q", "two"]
+    history.update_conversation(name, head=first)
+    assert [stored.turn.text for stored in history.load_path(name)] == ["q", "one"]
 
 
 def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
-    history = History.open(tmp_path / "chats.db")
+    history = ConversationStore.open(tmp_path / "chats.db")
     conversation(history, "q")
     for file in tmp_path.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
 
 
-def test_words_find_the_conversations_that_hold_them(history: History) -> None:
+def test_words_find_the_conversations_that_hold_them(history: ConversationStore) -> None:
     bubble, _ = conversation(history, "sort it", "use bubble sort", title="sorting")
     other, (_, answer) = conversation(history, "hello", "nothing", title="100% of_it")
-    history.write(answer, Turn("assistant", "binary search"), state="done")
+    history.update_turn(answer, Turn("assistant", "binary search"), state="done")
 
     def found(query: str) -> list[str]:
-        return [summary.id for summary in history.summaries(query)]
+        return [summary.id for summary in history.list_summaries(query)]
 
     assert found("bubble so") == [bubble]
     assert found("bin") == [other]
@@ -88,75 +92,77 @@ def test_words_find_the_conversations_that_hold_them(history: History) -> None:
     assert set(found("")) == {bubble, other}
 
 
-def test_an_id_is_found_by_its_beginning(history: History) -> None:
+def test_an_id_is_found_by_its_beginning(history: ConversationStore) -> None:
     name, _ = conversation(history, "q")
-    assert history.conversation(name[:5]).id == name
-    assert history.conversation("last").id == name
+    assert history.find_conversation(name[:5]).id == name
+    assert history.find_conversation("last").id == name
     with pytest.raises(UsageError, match="No conversation"):
-        history.conversation("zz%")
+        history.find_conversation("zz%")
     with pytest.raises(UsageError, match="No conversation"):
-        history.conversation("")
+        history.find_conversation("")
 
 
-def test_an_ambiguous_beginning_is_refused(history: History) -> None:
+def test_an_ambiguous_beginning_is_refused(history: ConversationStore) -> None:
     names = [conversation(history, "q")[0] for _ in range(17)]
     shared = next(a for a in "0123456789abcdef" if sum(name[0] == a for name in names) > 1)
     with pytest.raises(UsageError, match="several"):
-        history.conversation(shared)
+        history.find_conversation(shared)
 
 
-def test_no_conversation_yet(history: History) -> None:
+def test_no_conversation_yet(history: ConversationStore) -> None:
     with pytest.raises(UsageError, match="no conversation yet"):
-        history.conversation("last")
+        history.find_conversation("last")
 
 
-def test_a_removed_conversation_leaves_nothing(history: History) -> None:
+def test_a_removed_conversation_leaves_nothing(history: ConversationStore) -> None:
     name, _ = conversation(history, "quokka", "answer")
     kept, _ = conversation(history, "other")
-    history.remove(name)
-    assert [summary.id for summary in history.summaries()] == [kept]
-    assert history.summaries("quokka") == []
+    history.delete_conversation(name)
+    assert [summary.id for summary in history.list_summaries()] == [kept]
+    assert history.list_summaries("quokka") == []
 
 
 def test_the_words_of_a_removed_conversation_are_nowhere_in_the_files(tmp_path: Path) -> None:
-    history = History.open(tmp_path / "chats.db")
+    history = ConversationStore.open(tmp_path / "chats.db")
     kept, _ = conversation(history, "an other word")
     name, _ = conversation(history, "the xylophonequokka sleeps", "a xylophonequokka does")
-    history.remove(name)
+    history.delete_conversation(name)
     for file in tmp_path.glob("chats.db*"):
         assert b"quokka" not in file.read_bytes(), file
-    assert [summary.id for summary in history.summaries("other")] == [kept]
+    assert [summary.id for summary in history.list_summaries("other")] == [kept]
 
 
-def test_what_belongs_together_is_committed_together_or_not_at_all(history: History) -> None:
+def test_what_belongs_together_is_committed_together_or_not_at_all(
+    history: ConversationStore,
+) -> None:
     def both() -> None:
-        with history.at_once():
-            history.start("t", mode="chat", model="m", system="")
-            history.add("nowhere", Turn("user", "q"), parent=None, state="done", model="m")
+        with history.transaction():
+            history.create_conversation("t", mode="chat", model="m", system="")
+            history.add_turn("nowhere", Turn("user", "q"), parent=None, state="done", model="m")
 
-    with pytest.raises(NotKept, match="gone"):
+    with pytest.raises(StoreError, match="gone"):
         both()
-    assert history.summaries() == []
+    assert history.list_summaries() == []
     name, _ = conversation(history, "q")
-    assert [summary.id for summary in history.summaries()] == [name]
+    assert [summary.id for summary in history.list_summaries()] == [name]
 
 
-def test_what_the_database_refuses_is_told(history: History, tmp_path: Path) -> None:
+def test_what_the_database_refuses_is_told(history: ConversationStore, tmp_path: Path) -> None:
     history._connection.execute("PRAGMA busy_timeout = 0")
     other = sqlite3.connect(tmp_path / "chats.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(NotKept, match="locked") as caught:
+    with pytest.raises(StoreError, match="locked") as caught:
         conversation(history, "q")
     assert caught.value.hint
     other.close()
     conversation(history, "q")
 
 
-def test_the_path_of_another_head_can_be_had(history: History) -> None:
+def test_the_path_of_another_head_can_be_had(history: ConversationStore) -> None:
     name, (asked, first) = conversation(history, "q", "one")
-    history.add(name, Turn("assistant", "two"), parent=asked, state="done", model="m")
-    assert [stored.turn.text for stored in history.path(name, first)] == ["q", "one"]
-    assert history.path("nowhere", first) == []
+    history.add_turn(name, Turn("assistant", "two"), parent=asked, state="done", model="m")
+    assert [stored.turn.text for stored in history.load_path(name, first)] == ["q", "one"]
+    assert history.load_path("nowhere", first) == []
 
 
 WRITER = """
@@ -186,8 +192,10 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
         acknowledged += [int(line) for line in writer.stdout.read().split("\n") if line.isdigit()]
         writer.wait()
         writer.stdout.close()
-        history = History.open(path)
-        kept = [stored.turn.text for stored in history.path(history.conversation("last").id)]
+        history = ConversationStore.open(path)
+        kept = [
+            stored.turn.text for stored in history.load_path(history.find_conversation("last").id)
+        ]
         assert kept[: len(acknowledged)] == [f"turn {index}" for index in acknowledged]
         assert history._connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
         history.close()
@@ -204,7 +212,7 @@ def test_two_processes_may_open_a_new_database_at_once(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / "chats.db").write_text("not a database, but long enough to be looked at" * 50)
     with pytest.raises(ConfigError) as caught:
-        History.open(tmp_path / "chats.db")
+        ConversationStore.open(tmp_path / "chats.db")
     assert "starchat -n" in caught.value.hint
 
 
@@ -214,4 +222,4 @@ def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(ConfigError, match="newer"):
-        History.open(path)
+        ConversationStore.open(path)

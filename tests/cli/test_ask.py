@@ -1,3 +1,5 @@
+"""Printing of one answer: streams, JSON, extraction, exit codes."""
+
 from __future__ import annotations
 
 import asyncio
@@ -9,11 +11,17 @@ from typing import Any
 import pytest
 
 from starchat_tui.chat.session import Session
-from starchat_tui.chat.store import History
-from starchat_tui.cli.ask import Asking, Terminal, ask, question_text
+from starchat_tui.chat.store import ConversationStore
+from starchat_tui.cli.ask import AskOptions, Terminal, ask_question
 from starchat_tui.client.protocol import Delta, Progress, Sampling, Usage
-from starchat_tui.errors import AnswerCut, EngineGone, NoCode, StarChatError, TimeLimit, UsageError
-from starchat_tui.models.resolver import Voices
+from starchat_tui.errors import (
+    AnswerTruncated,
+    EngineGone,
+    NoCode,
+    StarChatError,
+    TimeLimitExceeded,
+)
+from starchat_tui.models.resolver import ModelResolver
 from starchat_tui.settings import Settings
 from tests.fakes import byte_tokenizer
 from tests.scripted import Piece, ScriptedEngine
@@ -31,7 +39,7 @@ class Stream(io.StringIO):
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> Any:
+def ask(tmp_path: Path) -> Any:
     """Asks a question; returns stdout, stderr and the error it ended with."""
     tokenizer = tmp_path / "tokenizer.json"
     tokenizer.write_text(json.dumps(byte_tokenizer()))
@@ -42,11 +50,16 @@ def asked(tmp_path: Path) -> Any:
         engine = ScriptedEngine([script])
         settings = Settings(url="http://x", tokenizer=str(tokenizer), window=4000)
         session = Session(
-            History.in_memory(), engine, Voices(settings, engine), sampling=Sampling()
+            ConversationStore.in_memory(),
+            engine,
+            ModelResolver(settings, engine),
+            sampling=Sampling(),
         )
         out, err = Stream(tty=tty), Stream(tty=tty)
         try:
-            await ask(session, Asking("q", **how), Terminal(out, err, color=color, quiet=quiet))
+            await ask_question(
+                session, AskOptions("q", **how), Terminal(out, err, color=color, quiet=quiet)
+            )
         except StarChatError as error:
             return out.getvalue(), err.getvalue(), error
         return out.getvalue(), err.getvalue(), None
@@ -54,35 +67,35 @@ def asked(tmp_path: Path) -> Any:
     return run
 
 
-async def test_stdout_is_the_answer_and_ends_with_a_newline(asked: Any) -> None:
-    assert await asked(Progress("loading", 1, 2), "Hel", "lo") == ("Hello\n", "", None)
+async def test_stdout_is_the_answer_and_a_newline(ask: Any) -> None:
+    assert await ask(Progress("loading", 1, 2), "Hel", "lo") == ("Hello\n", "", None)
 
 
-async def test_a_pipe_gets_the_bytes_and_a_terminal_gets_them_clean(asked: Any) -> None:
-    assert (await asked("\x1b[2Jhi"))[0] == "\x1b[2Jhi\n"
-    assert "\x1b" not in (await asked("\x1b[2Jhi", tty=True))[0]
+async def test_pipe_gets_raw_text_and_terminal_sanitized_text(ask: Any) -> None:
+    assert (await ask("\x1b[2Jhi"))[0] == "\x1b[2Jhi\n"
+    assert "\x1b" not in (await ask("\x1b[2Jhi", tty=True))[0]
 
 
-async def test_a_terminal_sees_progress_and_statistics_on_stderr(asked: Any) -> None:
-    out, err, _ = await asked(Progress("loading", 1, 2), "hi", tty=True)
+async def test_progress_and_statistics_go_to_stderr(ask: Any) -> None:
+    out, err, _ = await ask(Progress("loading", 1, 2), "hi", tty=True)
     assert out == "hi\n"
-    assert "loading 1 of 2" in err
+    assert "loading the model … 50 %" in err
     assert "tok/s" in err
-    assert (await asked(Progress("loading", 1, 2), "hi", tty=True, quiet=True))[1] == ""
+    assert (await ask(Progress("loading", 1, 2), "hi", tty=True, quiet=True))[1] == ""
 
 
-async def test_extract_prints_only_code(asked: Any) -> None:
-    assert (await asked(CODE, extract="first"))[0] == "x = 1\n"
-    assert (await asked(CODE, extract="last"))[0] == "ls\n"
+async def test_extract_prints_only_code(ask: Any) -> None:
+    assert (await ask(CODE, extract="first"))[0] == "x = 1\n"
+    assert (await ask(CODE, extract="last"))[0] == "ls\n"
 
 
-async def test_extract_without_code_is_exit_3(asked: Any) -> None:
-    out, _, error = await asked("no code", extract="first")
+async def test_extract_without_code_is_exit_3(ask: Any) -> None:
+    out, _, error = await ask("no code", extract="first")
     assert (out, type(error), error.exit_code) == ("", NoCode, 3)
 
 
-async def test_json_is_one_object(asked: Any) -> None:
-    out, _, _ = await asked(CODE, json=True)
+async def test_json_is_one_object(ask: Any) -> None:
+    out, _, _ = await ask(CODE, json=True)
     found = json.loads(out)
     assert found["response"] == CODE
     assert found["code_blocks"][1] == {"language": "sh", "code": "ls\n"}
@@ -91,76 +104,35 @@ async def test_json_is_one_object(asked: Any) -> None:
     assert {*wanted, "conversation"} <= set(found)
 
 
-async def test_a_cut_answer_fails_only_where_that_was_asked(asked: Any) -> None:
+async def test_truncated_answer_fails_only_if_requested(ask: Any) -> None:
     script = ("abc", Delta(finish_reason="length", usage=Usage(1, 1, 0)))
-    assert (await asked(*script))[2] is None
-    out, _, error = await asked(*script, fail_on_length=True)
-    assert (out, type(error), error.exit_code) == ("abc\n", AnswerCut, 4)
+    assert (await ask(*script))[2] is None
+    out, _, error = await ask(*script, fail_on_length=True)
+    assert (out, type(error), error.exit_code) == ("abc\n", AnswerTruncated, 4)
 
 
-async def test_a_late_answer_is_exit_124_and_what_came_is_printed(asked: Any) -> None:
-    out, _, error = await asked("abc", asyncio.Event(), timeout=1.0)
-    assert (out, type(error), error.exit_code) == ("abc\n", TimeLimit, 124)
+async def test_timeout_is_exit_124_and_the_text_is_printed(ask: Any) -> None:
+    out, _, error = await ask("abc", asyncio.Event(), timeout=1.0)
+    assert (out, type(error), error.exit_code) == ("abc\n", TimeLimitExceeded, 124)
 
 
-async def test_an_engine_that_goes_is_exit_69(asked: Any) -> None:
-    out, _, error = await asked("abc", EngineGone("gone", "see the log"))
+async def test_lost_engine_is_exit_69(ask: Any) -> None:
+    out, _, error = await ask("abc", EngineGone("gone", "see the log"))
     assert (out, error.exit_code, error.hint) == ("abc\n", 69, "see the log")
 
 
 @pytest.mark.parametrize("how", [{}, {"extract": "first"}, {"json": True}, {"stream": False}])
-async def test_an_answer_that_others_ended_is_exit_69(asked: Any, how: dict[str, Any]) -> None:
-    out, _, error = await asked(CODE, Delta(finish_reason="cancelled"), **how)
+async def test_answer_stopped_elsewhere_is_exit_69(ask: Any, how: dict[str, Any]) -> None:
+    out, _, error = await ask(CODE, Delta(finish_reason="cancelled"), **how)
     assert (out, type(error), error.exit_code) == ("" if how else CODE, EngineGone, 69)
     assert "starchat -c" in error.hint
 
 
-async def test_a_failure_leaves_no_progress_on_the_terminal(asked: Any) -> None:
-    _, err, error = await asked(Progress("loading", 1, 2), EngineGone("gone", "log"), tty=True)
+async def test_failure_erases_the_progress(ask: Any) -> None:
+    _, err, error = await ask(Progress("loading", 1, 2), EngineGone("gone", "log"), tty=True)
     assert error.exit_code == 69
     assert err.endswith("\r\x1b[K")
 
 
-async def test_no_stream_prints_at_the_end(asked: Any) -> None:
-    assert (await asked("a", "b", stream=False))[0] == "ab\n"
-
-
-def test_the_question_comes_first_and_the_pipe_is_fenced() -> None:
-    text = question_text(Asking("Why?", piped="def f():\n    return '```'\n"))
-    assert text == "Why?\n\n````python\ndef f():\n    return '```'\n````"
-
-
-@pytest.mark.parametrize(
-    ("style", "text"), [("prepend", "```\nab\n```\n\nWhy?"), ("raw", "Why?\n\nab\n")]
-)
-def test_the_pipe_stands_where_it_is_wanted(style: Any, text: str) -> None:
-    assert question_text(Asking("Why?", piped="ab\n", style=style)) == text
-
-
-def test_a_file_brings_its_language(tmp_path: Path) -> None:
-    (tmp_path / "a.rs").write_text("fn main() {}")
-    text = question_text(Asking("Explain", files=(tmp_path / "a.rs",)))
-    assert text == "Explain\n\n```rust\nfn main() {}\n```"
-
-
-@pytest.mark.parametrize(
-    ("piped", "language"),
-    [
-        ("#!/bin/sh\nls", "bash"),
-        ("import os", "python"),
-        ("hello there", ""),
-        ("@x\nclass A: 1", "python"),
-    ],
-)
-def test_the_language_is_named_where_it_is_plain(piped: str, language: str) -> None:
-    assert question_text(Asking("", piped=piped)).startswith(f"```{language}\n")
-
-
-def test_nothing_to_ask_is_a_usage_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no question"):
-        question_text(Asking(" ", piped="\n"))
-    with pytest.raises(UsageError, match="cannot be read"):
-        question_text(Asking("q", files=(tmp_path / "absent",)))
-    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError, match="cannot be read"):
-        question_text(Asking("q", files=(tmp_path / "binary",)))
+async def test_no_stream_prints_the_whole_answer(ask: Any) -> None:
+    assert (await ask("a", "b", stream=False))[0] == "ab\n"

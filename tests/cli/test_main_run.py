@@ -51,7 +51,7 @@ def run(environ: dict[str, str], tmp_path: Path) -> Run:
     return ran
 
 
-def test_without_a_wall_nothing_is_run(run: Run, tmp_path: Path) -> None:
+def test_nothing_runs_without_a_sandbox(run: Run, tmp_path: Path) -> None:
     for how in ({"flags": ("--sandbox", "off")}, {"flags": (), "STARCHAT_SANDBOX": "off"}):
         flags = how.pop("flags")
         ran = run("open('/tmp/never', 'w')", *flags, **how)  # type: ignore[arg-type]
@@ -77,7 +77,7 @@ def test_a_mistake_on_the_line_is_told(run: Run) -> None:
         assert "Traceback" not in ran.stderr
 
 
-def test_code_that_hides_something_is_shown_and_refused_without_a_terminal(run: Run) -> None:
+def test_invisible_characters_are_refused_without_a_terminal(run: Run) -> None:
     ran = run("x = 1\nadmin = '\u202e'\n", "--sandbox", "off")
     assert ran.returncode == 2
     assert "admin = '<U+202E>'" in ran.stderr
@@ -128,7 +128,7 @@ open("out.txt", "w").write("made")
 
 @pytest.mark.bwrap
 @pytest.mark.slow
-def test_a_terminal_shows_the_plot_and_obeys_nothing(
+def test_terminal_shows_the_plot_and_no_escape_sequences(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
     file = tmp_path / "plot.py"
@@ -160,7 +160,7 @@ def test_a_terminal_shows_the_plot_and_obeys_nothing(
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["^C", "SIGTERM"]
 )
-def test_a_signal_ends_the_code_and_leaves_nothing_behind(
+def test_signal_ends_the_code_and_every_process(
     environ: dict[str, str], number: signal.Signals, code: int
 ) -> None:
     process = subprocess.Popen(

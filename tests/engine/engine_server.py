@@ -1,4 +1,4 @@
-"""A real engine process on a real Unix socket, for a module of tests."""
+"""Engine process on a Unix socket in a home directory of its own."""
 
 from __future__ import annotations
 
@@ -20,33 +20,47 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 @dataclass
-class Served:
-    """A running engine."""
+class RunningEngine:
+    """Running engine."""
 
     process: subprocess.Popen[bytes]
     socket: Path
     log: Path
 
-    def http(self) -> httpx2.Client:
-        """Plain HTTP, as any other client speaks it."""
+    def open_http(self) -> httpx2.Client:
+        """Return a plain HTTP client, as any other program would use."""
         transport = httpx2.HTTPTransport(uds=str(self.socket))
         return httpx2.Client(transport=transport, base_url="http://engine", timeout=60)
 
-    def health(self) -> dict[str, object]:
-        """What it says of itself."""
-        with self.http() as http:
-            found: dict[str, object] = http.get("/health").json()
-            return found
+    def fetch_health(self) -> dict[str, object]:
+        """Return the engine's health report."""
+        with self.open_http() as http:
+            report: dict[str, object] = http.get("/health").json()
+            return report
+
+    def count(self, name: str) -> int:
+        """Return a counter of the health report."""
+        value = self.fetch_health()[name]
+        assert isinstance(value, int)
+        return value
+
+    def request_error(
+        self, method: str, path: str, body: bytes | None = None
+    ) -> tuple[int, dict[str, str]]:
+        """Return the status and the error of a request that is refused."""
+        with self.open_http() as http:
+            response = http.request(method, path, content=body)
+            return response.status_code, response.json()["error"]
 
 
-def environment(home: Path) -> dict[str, str]:
-    """That of the tests, with a home of its own and one thread."""
+def build_environment(home: Path) -> dict[str, str]:
+    """Return the environment of the tests, with another home directory and one thread."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("STARCHAT")}
     return {**kept, "STARCHAT_HOME": str(home), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 
-def listening(socket: Path) -> bool:
-    """Whether the engine's socket answers."""
+def is_listening(socket: Path) -> bool:
+    """Return whether the engine's socket accepts connections."""
     with sockets.socket(sockets.AF_UNIX) as caller:
         try:
             caller.connect(str(socket))
@@ -56,28 +70,37 @@ def listening(socket: Path) -> bool:
 
 
 @contextmanager
-def served(*flags: str, answers: bool = True) -> Iterator[Served]:
-    """An engine in a home of its own; ended at the end."""
+def run_engine(*flags: str, on_socket: bool = True) -> Iterator[RunningEngine]:
+    """Run an engine while the context lasts; `on_socket` waits for its Unix socket."""
     # Short, because the path of a Unix socket has at most 107 characters.
     with tempfile.TemporaryDirectory(prefix="sc-") as name:
         home = Path(name)
-        log = home / "words"
-        with log.open("wb") as words:
+        log = home / "log"
+        with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "starchat_tui", "serve", "--device", "cpu", *flags],
                 cwd=ROOT,
-                env=environment(home),
-                stdout=words,
-                stderr=words,
+                env=build_environment(home),
+                stdout=output,
+                stderr=output,
             )
-        found = Served(process, home / "run" / "engine.sock", log)
+        engine = RunningEngine(process, home / "run" / "engine.sock", log)
         try:
-            if answers:
+            if on_socket:
                 block_until(
-                    lambda: listening(found.socket) or process.poll() is not None,
+                    lambda: is_listening(engine.socket) or process.poll() is not None,
                     what="the engine's socket answers",
                 )
-            yield found
+            yield engine
         finally:
             process.kill()
             process.wait()
+
+
+def run_serve(*flags: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run `starchat serve` to its end, for command lines that it refuses."""
+    command = [sys.executable, "-m", "starchat_tui", "serve", *flags]
+    environ = build_environment(home)
+    return subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False
+    )

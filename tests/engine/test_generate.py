@@ -1,4 +1,4 @@
-"""The loop equals transformers' own, token for token."""
+"""Generation loop, token for token that of transformers."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import torch
 
 from starchat_tui.client.protocol import Sampling
 from starchat_tui.engine.cache.prefix import PrefixCache
-from starchat_tui.engine.generate import prefill, stream
-from starchat_tui.engine.models.hub_model import Reference
+from starchat_tui.engine.generate import generate_tokens, prefill
+from starchat_tui.engine.models.hub_model import HubModel
 from starchat_tui.engine.sampling import Sampler
 from tests.fakes import END_OF_TEXT_ID
 
 COUNT = 40
 
 
-def ours(
-    reference: Reference,
+def generate(
+    reference: HubModel,
     prompt: list[int],
     sampling: Sampling,
     *,
@@ -27,77 +27,83 @@ def ours(
     chunk: int = 512,
 ) -> list[int]:
     prefix = prefix or PrefixCache(reference)
-    cached = prefix.open(prompt)
-    logits = prefill(prefix, prompt[cached:], goes_on=lambda _: True, chunk=chunk)
+    cached = prefix.reuse_prefix(prompt)
+    logits = prefill(prefix, prompt[cached:], keep_going=lambda _: True, chunk=chunk)
     assert logits is not None
     sampler = Sampler(sampling, prompt, vocabulary_size=len(logits), device=logits.device)
-    return [*stream(prefix, logits, sampler, max_tokens=COUNT, stop_ids=stop_ids)]
+    return [*generate_tokens(prefix, logits, sampler, max_tokens=COUNT, stop_ids=stop_ids)]
 
 
-def theirs(reference: Reference, prompt: list[int], sampling: Sampling) -> list[int]:
-    """`generate` of transformers, every value stated."""
-    drawn = sampling.temperature > 0
-    chosen = {"do_sample": drawn, "repetition_penalty": sampling.repetition_penalty}
-    if drawn:
-        chosen |= {
+def generate_with_transformers(
+    reference: HubModel, prompt: list[int], sampling: Sampling
+) -> list[int]:
+    """Return the tokens of transformers' `generate`, with every parameter stated."""
+    is_sampled = sampling.temperature > 0
+    options = {"do_sample": is_sampled, "repetition_penalty": sampling.repetition_penalty}
+    if is_sampled:
+        options |= {
             "temperature": sampling.temperature,
             "top_k": sampling.top_k,
             "top_p": sampling.top_p,
         }
         torch.manual_seed(sampling.seed or 0)
-    given = torch.tensor([prompt])
-    found = reference.inner.generate(
-        given, attention_mask=torch.ones_like(given), max_new_tokens=COUNT, **chosen
+    input_ids = torch.tensor([prompt])
+    output = reference.hf_model.generate(
+        input_ids, attention_mask=torch.ones_like(input_ids), max_new_tokens=COUNT, **options
     )
-    return [int(token) for token in found[0, len(prompt) :]]
+    return [int(token) for token in output[0, len(prompt) :]]
 
 
 @pytest.mark.parametrize("penalty", [1.0, 1.3])
 @pytest.mark.parametrize("seed", range(6))
 def test_greedy_is_what_transformers_generates(
-    reference: Reference, seed: int, penalty: float
+    reference: HubModel, seed: int, penalty: float
 ) -> None:
     prompt = random.Random(seed).choices(range(256), k=30)
     greedy = Sampling(temperature=0, repetition_penalty=penalty)
-    assert ours(reference, prompt, greedy) == theirs(reference, prompt, greedy)
+    assert generate(reference, prompt, greedy) == generate_with_transformers(
+        reference, prompt, greedy
+    )
 
 
 @pytest.mark.parametrize("seed", range(9))
-def test_seeded_samples_are_what_transformers_generates(reference: Reference, seed: int) -> None:
+def test_seeded_samples_are_what_transformers_generates(reference: HubModel, seed: int) -> None:
     prompt = random.Random(seed).choices(range(256), k=30)
-    drawn = Sampling(temperature=0.9, top_k=40, top_p=0.9, repetition_penalty=1.1, seed=seed)
-    assert ours(reference, prompt, drawn) == theirs(reference, prompt, drawn)
+    sampling = Sampling(temperature=0.9, top_k=40, top_p=0.9, repetition_penalty=1.1, seed=seed)
+    assert generate(reference, prompt, sampling) == generate_with_transformers(
+        reference, prompt, sampling
+    )
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 30])
-def test_neither_chunks_nor_reuse_change_the_answer(reference: Reference, chunk: int) -> None:
-    dice = random.Random(3)
+def test_neither_chunks_nor_reuse_change_the_answer(reference: HubModel, chunk: int) -> None:
+    rng = random.Random(3)
     prefix, sampling = PrefixCache(reference), Sampling(temperature=0.8, seed=5)
-    prompt = dice.choices(range(256), k=50)
+    prompt = rng.choices(range(256), k=50)
     for _ in range(4):
-        whole = ours(reference, prompt, sampling)
-        assert ours(reference, prompt, sampling, prefix=prefix, chunk=chunk) == whole
-        prompt = prompt + whole + dice.choices(range(256), k=5)
+        whole = generate(reference, prompt, sampling)
+        assert generate(reference, prompt, sampling, prefix=prefix, chunk=chunk) == whole
+        prompt = prompt + whole + rng.choices(range(256), k=5)
 
 
-def test_the_stop_token_is_the_last_and_is_not_read(reference: Reference) -> None:
+def test_the_stop_token_is_yielded_and_not_read(reference: HubModel) -> None:
     prefix, prompt = PrefixCache(reference), [5, 6, 7]
-    free = ours(reference, prompt, Sampling(temperature=0), stop_ids=())
+    free = generate(reference, prompt, Sampling(temperature=0), stop_ids=())
     stop = free[10]
     end = free.index(stop)
-    found = ours(reference, prompt, Sampling(temperature=0), prefix=prefix, stop_ids=(stop,))
+    found = generate(reference, prompt, Sampling(temperature=0), prefix=prefix, stop_ids=(stop,))
     assert found == free[: end + 1]
     assert prefix.ids == prompt + free[:end]
 
 
-def test_prefill_ends_between_chunks(reference: Reference) -> None:
+def test_prefill_ends_between_chunks(reference: HubModel) -> None:
     prefix = PrefixCache(reference)
-    told: list[int] = []
+    calls: list[int] = []
 
-    def goes_on(done: int) -> bool:
-        told.append(done)
+    def keep_going(done: int) -> bool:
+        calls.append(done)
         return done < 20
 
-    assert prefill(prefix, list(range(50)), goes_on=goes_on, chunk=10) is None
-    assert told == [0, 10, 20]
+    assert prefill(prefix, list(range(50)), keep_going=keep_going, chunk=10) is None
+    assert calls == [0, 10, 20]
     assert prefix.ids == list(range(20))

@@ -8,218 +8,202 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.codeblocks import CodeBlock
 from starchat_tui.errors import Busy, UsageError
 from starchat_tui.execution.kernel_manager import (
-    Running,
-    cell_of,
-    is_python,
-    plots,
-    refusal,
-    runnable,
+    KernelManager,
+    create_no_sandbox_error,
+    end_before_begin,
 )
 from starchat_tui.sandbox.host.downloads import Download
-from starchat_tui.sandbox.isolation.probe import Verdict
-from starchat_tui.sandbox.outputs import Ended, Output, Text, Written
-from tests.scripted import DRAWN, ScriptedWorkshop
+from starchat_tui.sandbox.isolation.probe import Capability
+from starchat_tui.sandbox.outputs import Output, RunEnded, StreamText, WrittenFile
+from starchat_tui.sandbox.run_state import RunControl, RunState
+from tests.scripted import DRAWN, ScriptedKernelFactory
 from tests.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture
-def workshop() -> ScriptedWorkshop:
-    return ScriptedWorkshop()
+def factory() -> ScriptedKernelFactory:
+    return ScriptedKernelFactory()
 
 
-async def ran(running: Running, code: str = "1") -> list[Output]:
-    return [output async for output in running.run(code)]
+async def run_code(manager: KernelManager, code: str = "1") -> list[Output]:
+    return [output async for output in manager.run(code)]
 
 
-async def test_a_kernel_is_made_with_the_first_run_and_kept(workshop: ScriptedWorkshop) -> None:
-    running = workshop.running()
-    assert not workshop.kernels
+async def test_a_kernel_is_created_by_the_first_run_and_kept(
+    factory: ScriptedKernelFactory,
+) -> None:
+    manager = factory.create_manager()
+    assert not factory.kernels
     for _ in range(2):
-        workshop.enqueue("hello")
-        assert await ran(running) == [Text("stdout", "hello"), Ended("ok", "isolated", 0.4)]
-    assert len(workshop.kernels) == 1
-    assert workshop.kernel.starts == 1
+        factory.enqueue("hello")
+        assert await run_code(manager) == [
+            StreamText("stdout", "hello"),
+            RunEnded("ok", "isolated", 0.4),
+        ]
+    assert len(factory.kernels) == 1
+    assert factory.kernel.starts == 1
 
 
-async def test_prewarming_starts_it_once_and_the_run_finds_it(workshop: ScriptedWorkshop) -> None:
-    running = workshop.running()
+async def test_prewarming_starts_the_kernel_once_for_the_first_run(
+    factory: ScriptedKernelFactory,
+) -> None:
+    manager = factory.create_manager()
     for _ in range(3):
-        running.prewarm()
-    await wait_until(lambda: workshop.kernels and workshop.kernel.alive)
-    workshop.enqueue("x")
-    await ran(running)
-    assert len(workshop.kernels) == 1
-    assert workshop.kernel.starts == 1
+        manager.prewarm()
+    await wait_until(lambda: factory.kernels and factory.kernel.alive)
+    factory.enqueue("x")
+    await run_code(manager)
+    assert len(factory.kernels) == 1
+    assert factory.kernel.starts == 1
 
 
-async def test_without_a_wall_nothing_is_made(workshop: ScriptedWorkshop) -> None:
-    workshop.verdict = Verdict("off", "no bubblewrap", ("sudo apt install bubblewrap",))
-    running = workshop.running()
-    running.prewarm()
-    (ended,) = await ran(running)
-    assert isinstance(ended, Ended)
+async def test_without_a_sandbox_no_kernel_is_created(factory: ScriptedKernelFactory) -> None:
+    factory.capability = Capability("off", "no bubblewrap", ("sudo apt install bubblewrap",))
+    manager = factory.create_manager()
+    manager.prewarm()
+    (ended,) = await run_code(manager)
+    assert isinstance(ended, RunEnded)
     assert (ended.status, ended.level) == ("no-sandbox", "off")
-    await running.aclose()
-    assert not workshop.kernels
-    error = refusal(workshop.verdict)
+    await manager.aclose()
+    assert not factory.kernels
+    error = create_no_sandbox_error(factory.capability)
     assert "no bubblewrap" in error.message
     assert "sudo apt install bubblewrap" in error.hint
     assert error.exit_code == 77
 
 
-async def test_the_wall_is_looked_for_once_and_never_lowered(workshop: ScriptedWorkshop) -> None:
-    running = workshop.running()
-    await running.wall()
-    workshop.verdict = Verdict("restricted", "bubblewrap went away")
-    workshop.enqueue("x")
-    await ran(running)
-    running.leave()
-    workshop.enqueue("y")
-    await ran(running)
-    assert [kernel.verdict.level for kernel in workshop.kernels] == ["isolated", "isolated"]
+async def test_the_sandbox_is_probed_once_and_never_weakened(
+    factory: ScriptedKernelFactory,
+) -> None:
+    manager = factory.create_manager()
+    await manager.probe_sandbox()
+    factory.capability = Capability("restricted", "bubblewrap went away")
+    factory.enqueue("x")
+    await run_code(manager)
+    manager.reset()
+    factory.enqueue("y")
+    await run_code(manager)
+    assert [kernel.capability.level for kernel in factory.kernels] == ["isolated", "isolated"]
 
 
-async def test_one_block_runs_at_a_time(workshop: ScriptedWorkshop) -> None:
-    running = workshop.running()
-    workshop.enqueue(asyncio.Event())
-    first = asyncio.ensure_future(ran(running))
-    await wait_until(lambda: workshop.kernels and workshop.kernel.codes)
+async def test_one_block_runs_at_a_time(factory: ScriptedKernelFactory) -> None:
+    manager = factory.create_manager()
+    factory.enqueue(asyncio.Event())
+    first = asyncio.ensure_future(run_code(manager))
+    await wait_until(lambda: factory.kernels and factory.kernel.codes)
     with pytest.raises(Busy):
-        await ran(running)
-    assert running.busy
-    running.interrupt()
+        await run_code(manager)
+    assert manager.is_busy
+    manager.interrupt()
     ended = (await first)[-1]
-    assert isinstance(ended, Ended)
+    assert isinstance(ended, RunEnded)
     assert ended.status == "interrupted"
-    assert not running.busy
+    assert not manager.is_busy
 
 
-async def test_what_it_wrote_and_drew_can_be_fetched(workshop: ScriptedWorkshop) -> None:
-    running = workshop.running()
-    workshop.enqueue(DRAWN, Written("a.csv", 3))
-    await ran(running)
-    workshop.kernel.files["a.csv"] = b"1,2"
-    assert running.files == {"figure-1.png": len(DRAWN.png), "a.csv": 3}
-    assert await running.fetch("a.csv") == b"1,2"
-    assert await running.fetch("figure-1.png") == DRAWN.png
+async def test_written_files_and_plots_can_be_fetched(factory: ScriptedKernelFactory) -> None:
+    manager = factory.create_manager()
+    factory.enqueue(DRAWN, WrittenFile("a.csv", 3))
+    await run_code(manager)
+    factory.kernel.files["a.csv"] = b"1,2"
+    assert manager.file_sizes == {"figure-1.png": len(DRAWN.png), "a.csv": 3}
+    assert await manager.fetch_file("a.csv") == b"1,2"
+    assert await manager.fetch_file("figure-1.png") == DRAWN.png
     for name in ("figure-2.png", "figure-0.png", "/etc/passwd", "../a.csv", ""):
         with pytest.raises(UsageError, match="wrote no file"):
-            await running.fetch(name)
-    await running.restart()
-    assert "a.csv" not in running.files
+            await manager.fetch_file(name)
+    await manager.restart()
+    assert "a.csv" not in manager.file_sizes
 
 
-async def test_an_interrupt_before_there_is_a_kernel_is_remembered(
-    workshop: ScriptedWorkshop,
+async def test_an_interrupt_during_the_probe_stops_the_run_before_it_begins(
+    factory: ScriptedKernelFactory,
 ) -> None:
-    running, looked = workshop.running(), threading.Event()
+    manager, looked = factory.create_manager(), threading.Event()
 
-    def probe() -> Verdict:
+    def probe() -> Capability:
         looked.wait(PATIENCE)
-        return workshop.verdict
+        return factory.capability
 
-    running._workshop = replace(running._workshop, probe=probe)
-    first = asyncio.ensure_future(ran(running))
-    await wait_until(lambda: running.busy)
-    running.interrupt()
+    manager._factory = replace(manager._factory, probe=probe)
+    first = asyncio.ensure_future(run_code(manager))
+    await wait_until(lambda: manager.is_busy)
+    manager.interrupt()
     looked.set()
-    assert await first == [Ended("interrupted", "isolated", 0.0, "Interrupted before it began")]
-    assert not workshop.kernels
-    workshop.enqueue("x")
-    assert (await ran(running))[0] == Text("stdout", "x")
+    assert await first == [end_before_begin("isolated")]
+    assert not factory.kernels
+    factory.enqueue("x")
+    assert (await run_code(manager))[0] == StreamText("stdout", "x")
 
 
-async def test_an_interrupt_ends_a_download(workshop: ScriptedWorkshop) -> None:
-    async def endless(url: str) -> Download:
+async def test_a_stop_request_ends_a_download(factory: ScriptedKernelFactory) -> None:
+    async def never_end(url: str) -> Download:
         await asyncio.Event().wait()
         raise AssertionError(url)
 
-    running = workshop.running()
-    got = await running.downloads(["https://data.example/a.csv"])
+    urls = ["https://data.example/a.csv"]
+    manager = factory.create_manager()
+    got = await manager.download_all(urls, RunControl())
     assert got is not None
     assert [one.name for one in got] == ["a.csv"]
-    running._workshop = replace(running._workshop, download=endless)
-    fetching = asyncio.ensure_future(running.downloads(["https://data.example/a.csv"]))
-    await wait_until(lambda: running._fetching)
-    running.interrupt()
-    assert await fetching is None
-    assert await running.downloads([]) == []
+    manager._factory = replace(manager._factory, download=never_end)
+    control = RunControl()
+    downloading = asyncio.ensure_future(manager.download_all(urls, control))
+    await asyncio.sleep(0)
+    control.request_stop()
+    assert await downloading is None
+    assert await manager.download_all(urls, control) is None, "stopped before it was asked for"
+    assert await manager.download_all([], RunControl()) == []
 
 
-async def test_files_are_attached_before_and_after_the_start(
-    workshop: ScriptedWorkshop, tmp_path: Path
+async def test_a_run_that_was_stopped_before_never_reaches_the_kernel(
+    factory: ScriptedKernelFactory,
+) -> None:
+    manager, control = factory.create_manager(), RunControl()
+    control.request_stop()
+    outputs = [output async for output in manager.run("1", control=control)]
+    assert outputs == [end_before_begin("isolated")]
+    assert not factory.kernels
+    assert control.state is RunState.IDLE
+    assert not manager.is_busy
+
+
+async def test_files_are_attached_before_and_after_the_kernel_starts(
+    factory: ScriptedKernelFactory, tmp_path: Path
 ) -> None:
     first, second = tmp_path / "1.csv", tmp_path / "2.csv"
     for path in (first, second):
         path.write_text("x")
-    running = workshop.running()
-    await running.attach(first)
-    workshop.enqueue("x")
-    await ran(running)
-    await running.attach(second)
-    assert workshop.kernel.attached == [first, second]
-    assert running.attached == (first, second)
+    manager = factory.create_manager()
+    await manager.attach_file(first)
+    factory.enqueue("x")
+    await run_code(manager)
+    await manager.attach_file(second)
+    assert factory.kernel.attached == [first, second]
+    assert manager.attached_files == (first, second)
     (tmp_path / "link.csv").symlink_to(first)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "1.csv").write_text("y")
     os.mkfifo(tmp_path / "fifo")
     for bad in ("", "none", "link.csv", "other/1.csv", "fifo"):
         with pytest.raises(UsageError):
-            await running.attach(tmp_path / bad)
+            await manager.attach_file(tmp_path / bad)
     with pytest.raises(UsageError):
-        await running.attach(Path("~nobody-of-that-name/1.csv"))
-    assert running.attached == (first, second)
+        await manager.attach_file(Path("~nobody-of-that-name/1.csv"))
+    assert manager.attached_files == (first, second)
 
 
-async def test_another_conversation_has_a_kernel_of_its_own(workshop: ScriptedWorkshop) -> None:
-    running = workshop.running()
-    workshop.enqueue(Written("a", 1))
-    await ran(running)
-    running.leave()
-    assert not running.files
-    workshop.enqueue("y")
-    await ran(running)
-    await wait_until(lambda: workshop.kernels[0].closed)
-    assert len(workshop.kernels) == 2
-    await running.aclose()
-    assert workshop.kernel.closed == 1
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["import matplotlib.pyplot as plt", "sns.barplot(", "%matplotlib inline", "Draw a histogram"],
-)
-def test_plots_are_foreseen(text: str) -> None:
-    assert plots(text)
-
-
-@pytest.mark.parametrize("text", ["What is a list?", "drawing room", "explore", "import json"])
-def test_other_things_are_not(text: str) -> None:
-    assert not plots(text)
-
-
-def test_languages() -> None:
-    assert cell_of(CodeBlock("python", "x = 1")) == "x = 1"
-    assert cell_of(CodeBlock("", "x = 1")) == "x = 1"
-    assert cell_of(CodeBlock("bash", "ls")) == "%%bash\nls"
-    assert not runnable("rust")
-    with pytest.raises(UsageError, match="rust"):
-        cell_of(CodeBlock("rust", "fn main() {}"))
-
-
-@pytest.mark.parametrize(
-    ("block", "expected"),
-    [
-        (CodeBlock("python", "what ever"), True),
-        (CodeBlock("", "%matplotlib inline\n!ls\nx = 1"), True),
-        (CodeBlock("", "some words here"), False),
-        (CodeBlock("", ""), False),
-        (CodeBlock("bash", "ls"), False),
-        (CodeBlock("", "(" * 5000), False),
-    ],
-)
-def test_what_is_run_unasked_reads_as_python(block: CodeBlock, expected: bool) -> None:
-    assert is_python(block) is expected
+async def test_another_conversation_gets_its_own_kernel(factory: ScriptedKernelFactory) -> None:
+    manager = factory.create_manager()
+    factory.enqueue(WrittenFile("a", 1))
+    await run_code(manager)
+    manager.reset()
+    assert not manager.file_sizes
+    factory.enqueue("y")
+    await run_code(manager)
+    await wait_until(lambda: factory.kernels[0].closed)
+    assert len(factory.kernels) == 2
+    await manager.aclose()
+    assert factory.kernel.closed == 1

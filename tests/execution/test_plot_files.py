@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from starchat_tui.errors import UsageError
-from starchat_tui.execution.plot_files import open_file, opener, plain_name, save_out, save_plot
+from starchat_tui.execution.plot_files import (
+    find_viewer,
+    open_in_viewer,
+    sanitize_file_name,
+    save_plot,
+    save_run_file,
+)
 from tests.waiting import block_until
 
 
@@ -49,23 +55,23 @@ def test_a_link_that_waits_at_the_name_is_not_followed(tmp_path: Path) -> None:
     ],
 )
 def test_a_name_from_inside_is_made_plain(name: str, plain: str) -> None:
-    assert plain_name(name) == plain
+    assert sanitize_file_name(name) == plain
 
 
 def test_a_file_is_kept_where_the_user_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert save_out("../a.csv", b"1", "") == tmp_path / "a.csv"
+    assert save_run_file("../a.csv", b"1", "") == tmp_path / "a.csv"
     folder = tmp_path / "d"
     folder.mkdir()
-    assert save_out("../a.csv", b"2", str(folder)) == folder / "a.csv"
-    assert save_out("a.csv", b"3", str(tmp_path / "b.csv")).read_bytes() == b"3"
+    assert save_run_file("../a.csv", b"2", str(folder)) == folder / "a.csv"
+    assert save_run_file("a.csv", b"3", str(tmp_path / "b.csv")).read_bytes() == b"3"
     with pytest.raises(UsageError, match="exists"):
-        save_out("a.csv", b"4", "")
+        save_run_file("a.csv", b"4", "")
     assert (tmp_path / "a.csv").read_bytes() == b"1"
     with pytest.raises(UsageError, match="cannot be written"):
-        save_out("a.csv", b"4", str(tmp_path / "no" / "such"))
+        save_run_file("a.csv", b"4", str(tmp_path / "no" / "such"))
 
 
 @pytest.mark.parametrize(
@@ -78,14 +84,14 @@ def test_a_name_that_no_file_can_have_is_told(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="cannot be written"):
-        save_out("a.csv", b"1", name)
+        save_run_file("a.csv", b"1", name)
 
 
 def test_it_is_opened_where_there_is_a_desktop(tmp_path: Path) -> None:
-    assert opener({}) is None
-    assert opener({"DISPLAY": ":0"}, lambda name: f"/usr/bin/{name}") == "/usr/bin/xdg-open"
-    assert opener({"DISPLAY": ":0"}, lambda name: None) is None
-    assert not open_file(tmp_path / "x.png", {"SSH_TTY": "/dev/pts/1"})
+    assert find_viewer({}) is None
+    assert find_viewer({"DISPLAY": ":0"}, lambda name: f"/usr/bin/{name}") == "/usr/bin/xdg-open"
+    assert find_viewer({"DISPLAY": ":0"}, lambda name: None) is None
+    assert not open_in_viewer(tmp_path / "x.png", {"SSH_TTY": "/dev/pts/1"})
 
 
 def test_the_program_gets_the_path_as_one_argument(
@@ -99,6 +105,6 @@ def test_the_program_gets_the_path_as_one_argument(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     path = tmp_path / "a b; touch x.png"
-    assert open_file(path, {"WAYLAND_DISPLAY": "w"})
+    assert open_in_viewer(path, {"WAYLAND_DISPLAY": "w"})
     block_until((tmp_path / "seen").exists)
     assert (tmp_path / "seen").read_text() == f"1|{path}"

@@ -3,117 +3,146 @@ from __future__ import annotations
 import json
 
 from starchat_tui.execution.run_result import (
-    KEPT,
-    Gathering,
-    Outcome,
-    document,
-    ended_text,
-    fix_question,
-    of_document,
-    size_text,
+    TEXT_LIMIT,
+    RunRecorder,
+    RunResult,
+    build_fix_question,
+    deserialize_result,
+    format_size,
+    serialize_result,
 )
 from starchat_tui.sandbox.outputs import (
-    Ended,
     Failure,
     Figure,
     Note,
     Output,
     Result,
-    Text,
-    Written,
+    RunEnded,
+    StreamText,
+    WrittenFile,
 )
-from tests.scripted import drawn_png
+from starchat_tui.terminal.run_wording import explain_end
+from tests.scripted import make_png
 
-OK = Ended("ok", "isolated", 0.5)
+OK = RunEnded("ok", "isolated", 0.5)
 EVERYTHING: tuple[Output, ...] = (
-    Text("stdout", "one\n"),
-    Text("stderr", "careful\n"),
+    StreamText("stdout", "one\n"),
+    StreamText("stderr", "careful\n"),
     Result("   a\n0  1"),
-    Figure(drawn_png(), 12, 8, "axes 1"),
-    Figure(drawn_png(4, 4), 4, 4, "axes 2"),
-    Written("out.csv", 12),
+    Figure(make_png(), 12, 8, "axes 1"),
+    Figure(make_png(4, 4), 4, 4, "axes 2"),
+    WrittenFile("out.csv", 12),
     Note("sns was provided"),
     Failure("ValueError", "no", "Traceback\nValueError: no"),
 )
 
 
-def gathered(*outputs: Output, kept: int | None = KEPT) -> Outcome:
-    gathering = Gathering(kept=kept)
+def record(*outputs: Output, text_limit: int | None = TEXT_LIMIT) -> RunResult:
+    recorder = RunRecorder(text_limit=text_limit)
     for output in outputs:
-        gathering.take(output)
-    return gathering.outcome(OK)
+        recorder.record(output)
+    return recorder.build_result(OK)
 
 
-def test_every_kind_is_kept_and_comes_back() -> None:
-    outcome = gathered(*EVERYTHING)
-    assert outcome.outputs == EVERYTHING
-    written, pictures = document(outcome)
-    assert "png" not in json.loads(written)[3], "pictures lie beside the text"
-    assert of_document(written, pictures) == outcome
+def test_every_kind_of_output_survives_storage() -> None:
+    result = record(*EVERYTHING)
+    assert result.outputs == EVERYTHING
+    document, pictures = serialize_result(result)
+    assert "png" not in json.loads(document)[3], "pictures lie beside the text"
+    assert deserialize_result(document, pictures) == result
 
 
-def test_neighbouring_pieces_of_a_stream_become_one() -> None:
-    outcome = gathered(Text("stdout", "a"), Text("stdout", "b"), Text("stderr", "c"))
-    assert outcome.outputs == (Text("stdout", "ab"), Text("stderr", "c"))
+STORED_BEFORE = """[
+    {"kind": "text", "stream": "stdout", "text": "hi"},
+    {"kind": "result", "text": "42"},
+    {"kind": "figure", "width": 12, "height": 8, "card": "axes 1"},
+    {"kind": "failure", "name": "E", "message": "m", "traceback": "t"},
+    {"kind": "written", "name": "a.csv", "size": 3},
+    {"kind": "note", "text": "sns was provided"},
+    {"kind": "ended", "status": "interrupted", "level": "isolated", "seconds": 1.5,
+     "reason": "Interrupted. Variables are kept."}
+]"""
+"""Written by a version whose `reason` still held the sentence about variables."""
+
+
+def test_results_of_earlier_versions_are_read() -> None:
+    result = deserialize_result(STORED_BEFORE, [b"png"])
+    assert result.outputs == (
+        StreamText("stdout", "hi"),
+        Result("42"),
+        Figure(b"png", 12, 8, "axes 1"),
+        Failure("E", "m", "t"),
+        WrittenFile("a.csv", 3),
+        Note("sns was provided"),
+    )
+    assert explain_end(result.ended) == "Interrupted. Variables are kept."
+
+
+def test_the_fate_of_the_variables_is_stored() -> None:
+    ended = RunEnded("timeout", "isolated", 60.0, "Stopped after 60 s", variables_kept=True)
+    document, pictures = serialize_result(RunResult((), ended))
+    assert deserialize_result(document, pictures).ended == ended
+
+
+def test_consecutive_pieces_of_a_stream_are_merged() -> None:
+    result = record(StreamText("stdout", "a"), StreamText("stdout", "b"), StreamText("stderr", "c"))
+    assert result.outputs == (StreamText("stdout", "ab"), StreamText("stderr", "c"))
 
 
 def test_of_very_much_text_the_beginning_and_the_end_are_kept() -> None:
     lines = [f"{number}\n" for number in range(100_000)]
-    outcome = gathered(*(Text("stdout", line) for line in lines), Result("the end"))
-    text = "".join(one.text for one in outcome.outputs if isinstance(one, Text))
+    result = record(*(StreamText("stdout", line) for line in lines), Result("the end"))
+    text = "".join(one.text for one in result.outputs if isinstance(one, StreamText))
     whole = "".join(lines)
-    assert text[:KEPT] == whole[:KEPT]
-    assert text[-KEPT:] == whole[-KEPT:]
-    assert len(text) == 2 * KEPT
-    (note,) = [one for one in outcome.outputs if isinstance(one, Note)]
-    assert f"{len(whole) - 2 * KEPT:,} characters" in note.text
-    place = outcome.outputs.index(note)
-    before = "".join(one.text for one in outcome.outputs[:place] if isinstance(one, Text))
-    assert before == whole[:KEPT], "the note stands where something is missing"
-    assert outcome.outputs[-1] == Result("the end")
+    assert text[:TEXT_LIMIT] == whole[:TEXT_LIMIT]
+    assert text[-TEXT_LIMIT:] == whole[-TEXT_LIMIT:]
+    assert len(text) == 2 * TEXT_LIMIT
+    (note,) = [one for one in result.outputs if isinstance(one, Note)]
+    assert f"{len(whole) - 2 * TEXT_LIMIT:,} characters" in note.text
+    place = result.outputs.index(note)
+    before = "".join(one.text for one in result.outputs[:place] if isinstance(one, StreamText))
+    assert before == whole[:TEXT_LIMIT], "the note stands where something is missing"
+    assert result.outputs[-1] == Result("the end")
 
 
 def test_one_huge_piece_is_cut_as_many_small_ones_are() -> None:
-    outcome = gathered(Text("stdout", "a" * KEPT + "b" * 10 * KEPT + "c" * KEPT))
-    texts = [one.text for one in outcome.outputs if isinstance(one, Text)]
-    assert texts == ["a" * KEPT, "c" * KEPT]
+    result = record(
+        StreamText("stdout", "a" * TEXT_LIMIT + "b" * 10 * TEXT_LIMIT + "c" * TEXT_LIMIT)
+    )
+    texts = [one.text for one in result.outputs if isinstance(one, StreamText)]
+    assert texts == ["a" * TEXT_LIMIT, "c" * TEXT_LIMIT]
 
 
 def test_without_a_bound_everything_is_kept() -> None:
-    outcome = gathered(Text("stdout", "x" * 10 * KEPT), kept=None)
-    assert len(outcome.stream("stdout")) == 10 * KEPT
+    result = record(StreamText("stdout", "x" * 10 * TEXT_LIMIT), text_limit=None)
+    assert len(result.join_stream("stdout")) == 10 * TEXT_LIMIT
 
 
-def test_what_has_no_utf8_can_be_stored() -> None:
-    written, pictures = document(gathered(Text("stdout", "a\ud800b")))
-    written.encode()
-    assert of_document(written, pictures).stream("stdout") == "a?b"
+def test_lone_surrogates_can_be_stored() -> None:
+    document, pictures = serialize_result(record(StreamText("stdout", "a\ud800b")))
+    document.encode()
+    assert deserialize_result(document, pictures).join_stream("stdout") == "a?b"
 
 
 def test_results_belong_to_stdout() -> None:
-    outcome = gathered(*EVERYTHING)
-    assert outcome.stream("stdout") == "one\n   a\n0  1\n"
-    assert outcome.stream("stderr") == "careful\n"
+    result = record(*EVERYTHING)
+    assert result.join_stream("stdout") == "one\n   a\n0  1\n"
+    assert result.join_stream("stderr") == "careful\n"
 
 
 def test_a_file_written_twice_is_listed_once() -> None:
-    assert gathered(Written("a", 1), Written("a", 2)).files == [Written("a", 2)]
+    assert record(WrittenFile("a", 1), WrittenFile("a", 2)).files == [WrittenFile("a", 2)]
 
 
 def test_sizes_have_units() -> None:
-    assert [size_text(size) for size in (0, 999, 1200, 3_400_000, 5e9, 5e12)] == [
+    assert [format_size(size) for size in (0, 999, 1200, 3_400_000, 5e9, 5e12)] == [
         *("0 bytes", "999 bytes", "1.2 kB", "3.4 MB", "5.0 GB", "5000.0 GB")
     ]
 
 
-def test_the_end_names_the_wall() -> None:
-    assert ended_text(OK) == "ran · 0.5 s · isolated (bubblewrap)"
-    assert "UNSAFE" in ended_text(Ended("ok", "unsafe", 1.0))
-
-
-def test_the_question_after_a_failure_holds_the_error_and_no_fence_of_it() -> None:
+def test_the_fix_question_holds_the_error_and_none_of_its_fences() -> None:
     trace = "\n".join(f"line {number}" for number in range(50)) + "\n```\nKeyError: 'x'"
-    question = fix_question(Failure("KeyError", "'x'", trace))
+    question = build_fix_question(Failure("KeyError", "'x'", trace))
     assert question.count("```") == 2
     assert "KeyError: 'x'" in question
     assert "line 0\n" not in question

@@ -1,1 +1,1 @@
-"""Our client, unchanged, against a server nobody here wrote."""
+"""Our client, unchanged, against an OpenAI-style server of another project."""

@@ -22,14 +22,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from starchat_tui.models import registry
+from starchat_tui.models import hub_files, registry
 
-PATIENCE = 600.0
+START_SECONDS = 600.0
 """Seconds a server may take to be ready."""
 
 
-def command(program: str, folder: str, name: str, port: int) -> list[str]:
-    """The command line that serves a model as the tests expect it."""
+def build_command(program: str, folder: str, name: str, port: int) -> list[str]:
+    """Return the command line that serves a model as the tests expect it."""
     return [
         *(program, "serve", folder, "--served-model-name", name),
         *("--host", "127.0.0.1", "--port", str(port)),
@@ -39,32 +39,32 @@ def command(program: str, folder: str, name: str, port: int) -> list[str]:
 
 
 @contextmanager
-def served(program: str, name: str) -> Iterator[str]:
-    """The URL of a vLLM server that is ready; it ends with the block."""
+def run_vllm(program: str, name: str) -> Iterator[str]:
+    """Run a vLLM server while the context lasts; yield its URL once it is ready."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            command(program, registry.resolve(name).weights, name, port),
+            build_command(program, registry.find_model(name).weights, name, port),
             env={**environment, **os.environ},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
         try:
             url = f"http://127.0.0.1:{port}"
-            if not _ready(url, process):
+            if not _wait_until_ready(url, process):
                 log.seek(0)
-                sys.exit(f"vLLM did not start; its last words:\n{log.read()[-4000:].decode()}")
+                sys.exit(f"vLLM did not start; the end of its log:\n{log.read()[-4000:].decode()}")
             yield url
         finally:
             process.terminate()
             process.wait()
 
 
-def _ready(url: str, process: subprocess.Popen[bytes]) -> bool:
-    end = time.monotonic() + PATIENCE
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> bool:
+    end = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < end:
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
@@ -74,16 +74,16 @@ def _ready(url: str, process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def run(environment: dict[str, str]) -> int:
+def run_tests(environment: dict[str, str]) -> int:
     """Run the tests of this folder."""
     tests = [sys.executable, "-m", "pytest", "-q", str(Path(__file__).parent)]
     return subprocess.run(tests, env={**os.environ, **environment}, check=False).returncode
 
 
 def main() -> int:
-    """Against a server that runs, or one that is started."""
+    """Test against a server that runs already, or start one."""
     if os.environ.get("STARCHAT_INTEROP_URL"):
-        return run({})
+        return run_tests({})
     program = os.environ.get("VLLM") or shutil.which("vllm")
     if not program:
         sys.stderr.write(
@@ -92,13 +92,13 @@ def main() -> int:
         )
         return 2
     name = sys.argv[1] if len(sys.argv) > 1 else "nano-chat"
-    with served(program, name) as url:
-        return run(
+    with run_vllm(program, name) as url:
+        return run_tests(
             {
                 "STARCHAT_INTEROP_URL": url,
                 "STARCHAT_INTEROP_MODEL": name,
                 "STARCHAT_INTEROP_TOKENIZER": str(
-                    registry.local_file(registry.resolve(name), "tokenizer.json")
+                    hub_files.find_model_file(registry.find_model(name), "tokenizer.json")
                 ),
             }
         )

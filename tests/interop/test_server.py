@@ -22,8 +22,9 @@ from starchat_tui.client.http_client import EngineClient
 from starchat_tui.client.protocol import Delta, ModelCard, Request, Sampling
 from starchat_tui.dialogue import Dialogue
 from starchat_tui.errors import ModelUnavailable, PromptTooLong, UsageError
-from starchat_tui.templates.template import ChatML, prompt_ids
-from starchat_tui.templates.tokenizer import Vocabulary
+from starchat_tui.templates.chatml import ChatMLTemplate
+from starchat_tui.templates.template import encode_prompt
+from starchat_tui.templates.tokenizer import Tokenizer
 from tests.waiting import block_until
 
 pytestmark = pytest.mark.interop
@@ -34,7 +35,7 @@ QUESTION = "Write a function that adds two numbers."
 
 @dataclass(frozen=True)
 class Server:
-    """Where it is, and what it serves."""
+    """Address of a server, and the model that it serves."""
 
     url: str
     model: str
@@ -43,7 +44,7 @@ class Server:
 
 @dataclass
 class Answer:
-    """A streamed answer, put together."""
+    """Streamed answer, put together."""
 
     text: str
     ids: list[int]
@@ -61,8 +62,8 @@ def server() -> Server:
 
 
 @pytest.fixture(scope="module")
-def vocabulary(server: Server) -> Vocabulary:
-    return Vocabulary.load(server.tokenizer)
+def tokenizer(server: Server) -> Tokenizer:
+    return Tokenizer.load(server.tokenizer)
 
 
 @pytest.fixture
@@ -71,13 +72,13 @@ def engine(server: Server) -> EngineClient:
 
 
 @pytest.fixture
-def request_(server: Server, vocabulary: Vocabulary) -> Request:
+def question(server: Server, tokenizer: Tokenizer) -> Request:
     """A question as ids, answered greedily."""
-    ids = prompt_ids(Dialogue("").plus("user", QUESTION), ChatML(vocabulary))
-    return Request(server.model, tuple(ids), GREEDY, stop_ids=(vocabulary.end_id,))
+    ids = encode_prompt(Dialogue("").with_message("user", QUESTION), ChatMLTemplate(tokenizer))
+    return Request(server.model, tuple(ids), GREEDY, stop_ids=(tokenizer.end_id,))
 
 
-async def answered(engine: EngineClient, request: Request) -> Answer:
+async def stream_answer(engine: EngineClient, request: Request) -> Answer:
     deltas = [event async for event in engine.stream(request) if isinstance(event, Delta)]
     reasons = [delta for delta in deltas if delta.finish_reason]
     assert len(reasons) == 1
@@ -90,97 +91,97 @@ async def answered(engine: EngineClient, request: Request) -> Answer:
     )
 
 
-async def card_of(engine: EngineClient, server: Server) -> ModelCard:
-    (card,) = [card for card in await engine.models() if card.name == server.model]
+async def find_card(engine: EngineClient, server: Server) -> ModelCard:
+    (card,) = [card for card in await engine.list_models() if card.name == server.model]
     return card
 
 
 async def test_the_model_is_listed_with_its_window(engine: EngineClient, server: Server) -> None:
-    assert (await card_of(engine, server)).window >= 1024
+    assert (await find_card(engine, server)).window >= 1024
 
 
-async def test_an_id_prompt_is_counted_exactly(engine: EngineClient, request_: Request) -> None:
-    answer = await answered(engine, request_)
+async def test_an_id_prompt_is_counted_exactly(engine: EngineClient, question: Request) -> None:
+    answer = await stream_answer(engine, question)
     assert answer.last.usage is not None
-    assert answer.last.usage.prompt_tokens == len(request_.prompt)
+    assert answer.last.usage.prompt_tokens == len(question.prompt)
     assert 0 < answer.last.usage.completion_tokens <= GREEDY.max_tokens
 
 
 async def test_the_text_is_that_of_the_ids(
-    engine: EngineClient, request_: Request, vocabulary: Vocabulary
+    engine: EngineClient, question: Request, tokenizer: Tokenizer
 ) -> None:
-    answer = await answered(engine, request_)
+    answer = await stream_answer(engine, question)
     assert answer.ids
-    kept = [token for token in answer.ids if token != vocabulary.end_id]
-    assert vocabulary.decode(kept) == answer.text
+    kept = [token for token in answer.ids if token != tokenizer.end_id]
+    assert tokenizer.decode(kept) == answer.text
 
 
 async def test_the_answer_is_that_of_our_own_engine(
-    engine: EngineClient, request_: Request, server: Server
+    engine: EngineClient, question: Request, server: Server
 ) -> None:
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     folder = server.tokenizer.parent
     if not (folder / "config.json").is_file():
         pytest.skip("the server's weights do not lie beside its tokenizer")
-    from starchat_tui.engine.models.hub_model import Reference
+    from starchat_tui.engine.models.hub_model import HubModel
 
     inner = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    model = Reference(inner, torch.device("cpu"))
-    cache, expected, given = model.new_cache(), [], list(request_.prompt)
+    model = HubModel(inner, torch.device("cpu"))
+    cache, expected, ids = model.new_cache(), [], list(question.prompt)
     for _ in range(GREEDY.max_tokens):
-        given = [int(model.extend(given, cache).argmax())]
-        expected += given
-        if given[0] in request_.stop_ids:
+        ids = [int(model.forward(ids, cache).argmax())]
+        expected += ids
+        if ids[0] in question.stop_ids:
             break
-    answer = await answered(engine, request_)
+    answer = await stream_answer(engine, question)
     assert answer.ids == expected[: len(answer.ids)]
     assert len(expected) - len(answer.ids) <= 1
 
 
-async def test_the_answer_comes_in_pieces(engine: EngineClient, request_: Request) -> None:
-    assert (await answered(engine, request_)).pieces >= 3
+async def test_the_answer_comes_in_pieces(engine: EngineClient, question: Request) -> None:
+    assert (await stream_answer(engine, question)).pieces >= 3
 
 
 async def test_a_stop_text_ends_the_answer_and_is_not_in_it(
-    engine: EngineClient, request_: Request
+    engine: EngineClient, question: Request
 ) -> None:
-    whole = (await answered(engine, request_)).text
+    whole = (await stream_answer(engine, question)).text
     stop = whole[len(whole) // 2 :][:3]
-    answer = await answered(engine, replace(request_, stop=(stop,)))
+    answer = await stream_answer(engine, replace(question, stop=(stop,)))
     assert answer.text == whole[: whole.index(stop)]
     assert answer.last.finish_reason == "stop"
 
 
 async def test_a_stop_id_ends_the_answer(
-    engine: EngineClient, request_: Request, vocabulary: Vocabulary
+    engine: EngineClient, question: Request, tokenizer: Tokenizer
 ) -> None:
-    whole = (await answered(engine, request_)).ids
+    whole = (await stream_answer(engine, question)).ids
     end = next(token for token in whole[3:] if token not in whole[:3])
-    answer = await answered(engine, replace(request_, stop_ids=(end,)))
+    answer = await stream_answer(engine, replace(question, stop_ids=(end,)))
     before = whole[: whole.index(end)]
     assert [token for token in answer.ids if token != end] == before
     assert answer.last.finish_reason == "stop"
-    assert answer.text == vocabulary.decode(before)
+    assert answer.text == tokenizer.decode(before)
 
 
-async def test_the_length_limit_is_told(engine: EngineClient, request_: Request) -> None:
-    answer = await answered(engine, replace(request_, sampling=replace(GREEDY, max_tokens=3)))
+async def test_the_length_limit_is_reported(engine: EngineClient, question: Request) -> None:
+    answer = await stream_answer(engine, replace(question, sampling=replace(GREEDY, max_tokens=3)))
     assert answer.last.finish_reason == "length"
     assert answer.last.usage is not None
     assert answer.last.usage.completion_tokens == 3
 
 
-async def test_a_seed_repeats_an_answer(engine: EngineClient, request_: Request) -> None:
+async def test_a_seed_repeats_an_answer(engine: EngineClient, question: Request) -> None:
     hot = replace(GREEDY, temperature=1.5, seed=7)
-    first = await answered(engine, replace(request_, sampling=hot))
-    again = await answered(engine, replace(request_, sampling=hot))
-    other = await answered(engine, replace(request_, sampling=replace(hot, seed=8)))
+    first = await stream_answer(engine, replace(question, sampling=hot))
+    again = await stream_answer(engine, replace(question, sampling=hot))
+    other = await stream_answer(engine, replace(question, sampling=replace(hot, seed=8)))
     assert first.ids == again.ids != other.ids
 
 
-def metric(server: Server, name: str) -> float:
-    """A figure the server publishes; skips where it publishes none."""
+def read_metric(server: Server, name: str) -> float:
+    """Return a metric that the server publishes; skip the test if it publishes none."""
     try:
         with urllib.request.urlopen(f"{server.url}/metrics") as answer:
             text = answer.read().decode()
@@ -193,35 +194,35 @@ def metric(server: Server, name: str) -> float:
 
 
 async def test_hanging_up_frees_the_server(
-    engine: EngineClient, request_: Request, server: Server
+    engine: EngineClient, question: Request, server: Server
 ) -> None:
-    room = (await card_of(engine, server)).window - len(request_.prompt)
-    # As hot as vLLM allows: no end is likely, and the answer would fill the window.
-    long = Sampling(max_tokens=room, temperature=2.0, top_p=1.0, top_k=0, seed=1)
-    before = metric(server, "generation_tokens_total")
-    async with aclosing(engine.stream(replace(request_, sampling=long, stop_ids=()))) as stream:
+    longest = (await find_card(engine, server)).window - len(question.prompt)
+    # The highest temperature that vLLM allows, so that an end before the window is not likely.
+    long = Sampling(max_tokens=longest, temperature=2.0, top_p=1.0, top_k=0, seed=1)
+    before = read_metric(server, "generation_tokens_total")
+    async with aclosing(engine.stream(replace(question, sampling=long, stop_ids=()))) as stream:
         async for event in stream:
             if isinstance(event, Delta) and event.ids:
                 break
-    block_until(lambda: metric(server, "num_requests_running") == 0, what="an idle server")
-    assert metric(server, "generation_tokens_total") - before < room / 2
+    block_until(lambda: read_metric(server, "num_requests_running") == 0, what="an idle server")
+    assert read_metric(server, "generation_tokens_total") - before < longest / 2
 
 
 async def test_a_prompt_over_the_window_is_refused_by_name(
-    engine: EngineClient, request_: Request, server: Server
+    engine: EngineClient, question: Request, server: Server
 ) -> None:
-    window = (await card_of(engine, server)).window
+    window = (await find_card(engine, server)).window
     with pytest.raises((PromptTooLong, UsageError), match=str(window)):
-        await answered(engine, replace(request_, prompt=(9,) * (window + 1)))
-    assert (await answered(engine, request_)).text
+        await stream_answer(engine, replace(question, prompt=(9,) * (window + 1)))
+    assert (await stream_answer(engine, question)).text
 
 
-async def test_an_unknown_model_is_refused_by_name(engine: EngineClient, request_: Request) -> None:
+async def test_an_unknown_model_is_refused_by_name(engine: EngineClient, question: Request) -> None:
     with pytest.raises(ModelUnavailable, match="no-such-model"):
-        await answered(engine, replace(request_, model="no-such-model"))
+        await stream_answer(engine, replace(question, model="no-such-model"))
 
 
-def starchat(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_starchat(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "starchat_tui", "--url", server.url]
     command += ["--tokenizer", str(server.tokenizer), "-m", server.model, "-t", "0", *arguments]
     return subprocess.run(
@@ -230,16 +231,16 @@ def starchat(server: Server, *arguments: str) -> subprocess.CompletedProcess[str
 
 
 def test_the_command_answers(server: Server) -> None:
-    ran = starchat(server, "--max-tokens", "24", "--no-log", QUESTION)
+    ran = run_starchat(server, "--max-tokens", "24", "--no-log", QUESTION)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip()
 
 
-def test_the_command_goes_on_with_a_conversation(server: Server) -> None:
-    first = json.loads(starchat(server, "--json", "--max-tokens", "24", QUESTION).stdout)
-    second = starchat(server, "--json", "--max-tokens", "24", "-c", "Now subtract them.")
+def test_the_command_continues_a_conversation(server: Server) -> None:
+    first = json.loads(run_starchat(server, "--json", "--max-tokens", "24", QUESTION).stdout)
+    second = run_starchat(server, "--json", "--max-tokens", "24", "-c", "Now subtract them.")
     assert second.returncode == 0, second.stderr
-    told = json.loads(second.stdout)
-    assert told["model"] == server.model
-    assert told["conversation"] == first["conversation"]
-    assert told["prompt_tokens"] > first["prompt_tokens"] + first["completion_tokens"]
+    result = json.loads(second.stdout)
+    assert result["model"] == server.model
+    assert result["conversation"] == first["conversation"]
+    assert result["prompt_tokens"] > first["prompt_tokens"] + first["completion_tokens"]

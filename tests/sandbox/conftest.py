@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
-from starchat_tui.sandbox.isolation.bubblewrap import NOBODY, _closed, prefixes
+from starchat_tui.sandbox.isolation.bubblewrap import NOBODY, find_prefixes, find_private_parent
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 class Host:
-    """A process of somebody, that tries attacks; see `host.py`."""
+    """A process of somebody, that tries attacks; see `attack_host.py`."""
 
     def __init__(self, who: str) -> None:
         self.who = who
         self._home = tempfile.mkdtemp(prefix="sc-")
-        command = [sys.executable, "-m", "tests.sandbox.host"]
+        command = [sys.executable, "-m", "tests.sandbox.attack_host"]
         if who == "user" and os.geteuid() == 0:
             os.chown(self._home, NOBODY, NOBODY)
             command = _as_nobody(command)
@@ -75,7 +75,9 @@ def _as_nobody(command: list[str]) -> list[str]:
     in a mount namespace of its own; nothing else of the user is confined.
     """
     script = ["set -e", "stage=$(mktemp -d)", "mount --make-rprivate /", "mount -t tmpfs x $stage"]
-    shown = {path: closed for path in (ROOT, *prefixes()) if (closed := _closed(path))}
+    shown = {
+        path: closed for path in (ROOT, *find_prefixes()) if (closed := find_private_parent(path))
+    }
     for at, path in enumerate(shown):
         script += [f"mkdir $stage/{at}", f"mount --bind '{path}' $stage/{at}"]
     script += [f"mount -t tmpfs -o mode=755 x '{closed}'" for closed in set(shown.values())]

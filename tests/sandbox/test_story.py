@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from starchat_tui.sandbox.outputs import Figure
-from tests.sandbox.running import kernel_of, said
-from tests.sandbox.stories import BARS, SIXERS, WORLD
+from tests.sandbox.kernels import open_kernel, run_code
+from tests.sandbox.story_snippets import BARS, SIXERS, WORLD
 
 pytestmark = [pytest.mark.bwrap, pytest.mark.slow]
 
@@ -43,15 +43,15 @@ def share(picture: Image.Image, colour: tuple[int, int, int]) -> float:
 
 @pytest.mark.parametrize("level", ["isolated", "restricted"])
 async def test_the_three_plots(level: str) -> None:
-    async with kernel_of(level) as kernel:
-        bars, world, sixers = [await said(kernel, code) for code in (BARS, WORLD, SIXERS)]
+    async with open_kernel(level) as kernel:
+        bars, world, sixers = [await run_code(kernel, code) for code in (BARS, WORLD, SIXERS)]
     for run in (bars, world, sixers):
         assert run.ended.status == "ok", run.outputs
         assert run.err == ""
         assert not run.results, "the handles of plots are not worth telling"
-    assert bars.cards == [BARS_CARD]
-    assert world.cards == [WORLD_CARD]
-    assert sixers.cards == [SIXERS_CARD]
+    assert bars.descriptions == [BARS_CARD]
+    assert world.descriptions == [WORLD_CARD]
+    assert sixers.descriptions == [SIXERS_CARD]
     assert bars.notes == [
         "compat: seaborn-talk → seaborn-v0_8-talk",
         "compat: sns → import seaborn as sns",
@@ -65,8 +65,8 @@ async def test_the_three_plots(level: str) -> None:
 
 
 async def test_strict_provides_nothing() -> None:
-    async with kernel_of(strict=True) as kernel:
-        bars, world = [await said(kernel, code) for code in (BARS, WORLD)]
+    async with open_kernel(strict=True) as kernel:
+        bars, world = [await run_code(kernel, code) for code in (BARS, WORLD)]
     assert (bars.ended.status, bars.failure.name) == ("error", "OSError")
     assert (world.ended.status, world.failure.name) == ("error", "AttributeError")
     for run in (bars, world):

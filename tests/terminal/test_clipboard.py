@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.terminal.clipboard import OSC52_LIMIT, TERMINAL, Route, copy, report, routes
+from starchat_tui.terminal.clipboard import (
+    OSC52_LIMIT,
+    TERMINAL_ROUTE,
+    Route,
+    copy_text,
+    describe_copy,
+    find_routes,
+)
 
 
 def has(*names: str) -> dict[str, str]:
@@ -29,7 +36,7 @@ def has(*names: str) -> dict[str, str]:
 def test_the_way_depends_on_where_the_user_sits(
     environ: dict[str, str], programs: tuple[str, ...], expected: list[str]
 ) -> None:
-    assert [route.name for route in routes(environ, has(*programs).get)] == expected
+    assert [route.name for route in find_routes(environ, has(*programs).get)] == expected
 
 
 async def test_the_first_program_that_takes_it_is_named(tmp_path: Path) -> None:
@@ -38,28 +45,33 @@ async def test_the_first_program_that_takes_it_is_named(tmp_path: Path) -> None:
         Route("absent", ("/no/such/program",)),
         Route("failing", ("false",)),
         Route("good", ("tee", str(taken))),
-        TERMINAL,
+        TERMINAL_ROUTE,
     ]
     wrote: list[str] = []
-    assert await copy("text\n\u202e", ways, wrote.append) == ways[2]
+    assert await copy_text("text\n\u202e", ways, wrote.append) == ways[2]
     assert taken.read_text(encoding="utf-8") == "text\n\u202e"
     assert wrote == []
-    assert await copy("x", ways[:2] + ways[3:], wrote.append) == TERMINAL
+    assert await copy_text("x", ways[:2] + ways[3:], wrote.append) == TERMINAL_ROUTE
     assert wrote == ["x"]
 
 
 async def test_a_program_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("starchat_tui.terminal.clipboard.TIMEOUT", 0.1)
     wrote: list[str] = []
-    assert await copy("x", [Route("hung", ("sleep", "60")), TERMINAL], wrote.append) == TERMINAL
+    assert (
+        await copy_text("x", [Route("hung", ("sleep", "60")), TERMINAL_ROUTE], wrote.append)
+        == TERMINAL_ROUTE
+    )
 
 
 def test_no_more_is_said_than_is_known() -> None:
-    assert report("code block 1", "a\nb", Route("xclip", ("xclip",))) == (
+    assert describe_copy("code block 1", "a\nb", Route("xclip", ("xclip",))) == (
         "Copied code block 1 (2 lines) with xclip"
     )
-    sent = report("code block 1", "a", TERMINAL)
+    sent = describe_copy("code block 1", "a", TERMINAL_ROUTE)
     assert sent.startswith("Sent code block 1 (1 line)")
     assert "/save" in sent
-    assert "larger than many terminals accept" in report("it", "a" * (OSC52_LIMIT + 1), TERMINAL)
-    assert "U+202E" in report("it", "a\u202eb", TERMINAL)
+    assert "larger than many terminals accept" in describe_copy(
+        "it", "a" * (OSC52_LIMIT + 1), TERMINAL_ROUTE
+    )
+    assert "U+202E" in describe_copy("it", "a\u202eb", TERMINAL_ROUTE)

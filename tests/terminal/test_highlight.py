@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from starchat_tui.terminal import highlight
-from starchat_tui.terminal.highlight import STYLES, Highlighter, Line, language_of
+from starchat_tui.terminal.highlight import STYLES, Highlighter, Line, choose_language
 
 SOURCES = sorted(Path(highlight.__file__).parents[1].rglob("*.py"))
 
@@ -23,7 +23,7 @@ def test_line_by_line_is_what_the_whole_file_is_but_for_docstrings(path: Path) -
     lines = path.read_text(encoding="utf-8").split("\n")
     highlighter = Highlighter("python")
     fed = [highlighter.feed(line) for line in lines]
-    whole = highlighter.whole(lines)
+    whole = highlighter.highlight_whole(lines)
     assert list(map(text, fed)) == list(map(text, whole)) == lines
     differing = [
         number for number, pair in enumerate(zip(fed, whole, strict=True)) if pair[0] != pair[1]
@@ -69,13 +69,13 @@ def test_a_language_that_cannot_be_restarted_is_coloured_at_the_end(language: st
     lines = ['{"a": 1, "b": true}', "int main() { return 0; }", "$ ls -l  # x", "key: value"]
     for line in lines:
         assert text(highlighter.feed(line)) == line
-    whole = highlighter.whole(lines)
+    whole = highlighter.highlight_whole(lines)
     assert list(map(text, whole)) == lines
 
 
 def test_colours_come_from_a_closed_list() -> None:
     lines = Path(highlight.__file__).read_text(encoding="utf-8").split("\n")
-    used = {name for line in Highlighter("python").whole(lines) for name, _ in line}
+    used = {name for line in Highlighter("python").highlight_whole(lines) for name, _ in line}
     assert used <= {*STYLES, ""}
     assert {"keyword", "string", "number", "comment", "function", "builtin"} <= used
 
@@ -108,7 +108,7 @@ def test_what_a_terminal_would_obey_is_shown() -> None:
     ],
 )
 def test_a_language_is_never_guessed_from_all(named: str, first: str, expected: str) -> None:
-    assert language_of(named, first) == expected
+    assert choose_language(named, first) == expected
 
 
 def test_an_unknown_language_is_plain() -> None:

@@ -10,15 +10,15 @@ import pytest
 from PIL import Image
 
 from starchat_tui.terminal.images import (
-    MOST_PIXELS,
-    NoPicture,
-    decoded,
-    fit,
-    half_blocks,
-    painted,
-    shades,
+    MAX_PIXELS,
+    InvalidImage,
+    decode_png,
+    fit_to_cells,
+    render_half_blocks,
+    render_image,
+    render_shades,
 )
-from tests.scripted import drawn_png
+from tests.scripted import make_png
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
@@ -35,14 +35,14 @@ def bomb(width: int, height: int) -> bytes:
 
 
 def test_two_pixels_share_a_cell() -> None:
-    (row,) = half_blocks(decoded(drawn_png(4, 2)), 4, 1)
+    (row,) = render_half_blocks(decode_png(make_png(4, 2)), 4, 1)
     assert row == (((40, 60, 220), (40, 60, 220)),) * 2 + (((220, 40, 40), (220, 40, 40)),) * 2
 
 
 def test_what_is_transparent_is_shown_on_white() -> None:
     file = io.BytesIO()
     Image.new("RGBA", (2, 2), (0, 0, 0, 0)).save(file, "PNG")
-    assert decoded(file.getvalue()).getpixel((0, 0)) == (255, 255, 255)
+    assert decode_png(file.getvalue()).getpixel((0, 0)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize(
@@ -50,57 +50,57 @@ def test_what_is_transparent_is_shown_on_white() -> None:
     [
         b"",
         b"no picture",
-        drawn_png()[:40],
+        make_png()[:40],
         bomb(30_000, 30_000),
         bomb(5001, 5000),
         b"GIF89a" + b"\0" * 40,
         b'<svg xmlns="http://www.w3.org/2000/svg"><script>1</script></svg>',
-        drawn_png().replace(b"IDAT", b"IDOT"),
+        make_png().replace(b"IDAT", b"IDOT"),
     ],
     ids=["empty", "text", "cut", "bomb", "just too large", "gif", "svg", "broken"],
 )
 def test_what_is_no_picture_is_an_error_and_not_drawn(data: bytes) -> None:
-    with pytest.raises(NoPicture):
-        decoded(data)
+    with pytest.raises(InvalidImage):
+        decode_png(data)
 
 
 def test_other_formats_are_not_even_tried() -> None:
     file = io.BytesIO()
     Image.new("RGB", (2, 2)).save(file, "JPEG")
-    with pytest.raises(NoPicture):
-        decoded(file.getvalue())
+    with pytest.raises(InvalidImage):
+        decode_png(file.getvalue())
 
 
 def test_the_limit_is_below_what_memory_allows() -> None:
-    assert MOST_PIXELS * 4 < 200_000_000
+    assert MAX_PIXELS * 4 < 200_000_000
 
 
 def test_the_aspect_is_kept_and_nothing_grows() -> None:
-    assert fit(640, 480, 80, 40) == (64, 24)
-    assert fit(640, 480, 32, 40) == (32, 12)
-    assert fit(640, 480, 80, 12) == (32, 12)
-    assert fit(20, 20, 80, 40) == (2, 1)
-    assert fit(20, 20, 80, 40, most=100) == (80, 40)
-    assert fit(0, 0, 80, 40) == (1, 1)
-    assert fit(100_000, 1, 80, 40) == (80, 1)
+    assert fit_to_cells(640, 480, 80, 40) == (64, 24)
+    assert fit_to_cells(640, 480, 32, 40) == (32, 12)
+    assert fit_to_cells(640, 480, 80, 12) == (32, 12)
+    assert fit_to_cells(20, 20, 80, 40) == (2, 1)
+    assert fit_to_cells(20, 20, 80, 40, max_scale=100) == (80, 40)
+    assert fit_to_cells(0, 0, 80, 40) == (1, 1)
+    assert fit_to_cells(100_000, 1, 80, 40) == (80, 1)
 
 
 def test_shades_are_the_fuller_the_darker() -> None:
     image = Image.new("RGB", (2, 1), "white")
     image.putpixel((0, 0), (0, 0, 0))
-    assert shades(image, 2, 1) == ["█ "]
+    assert render_shades(image, 2, 1) == ["█ "]
 
 
 def test_half_blocks_as_text_begin_and_end_in_the_terminals_colours() -> None:
-    text = painted(drawn_png(40, 40), "half", 80, 24)
+    text = render_image(make_png(40, 40), "half", 80, 24)
     assert text.endswith("\x1b[0m\n")
     assert set(re.sub(r"\x1b\[[\d;]*m", "", text)) == {"▀", "\n"}
     assert text.count("\x1b[38") <= 6 * text.count("\n"), "a colour is said where it changes"
 
 
 def test_kitty_gets_the_picture_itself_in_chunks() -> None:
-    png = drawn_png(400, 300)
-    text = painted(png, "kitty", 80, 24)
+    png = make_png(400, 300)
+    text = render_image(png, "kitty", 80, 24)
     parts = re.findall(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\", text)
     assert base64.b64decode("".join(data for _, data in parts)) == png
     assert "a=T,f=100" in parts[0][0]
@@ -108,4 +108,4 @@ def test_kitty_gets_the_picture_itself_in_chunks() -> None:
 
 
 def test_unicode_has_no_colour() -> None:
-    assert "\x1b" not in painted(drawn_png(40, 40), "unicode", 80, 24)
+    assert "\x1b" not in render_image(make_png(40, 40), "unicode", 80, 24)

@@ -6,8 +6,8 @@ import re
 import pytest
 from PIL import Image
 
-from starchat_tui.terminal.sixel import sixels
-from tests.scripted import drawn_png
+from starchat_tui.terminal.sixel import encode_sixels
+from tests.scripted import make_png
 
 
 def undone(text: str) -> Image.Image:
@@ -39,8 +39,8 @@ def undone(text: str) -> Image.Image:
 
 @pytest.mark.parametrize("size", [(1, 1), (12, 8), (40, 6), (7, 13)])
 def test_a_terminal_draws_the_same_picture(size: tuple[int, int]) -> None:
-    image = Image.open(io.BytesIO(drawn_png(*size))).convert("RGB")
-    shown = undone(sixels(image))
+    image = Image.open(io.BytesIO(make_png(*size))).convert("RGB")
+    shown = undone(encode_sixels(image))
     assert shown.size == image.size
     for x in range(size[0]):
         for y in range(size[1]):
@@ -51,4 +51,4 @@ def test_a_terminal_draws_the_same_picture(size: tuple[int, int]) -> None:
 
 
 def test_equal_columns_are_said_once() -> None:
-    assert len(sixels(Image.new("RGB", (1000, 6), "red"))) < 1500
+    assert len(encode_sixels(Image.new("RGB", (1000, 6), "red"))) < 1500

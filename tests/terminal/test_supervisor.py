@@ -47,7 +47,7 @@ def screen_process(chat: pexpect.spawn[str]) -> int:
 def test_killed_with_9_the_terminal_is_mended(chat: pexpect.spawn[str]) -> None:
     os.kill(screen_process(chat), signal.SIGKILL)
     chat.expect(RESTORED)
-    chat.expect("ended by SIGKILL")
+    chat.expect("killed by SIGKILL")
     chat.expect("starchat -c")
     chat.expect(pexpect.EOF)
     chat.close()

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from starchat_tui.chat.session import Session
-from starchat_tui.chat.store import History
+from starchat_tui.chat.store import ConversationStore
 from starchat_tui.client.protocol import Sampling
-from starchat_tui.models.resolver import Voices
+from starchat_tui.models.resolver import ModelResolver
 from starchat_tui.settings import Settings
+from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.ui.app import StarChatApp
-from starchat_tui.ui.widgets.image import Images
+from starchat_tui.ui.options import ChatOptions
+from starchat_tui.ui.widgets.image import HALF_BLOCKS
 from tests.fakes import byte_tokenizer
-from tests.scripted import ScriptedEngine, ScriptedWorkshop
+from tests.scripted import ScriptedEngine, ScriptedKernelFactory
 
 WINDOW = 30_000
 """Bytes, since the tokenizer makes a token of each; half holds the few-shot prompt's beginning."""
@@ -31,31 +33,34 @@ def engine() -> ScriptedEngine:
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> History:
-    return History.open(tmp_path / "chats.db")
+def history(tmp_path: Path) -> ConversationStore:
+    return ConversationStore.open(tmp_path / "chats.db")
 
 
 @pytest.fixture
-def workshop() -> ScriptedWorkshop:
-    return ScriptedWorkshop()
+def workshop() -> ScriptedKernelFactory:
+    return ScriptedKernelFactory()
 
 
 @pytest.fixture
 def make_session(
-    tmp_path: Path, engine: ScriptedEngine, history: History, workshop: ScriptedWorkshop
+    tmp_path: Path,
+    engine: ScriptedEngine,
+    history: ConversationStore,
+    workshop: ScriptedKernelFactory,
 ) -> Callable[..., Session]:
     tokenizer = tmp_path / "tokenizer.json"
     tokenizer.write_text(json.dumps(byte_tokenizer()))
 
     def made(*, window: int = WINDOW, max_tokens: int = 200) -> Session:
         settings = Settings(tokenizer=str(tokenizer), window=window)
-        voices = Voices(settings, engine)
+        voices = ModelResolver(settings, engine)
         return Session(
             history,
             engine,
             voices,
             sampling=Sampling(max_tokens=max_tokens),
-            running=workshop.running(),
+            kernel_manager=workshop.create_manager(),
         )
 
     return made
@@ -80,20 +85,20 @@ def make(session: Session, typed: Path) -> Make:
         theme: str = "dark",
         first_question: str = "",
         clock: Callable[[], float] = lambda: NOW,
-        images: Images = Images(),  # noqa: B008
+        images: ImageSettings = HALF_BLOCKS,
     ) -> StarChatApp:
-        return StarChatApp(
-            session,
-            demo=demo,
+        options = ChatOptions(
             theme=theme,
+            is_demo=demo,
+            first_question=first_question,
             input_history=typed,
             draft=typed.with_name("draft.md"),
-            first_question=first_question,
-            advice=lambda: "This machine (24 GB and no GPU) fits `starchat --model some-model`",
-            clock=clock,
             plots=typed.with_name("plots"),
             images=images,
+            get_advice=lambda: "This machine (24 GB and no GPU) fits `starchat --model some-model`",
+            clock=clock,
         )
+        return StarChatApp(session, options)
 
     return made
 

@@ -39,7 +39,7 @@ async def send(pilot: Pilot[None], text: str) -> None:
     """Type a line, without its keys, and send it."""
     app = pilot.app
     assert isinstance(app, StarChatApp)
-    app.stage.composer.insert(text)
+    app.chat_view.composer.insert(text)
     await pilot.press("enter")
     await pilot.pause()
 
@@ -48,7 +48,9 @@ async def settled(pilot: Pilot[None]) -> None:
     """Wait until no answer is being written and what is shown is drawn."""
     app = pilot.app
     assert isinstance(app, StarChatApp)
-    await wait_until(lambda: not (app.busy or app.cell_runs), what="the answer's end")
+    await wait_until(
+        lambda: not (app.answers.is_busy or app.runs.is_running), what="the answer's end"
+    )
     await wait_until(lambda: all(one.is_finished for one in app.workers), what="the workers")
     await pilot.pause()
 
@@ -62,4 +64,4 @@ def go_on(engine: ScriptedEngine, pieces: int = 1) -> None:
 
 def notes(app: StarChatApp) -> list[str]:
     """The notes of the transcript in order."""
-    return [str(note.render()) for note in app.stage.transcript.query(Note)]
+    return [str(note.render()) for note in app.chat_view.transcript.query(Note)]

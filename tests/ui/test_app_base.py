@@ -25,7 +25,8 @@ from starchat_tui.chat.store import History
 from starchat_tui.chat.session import Session
 from starchat_tui.settings import Settings
 from starchat_tui.ui.app import StarChatApp
-from starchat_tui.models.resolver import Voices
+from starchat_tui.ui.options import ChatOptions
+from starchat_tui.models.resolver import ModelResolver
 from starchat_tui.client.protocol import Sampling
 from tests.fakes import byte_tokenizer
 from tests.scripted import ScriptedEngine
@@ -34,11 +35,11 @@ folder = Path(sys.argv[1])
 (folder / "tokenizer.json").write_text(json.dumps(byte_tokenizer()))
 engine = ScriptedEngine()
 settings = Settings(tokenizer=str(folder / "tokenizer.json"), window=30_000)
-session = Session(History.in_memory(), engine, Voices(settings, engine), sampling=Sampling())
+session = Session(History.in_memory(), engine, ModelResolver(settings, engine), sampling=Sampling())
 engine.enqueue(*json.loads((folder / "answer.json").read_text()))
-app = StarChatApp(session, demo=True, theme="dark", input_history=None)
+app = StarChatApp(session, ChatOptions(is_demo=True))
 if len(sys.argv) > 2:
-    app.stage.copy_next = lambda: 1 / 0
+    app.chat_view.request_next_copy = lambda: 1 / 0
 try:
     app.run()
 except ZeroDivisionError as error:
@@ -60,7 +61,7 @@ def start(folder: Path, *arguments: str, answer: str = "", **environ: str) -> pe
         timeout=PATIENCE,
     )
     child.logfile_read = io.BytesIO()
-    child.expect("Enter sends")
+    child.expect("Enter send")
     return child
 
 
@@ -102,7 +103,7 @@ def test_it_ends_with_a_terminal_that_says_nothing(tmp_path: Path) -> None:
     ) as process:
         os.close(theirs)
         shown = b""
-        while b"Enter sends" not in shown:
+        while b"Enter send" not in shown:
             shown += os.read(ours, 65536)
         os.close(ours)
         try:

@@ -8,13 +8,13 @@ from textual import events
 from textual.screen import Screen
 from textual.widgets import Input
 
-from starchat_tui.chat.commands import save_new
+from starchat_tui.chat.commands import save_code
 from starchat_tui.chat.session import Session
 from starchat_tui.errors import UsageError
 from starchat_tui.ui.app import StarChatApp
-from starchat_tui.ui.messages import LinkOpened
-from starchat_tui.ui.screens.dialogs import LinkDialog, Reader
-from starchat_tui.ui.screens.library import ago
+from starchat_tui.ui.messages import LinkClicked
+from starchat_tui.ui.screens.dialogs import LinkDialog, TextDialog
+from starchat_tui.ui.screens.library import format_age
 from starchat_tui.ui.widgets.welcome import EXAMPLES, Example
 from tests.scripted import ScriptedEngine
 from tests.ui.conftest import Make
@@ -74,7 +74,7 @@ async def test_the_terminal_is_asked_with_osc_52(
         written: list[str] = []
         assert app._driver is not None
         monkeypatch.setattr(app._driver, "write", written.append)
-        app.copy_out("hé", "it")
+        app._copy("hé", "it")
         await settled(pilot)
         assert f"\x1b]52;c;{base64.b64encode('hé'.encode()).decode()}\a" in written
 
@@ -100,7 +100,7 @@ async def test_save_writes_a_new_file_and_no_old_one(
 
 def test_a_file_that_cannot_be_written_is_an_error_with_a_reason(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file"):
-        save_new(tmp_path / "no" / "file", "x")
+        save_code(tmp_path / "no" / "file", "x")
 
 
 async def test_prompt_shows_exactly_what_is_sent(app: StarChatApp, session: Session) -> None:
@@ -108,19 +108,19 @@ async def test_prompt_shows_exactly_what_is_sent(app: StarChatApp, session: Sess
         await send(pilot, "/system Be brief")
         await settled(pilot)
         assert notes(app) == ["system text: Be brief"]
-        app.stage.composer.insert("hi \x1b")
-        app.stage.composer.text = "hi"
-        app.stage.composer.insert("\n/prompt")
-        app.stage.composer.text = "/prompt"
+        app.chat_view.composer.insert("hi \x1b")
+        app.chat_view.composer.text = "hi"
+        app.chat_view.composer.insert("\n/prompt")
+        app.chat_view.composer.text = "/prompt"
         await pilot.press("enter")
         await settled(pilot)
-        assert isinstance(app.screen, Reader)
-        count = len((await session.prompt()).ids)
+        assert isinstance(app.screen, TextDialog)
+        count = len((await session.build_prompt()).ids)
         await sees(app, f"What is sent to nano-chat: {count} tokens")
         await sees(app, "<|system|>")
         await sees(app, "Be brief<|end|>")
         await pilot.press("escape")
-        assert not isinstance(app.screen, Reader)
+        assert not isinstance(app.screen, TextDialog)
 
 
 async def test_themes_by_key_by_name_and_by_mistake(app: StarChatApp) -> None:
@@ -167,7 +167,7 @@ async def test_the_palette_offers_what_needs_nothing_more(app: StarChatApp) -> N
         await pilot.press("ctrl+p", *"help")
         await wait_until(lambda: "the keys and commands" in shown(app))
         await pilot.press("enter")
-        await wait_until(lambda: isinstance(app.screen, Reader))
+        await wait_until(lambda: isinstance(app.screen, TextDialog))
 
 
 async def test_a_link_is_shown_whole_before_it_is_opened(
@@ -183,7 +183,7 @@ async def test_a_link_is_shown_whole_before_it_is_opened(
             ("https://[your-host]/api", "o"),
             ("https://example.org", "escape"),
         ):
-            app.post_message(LinkOpened(url))
+            app.post_message(LinkClicked(url))
             await wait_until(lambda: isinstance(app.screen, LinkDialog))
             await pilot.pause()
             assert url.replace("\x1b\u202e", "␛<U+202E>") in shown(app)
@@ -198,11 +198,11 @@ async def test_a_link_is_shown_whole_before_it_is_opened(
 async def test_an_example_is_taken_with_the_mouse_or_the_keys(app: StarChatApp) -> None:
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.click(Example)
-        assert app.stage.composer.text == EXAMPLES[0]
+        assert app.chat_view.composer.text == EXAMPLES[0]
         await pilot.press("ctrl+u", "shift+tab", "enter")
         await pilot.pause()
-        assert app.stage.composer.text == EXAMPLES[-1]
-        assert app.focused is app.stage.composer
+        assert app.chat_view.composer.text == EXAMPLES[-1]
+        assert app.focused is app.chat_view.composer
 
 
 async def test_an_example_leaves_what_was_typed(app: StarChatApp) -> None:
@@ -210,13 +210,13 @@ async def test_an_example_leaves_what_was_typed(app: StarChatApp) -> None:
         await pilot.press(*"mine")
         await pilot.click(Example)
         await pilot.pause()
-        assert app.stage.composer.text == "mine"
-        assert app.focused is app.stage.composer
+        assert app.chat_view.composer.text == "mine"
+        assert app.focused is app.chat_view.composer
         await pilot.press("ctrl+u")
         for example, text in zip(app.query(Example), EXAMPLES, strict=True):
             await pilot.click(example)
             await pilot.pause()
-            assert app.stage.composer.text == text
+            assert app.chat_view.composer.text == text
 
 
 @pytest.mark.parametrize("demo", [True, False])
@@ -236,9 +236,9 @@ async def test_a_letter_typed_over_a_code_block_belongs_to_the_draft(
         await send(pilot, "q")
         await settled(pilot)
         await pilot.press("tab")
-        assert app.focused is not app.stage.composer
+        assert app.focused is not app.chat_view.composer
         await pilot.press("h", "i")
-        assert app.stage.composer.text == "hi"
+        assert app.chat_view.composer.text == "hi"
 
 
 async def test_control_c_copies_what_is_selected(app: StarChatApp, copied: list[str]) -> None:
@@ -246,7 +246,7 @@ async def test_control_c_copies_what_is_selected(app: StarChatApp, copied: list[
         await pilot.press(*"draft", "shift+left", "shift+left", "ctrl+c")
         await settled(pilot)
         assert copied == ["ft"]
-        assert app.stage.composer.text == "draft"
+        assert app.chat_view.composer.text == "draft"
 
 
 async def test_leaving_the_window_styles_nothing_anew(
@@ -263,7 +263,7 @@ async def test_leaving_the_window_styles_nothing_anew(
         await pilot.pause()
         await pilot.press("b")
         assert styled == []
-        assert app.stage.composer.text == "ab"
+        assert app.chat_view.composer.text == "ab"
 
 
 async def test_the_library_searches_what_was_said(
@@ -272,7 +272,7 @@ async def test_the_library_searches_what_was_said(
     async with app.run_test(size=(100, 30)) as pilot:
         for question, answer in (("sorting", "use sorted()"), ("files \x1b[2J", "use open()")):
             engine.enqueue(answer)
-            session.new()
+            session.start_conversation()
             await send(pilot, question)
             await settled(pilot)
         await pilot.press("ctrl+n")
@@ -294,4 +294,4 @@ async def test_the_library_searches_what_was_said(
     [(5, "just now"), (60, "1 minute ago"), (7300, "2 hours ago"), (86400 * 3, "3 days ago")],
 )
 def test_time_is_told_in_its_largest_unit(seconds: float, words: str) -> None:
-    assert ago(seconds) == words
+    assert format_age(seconds) == words

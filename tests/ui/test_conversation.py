@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from starchat_tui.chat.session import Session
-from starchat_tui.chat.store import History
+from starchat_tui.chat.store import ConversationStore
 from starchat_tui.client.protocol import Progress
 from starchat_tui.errors import EngineGone, OutOfMemory
 from starchat_tui.ui.app import StarChatApp
-from starchat_tui.ui.widgets.answer_view import Answer
+from starchat_tui.ui.widgets.answer_view import AnswerView
 from starchat_tui.ui.widgets.code_cell import CodeCell
-from starchat_tui.ui.widgets.transcript import Earlier, Question, Unseen
+from starchat_tui.ui.widgets.transcript import ContextBoundary, EarlierTurns, Question
 from starchat_tui.ui.widgets.welcome import Welcome
-from tests.scripted import ScriptedEngine, cut
+from tests.scripted import ScriptedEngine, split_text
 from tests.ui.conftest import Make
 from tests.ui.looking import go_on, notes, sees, send, settled, shown
 from tests.waiting import wait_until
@@ -31,7 +31,7 @@ def texts(session: Session) -> list[tuple[str, str, str]]:
 async def test_a_question_is_answered_with_a_code_block(
     app: StarChatApp, engine: ScriptedEngine, session: Session
 ) -> None:
-    engine.enqueue(*cut(CODE))
+    engine.enqueue(*split_text(CODE))
     async with app.run_test() as pilot:
         await pilot.press(*"even?", "enter")
         await settled(pilot)
@@ -40,7 +40,7 @@ async def test_a_question_is_answered_with_a_code_block(
         assert "return n % 2 == 0" in screen
         assert "That is all." in screen
         assert "```" not in screen
-        assert app.stage.transcript.query_one(CodeCell).block.code.startswith("def even(n):\n")
+        assert app.chat_view.transcript.query_one(CodeCell).block.code.startswith("def even(n):\n")
     assert texts(session) == [("user", "even?", "done"), ("assistant", CODE, "done")]
 
 
@@ -58,11 +58,11 @@ async def test_one_may_type_while_the_model_loads_and_answers(
         await wait_until(lambda: "One" in shown(app))
         assert "loading" not in shown(app).split("╭")[0]
         await pilot.press(*" too")
-        assert app.stage.composer.text == "next too"
+        assert app.chat_view.composer.text == "next too"
         go_on(engine, 9)
         await settled(pilot)
         await sees(app, "One two")
-        assert app.stage.composer.text == "next too"
+        assert app.chat_view.composer.text == "next too"
 
 
 async def test_a_question_sent_meanwhile_waits_its_turn(
@@ -96,7 +96,7 @@ async def test_escape_stops_and_keeps_the_partial_answer(
         await pilot.press("escape")
         await settled(pilot)
         assert notes(app) == ["stopped"]
-        assert app.stage.composer.draft == "queued"
+        assert app.chat_view.composer.draft == "queued"
         assert len(engine.requests) == 1
     assert texts(session)[-1] == ("assistant", "Some words", "stopped")
 
@@ -112,8 +112,8 @@ async def test_stopping_before_the_first_word_leaves_no_empty_block(
         await wait_until(lambda: "Here:" in shown(app))
         await pilot.press("escape")
         await settled(pilot)
-        assert not app.stage.transcript.query(CodeCell)
-        assert app.stage.transcript.code_blocks == []
+        assert not app.chat_view.transcript.query(CodeCell)
+        assert app.chat_view.transcript.code_blocks == []
 
 
 async def test_control_c_stops_then_clears_then_asks_then_leaves(
@@ -125,15 +125,15 @@ async def test_control_c_stops_then_clears_then_asks_then_leaves(
     engine.enqueue("a", "b")
     async with app.run_test() as pilot:
         await send(pilot, "q")
-        app.stage.composer.insert("a draft")
+        app.chat_view.composer.insert("a draft")
         await pilot.press("ctrl+c")
         await settled(pilot)
         assert notes(app) == ["stopped"]
-        assert app.stage.composer.text == "a draft"
+        assert app.chat_view.composer.text == "a draft"
         await pilot.press("ctrl+c")
-        assert app.stage.composer.text == ""
+        assert app.chat_view.composer.text == ""
         await pilot.press("up")
-        assert app.stage.composer.text == "a draft"
+        assert app.chat_view.composer.text == "a draft"
         await pilot.press("ctrl+c", "ctrl+c")
         assert app.is_running
         now[0] += 10
@@ -149,7 +149,7 @@ async def test_control_c_stops_then_clears_then_asks_then_leaves(
 async def test_control_d_leaves_only_where_nothing_is_typed(app: StarChatApp) -> None:
     async with app.run_test() as pilot:
         await pilot.press("a", "b", "home", "ctrl+d")
-        assert app.stage.composer.text == "b"
+        assert app.chat_view.composer.text == "b"
         await pilot.press("delete", "ctrl+d")
         await wait_until(lambda: not app.is_running)
 
@@ -167,7 +167,7 @@ async def test_the_draft_is_there_the_next_time(
     engine.enqueue("ok")
     app = make()
     async with app.run_test() as pilot:
-        assert app.stage.composer.text == "half a thought\nx\n"
+        assert app.chat_view.composer.text == "half a thought\nx\n"
         await pilot.press("enter")
         await settled(pilot)
         await wait_until(lambda: not kept.exists())
@@ -192,7 +192,7 @@ async def test_a_finished_answer_costs_no_time(app: StarChatApp, engine: Scripte
     async with app.run_test() as pilot:
         await send(pilot, "q")
         await settled(pilot)
-        answer = app.stage.transcript.query_one(Answer)
+        answer = app.chat_view.transcript.query_one(AnswerView)
         await wait_until(
             lambda: all(timer._task is None or timer._task.done() for timer in answer._timers)
         )
@@ -256,15 +256,15 @@ async def test_a_question_that_was_never_stored_is_the_draft_again(
     async with app.run_test() as pilot:
         await send(pilot, "x" * 1000)
         await settled(pilot)
-        assert app.stage.composer.draft == "x" * 1000
-        assert not app.stage.transcript.query(Question)
+        assert app.chat_view.composer.draft == "x" * 1000
+        assert not app.chat_view.transcript.query(Question)
         await sees(app, "shorten the question")
     assert engine.requests == []
     assert session.turns == ()
 
 
 async def test_retry_makes_a_sibling_and_keeps_the_first_answer_readable(
-    app: StarChatApp, engine: ScriptedEngine, session: Session, history: History
+    app: StarChatApp, engine: ScriptedEngine, session: Session, history: ConversationStore
 ) -> None:
     engine.enqueue("```\n1\n```")
     engine.enqueue("```\n2\n```")
@@ -273,11 +273,12 @@ async def test_retry_makes_a_sibling_and_keeps_the_first_answer_readable(
         await settled(pilot)
         await pilot.press("ctrl+r")
         await settled(pilot)
-        first, second = app.stage.transcript.query(Answer)
+        first, second = app.chat_view.transcript.query(AnswerView)
         assert first.has_class("set-aside")
         assert (first.text, second.text) == ("```\n1\n```", "```\n2\n```")
-        assert [block.code for block in app.stage.transcript.code_blocks] == ["1", "2"]
-    assert len(history.siblings(session.turns[-1].id)) == 2
+        assert [block.code for block in app.chat_view.transcript.code_blocks] == ["1", "2"]
+    (summary,) = history.list_summaries()
+    assert summary.turns == 3, "the question and both answers are stored"
     assert texts(session)[-1] == ("assistant", "```\n2\n```", "done")
 
 
@@ -295,25 +296,25 @@ async def test_a_retry_without_a_word_leaves_the_answer_there_was(
             await wait_until(lambda: len(engine.requests) == 2)
             await pilot.press("escape")
         await settled(pilot)
-        (answer,) = app.stage.transcript.query(Answer)
-        assert answer.text == app.stage.transcript.last_answer == "good"
+        (answer,) = app.chat_view.transcript.query(AnswerView)
+        assert answer.text == app.chat_view.transcript.last_answer == "good"
         assert not answer.has_class("set-aside")
     assert texts(session)[-1] == ("assistant", "good", "done")
 
 
 async def test_a_question_that_cannot_be_stored_is_the_draft_again(
-    app: StarChatApp, engine: ScriptedEngine, session: Session, history: History
+    app: StarChatApp, engine: ScriptedEngine, session: Session, history: ConversationStore
 ) -> None:
     engine.enqueue("one")
     async with app.run_test() as pilot:
         await send(pilot, "first")
         await settled(pilot)
-        history.remove(session.conversation)
+        history.delete_conversation(session.conversation)
         await send(pilot, "second")
         await settled(pilot)
         await sees(app, "This conversation is gone")
-        assert app.stage.composer.draft == "second"
-        assert [str(one.render()) for one in app.stage.transcript.query(Question)] == ["first"]
+        assert app.chat_view.composer.draft == "second"
+        assert [str(one.render()) for one in app.chat_view.transcript.query(Question)] == ["first"]
 
 
 async def test_a_question_right_after_a_new_conversation_is_in_that_one(
@@ -325,7 +326,7 @@ async def test_a_question_right_after_a_new_conversation_is_in_that_one(
     async with app.run_test() as pilot:
         await send(pilot, "first")
         await settled(pilot)
-        transcript = app.stage.transcript
+        transcript = app.chat_view.transcript
         remove = transcript.remove_children
 
         async def late() -> None:
@@ -334,7 +335,7 @@ async def test_a_question_right_after_a_new_conversation_is_in_that_one(
 
         monkeypatch.setattr(transcript, "remove_children", late)
         app.action_new()
-        app.ask("second")
+        app.answers.ask("second")
         await pilot.pause()
         shown_anew.set()
         await wait_until(lambda: len(engine.requests) == 2)
@@ -353,7 +354,7 @@ async def test_page_keys_scroll_the_conversation_while_one_types(
     async with app.run_test() as pilot:
         await send(pilot, "q")
         await settled(pilot)
-        transcript = app.stage.transcript
+        transcript = app.chat_view.transcript
         await wait_until(lambda: transcript.scroll_y > 0)
         bottom = transcript.scroll_y
         await pilot.press(*"draft")
@@ -362,7 +363,7 @@ async def test_page_keys_scroll_the_conversation_while_one_types(
         above = transcript.scroll_y
         await pilot.press("pagedown")
         await wait_until(lambda: transcript.scroll_y > above)
-        assert app.focused is app.stage.composer
+        assert app.focused is app.chat_view.composer
 
 
 async def test_nothing_to_retry_is_an_error_not_a_crash(app: StarChatApp) -> None:
@@ -370,7 +371,7 @@ async def test_nothing_to_retry_is_an_error_not_a_crash(app: StarChatApp) -> Non
         await pilot.press("ctrl+r")
         await settled(pilot)
         await sees(app, "There is no question to retry")
-        assert not app.stage.transcript.query(Answer)
+        assert not app.chat_view.transcript.query(AnswerView)
 
 
 async def test_turns_that_left_the_window_are_marked(
@@ -382,12 +383,12 @@ async def test_turns_that_left_the_window_are_marked(
             engine.enqueue("y" * 100)
             await send(pilot, f"{number}" * 200)
             await settled(pilot)
-        unseen = app.stage.transcript.query_one(Unseen)
-        marked = [child for child in app.stage.transcript.children if child is not unseen]
-        above = app.stage.transcript.children.index(unseen)
+        unseen = app.chat_view.transcript.query_one(ContextBoundary)
+        marked = [child for child in app.chat_view.transcript.children if child is not unseen]
+        above = app.chat_view.transcript.children.index(unseen)
         assert str(unseen.render()) == f"the model no longer sees the {above} turns above"
         assert 0 < above < len(marked)
-        assert len(app.stage.transcript.query(Unseen)) == 1
+        assert len(app.chat_view.transcript.query(ContextBoundary)) == 1
 
 
 async def test_quoted_lines_are_said(app: StarChatApp, engine: ScriptedEngine) -> None:
@@ -402,10 +403,10 @@ async def test_quoted_lines_are_said(app: StarChatApp, engine: ScriptedEngine) -
 async def test_the_context_counts_the_draft_exactly(app: StarChatApp, session: Session) -> None:
     async with app.run_test(size=(100, 30)) as pilot:
         await settled(pilot)
-        empty, window = await session.context()
+        empty, window = await session.measure_context()
         await sees(app, f"{empty:,}/{window:,}")
-        app.stage.composer.insert("x" * 50)
-        used = len((await session.prompt("x" * 50)).ids)
+        app.chat_view.composer.insert("x" * 50)
+        used = len((await session.build_prompt("x" * 50)).ids)
         assert used > empty + 50
         await wait_until(lambda: f"{used:,}/{window:,}" in shown(app))
 
@@ -415,23 +416,25 @@ async def test_a_long_conversation_is_mounted_from_its_end(
 ) -> None:
     for number in range(30):
         engine.enqueue(f"```\nblock {number}\n```")
-        async for _ in session.say(f"question {number}"):
+        async for _ in session.ask(f"question {number}"):
             pass
     resumed = make_session()
     resumed.resume("last")
     app = make(session=resumed)
     async with app.run_test() as pilot:
         await settled(pilot)
-        transcript = app.stage.transcript
+        transcript = app.chat_view.transcript
         assert str(transcript.query(Question).first().render()) == "question 20"
         await sees(app, "block 29")
         await sees(app, "copy 30")
-        assert str(transcript.query_one(Earlier).render()) == "↑ load 40 earlier turns"
+        assert str(transcript.query_one(EarlierTurns).render()) == "↑ load 40 earlier turns"
         for left in ("↑ load 20 earlier turns", ""):
             await pilot.press("ctrl+home")
-            await pilot.click(Earlier)
+            await pilot.click(EarlierTurns)
             await settled(pilot)
-            assert [str(one.render()) for one in transcript.query(Earlier)] == [left] * bool(left)
+            assert [str(one.render()) for one in transcript.query(EarlierTurns)] == [left] * bool(
+                left
+            )
         questions = [str(one.render()) for one in transcript.query(Question)]
         assert questions == [f"question {number}" for number in range(30)]
         assert [cell.number for cell in transcript.query(CodeCell)] == list(range(1, 31))
@@ -446,7 +449,7 @@ async def test_a_resumed_conversation_says_which_answers_are_not_whole(
     engine.enqueue("half", EngineGone("gone", ""))
     engine.enqueue("whole")
     for question in ("one", "two"):
-        async for _ in session.say(question):
+        async for _ in session.ask(question):
             pass
     resumed = make_session()
     resumed.resume("last")
@@ -525,16 +528,19 @@ async def test_an_answer_without_a_word_is_no_turn(
         engine.enqueue(OutOfMemory("No memory", ""))
         await send(pilot, "0" * 100)
         await settled(pilot)
-        assert not app.stage.transcript.query(Answer)
+        assert not app.chat_view.transcript.query(AnswerView)
         for number in range(1, 4):
             engine.enqueue("y" * 100)
             await send(pilot, f"{number}" * 200)
             await settled(pilot)
-        transcript = app.stage.transcript
-        turns = [one for one in transcript.children if isinstance(one, Question | Answer)]
-        kept = app.stage.transcript.children[
-            app.stage.transcript.children.index(app.stage.transcript.query_one(Unseen)) + 1
+        transcript = app.chat_view.transcript
+        turns = [one for one in transcript.children if isinstance(one, Question | AnswerView)]
+        kept = app.chat_view.transcript.children[
+            app.chat_view.transcript.children.index(
+                app.chat_view.transcript.query_one(ContextBoundary)
+            )
+            + 1
         ]
-        dropped = int(str(app.stage.transcript.query_one(Unseen).render()).split()[-3])
+        dropped = int(str(app.chat_view.transcript.query_one(ContextBoundary).render()).split()[-3])
         assert turns[dropped] is kept
         assert isinstance(kept, Question)

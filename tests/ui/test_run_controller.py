@@ -12,16 +12,17 @@ import pytest
 from textual.pilot import Pilot
 
 from starchat_tui.chat.session import Session
-from starchat_tui.chat.store import History
+from starchat_tui.chat.store import ConversationStore
 from starchat_tui.sandbox.host.downloads import Download
-from starchat_tui.sandbox.isolation.probe import Verdict
-from starchat_tui.sandbox.outputs import Ended, Failure, Note, Result, Text, Written
+from starchat_tui.sandbox.isolation.probe import Capability
+from starchat_tui.sandbox.outputs import Failure, Note, Result, RunEnded, StreamText, WrittenFile
 from starchat_tui.ui.app import StarChatApp
-from starchat_tui.ui.screens.consent_dialog import RunDialog
+from starchat_tui.ui.screens.consent_dialog import ConsentDialog
 from starchat_tui.ui.widgets.code_cell import CodeCell
-from starchat_tui.ui.widgets.figure import Enlarged, FigureView, HalfBlocks
-from starchat_tui.ui.widgets.output import FixIt, OutputLines
-from tests.scripted import DRAWN, ScriptedEngine, ScriptedWorkshop
+from starchat_tui.ui.screens.figure_screen import FigureScreen
+from starchat_tui.ui.widgets.figure import FigureView, HalfBlocks
+from starchat_tui.ui.widgets.output import FixButton, OutputLines
+from tests.scripted import DRAWN, ScriptedEngine, ScriptedKernelFactory
 from tests.ui.conftest import Make
 from tests.ui.looking import notes, sees, send, settled, shown
 from tests.waiting import wait_until
@@ -38,7 +39,7 @@ async def asked(pilot: Pilot[None], engine: ScriptedEngine, answer: str = ANSWER
 
 
 def code_of(app: StarChatApp) -> list[str]:
-    return [cell.block.code for cell in app.stage.transcript.query(CodeCell)]
+    return [cell.block.code for cell in app.chat_view.transcript.query(CodeCell)]
 
 
 def told(app: StarChatApp) -> str:
@@ -46,14 +47,14 @@ def told(app: StarChatApp) -> str:
     return "".join(one.message for one in app._notifications)
 
 
-async def dialog(app: StarChatApp) -> RunDialog:
-    await wait_until(lambda: isinstance(app.screen, RunDialog) and app.screen._ready)
-    assert isinstance(app.screen, RunDialog)
+async def dialog(app: StarChatApp) -> ConsentDialog:
+    await wait_until(lambda: isinstance(app.screen, ConsentDialog) and app.screen._knows_sandbox)
+    assert isinstance(app.screen, ConsentDialog)
     return app.screen
 
 
 async def test_the_first_run_asks_and_shows_the_code(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await asked(pilot, engine)
@@ -79,7 +80,7 @@ async def test_the_first_run_asks_and_shows_the_code(
 
 
 async def test_always_is_kept_and_never_too(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await asked(pilot, engine)
@@ -92,7 +93,7 @@ async def test_always_is_kept_and_never_too(
         await send(pilot, "/run 2")
         await settled(pilot)
         assert workshop.kernel.codes == ["print('hi')", "plot()"]
-        app._session.allowed = "ask"
+        app._session.permission = "ask"
         await pilot.press("alt+r")
         await dialog(app)
         await pilot.press("n")
@@ -107,14 +108,14 @@ async def test_always_is_kept_and_never_too(
 
 
 async def test_unseen_characters_are_shown_before_each_run(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     answer = "```python\nok = 'a\u202eb'\n```"
     async with app.run_test(size=SIZE) as pilot:
         await asked(pilot, engine, answer)
-        assert app._session.running is not None
-        await app._session.running.wall()
-        app._session.allowed = "always"
+        assert app._session.kernel_manager is not None
+        await app._session.kernel_manager.probe_sandbox()
+        app._session.permission = "always"
         for _ in range(2):
             workshop.enqueue("ran")
             await pilot.press("alt+r")
@@ -127,21 +128,21 @@ async def test_unseen_characters_are_shown_before_each_run(
 
 
 async def test_the_end_of_a_long_line_is_shown_before_the_yes(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await asked(pilot, engine, f"```python\nx = 1{' ' * 300}; steal()\n```")
         await pilot.press("alt+r")
         await dialog(app)
         await sees(app, "steal()")
-        assert isinstance(app.screen, RunDialog)
+        assert isinstance(app.screen, ConsentDialog)
         await pilot.press("escape")
-        await wait_until(lambda: not isinstance(app.screen, RunDialog))
+        await wait_until(lambda: not isinstance(app.screen, ConsentDialog))
         assert not workshop.kernels
 
 
 async def test_addresses_are_fetched_only_with_consent(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     url = "https://data.example/a.csv"
     workshop.urls = (url,)
@@ -159,7 +160,7 @@ async def test_addresses_are_fetched_only_with_consent(
 
 
 async def test_output_streams_while_the_user_types(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     gate = asyncio.Event()
     async with app.run_test(size=SIZE) as pilot:
@@ -171,7 +172,7 @@ async def test_output_streams_while_the_user_types(
         await sees(app, "first line")
         await sees(app, "running · Esc interrupts")
         await pilot.press(*"typing")
-        assert app.stage.composer.text == "typing"
+        assert app.chat_view.composer.text == "typing"
         assert "second line" not in shown(app)
         gate.set()
         await settled(pilot)
@@ -180,7 +181,7 @@ async def test_output_streams_while_the_user_types(
 
 @pytest.mark.parametrize("key", ["escape", "ctrl+c"])
 async def test_a_key_interrupts_and_keeps_what_came(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop, key: str
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory, key: str
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await asked(pilot, engine)
@@ -199,7 +200,7 @@ async def test_a_key_interrupts_and_keeps_what_came(
 
 @pytest.mark.parametrize("key", ["escape", "ctrl+c"])
 async def test_a_download_is_called_off_and_nothing_is_run(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop, key: str
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory, key: str
 ) -> None:
     async def endless(url: str) -> Download:
         await asyncio.Event().wait()
@@ -207,9 +208,9 @@ async def test_a_download_is_called_off_and_nothing_is_run(
 
     url = "https://data.example/a.csv"
     workshop.urls = (url,)
-    running = app._session.running
+    running = app._session.kernel_manager
     assert running is not None
-    running._workshop = replace(running._workshop, download=endless)
+    running._factory = replace(running._factory, download=endless)
     async with app.run_test(size=SIZE) as pilot:
         await asked(pilot, engine, f"```python\nread('{url}')\n```")
         await pilot.press("alt+r")
@@ -223,7 +224,7 @@ async def test_a_download_is_called_off_and_nothing_is_run(
 
 
 async def test_the_answer_is_stopped_before_the_code(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await asked(pilot, engine)
@@ -236,14 +237,14 @@ async def test_the_answer_is_stopped_before_the_code(
         await send(pilot, "next")
         await sees(app, "an answer")
         await pilot.press("escape")
-        await wait_until(lambda: not app.busy)
-        assert app.cell_runs
+        await wait_until(lambda: not app.answers.is_busy)
+        assert app.runs.is_running
         await pilot.press("escape")
         await settled(pilot)
 
 
 async def test_code_of_an_answer_that_is_being_written_waits(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
         engine.enqueue(ANSWER, asyncio.Event())
@@ -257,7 +258,7 @@ async def test_code_of_an_answer_that_is_being_written_waits(
 
 
 async def test_a_failed_run_goes_back_to_the_model(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await asked(pilot, engine)
@@ -270,7 +271,7 @@ async def test_a_failed_run_goes_back_to_the_model(
         await settled(pilot)
         await sees(app, "fix it")
         engine.enqueue("Use sns.")
-        app.query_one(FixIt).focus()
+        app.query_one(FixButton).focus()
         await pilot.press("enter")
         await settled(pilot)
         assert app._session.turns[-2].turn.text.startswith("This code fails:")
@@ -279,7 +280,7 @@ async def test_a_failed_run_goes_back_to_the_model(
 
 
 async def test_a_failed_run_is_found_above_one_that_ran(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await asked(pilot, engine)
@@ -299,12 +300,12 @@ async def test_a_failed_run_is_found_above_one_that_ran(
 
 @pytest.mark.parametrize("where", ["key", "click"])
 async def test_a_block_is_run_by_its_own_key_and_mark(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop, where: str
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory, where: str
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await asked(pilot, engine)
         workshop.enqueue("ran")
-        cell = app.stage.transcript.query(CodeCell).first()
+        cell = app.chat_view.transcript.query(CodeCell).first()
         if where == "key":
             cell.query("CodeLines").first().focus()
             await pilot.press("r")
@@ -324,13 +325,13 @@ async def test_a_key_that_a_block_takes_is_not_typed(
         app.query("CodeLines").first().focus()
         await pilot.press("c")
         await wait_until(lambda: "code block" in told(app))
-        assert app.stage.composer.text == ""
+        assert app.chat_view.composer.text == ""
         await pilot.press("w")
-        assert app.stage.composer.text == "w"
+        assert app.chat_view.composer.text == "w"
 
 
 async def test_a_block_of_another_language_has_no_run_mark(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await asked(pilot, engine, "```rust\nfn main() {}\n```")
@@ -341,9 +342,11 @@ async def test_a_block_of_another_language_has_no_run_mark(
 
 
 async def test_without_a_wall_the_message_says_what_helps(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop, tmp_path: Path
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory, tmp_path: Path
 ) -> None:
-    workshop.verdict = Verdict("off", "bubblewrap is missing", ("sudo apt install bubblewrap",))
+    workshop.capability = Capability(
+        "off", "bubblewrap is missing", ("sudo apt install bubblewrap",)
+    )
     async with app.run_test(size=SIZE) as pilot:
         await asked(pilot, engine)
         await pilot.press("alt+r")
@@ -356,7 +359,7 @@ async def test_without_a_wall_the_message_says_what_helps(
 
 
 async def test_a_plot_is_enlarged_saved_and_its_path_told(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop, typed: Path
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory, typed: Path
 ) -> None:
     async with app.run_test(size=(110, 44)) as pilot:
         await asked(pilot, engine)
@@ -368,7 +371,7 @@ async def test_a_plot_is_enlarged_saved_and_its_path_told(
         view = app.query_one(FigureView)
         view.focus()
         await pilot.press("enter")
-        assert isinstance(app.screen, Enlarged)
+        assert isinstance(app.screen, FigureScreen)
         await pilot.press("escape")
         await pilot.pause()
         await pilot.press("s")
@@ -382,12 +385,12 @@ async def test_a_plot_is_enlarged_saved_and_its_path_told(
         assert told(app) == f"Saved {saved}"
         await pilot.press("o")
         await wait_until(lambda: "no desktop" in told(app))
-        assert app.stage.composer.text == "", "what a plot takes is not typed"
+        assert app.chat_view.composer.text == "", "what a plot takes is not typed"
         assert {path.name for path in folder.iterdir()} == {"1-go.png", "2-go.png"}
 
 
 async def test_files_are_listed_attached_and_kept(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop, tmp_path: Path
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory, tmp_path: Path
 ) -> None:
     data = tmp_path / "data.csv"
     data.write_text("1,2")
@@ -398,7 +401,7 @@ async def test_files_are_listed_attached_and_kept(
         await sees(app, "wrote no file")
         await send(pilot, f"/attach {data}")
         await sees(app, "the code can read data.csv")
-        workshop.enqueue(Written("out.txt", 5), DRAWN)
+        workshop.enqueue(WrittenFile("out.txt", 5), DRAWN)
         await pilot.press("alt+r")
         await dialog(app)
         await pilot.press("enter")
@@ -426,7 +429,7 @@ async def test_results_come_back_with_the_conversation(
     make: Make,
     make_session: Callable[..., Session],
     engine: ScriptedEngine,
-    workshop: ScriptedWorkshop,
+    workshop: ScriptedKernelFactory,
 ) -> None:
     app = make()
     async with app.run_test(size=SIZE) as pilot:
@@ -450,9 +453,9 @@ async def test_without_a_wall_at_all_the_screen_says_so_all_the_time(
     make: Make,
     make_session: Callable[..., Session],
     engine: ScriptedEngine,
-    workshop: ScriptedWorkshop,
+    workshop: ScriptedKernelFactory,
 ) -> None:
-    workshop.unsafe, workshop.verdict = True, Verdict("unsafe")
+    workshop.unsafe, workshop.capability = True, Capability("unsafe")
     app = make(session=make_session())
     async with app.run_test(size=SIZE) as pilot:
         await sees(app, "UNSAFE")
@@ -467,12 +470,12 @@ async def test_without_a_wall_at_all_the_screen_says_so_all_the_time(
 
 
 async def test_a_carriage_return_begins_its_line_anew(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await asked(pilot, engine)
-        bar = [Text("stderr", f"\r{share} %") for share in (10, 50, 100)]
-        workshop.enqueue(*bar, Text("stderr", "\n"), "done\r\n", "x\ry\rz\n")
+        bar = [StreamText("stderr", f"\r{share} %") for share in (10, 50, 100)]
+        workshop.enqueue(*bar, StreamText("stderr", "\n"), "done\r\n", "x\ry\rz\n")
         await pilot.press("alt+r")
         await dialog(app)
         await pilot.press("enter")
@@ -482,7 +485,7 @@ async def test_a_carriage_return_begins_its_line_anew(
 
 
 async def test_of_a_flood_the_end_is_shown_and_the_rest_counted(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await asked(pilot, engine)
@@ -501,22 +504,25 @@ async def test_of_a_flood_the_end_is_shown_and_the_rest_counted(
 
 
 async def test_a_run_that_hit_a_limit_says_which(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await asked(pilot, engine)
         reason = "Stopped after 60 s. Variables are gone."
-        workshop.enqueue("x", Ended("timeout", "isolated", 60.0, reason))
+        workshop.enqueue("x", RunEnded("timeout", "isolated", 60.0, reason))
         await pilot.press("alt+r")
         await dialog(app)
         await pilot.press("enter")
         await settled(pilot)
         await sees(app, reason)
-        assert not app.query(FixIt)
+        assert not app.query(FixButton)
 
 
 async def test_leaving_ends_the_kernel(
-    app: StarChatApp, engine: ScriptedEngine, workshop: ScriptedWorkshop, history: History
+    app: StarChatApp,
+    engine: ScriptedEngine,
+    workshop: ScriptedKernelFactory,
+    history: ConversationStore,
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await asked(pilot, engine)

@@ -16,25 +16,25 @@ from textual.widgets import Static
 
 from starchat_tui.chat.store import Summary
 from starchat_tui.errors import StarChatError
-from starchat_tui.sandbox.isolation.probe import Verdict
+from starchat_tui.sandbox.isolation.probe import Capability
 from starchat_tui.sandbox.outputs import (
     Figure,
 )
+from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.ui import app as app_module
 from starchat_tui.ui.app import StarChatApp
-from starchat_tui.ui.screens.consent_dialog import RunDialog
-from starchat_tui.ui.screens.dialogs import LinkDialog, Reader
-from starchat_tui.ui.screens.library import Library
-from starchat_tui.ui.widgets.answer_view import Answer
-from starchat_tui.ui.widgets.banner import Banner, Queue
-from starchat_tui.ui.widgets.figure import Enlarged
-from starchat_tui.ui.widgets.image import Images
+from starchat_tui.ui.screens.consent_dialog import ConsentDialog
+from starchat_tui.ui.screens.dialogs import LinkDialog, TextDialog
+from starchat_tui.ui.screens.library import ConversationLibrary
+from starchat_tui.ui.widgets.answer_view import AnswerView
+from starchat_tui.ui.widgets.banner import Banner, QuestionQueue
+from starchat_tui.ui.widgets.figure import FigureScreen
 from starchat_tui.ui.widgets.output import RunOutput
 from starchat_tui.ui.widgets.status import Status, StatusLine
 from starchat_tui.ui.widgets.transcript import Note as TranscriptNote
 from starchat_tui.ui.widgets.transcript import Question
 from starchat_tui.ui.widgets.welcome import Welcome
-from tests.scripted import ScriptedEngine, drawn_png
+from tests.scripted import ScriptedEngine, make_png
 from tests.sinks import NAMES, obeyed_on, outputs
 from tests.test_sanitize import PAYLOADS
 from tests.ui.conftest import Make
@@ -62,10 +62,10 @@ class Bench(App[None]):
     def __init__(self, bad: str) -> None:
         super().__init__()
         self.bad = bad
-        self.answer = Answer(number=1)
-        self.output = RunOutput(1, Images())
+        self.answer = AnswerView(number=1)
+        self.output = RunOutput(1, ImageSettings())
         self.banner = Banner()
-        self.queue = Queue()
+        self.queue = QuestionQueue()
         self.status = StatusLine()
 
     def compose(self) -> ComposeResult:
@@ -76,17 +76,19 @@ class Bench(App[None]):
             yield self.output
             yield self.banner
             yield self.queue
-            yield Welcome(model=f"model {self.bad}", demo=True, advice=lambda: f"fits {self.bad}")
+            yield Welcome(
+                model=f"model {self.bad}", demo=True, get_advice=lambda: f"fits {self.bad}"
+            )
             yield self.status
 
     async def on_mount(self) -> None:
-        self.banner.show(StarChatError(f"message {self.bad}", f"hint {self.bad}"))
-        self.queue.put(f"waits {self.bad}")
+        self.banner.show_error(StarChatError(f"message {self.bad}", f"hint {self.bad}"))
+        self.queue.add(f"waits {self.bad}")
         self.status.status = Status(f"m{self.bad}", f"d{self.bad}", activity=f"a{self.bad}")
         self.answer.feed(answer_of(self.bad))
         await self.answer.finish(answer_of(self.bad))
         for output in outputs(self.bad):
-            self.output.take(output)
+            self.output.add_output(output)
         await self.output.draw()
 
 
@@ -114,17 +116,17 @@ async def test_no_widget_lets_anything_through(bad: str) -> None:
 def screens(bad: str) -> Iterator[ModalScreen[object]]:
     """Every dialog, hostile in each of its texts."""
 
-    async def wall() -> Verdict:
-        return Verdict("isolated")
+    async def wall() -> Capability:
+        return Capability("isolated")
 
     summary = Summary("ab12", f"title {bad}", "chat", f"model {bad}", 2, 0.0)
-    figure = Figure(drawn_png(40, 40), 40, 40, f"card {bad}")
+    figure = Figure(make_png(40, 40), 40, 40, f"card {bad}")
     found: list[Widget] = [
         LinkDialog(f"https://example.org/{bad}"),
-        Reader(f"title {bad}", Content("text")),
-        Library(lambda words: [summary], now=0.0, query=""),
-        RunDialog(f"# code {bad}\nx = '{bad}'", wall, [f"https://example.org/{bad}"]),
-        Enlarged(figure, Images(), 60),
+        TextDialog(f"title {bad}", Content("text")),
+        ConversationLibrary(lambda words: [summary], now=0.0, query=""),
+        ConsentDialog(f"# code {bad}\nx = '{bad}'", wall, [f"https://example.org/{bad}"]),
+        FigureScreen(figure, ImageSettings(), 60),
     ]
     for one in found:
         assert isinstance(one, ModalScreen)
@@ -154,18 +156,18 @@ async def test_the_app_lets_nothing_through(make: Make, engine: ScriptedEngine, 
     async with app.run_test(size=(120, 50), notifications=True) as pilot:
         await send(pilot, "go")
         await settled(pilot)
-        app.mention(f"note {bad}")
-        app.say(f"notice {bad}")
-        app.show_error(StarChatError(f"error {bad}", bad))
-        app.stage.composer.put(f"draft {bad}")
-        app.stage.queue.put(f"next {bad}")
-        await app.stage.transcript.ask(f"asked {bad}")
+        app.chat_view.add_note(f"note {bad}")
+        app.chat_view.show_notice(f"notice {bad}")
+        app.chat_view.show_error(StarChatError(f"error {bad}", bad))
+        app.chat_view.composer.set_draft(f"draft {bad}")
+        app.chat_view.queue.add(f"next {bad}")
+        await app.chat_view.transcript.add_question(f"asked {bad}")
         await wait_until(lambda: "error" in shown(app) and "asked" in shown(app))
         assert obeyed_on(app) == ""
 
 
 async def test_the_check_finds_what_gets_through() -> None:
-    """The control: without `clean` the same check reports the same payloads."""
+    """The control: without `sanitize_text` the same check reports the same payloads."""
 
     class Careless(App[None]):
         def compose(self) -> ComposeResult:

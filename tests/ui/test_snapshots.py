@@ -14,18 +14,18 @@ import pytest
 from textual.pilot import Pilot
 
 from starchat_tui.chat.session import Session
-from starchat_tui.chat.store import History
+from starchat_tui.chat.store import ConversationStore
 from starchat_tui.client.protocol import Sampling
 from starchat_tui.errors import EngineGone
-from starchat_tui.models.resolver import Voices
-from starchat_tui.sandbox.isolation.probe import Verdict
-from starchat_tui.sandbox.outputs import Failure, Figure, Note, Written
+from starchat_tui.models.resolver import ModelResolver
+from starchat_tui.sandbox.isolation.probe import Capability
+from starchat_tui.sandbox.outputs import Failure, Figure, Note, WrittenFile
 from starchat_tui.settings import Settings
 from starchat_tui.ui.app import StarChatApp
-from starchat_tui.ui.screens.consent_dialog import RunDialog
+from starchat_tui.ui.screens.consent_dialog import ConsentDialog
 from starchat_tui.ui.widgets.figure import HalfBlocks
 from tests.demo import CONVERSATION
-from tests.scripted import ScriptedEngine, ScriptedWorkshop, cut
+from tests.scripted import ScriptedEngine, ScriptedKernelFactory, split_text
 from tests.ui.conftest import Make
 from tests.ui.looking import send, settled, shown
 from tests.waiting import wait_until
@@ -58,15 +58,15 @@ Act = Callable[[Pilot[None]], Awaitable[None]]
 @pytest.fixture(autouse=True)
 def steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """No clock in a picture."""
-    said = "147 tok/s · first after 0.4 s"  # as measured for the second answer of the demo
-    monkeypatch.setattr("starchat_tui.terminal.wording.speed", lambda rate, first: said)
+    said = "147 tok/s · first token 0.4 s"  # as measured for the second answer of the demo
+    monkeypatch.setattr("starchat_tui.terminal.status_text.format_speed", lambda rate, first: said)
 
 
 def still(pilot: Pilot[None]) -> StarChatApp:
     """The app, with a cursor that does not blink."""
     app = pilot.app
     assert isinstance(app, StarChatApp)
-    app.stage.composer.cursor_blink = False
+    app.chat_view.composer.cursor_blink = False
     return app
 
 
@@ -96,15 +96,17 @@ def test_welcome(snap_compare: Compare, make: Make) -> None:
 
 
 def test_answered(snap_compare: Compare, make: Make, engine: ScriptedEngine) -> None:
-    engine.enqueue(*cut(ANSWER))
+    engine.enqueue(*split_text(ANSWER))
     assert snap_compare(make(), terminal_size=SIZE, run_before=having(asked))
 
 
-def test_demo(snap_compare: Compare, make: Make, engine: ScriptedEngine, history: History) -> None:
+def test_demo(
+    snap_compare: Compare, make: Make, engine: ScriptedEngine, history: ConversationStore
+) -> None:
     settings = Settings()
-    session = Session(history, engine, Voices(settings, engine), sampling=Sampling())
+    session = Session(history, engine, ModelResolver(settings, engine), sampling=Sampling())
     for _, answer in CONVERSATION:
-        engine.enqueue(*cut(answer))
+        engine.enqueue(*split_text(answer))
 
     async def talked(pilot: Pilot[None]) -> None:
         for question, _ in CONVERSATION:
@@ -129,7 +131,7 @@ def test_answering(snap_compare: Compare, make: Make, engine: ScriptedEngine) ->
 
 
 def test_light_theme(snap_compare: Compare, make: Make, engine: ScriptedEngine) -> None:
-    engine.enqueue(*cut(ANSWER))
+    engine.enqueue(*split_text(ANSWER))
     app = make(theme="light")
     assert snap_compare(app, terminal_size=SIZE, run_before=having(asked))
 
@@ -201,11 +203,13 @@ plt.bar(["python", "java", "c++"], [67.3, 61.2, 58.8])
 
 async def run_last(pilot: Pilot[None]) -> None:
     await pilot.press("alt+r")
-    await wait_until(lambda: isinstance(pilot.app.screen, RunDialog) and pilot.app.screen._ready)
+    await wait_until(
+        lambda: isinstance(pilot.app.screen, ConsentDialog) and pilot.app.screen._ready
+    )
 
 
 def test_run_dialog(
-    snap_compare: Compare, make: Make, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    snap_compare: Compare, make: Make, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     url = "https://data.example/scores.csv"
     workshop.urls = (url,)
@@ -220,11 +224,11 @@ def test_run_dialog(
 
 
 def test_run_plot(
-    snap_compare: Compare, make: Make, engine: ScriptedEngine, workshop: ScriptedWorkshop
+    snap_compare: Compare, make: Make, engine: ScriptedEngine, workshop: ScriptedKernelFactory
 ) -> None:
     engine.enqueue(PLOT)
     note = Note("compat: `plt` was imported")
-    workshop.enqueue("read 3 rows\n", plotted(), Written("scores.csv", 2300), note)
+    workshop.enqueue("read 3 rows\n", plotted(), WrittenFile("scores.csv", 2300), note)
 
     async def drawn(pilot: Pilot[None]) -> None:
         await asked(pilot)
@@ -241,14 +245,14 @@ def test_run_failed(
     make: Make,
     make_session: Callable[..., Session],
     engine: ScriptedEngine,
-    workshop: ScriptedWorkshop,
+    workshop: ScriptedKernelFactory,
 ) -> None:
     engine.enqueue(PLOT)
     trace = (
         "Cell 1, line 1:\n----> 1 plt.bar(names, scores)\nNameError: name 'names' is not defined"
     )
     workshop.enqueue(Failure("NameError", "name 'names' is not defined", trace))
-    workshop.unsafe, workshop.verdict = True, Verdict("unsafe")
+    workshop.unsafe, workshop.capability = True, Capability("unsafe")
 
     async def failed(pilot: Pilot[None]) -> None:
         await asked(pilot)
@@ -261,7 +265,7 @@ def test_run_failed(
 
 
 def test_narrow(snap_compare: Compare, make: Make, engine: ScriptedEngine) -> None:
-    engine.enqueue(*cut(ANSWER))
+    engine.enqueue(*split_text(ANSWER))
     assert snap_compare(make(), terminal_size=NARROW, run_before=having(asked))
 
 

@@ -1,1 +1,1 @@
-"""Training data: read sources, build dialogue trees, encode and pack them."""
+"""Training data: sources, schemas, trees, encoding, packing and batches."""

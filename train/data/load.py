@@ -1,4 +1,4 @@
-"""Where trees to learn from come from, whatever the schema, and what was refused on the way."""
+"""Training trees of any source and schema, and the rows that were refused."""
 
 from __future__ import annotations
 
@@ -8,42 +8,43 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from train.data import oasst, sources
-from train.data.schemas import Filters, Refused, dialogue, schema_of
-from train.data.trees import Tree, merged, trimmed
+from train.data.schemas import Filters, RefusedRow, detect_schema, parse_dialogue
+from train.data.trees import Tree, merge_trees, trim_tree
 from train.train_errors import DataError
 
-UNTAUGHT = "no assistant turn to learn"
-UNKNOWN = "no known schema"
+NOTHING_LEARNED = "no assistant turn to learn"
+UNKNOWN_SCHEMA = "no known schema"
 
 
 class Refusal(NamedTuple):
-    """A row or a message that is not learned from."""
+    """A row or message that is not learned from."""
 
     reason: str
     where: str
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedTrees:
     """Trees to learn from, and everything that was refused."""
 
     trees: list[Tree]
     refused: list[Refusal]
-    whole: list[Tree]
-    """The same before useless tails were cut and dialogues with a common beginning joined."""
+    untrimmed: list[Tree]
+    """The same trees before trimming and merging."""
     rows: int
-    """Rows read."""
+    """Number of rows read."""
 
-    def reasons(self) -> Counter[str]:
-        """How many rows or messages were refused for each reason."""
+    def count_reasons(self) -> Counter[str]:
+        """Return how many rows or messages were refused, by reason."""
         return Counter(one.reason for one in self.refused)
 
 
-def load(source: str, *, filters: Filters | None = None, split: str = "train") -> Loaded:
-    """The trees of a file, a folder, or `split` of a data set on the Hub, the schema recognised.
+def load_trees(source: str, *, filters: Filters | None = None, split: str = "train") -> LoadedTrees:
+    """Load the trees of a file, a folder, or `split` of a Hub dataset, and detect the schema.
 
-    Useless tails are cut, and dialogues that begin with the same message become one tree. Raises
-    `DataError` where a row is malformed or nothing is left, and what `reading.rows` raises.
+    Turns that contribute no loss are trimmed, and dialogues that begin with the same message are
+    merged. Raises `DataError` if a row is malformed or nothing is left, and the errors of
+    `sources.read_rows`.
     """
     filters = filters or Filters()
     refused: list[Refusal] = []
@@ -53,47 +54,47 @@ def load(source: str, *, filters: Filters | None = None, split: str = "train") -
 
     nested: list[Tree] = []
     alone: list[Tree] = []
-    flat: list[sources.Placed] = []
+    flat: list[sources.LocatedRow] = []
     count = 0
-    for where, row in sources.rows(source, split=split):
+    for where, row in sources.read_rows(source, split=split):
         count += 1
-        schema = schema_of(row)
+        schema = detect_schema(row)
         if schema is None:
-            refuse(UNKNOWN, where)
+            refuse(UNKNOWN_SCHEMA, where)
         elif schema == "oasst message":
             flat.append((where, row))
         elif schema == "oasst tree":
-            found = oasst.tree(row, where, filters, refuse)
+            found = oasst.parse_tree(row, where, filters, refuse)
             nested += [found] if found else []
         else:
             try:
-                alone.append(dialogue(row, schema, where, filters))
-            except Refused as reason:
+                alone.append(parse_dialogue(row, schema, where, filters))
+            except RefusedRow as reason:
                 refuse(str(reason), where)
-    nested += oasst.trees(flat, filters, refuse)
-    trees = [*_taught(nested, refuse), *merged(_taught(alone, refuse))]
-    loaded = Loaded(trees, refused, [*nested, *alone], count)
+    nested += oasst.build_trees(flat, filters, refuse)
+    trees = [*_trim_trees(nested, refuse), *merge_trees(_trim_trees(alone, refuse))]
+    loaded = LoadedTrees(trees, refused, [*nested, *alone], count)
     if not trees:
-        raise _nothing(source, loaded)
+        raise _empty_error(source, loaded)
     return loaded
 
 
-def _taught(trees: Iterable[Tree], refuse: oasst.Refuse) -> list[Tree]:
+def _trim_trees(trees: Iterable[Tree], refuse: oasst.ReportRefusal) -> list[Tree]:
     kept = []
     for tree in trees:
-        found = trimmed(tree)
+        found = trim_tree(tree)
         if found is None:
-            refuse(UNTAUGHT, tree.where)
+            refuse(NOTHING_LEARNED, tree.where)
         else:
             kept.append(found)
     return kept
 
 
-def _nothing(source: str, loaded: Loaded) -> DataError:
+def _empty_error(source: str, loaded: LoadedTrees) -> DataError:
     if not loaded.rows:
-        return DataError(f"`{source}` has no rows", sources.EXPECTED)
-    reasons = loaded.reasons()
-    if set(reasons) == {UNKNOWN}:
-        return DataError(f"No row of `{source}` has a known schema", sources.EXPECTED)
-    told = "; ".join(f"{reason}: {count}" for reason, count in reasons.most_common(5))
-    return DataError(f"Nothing in `{source}` is left to learn from", f"refused are {told}")
+        return DataError(f"`{source}` has no rows", sources.EXPECTED_ROWS)
+    reasons = loaded.count_reasons()
+    if set(reasons) == {UNKNOWN_SCHEMA}:
+        return DataError(f"No row of `{source}` has a known schema", sources.EXPECTED_ROWS)
+    counts = "; ".join(f"{reason}: {count}" for reason, count in reasons.most_common(5))
+    return DataError(f"`{source}` contains nothing to learn from", f"refused: {counts}")

@@ -1,8 +1,8 @@
-"""OpenAssistant's message trees: nested, a tree a row, or flat, a message a row with its parent.
+"""OpenAssistant message trees: nested, one tree per row, or flat, one message per row.
 
-Fields: message_id, parent_id, text, role (prompter or assistant), lang, deleted, review_result,
-synthetic, rank (0 is the best of its siblings), and of the tree, tree_state. A message that is
-refused takes its replies with it.
+Format of the oasst1 export: message_id, parent_id, text, role (prompter or assistant), lang,
+deleted, review_result, synthetic, rank (0 is the best of its siblings) and, for a tree, tree_state.
+A refused message takes its replies with it.
 """
 
 from __future__ import annotations
@@ -10,21 +10,28 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from train.data.schemas import Filters, Refused, follows, role_of, text_of
-from train.data.sources import Placed
-from train.data.trees import ROOT, Message, Tree, grown
+from train.data.schemas import Filters, RefusedRow, check_order, parse_role, parse_text
+from train.data.sources import LocatedRow
+from train.data.trees import ROOT, Message, Tree, build_tree
 
-Refuse = Callable[[str, str], None]
-"""Notes a reason and a place."""
-Raw = Mapping[str, Any]
-_Replies = Callable[[Placed], Sequence[Placed]]
+ReportRefusal = Callable[[str, str], None]
+"""Callback that records a reason and a location."""
+RawMessage = Mapping[str, Any]
+_FindReplies = Callable[[LocatedRow], Sequence[LocatedRow]]
 
 
-def tree(row: Raw, where: str, filters: Filters, refuse: Refuse) -> Tree | None:
-    """The tree of a nested row as the filters leave it; None where nothing is left."""
+def parse_tree(row: RawMessage, where: str, filters: Filters, refuse: ReportRefusal) -> Tree | None:
+    """Return the tree of a nested row after filtering, or None if nothing is left.
+
+    Args:
+        row: The row: a root message under `prompt`, with `replies` at every level.
+        where: Location of the row.
+        filters: Messages to keep.
+        refuse: Called with the reason and location of everything that is dropped.
+    """
     known: set[str] = set()
 
-    def replies(placed: Placed) -> list[Placed]:
+    def replies(placed: LocatedRow) -> list[LocatedRow]:
         listed = placed[1].get("replies") or []
         if not isinstance(listed, Sequence) or not all(isinstance(one, dict) for one in listed):
             refuse("replies that are not a list of messages", placed[0])
@@ -33,7 +40,7 @@ def tree(row: Raw, where: str, filters: Filters, refuse: Refuse) -> Tree | None:
         for one in listed:
             name = str(one.get("message_id"))
             if "message_id" in one and name in known:
-                refuse("a message id that is there already", f"{where} {name}")
+                refuse("a duplicate message id", f"{where} {name}")
                 continue
             known.add(name)
             found.append((f"{where} {name}", one))
@@ -42,78 +49,88 @@ def tree(row: Raw, where: str, filters: Filters, refuse: Refuse) -> Tree | None:
     root = row["prompt"]
     known.add(str(root.get("message_id")))
     state = row.get("tree_state", root.get("tree_state"))
-    return _kept((where, root), state, replies, filters, refuse)
+    return _filter_tree((where, root), state, replies, filters, refuse)
 
 
-def trees(rows: Iterable[Placed], filters: Filters, refuse: Refuse) -> list[Tree]:
-    """The trees that flat messages make, in the order of their roots."""
-    known: dict[str, Placed] = {}
+def build_trees(rows: Iterable[LocatedRow], filters: Filters, refuse: ReportRefusal) -> list[Tree]:
+    """Return the trees of flat messages after filtering, in the order of their roots."""
+    known: dict[str, LocatedRow] = {}
     for where, row in rows:
         name = row["message_id"]
         if not isinstance(name, str) or not name:
             refuse("a message without an id", where)
         elif name in known:
-            refuse("a message id that is there already", where)
+            refuse("a duplicate message id", where)
         else:
             known[name] = (where, row)
-    below: dict[str, list[Placed]] = {}
+    below: dict[str, list[LocatedRow]] = {}
     for placed in known.values():
-        below.setdefault(_parent(placed), []).append(placed)
+        below.setdefault(_parent_id(placed), []).append(placed)
     reached: set[str] = set()
 
-    def replies(placed: Placed) -> list[Placed]:
+    def replies(placed: LocatedRow) -> list[LocatedRow]:
         reached.add(placed[1]["message_id"])
         return below.get(placed[1]["message_id"], [])
 
     roots = below.get("", [])
-    kept = [_kept(root, root[1].get("tree_state"), replies, filters, refuse) for root in roots]
+    kept = [
+        _filter_tree(root, root[1].get("tree_state"), replies, filters, refuse) for root in roots
+    ]
     for name, placed in known.items():
         if name not in reached:
-            refuse(_stray(name, known), placed[0])
+            refuse(_unreachable_reason(name, known), placed[0])
     return [one for one in kept if one is not None]
 
 
-def _parent(placed: Placed) -> str:
+def _parent_id(placed: LocatedRow) -> str:
     return str(placed[1].get("parent_id") or "")
 
 
-def _stray(name: str, known: Mapping[str, Placed]) -> str:
-    """Why no root leads to a message."""
+def _unreachable_reason(name: str, known: Mapping[str, LocatedRow]) -> str:
+    """Return the reason that no root leads to a message."""
     seen = set[str]()
     while name in known and name not in seen:
         seen.add(name)
-        name = _parent(known[name])
-    return "parents that go in a circle" if name in seen else "a parent that is not there"
+        name = _parent_id(known[name])
+    return "a cycle of parents" if name in seen else "a missing parent"
 
 
-def _kept(
-    root: Placed, state: object, replies: _Replies, filters: Filters, refuse: Refuse
+def _filter_tree(
+    root: LocatedRow, state: object, replies: _FindReplies, filters: Filters, refuse: ReportRefusal
 ) -> Tree | None:
-    """What the filters leave of a tree, its useless tails still on it."""
+    """Return the tree below `root` after filtering, not trimmed yet.
+
+    Args:
+        root: The first message.
+        state: OpenAssistant's state of the tree.
+        replies: Lookup of the replies to a message.
+        filters: Messages to keep.
+        refuse: Called with the reason and location of everything that is dropped.
+    """
     if filters.states and isinstance(state, str) and state not in filters.states:
         refuse(f"a tree in the state {state[:40]!r}", root[0])
-        _below(root, replies)
+        _list_descendants(root, replies)
         return None
     messages: list[Message] = []
-    pending: list[tuple[Placed, int, bool]] = [(root, ROOT, False)]
+    pending: list[tuple[LocatedRow, int, bool]] = [(root, ROOT, False)]
     while pending:
         placed, parent, ranked = pending.pop()
         try:
-            messages.append(_message(placed[1], parent, messages, ranked, filters))
-        except Refused as refused:
+            messages.append(_parse_message(placed[1], parent, messages, ranked, filters))
+        except RefusedRow as refused:
             refuse(str(refused), placed[0])
-            for where in _below(placed, replies):
+            for where in _list_descendants(placed, replies):
                 refuse("a reply to a refused message", where)
             continue
         at = len(messages) - 1
         answers = replies(placed)
-        among = any(_rank(raw) is not None for _, raw in answers)
+        among = any(_read_rank(raw) is not None for _, raw in answers)
         pending += [(answer, at, among) for answer in reversed(answers)]
-    return grown(messages, where=root[0]) if messages else None
+    return build_tree(messages, where=root[0]) if messages else None
 
 
-def _below(placed: Placed, replies: _Replies) -> list[str]:
-    """Where everything below a message stands."""
+def _list_descendants(placed: LocatedRow, replies: _FindReplies) -> list[str]:
+    """Return the locations of everything below a message."""
     found: list[str] = []
     pending = list(replies(placed))
     while pending:
@@ -123,32 +140,40 @@ def _below(placed: Placed, replies: _Replies) -> list[str]:
     return found
 
 
-def _message(
-    raw: Raw, parent: int, messages: Sequence[Message], ranked: bool, filters: Filters
+def _parse_message(
+    raw: RawMessage, parent: int, messages: Sequence[Message], ranked: bool, filters: Filters
 ) -> Message:
-    """A message as the filters want it, below `parent`; `ranked` says its siblings have ranks."""
-    role = role_of(raw.get("role"))
+    """Return one message, or raise `RefusedRow` with the reason it is filtered out.
+
+    Args:
+        raw: The message as exported.
+        parent: Index of its parent in `messages`.
+        messages: Messages of the tree so far.
+        ranked: True if any of its siblings has a rank.
+        filters: Messages to keep.
+    """
+    role = parse_role(raw.get("role"))
     if role == "system":
-        raise Refused("a system turn in a tree")
-    text = text_of(raw.get("text"))
-    if not filters.speaks(raw.get("lang")):
-        raise Refused("another language")
+        raise RefusedRow("a system turn in a tree")
+    text = parse_text(raw.get("text"))
+    if not filters.accepts_language(raw.get("lang")):
+        raise RefusedRow("another language")
     if raw.get("deleted") and not filters.deleted:
-        raise Refused("deleted")
+        raise RefusedRow("deleted")
     if raw.get("review_result") is False and not filters.rejected:
-        raise Refused("rejected in review")
+        raise RefusedRow("rejected in review")
     if raw.get("synthetic") and not filters.synthetic:
-        raise Refused("synthetic")
+        raise RefusedRow("synthetic")
     if filters.max_rank is not None and ranked:
-        rank = _rank(raw)
+        rank = _read_rank(raw)
         if rank is None or rank > filters.max_rank:
-            raise Refused("a rank that is too low")
-    follows(role, None if parent == ROOT else messages[parent].role)
+            raise RefusedRow("a rank that is too low")
+    check_order(role, None if parent == ROOT else messages[parent].role)
     if not text.strip():
-        raise Refused(f"an empty {role} turn")
+        raise RefusedRow(f"an empty {role} turn")
     return Message(role, text, parent)
 
 
-def _rank(raw: Raw) -> int | None:
+def _read_rank(raw: RawMessage) -> int | None:
     rank = raw.get("rank")
     return int(rank) if isinstance(rank, int | float) and rank == rank else None

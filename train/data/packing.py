@@ -1,4 +1,4 @@
-"""Encoded trees and dialogues put together in rows of one block, none seeing another."""
+"""Packing of encoded trees into rows of one block, isolated from each other."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from train.data.encode import Encoded
+from train.data.encode import EncodedTree
 
-Row = Encoded
-"""A packed row: positions begin anew and exits end with each tree in it."""
+PackedRow = EncodedTree
+"""A packed row: positions restart and exits end with each tree."""
 
 
-def pack(encoded: Sequence[Encoded], block: int) -> list[Row]:
-    """Rows [T] with T <= `block` that hold every token once; best fit, the longest first.
+def pack_rows(encoded: Sequence[EncodedTree], block: int) -> list[PackedRow]:
+    """Pack encoded trees into rows [T] with T <= `block`: best fit, the longest first.
 
-    The same input gives the same rows. Each of `encoded` must fit the block
-    (`encoding.encode_parts`).
+    Deterministic. Every token is kept, and each of `encoded` must fit the block
+    (`encode.encode_parts`).
     """
+    # Longest first wastes the least; ties keep the order of the data, which makes it deterministic.
     order = sorted(range(len(encoded)), key=lambda at: -len(encoded[at]))
+    # Sorted by room left, so that bisection finds the tightest fit.
     free: list[tuple[int, int]] = []
     rows: list[list[int]] = []
     for at in order:
@@ -33,14 +35,14 @@ def pack(encoded: Sequence[Encoded], block: int) -> list[Row]:
             rows.append([])
         rows[number].append(at)
         insort(free, (room - size, number))
-    return [joined([encoded[at] for at in sorted(row)]) for row in rows]
+    return [concatenate_trees([encoded[at] for at in sorted(row)]) for row in rows]
 
 
-def joined(parts: Sequence[Encoded]) -> Row:
-    """Several encoded trees one behind the other, their exits shifted."""
+def concatenate_trees(parts: Sequence[EncodedTree]) -> PackedRow:
+    """Concatenate encoded trees into one row, shifting their exits."""
     starts = np.cumsum([0, *(len(part) for part in parts[:-1])], dtype=np.int32)
     exits = [part.exits + start for part, start in zip(parts, starts, strict=True)]
-    return Row(
+    return PackedRow(
         np.concatenate([part.ids for part in parts]),
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.positions for part in parts]),
@@ -49,6 +51,6 @@ def joined(parts: Sequence[Encoded]) -> Row:
     )
 
 
-def fill(rows: Sequence[Row], block: int) -> float:
-    """The share of the rows' room that holds tokens."""
+def fill_ratio(rows: Sequence[PackedRow], block: int) -> float:
+    """Return the share of the rows' capacity that holds tokens."""
     return sum(map(len, rows)) / (block * len(rows)) if rows else 0.0

@@ -1,6 +1,6 @@
 """Rows of the known schemas as dialogues: `messages`, `conversations`, `prompt`/`completion`.
 
-A row that does not fit is refused with a reason: half a dialogue teaches what nobody said.
+A row that does not fit is refused with a reason: half a dialogue would teach what nobody said.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from starchat_tui.dialogue import Role
-from train.data.trees import Message, Tree, chain
+from train.data.trees import Message, Tree, chain_messages
 
 Schema = Literal["oasst tree", "oasst message", "messages", "prompt/completion", "conversations"]
 
@@ -25,28 +25,28 @@ _ROLES: dict[str, Role | Literal["system"]] = {
     "chatgpt": "assistant",
     "model": "assistant",
 }
-"""What the schemas call the speakers."""
+"""Role names of the schemas, mapped to ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What of the data is learned; a field that a row does not have refuses nothing."""
+    """Filters of the training data; a row without the field in question passes."""
 
     languages: tuple[str, ...] = ("en",)
-    """Codes such as `en`, which also takes `en-US`; none means every language."""
+    """Language codes such as `en`, which includes `en-US`; empty for every language."""
     deleted: bool = False
-    """Whether messages that their authors or moderators deleted stay."""
+    """Keep messages that their authors or moderators deleted."""
     rejected: bool = False
-    """Whether messages that reviewers rejected stay."""
+    """Keep messages that reviewers rejected."""
     synthetic: bool = True
-    """Whether messages that a model wrote stay."""
+    """Keep messages written by a model."""
     max_rank: int | None = None
-    """The worst rank of a reply among its siblings that stays, 0 the best; None is every one."""
+    """Worst rank of a reply among its siblings that is kept, 0 the best; None for all."""
     states: tuple[str, ...] = ("ready_for_export",)
-    """The states of OpenAssistant trees that stay; none means every state."""
+    """States of OpenAssistant trees that are kept; empty for all."""
 
-    def speaks(self, language: object) -> bool:
-        """Whether a language is one of those wanted."""
+    def accepts_language(self, language: object) -> bool:
+        """Return whether `language` passes; a missing one does."""
         if not self.languages or not isinstance(language, str):
             return True
         code = language.lower()
@@ -54,12 +54,12 @@ class Filters:
         return code in wanted or code.partition("-")[0] in wanted
 
 
-class Refused(Exception):
-    """A row is not learned from, and why."""
+class RefusedRow(Exception):
+    """A row or message cannot be learned from; the text is the reason."""
 
 
-def schema_of(row: Mapping[str, Any]) -> Schema | None:
-    """The schema of a row by its keys; None for one that is not known."""
+def detect_schema(row: Mapping[str, Any]) -> Schema | None:
+    """Return the schema of a row by its keys, or None if it is unknown."""
     if isinstance(row.get("prompt"), dict) and "replies" in row["prompt"]:
         return "oasst tree"
     if "message_id" in row and "text" in row and "role" in row:
@@ -73,86 +73,89 @@ def schema_of(row: Mapping[str, Any]) -> Schema | None:
     return None
 
 
-def role_of(name: object) -> Role | Literal["system"]:
-    """Our name for a speaker; raises `Refused` for one that is not known."""
+def parse_role(name: object) -> Role | Literal["system"]:
+    """Return our name for a role; raises `RefusedRow` for an unknown one."""
     found = _ROLES.get(name) if isinstance(name, str) else None
     if found is None:
-        raise Refused(f"unknown role {str(name)[:40]!r}")
+        raise RefusedRow(f"unknown role {str(name)[:40]!r}")
     return found
 
 
-def dialogue(row: Mapping[str, Any], schema: Schema, where: str, filters: Filters) -> Tree:
-    """The dialogue of a row, its useless tail still on it; raises `Refused`."""
-    if not filters.speaks(row.get("lang", row.get("language"))):
-        raise Refused("another language")
+def parse_dialogue(row: Mapping[str, Any], schema: Schema, where: str, filters: Filters) -> Tree:
+    """Return the dialogue of a row, not trimmed yet; raises `RefusedRow`."""
+    if not filters.accepts_language(row.get("lang", row.get("language"))):
+        raise RefusedRow("another language")
     if schema == "prompt/completion":
-        turns = [*_side(row["prompt"], "user"), *_side(row["completion"], "assistant")]
+        turns = [*_parse_side(row["prompt"], "user"), *_parse_side(row["completion"], "assistant")]
     else:
-        turns = _turns(row["messages" if schema == "messages" else "conversations"])
+        turns = _parse_turns(row["messages" if schema == "messages" else "conversations"])
     system = row.get("system") or row.get("system_prompt") or ""
     if not isinstance(system, str):
-        raise Refused("a text is not a text")
+        raise RefusedRow("a text is not a text")
     if turns and turns[0][0] == "system":
         system, turns = turns[0][1], turns[1:]
-    return chain(_alternating(turns), system=system, where=where)
+    return chain_messages(_build_messages(turns), system=system, where=where)
 
 
 _Turn = tuple[Role | Literal["system"], str, bool]
-"""Who speaks, what, and whether it may be learned."""
+"""Role, text, and whether the turn may be learned."""
 
 
-def _turns(listed: object) -> list[_Turn]:
+def _parse_turns(listed: object) -> list[_Turn]:
     if not isinstance(listed, Sequence) or isinstance(listed, str):
-        raise Refused("the turns are not a list")
-    return [_turn(one) for one in listed]
+        raise RefusedRow("the turns are not a list")
+    return [_parse_turn(one) for one in listed]
 
 
-def _turn(one: object) -> _Turn:
+def _parse_turn(one: object) -> _Turn:
     if not isinstance(one, Mapping):
-        raise Refused("a turn is not an object")
-    role = role_of(one.get("role", one.get("from")))
-    said = next((one[key] for key in ("content", "value", "text") if key in one), None)
-    # `weight` 0 keeps an answer as context and does not learn it (OpenAI's fine-tuning format).
-    return role, text_of(said), one.get("weight", 1) not in (0, False)
+        raise RefusedRow("a turn is not an object")
+    role = parse_role(one.get("role", one.get("from")))
+    text = next((one[key] for key in ("content", "value", "text") if key in one), None)
+    # `weight` 0 makes an answer context that is not learned (OpenAI's fine-tuning format).
+    return role, parse_text(text), one.get("weight", 1) not in (0, False)
 
 
-def text_of(said: object) -> str:
-    """A message's text, also where it is a list of text parts; raises `Refused`."""
-    if isinstance(said, str):
-        return said
-    if isinstance(said, Sequence):
-        parts = [part.get("text") if isinstance(part, Mapping) else None for part in said]
+def parse_text(text: object) -> str:
+    """Return a message's text, also from a list of text parts; raises `RefusedRow`."""
+    if isinstance(text, str):
+        return text
+    if isinstance(text, Sequence):
+        parts = [part.get("text") if isinstance(part, Mapping) else None for part in text]
         if parts and all(isinstance(part, str) for part in parts):
             return "".join(str(part) for part in parts)
-    raise Refused("a text is not a text")
+    raise RefusedRow("a text is not a text")
 
 
-def _side(said: object, role: Role) -> list[_Turn]:
-    """A prompt or a completion, a text or a list of turns; of a prompt nothing is learned."""
-    if isinstance(said, Sequence) and not isinstance(said, str):
+def _parse_side(text: object, role: Role) -> list[_Turn]:
+    """Return the turns of a prompt or a completion, a text or a list; prompts are never learned."""
+    if isinstance(text, Sequence) and not isinstance(text, str):
         learned = role == "assistant"
-        return [(who, text, may and learned) for who, text, may in _turns(said)]
-    return [(role, text_of(said), True)]
+        return [
+            (speaker, text, may_learn and learned)
+            for speaker, text, may_learn in _parse_turns(text)
+        ]
+    return [(role, parse_text(text), True)]
 
 
-def _alternating(turns: Sequence[_Turn]) -> list[Message]:
-    """The turns as messages; raises `Refused` where the user and the assistant do not alternate."""
+def _build_messages(turns: Sequence[_Turn]) -> list[Message]:
+    """Return the turns as messages; raises `RefusedRow` unless user and assistant alternate."""
     messages: list[Message] = []
     for role, text, learned in turns:
         if role == "system":
-            raise Refused("a system turn behind the first turn")
-        follows(role, messages[-1].role if messages else None)
+            raise RefusedRow("a system turn after the first turn")
+        check_order(role, messages[-1].role if messages else None)
         if not text.strip():
-            raise Refused(f"an empty {role} turn")
-        messages.append(Message(role, text, learned=learned))
+            raise RefusedRow(f"an empty {role} turn")
+        messages.append(Message(role, text, may_learn=learned))
     if not messages:
-        raise Refused("no turns")
+        raise RefusedRow("no turns")
     return messages
 
 
-def follows(role: Role, before: Role | None) -> None:
-    """Raise `Refused` where `role` cannot speak after `before` (None: at the beginning)."""
+def check_order(role: Role, before: Role | None) -> None:
+    """Raise `RefusedRow` if `role` cannot follow `before` (None at the beginning)."""
     if before is None and role != "user":
-        raise Refused("the assistant begins")
+        raise RefusedRow("the assistant begins")
     if role == before:
-        raise Refused(f"two {role} turns in a row")
+        raise RefusedRow(f"two {role} turns in a row")

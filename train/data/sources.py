@@ -1,6 +1,7 @@
-"""Rows out of JSONL, JSON and Parquet files, and out of data sets of the Hub, each with its place.
+"""Rows of JSONL, JSON and Parquet files and of Hub datasets, each with its location.
 
-A file that is not what it says is an error at once, with its line: half a file is no data set.
+A malformed file is an error at once, with the line: a dataset that can be read only in part is not
+a dataset.
 """
 
 from __future__ import annotations
@@ -15,114 +16,115 @@ from pathlib import Path
 from typing import Any
 
 from starchat_tui.errors import Unavailable, UsageError
-from starchat_tui.paths import typed
+from starchat_tui.paths import expand_user_path
 from train.train_errors import DataError
 
-Placed = tuple[str, dict[str, Any]]
-"""A row, and where it stands."""
-EXPECTED = (
+LocatedRow = tuple[str, dict[str, Any]]
+"""Location and content of a row."""
+EXPECTED_ROWS = (
     "each row is a JSON object: an OpenAssistant tree or message, `messages`, `conversations`, or "
     "`prompt` and `completion`"
 )
 _SUFFIXES = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".parquet")
-_HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
-def rows(source: str, *, split: str = "train") -> Iterator[Placed]:
-    """The rows of a file, of the files in a folder, or of `split` of a data set on the Hub.
+def read_rows(source: str, *, split: str = "train") -> Iterator[LocatedRow]:
+    """Yield the rows of a file, of the files in a folder, or of `split` of a Hub dataset.
 
-    Raises `UsageError` where there is no such source, `DataError` where a file is damaged, and
-    `Unavailable` where the Hub does not give it.
+    Raises `UsageError` if there is no such source, `DataError` if a file is malformed, and
+    `Unavailable` if the Hub does not deliver it.
     """
-    path = typed(source)
+    path = expand_user_path(source)
     if os.path.isdir(path):
-        for file in _files(path):
-            yield from _file(file)
+        for file in _list_data_files(path):
+            yield from _read_file(file)
     elif os.path.exists(path):
-        yield from _file(path)
-    elif _HUB.fullmatch(source) and not source.endswith(_SUFFIXES):
-        yield from _hub(source, split)
+        yield from _read_file(path)
+    elif _HUB_NAME.fullmatch(source) and not source.endswith(_SUFFIXES):
+        yield from _read_hub_dataset(source, split)
     else:
         raise UsageError(
-            f"There is no file `{source}`", "name a file, a folder, or a data set as OWNER/NAME"
+            f"There is no file `{source}`", "name a file, a folder, or a dataset as OWNER/NAME"
         )
 
 
-def _files(folder: Path) -> list[Path]:
+def _list_data_files(folder: Path) -> list[Path]:
     found = sorted(path for path in folder.iterdir() if path.name.endswith(_SUFFIXES))
     if not found:
         raise DataError(
-            f"`{folder}` holds no data file", f"rows are read from {', '.join(_SUFFIXES)}"
+            f"`{folder}` contains no data file", f"supported are {', '.join(_SUFFIXES)}"
         )
     return found
 
 
-def _file(path: Path) -> Iterator[Placed]:
+def _read_file(path: Path) -> Iterator[LocatedRow]:
     if path.name.endswith(".parquet"):
-        yield from _parquet(path)
+        yield from _read_parquet(path)
         return
     try:
-        yield from _json(path) if ".json." in f"{path.name}." else _lines(path)
+        yield from _read_json(path) if ".json." in f"{path.name}." else _read_json_lines(path)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"`{path}` cannot be read ({type(error).__name__}: {error})", EXPECTED
+            f"`{path}` cannot be read ({type(error).__name__}: {error})", EXPECTED_ROWS
         ) from error
 
 
-def _opened(path: Path) -> Any:
+def _open_file(path: Path) -> Any:
     return gzip.open(path) if path.name.endswith(".gz") else path.open("rb")
 
 
-def _json(path: Path) -> Iterator[Placed]:
-    """A file that is one JSON document, an array of rows or one row; else rows line by line."""
-    with _opened(path) as file:
+def _read_json(path: Path) -> Iterator[LocatedRow]:
+    """Yield the rows of one JSON document, an array or a single object, or else of JSON lines."""
+    with _open_file(path) as file:
         raw = file.read()
     try:
         document = json.loads(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        # Many a `.json` has a row on each line; what is wrong with one is said with its number.
-        yield from _lines(path)
+        # Many `.json` files have one row per line, and an error there comes with a line number.
+        yield from _read_json_lines(path)
         return
     items = document if isinstance(document, list) else [document]
     for number, item in enumerate(items, start=1):
         where = f"{path}:item {number}" if isinstance(document, list) else str(path)
-        yield where, _row(item, where)
+        yield where, _require_object(item, where)
 
 
-def _lines(path: Path) -> Iterator[Placed]:
-    with _opened(path) as file:
+def _read_json_lines(path: Path) -> Iterator[LocatedRow]:
+    with _open_file(path) as file:
         for number, raw in enumerate(file, start=1):
             where = f"{path}:{number}"
             line = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
             if line.strip():
-                yield where, _row(_parsed(line, where), where)
+                yield where, _require_object(_parse_line(line, where), where)
 
 
-def _parsed(line: bytes, where: str) -> Any:
+def _parse_line(line: bytes, where: str) -> Any:
     try:
         return json.loads(line.decode())
     except UnicodeDecodeError as error:
-        raise DataError(f"{where}: not UTF-8 text ({error.reason})", EXPECTED) from error
+        raise DataError(f"{where}: not UTF-8 text ({error.reason})", EXPECTED_ROWS) from error
     except json.JSONDecodeError as error:
         problem = f"{error.msg}, column {error.colno}"
-        raise DataError(f"{where}: not JSON ({problem})", EXPECTED) from error
+        raise DataError(f"{where}: not JSON ({problem})", EXPECTED_ROWS) from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: JSON that cannot be read ({error})", EXPECTED) from error
+        raise DataError(f"{where}: JSON that cannot be read ({error})", EXPECTED_ROWS) from error
 
 
-def _row(value: Any, where: str) -> dict[str, Any]:
+def _require_object(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         kind = {list: "an array", str: "a string", type(None): "null"}.get(type(value), "a number")
-        raise DataError(f"{where}: an object was expected, and there is {kind}", EXPECTED)
+        raise DataError(f"{where}: expected an object, found {kind}", EXPECTED_ROWS)
     return value
 
 
-def _parquet(path: Path) -> Iterator[Placed]:
+def _read_parquet(path: Path) -> Iterator[LocatedRow]:
     try:
         from pyarrow import ArrowException, parquet  # type: ignore[import-untyped]
     except ImportError as error:
         raise UsageError(
-            "Parquet files need pyarrow", "install what training needs: pip install -e '.[train]'"
+            "Parquet files need pyarrow",
+            "install the training dependencies: `pip install -e '.[train]'`",
         ) from error
     number = 0
     try:
@@ -132,24 +134,24 @@ def _parquet(path: Path) -> Iterator[Placed]:
                     number += 1
                     yield f"{path}:row {number}", row
     except (ArrowException, OSError) as error:
-        raise DataError(f"`{path}` is not a Parquet file ({error})", EXPECTED) from error
+        raise DataError(f"`{path}` is not a Parquet file ({error})", EXPECTED_ROWS) from error
 
 
-def _hub(name: str, split: str) -> Iterator[Placed]:
+def _read_hub_dataset(name: str, split: str) -> Iterator[LocatedRow]:
     try:
         from datasets import load_dataset
         from datasets.exceptions import DatasetsError
     except ImportError as error:
         raise UsageError(
-            "Data sets of the Hub need the `datasets` library",
-            "install what training needs: pip install -e '.[train]'",
+            "Hub datasets need the `datasets` library",
+            "install the training dependencies: `pip install -e '.[train]'`",
         ) from error
     try:
         found = load_dataset(name, split=split)
     except (DatasetsError, OSError, ValueError, RuntimeError) as error:
         raise Unavailable(
-            f"The data set `{name}` cannot be had ({type(error).__name__}: {error})",
-            "look at its name, its split and the connection, or name a file",
+            f"The dataset `{name}` cannot be loaded ({type(error).__name__}: {error})",
+            "check its name, its split and the connection, or name a file",
         ) from error
     for number, row in enumerate(found, start=1):
         yield f"{name}:row {number}", dict(row)

@@ -8,30 +8,32 @@ from collections.abc import Sequence
 from train.data.trees import Tree
 
 
-def split(trees: Sequence[Tree], seed: int, share: float) -> tuple[list[Tree], list[Tree]]:
-    """Training trees, and test trees of about `share` of the questions that trees begin with.
+def split_trees(trees: Sequence[Tree], seed: int, share: float) -> tuple[list[Tree], list[Tree]]:
+    """Split trees into training and test trees, with about `share` of the first questions in test.
 
-    Trees that begin with the same first message, but for case and white space, stay on one side
-    whatever their system text, so no test text shares a prefix with training. The order of the
-    trees does not matter to the draw, and is kept. Where anything is asked for and there are at
-    least two beginnings, both sides have one.
+    Trees that begin with the same first message, ignoring case and white space, stay on one side
+    whatever their system prompt, so no test text shares a prefix with training. The draw does not
+    depend on the order of the trees, and the order is kept. If `share` is positive and there are at
+    least two beginnings, neither side is empty.
     """
-    beginnings = {key(tree) for tree in trees}
+    beginnings = {prefix_key(tree) for tree in trees}
     wanted = round(share * len(beginnings))
     if share > 0 and len(beginnings) > 1:
         wanted = min(max(wanted, 1), len(beginnings) - 1)
+    # Sorted by a salted hash: a draw that depends on the seed and the text, not on the order or on
+    # which other trees there are.
     drawn = sorted(beginnings, key=lambda text: hashlib.sha256(f"{seed}\n{text}".encode()).digest())
     tested = set(drawn[:wanted])
-    test = [tree for tree in trees if key(tree) in tested]
-    return [tree for tree in trees if key(tree) not in tested], test
+    test = [tree for tree in trees if prefix_key(tree) in tested]
+    return [tree for tree in trees if prefix_key(tree) not in tested], test
 
 
-def unseen(test: Sequence[Tree], trained: Sequence[Tree]) -> list[Tree]:
-    """The trees of `test`, given from outside, that begin as no tree of `trained` does."""
-    known = {key(tree) for tree in trained}
-    return [tree for tree in test if key(tree) not in known]
+def exclude_overlap(test: Sequence[Tree], trained: Sequence[Tree]) -> list[Tree]:
+    """Return the trees of `test` that begin like no tree of `trained`."""
+    known = {prefix_key(tree) for tree in trained}
+    return [tree for tree in test if prefix_key(tree) not in known]
 
 
-def key(tree: Tree) -> str:
-    """The first message without case and white space: equal means the same beginning."""
+def prefix_key(tree: Tree) -> str:
+    """Return the first message without case and white space; equal keys mean equal beginnings."""
     return "".join(tree.messages[0].text.casefold().split())

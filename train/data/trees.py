@@ -1,7 +1,7 @@
-"""Dialogue trees: several dialogues that begin alike, each message once.
+"""Dialogue trees: dialogues that share their beginnings, each message once.
 
-A dialogue is a tree with one path. Messages lie flat and in depth-first order, a parent before its
-replies and every subtree in one run, so that nothing here recurses and depth has no limit.
+A single dialogue is a tree with one path. Messages are stored flat in depth-first order, a parent
+before its replies and every subtree contiguous, so that nothing recurses and depth is unlimited.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from starchat_tui.dialogue import Dialogue, Role, Turn
 
 ROOT = -1
-"""The parent of a tree's first message."""
+"""Parent index of a tree's first message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,62 +22,68 @@ class Message:
     role: Role
     text: str
     parent: int = ROOT
-    """The index of the message it replies to."""
-    ends: int = 0
-    """How many dialogues of the data end here, those included whose useless tail was cut."""
-    learned: bool = True
-    """Whether training may learn it; only the assistant's messages are ever learned."""
+    """Index of the message it replies to."""
+    dialogue_count: int = 0
+    """Dialogues of the data that end here, including those whose end was trimmed."""
+    may_learn: bool = True
+    """False for an answer that is context only."""
 
     @property
-    def taught(self) -> bool:
-        """Whether training learns it."""
-        return self.learned and self.role == "assistant"
+    def is_learned(self) -> bool:
+        """True if training learns it: only messages of the assistant are."""
+        return self.may_learn and self.role == "assistant"
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A system text, and messages in depth-first order; the first is the root."""
+    """System prompt, and messages in depth-first order; the first is the root."""
 
     messages: tuple[Message, ...]
     system: str = ""
     where: str = ""
-    """Where it was read: `file:line`, or the name of a Hub dataset with a row number."""
+    """Location it was read from: `file:line`, or a Hub dataset and a row number."""
 
-    def path(self, index: int) -> list[int]:
-        """The indices from the root to message `index`."""
+    def path_to(self, index: int) -> list[int]:
+        """Return the indices from the root to message `index`."""
         way = [index]
         while self.messages[way[-1]].parent != ROOT:
             way.append(self.messages[way[-1]].parent)
         return way[::-1]
 
-    def dialogue(self, index: int) -> Dialogue:
-        """The dialogue that ends with message `index`."""
-        along = (self.messages[at] for at in self.path(index))
+    def dialogue_to(self, index: int) -> Dialogue:
+        """Return the dialogue that ends with message `index`."""
+        along = (self.messages[at] for at in self.path_to(index))
         return Dialogue(self.system, tuple(Turn(one.role, one.text) for one in along))
 
 
-def chain(messages: Sequence[Message], *, system: str = "", where: str = "") -> Tree:
-    """One dialogue as a tree."""
+def chain_messages(messages: Sequence[Message], *, system: str = "", where: str = "") -> Tree:
+    """Return one dialogue as a tree."""
     last = len(messages) - 1
-    linked = (replace(one, parent=at - 1, ends=int(at == last)) for at, one in enumerate(messages))
+    linked = (
+        replace(one, parent=at - 1, dialogue_count=int(at == last))
+        for at, one in enumerate(messages)
+    )
     return Tree(tuple(linked), system, where)
 
 
-def grown(messages: Sequence[Message], *, system: str = "", where: str = "") -> Tree:
-    """A tree whose every leaf is the end of one dialogue."""
+def build_tree(messages: Sequence[Message], *, system: str = "", where: str = "") -> Tree:
+    """Return a tree in which every leaf ends one dialogue."""
     answered = {one.parent for one in messages}
-    ended = (replace(one, ends=int(at not in answered)) for at, one in enumerate(messages))
+    ended = (
+        replace(one, dialogue_count=int(at not in answered)) for at, one in enumerate(messages)
+    )
     return Tree(tuple(ended), system, where)
 
 
-def trimmed(tree: Tree) -> Tree | None:
-    """The tree without what nothing is learned from; None where that is all of it.
+def trim_tree(tree: Tree) -> Tree | None:
+    """Return the tree without turns that contribute no loss, or None if none is left.
 
-    A dialogue whose last turns were cut ends, from then on, where it leaves the rest; one in which
-    nothing is learned is none.
+    A dialogue whose last turns were cut ends where it leaves the others. A dialogue without a
+    learned message is dropped.
     """
-    needed = [one.taught for one in tree.messages]
-    ends = [one.ends for one in tree.messages]
+    # Backward, because children follow their parents: a message is needed if anything below it is.
+    needed = [one.is_learned for one in tree.messages]
+    ends = [one.dialogue_count for one in tree.messages]
     for at in reversed(range(len(tree.messages))):
         parent = tree.messages[at].parent
         if needed[at] and parent != ROOT:
@@ -87,43 +93,47 @@ def trimmed(tree: Tree) -> Tree | None:
     if not needed or not needed[0]:
         return None
     kept = [at for at, keep in enumerate(needed) if keep]
-    taught = {ROOT: False}
+    teaches = {ROOT: False}
     for at in kept:
-        taught[at] = tree.messages[at].taught or taught[tree.messages[at].parent]
-    return _selected(tree, kept, [count if taught.get(at) else 0 for at, count in enumerate(ends)])
+        teaches[at] = tree.messages[at].is_learned or teaches[tree.messages[at].parent]
+    return _select_messages(
+        tree, kept, [count if teaches.get(at) else 0 for at, count in enumerate(ends)]
+    )
 
 
-def _selected(tree: Tree, kept: Sequence[int], ends: Sequence[int]) -> Tree:
-    """The messages `kept`, in order and closed upward, with new `ends`."""
+def _select_messages(tree: Tree, kept: Sequence[int], ends: Sequence[int]) -> Tree:
+    """Return the tree of the messages `kept`, parents included, with new dialogue counts."""
     place = {ROOT: ROOT, **{old: new for new, old in enumerate(kept)}}
     messages = (
-        replace(tree.messages[old], parent=place[tree.messages[old].parent], ends=ends[old])
+        replace(
+            tree.messages[old], parent=place[tree.messages[old].parent], dialogue_count=ends[old]
+        )
         for old in kept
     )
     return replace(tree, messages=tuple(messages))
 
 
-def paths(tree: Tree) -> Iterator[Tree]:
-    """Each dialogue of the tree alone; equal dialogues are one that `ends` more than once."""
+def iterate_paths(tree: Tree) -> Iterator[Tree]:
+    """Yield each dialogue of the tree as a tree; equal dialogues are one with a count above 1."""
     for at, one in enumerate(tree.messages):
-        if one.ends:
-            along = [tree.messages[index] for index in tree.path(at)]
-            alone = chain(along, system=tree.system, where=tree.where)
-            last = replace(alone.messages[-1], ends=one.ends)
+        if one.dialogue_count:
+            along = [tree.messages[index] for index in tree.path_to(at)]
+            alone = chain_messages(along, system=tree.system, where=tree.where)
+            last = replace(alone.messages[-1], dialogue_count=one.dialogue_count)
             yield replace(alone, messages=(*alone.messages[:-1], last))
 
 
-def merged(trees: Iterable[Tree]) -> list[Tree]:
-    """Trees that begin with the same message as one, in the order of their first rows."""
+def merge_trees(trees: Iterable[Tree]) -> list[Tree]:
+    """Merge trees that begin with the same message, in the order of their first rows."""
     same: dict[tuple[str, Role, str, bool], list[Tree]] = {}
     for tree in trees:
         root = tree.messages[0]
-        same.setdefault((tree.system, root.role, root.text, root.learned), []).append(tree)
-    return [group[0] if len(group) == 1 else _joined(group) for group in same.values()]
+        same.setdefault((tree.system, root.role, root.text, root.may_learn), []).append(tree)
+    return [group[0] if len(group) == 1 else _merge_group(group) for group in same.values()]
 
 
-def _joined(group: Sequence[Tree]) -> Tree:
-    """Trees with an equal root, as one; equal replies to the same message are one."""
+def _merge_group(group: Sequence[Tree]) -> Tree:
+    """Merge trees with an equal root; equal replies to the same message become one."""
     known: dict[tuple[int, Role, str, bool], int] = {}
     nodes: list[Message] = []
     replies: dict[int, list[int]] = {ROOT: []}
@@ -131,18 +141,23 @@ def _joined(group: Sequence[Tree]) -> Tree:
         place = {ROOT: ROOT}
         for at, one in enumerate(tree.messages):
             parent = place[one.parent]
-            key = (parent, one.role, one.text, one.learned)
+            key = (parent, one.role, one.text, one.may_learn)
             if key not in known:
                 known[key] = len(nodes)
                 replies.setdefault(parent, []).append(len(nodes))
-                nodes.append(replace(one, parent=parent, ends=0))
+                nodes.append(replace(one, parent=parent, dialogue_count=0))
             place[at] = known[key]
-            nodes[place[at]] = replace(nodes[place[at]], ends=nodes[place[at]].ends + one.ends)
-    return replace(group[0], messages=_depth_first(nodes, replies))
+            nodes[place[at]] = replace(
+                nodes[place[at]],
+                dialogue_count=nodes[place[at]].dialogue_count + one.dialogue_count,
+            )
+    return replace(group[0], messages=_order_depth_first(nodes, replies))
 
 
-def _depth_first(nodes: Sequence[Message], replies: dict[int, list[int]]) -> tuple[Message, ...]:
-    """The nodes with every subtree in one run."""
+def _order_depth_first(
+    nodes: Sequence[Message], replies: dict[int, list[int]]
+) -> tuple[Message, ...]:
+    """Return the nodes in depth-first order, every subtree contiguous."""
     place, ordered, pending = {ROOT: ROOT}, list[Message](), replies[ROOT][::-1]
     while pending:
         at = pending.pop()

@@ -1,4 +1,4 @@
-"""The byte-level BPE tokenizer: StarCoder's special tokens, words cut for copying."""
+"""Training of the byte-level BPE tokenizer, with StarCoder's special tokens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 
 from starchat_tui.templates.tokenizer import CHAT_TOKENS, END_OF_TEXT
 
-SPECIAL = (
+SPECIAL_TOKENS = (
     END_OF_TEXT,
     *"<fim_prefix> <fim_middle> <fim_suffix> <fim_pad> <filename> <gh_stars> <issue_start> "
     "<issue_comment> <issue_closed> <jupyter_start> <jupyter_text> <jupyter_code> <jupyter_output> "
@@ -18,7 +18,7 @@ SPECIAL = (
 )
 """StarCoder's special tokens, ids 0 to 18."""
 
-COMMON = (
+COMMON_WORDS = (
     "a an the and or not but is are was be been am do does did has have had can could should would "
     "will may must in of to on at by for from with without into as than then if else elif while "
     "import return def class lambda print assert try except raise del pass break continue yield "
@@ -30,33 +30,35 @@ COMMON = (
     "turns function list dictionary string number numbers loop code test tests line lines file "
     "program answer question example result again once up out over now yes"
 ).split()
-"""Words that nobody asks to have copied; only they have their space with them."""
+"""Words that no answer copies from its question. Only they include their leading space."""
 
-WORDS = Regex(
-    rf" (?:{'|'.join(COMMON)})(?![\p{{L}}_])|\p{{L}}+|\p{{N}}+(?:\.\p{{N}}+)?| (?=[\p{{L}}\p{{N}}])"
+SPLIT_PATTERN = Regex(
+    rf" (?:{'|'.join(COMMON_WORDS)})(?![\p{{L}}_])"
+    r"|\p{L}+|\p{N}+(?:\.\p{N}+)?| (?=[\p{L}\p{N}])"
     r"| ?[^\s\p{L}\p{N}]+|\n+ *|\s+"
 )
-"""Where a text is cut before pairs are merged.
+"""Pre-tokenization: no token crosses the end of a match.
 
-A name is the same tokens in prose, in a table and in quotes, so that copying it from a question
-needs no spelling. A number is cut as a word is, unlike StarCoder's single digits: of those, every
-item of a list looks alike from within.
+The space before a word is a token of its own, so that a name has the same tokens in prose, in a
+table and in quotes, and can be copied token by token. Unlike StarCoder's, a number is split like a
+word and not into digits: from a single digit the copying heads could not tell the items of a list
+apart.
 """
 
 
-def trained(texts: Iterator[str], size: int) -> Tokenizer:
-    """A tokenizer of exactly `size` ids where the texts are rich enough for it."""
+def train_tokenizer(texts: Iterator[str], size: int) -> Tokenizer:
+    """Train a tokenizer of `size` ids, fewer if the texts have too few pairs to merge."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(WORDS, behavior="isolated"),
+            pre_tokenizers.Split(SPLIT_PATTERN, behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=size - len(CHAT_TOKENS),
-        special_tokens=[AddedToken(token, special=True) for token in SPECIAL],
+        special_tokens=[AddedToken(token, special=True) for token in SPECIAL_TOKENS],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -65,8 +67,8 @@ def trained(texts: Iterator[str], size: int) -> Tokenizer:
     return tokenizer
 
 
-def save(tokenizer: Tokenizer, folder: Path, *, window: int) -> None:
-    """tokenizer.json and the tokenizer_config.json that transformers wants beside it."""
+def save_tokenizer(tokenizer: Tokenizer, folder: Path, *, window: int) -> None:
+    """Write tokenizer.json, and the tokenizer_config.json that transformers expects beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     config = {
@@ -80,7 +82,7 @@ def save(tokenizer: Tokenizer, folder: Path, *, window: int) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
-def mixed(files: Sequence[str], dialogues: Sequence[str]) -> Iterator[str]:
-    """What the tokenizer learns from: every file, and the dialogues."""
+def chain_texts(files: Sequence[str], dialogues: Sequence[str]) -> Iterator[str]:
+    """Yield the training texts of the tokenizer: every file, then every dialogue."""
     yield from files
     yield from dialogues

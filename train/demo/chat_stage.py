@@ -1,4 +1,4 @@
-"""The ChatML stage: `train.finetune`, the same recipe that makes StarChat, on our dialogues."""
+"""Fine-tune on ChatML dialogues by `train.finetune`, the recipe for every StarChat model."""
 
 from __future__ import annotations
 
@@ -14,98 +14,117 @@ from typing import Any
 
 import torch
 
-from starchat_tui.templates.tokenizer import Vocabulary
-from train.demo.conversations import conversations, dialogue_of
-from train.demo.sizes import Finetune
+from starchat_tui.templates.tokenizer import Tokenizer
+from train.demo.conversations import generate_conversations, to_dialogue
+from train.demo.sizes import FinetuneRun
 from train.demo.tasks.family import Sample
-from train.modeling.compute import device, precision
+from train.modeling.compute import matmul_dtype, training_device
 from train.runtime import checkpoint, resume
 
 ROOT = Path(__file__).parents[2]
 RECIPE = Path("train/configs/demo.yaml")
-CODE = (
+CODE_FILES = (
     "../modeling/attention.py",
+    "../modeling/loss*.py",
     "../data/collator.py",
     "../data/encode.py",
-    "../modeling/loss.py",
     "../data/packing.py",
+    "../data/position_shift.py",
+    "../data/rows.py",
 )
-"""What decides the numbers of a run, beside the recipe."""
+"""Code that determines the result of a run, besides the recipe."""
 LOG_STEPS = 50
-MEASURED = 200
-"""Held-out dialogues that the loss is measured on."""
+EVAL_DIALOGUES = 200
+"""Held-out dialogues on which the loss is measured."""
 
 
-def train(
+def train_chat_model(
     base: Path,
-    taught: Mapping[str, Sequence[Sample]],
+    dialogues: Mapping[str, Sequence[Sample]],
     held_out: Sequence[Sample],
-    plan: Sequence[Finetune],
+    plan: Sequence[FinetuneRun],
     *,
     seed: int,
     folder: Path,
 ) -> dict[str, float]:
-    """Fine-tune `base` as `plan` says and put the finished model in `folder`; its progress.
+    """Fine-tune a base model in consecutive runs and put the result into `folder`.
 
-    `taught` has the dialogues that every run learns, "train", and the "later" ones.
-    A run that was interrupted goes on from its last checkpoint. Raises `CalledProcessError` where
-    one fails; it has said why on stderr.
+    A run that was interrupted resumes from its last checkpoint.
+
+    Args:
+        base: Folder of the base model.
+        dialogues: Dialogues by the stage of their families, "pretrain" and "finetune".
+        held_out: Dialogues for the evaluation loss.
+        plan: Runs, in order.
+        seed: Seed of the first run; each further run adds one.
+        folder: Folder for the runs and the final model.
+
+    Returns:
+        Seconds, steps and tokens of all runs together.
+
+    Raises:
+        CalledProcessError: A run failed; it has printed its error on stderr.
     """
-    vocabulary = Vocabulary.load(base / "tokenizer.json")
-    measured = _written(folder / "held-out.jsonl", map(_row, held_out[:MEASURED]))
+    tokenizer = Tokenizer.load(base / "tokenizer.json")
+    measured = _write_jsonl(folder / "held-out.jsonl", map(_build_row, held_out[:EVAL_DIALOGUES]))
     model, spent = base, list[dict[str, Any]]()
     for number, sizes in enumerate(plan):
         output = folder / f"run-{number}"
         if not (output / resume.MODEL).exists():
-            samples = mixed(taught, sizes.later_share, seed)
-            drawn = conversations(samples, vocabulary, sizes, seed=seed + number)
-            learned = _written(folder / f"conversations-{number}.jsonl", drawn)
-            _run(model, learned, measured, output, sizes, seed=seed)
+            samples = mix_dialogues(dialogues, sizes.finetune_share, seed)
+            drawn = generate_conversations(samples, tokenizer, sizes, seed=seed + number)
+            learned = _write_jsonl(folder / f"conversations-{number}.jsonl", drawn)
+            _run_finetune(model, learned, measured, output, sizes, seed=seed)
         model = output / resume.MODEL
-        spent.append(_spent(output))
+        spent.append(_read_costs(output))
     for file in model.iterdir():
         if file.is_file() and file.name != "README.md":
             shutil.copy(file, folder / file.name)
     return {key: sum(one[key] for one in spent) for key in ("seconds", "steps", "tokens")}
 
 
-def mixed(taught: Mapping[str, Sequence[Sample]], share: float, seed: int) -> Sequence[Sample]:
-    """All later dialogues and so many others that they are `share` of all; or the others alone."""
+def mix_dialogues(
+    dialogues: Mapping[str, Sequence[Sample]], share: float, seed: int
+) -> Sequence[Sample]:
+    """Return all fine-tune dialogues, mixed with enough others that they make up `share` of all.
+
+    A share of 0 returns the pre-training dialogues alone.
+    """
     if not share:
-        return taught["train"]
-    later = taught["later"]
-    others = min(round(len(later) * (1 - share) / share), len(taught["train"]))
-    return [*later, *Random(seed).sample(taught["train"], others)]
+        return dialogues["pretrain"]
+    finetune = dialogues["finetune"]
+    others = min(round(len(finetune) * (1 - share) / share), len(dialogues["pretrain"]))
+    return [*finetune, *Random(seed).sample(dialogues["pretrain"], others)]
 
 
-def _run(
-    model: Path, learned: Path, measured: Path, output: Path, sizes: Finetune, *, seed: int
+def _run_finetune(
+    model: Path, learned: Path, measured: Path, output: Path, sizes: FinetuneRun, *, seed: int
 ) -> None:
-    ours = ("passes", "alone", "later_share")
-    told: dict[str, Any] = {key: value for key, value in asdict(sizes).items() if key not in ours}
-    told |= {"model": model, "dataset": learned, "eval_dataset": measured, "output": output}
-    told |= {"seed": seed, "threads": torch.get_num_threads()}
-    told["log_steps"] = min(LOG_STEPS, sizes.max_steps)
-    if device().type == "cpu":
-        told["precision"] = "fp32" if precision() is torch.float32 else "bf16"
-    if checkpoint.checkpoints(output):
-        told["resume"] = "true"
-    flags = [word for key, value in told.items() for word in (f"--{key}", str(value))]
+    own_keys = ("passes", "alone", "finetune_share")
+    keys: dict[str, Any] = {k: value for k, value in asdict(sizes).items() if k not in own_keys}
+    keys |= {"model": model, "dataset": learned, "eval_dataset": measured, "output": output}
+    keys |= {"seed": seed, "threads": torch.get_num_threads()}
+    keys["log_steps"] = min(LOG_STEPS, sizes.max_steps)
+    if training_device().type == "cpu":
+        keys["precision"] = "fp32" if matmul_dtype() is torch.float32 else "bf16"
+    if checkpoint.list_checkpoints(output):
+        keys["resume"] = "true"
+    flags = [word for key, value in keys.items() for word in (f"--{key}", str(value))]
     command = [sys.executable, "-m", "train.finetune", str(RECIPE), *flags]
     subprocess.run(command, cwd=ROOT, check=True, stdout=sys.stderr)
 
 
-def _spent(output: Path) -> dict[str, Any]:
-    """The steps of a finished run, and the tokens and seconds up to the last that was logged."""
+def _read_costs(output: Path) -> dict[str, Any]:
+    """Read the steps of a finished run, and the tokens and seconds up to its last log entry."""
     log = json.loads((output / resume.MODEL / "history.json").read_text())
     return {**[one for one in log if "tokens" in one][-1], "steps": log[-1]["step"]}
 
 
-def _row(sample: Sample) -> dict[str, Any]:
-    turns = dialogue_of(sample).turns
+def _build_row(sample: Sample) -> dict[str, Any]:
+    turns = to_dialogue(sample).turns
     return {"messages": [{"role": turn.role, "content": turn.text} for turn in turns]}
 
 
-def _written(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
+def _write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path

@@ -1,4 +1,4 @@
-"""Conversations for the fine-tune: one dialogue, or several in a row, as `messages`."""
+"""Conversations for the fine-tune: one dialogue or several in a row, as `messages`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from random import Random
 from typing import Any
 
 from starchat_tui.dialogue import Dialogue
-from starchat_tui.templates.template import training_ids
-from starchat_tui.templates.tokenizer import Vocabulary
-from train.demo.sizes import Finetune
+from starchat_tui.templates.chatml import encode_training_row
+from starchat_tui.templates.tokenizer import Tokenizer
+from train.demo.sizes import FinetuneRun
 from train.demo.tasks.family import Sample
 
 SYSTEM_SHARE = 0.15
@@ -23,39 +23,41 @@ SYSTEMS = (
     "You write Python.",
     "Be polite and honest.",
 )
-LONGEST_SYSTEM = 24
-"""Tokens that are left free for a system turn."""
+SYSTEM_TOKENS = 24
+"""Tokens reserved for a system turn."""
 
 
-def dialogue_of(sample: Sample) -> Dialogue:
-    """The sample's questions and reference answers."""
+def to_dialogue(sample: Sample) -> Dialogue:
+    """Convert a sample's questions and reference answers to a dialogue."""
     dialogue = Dialogue()
     for exchange in sample.exchanges:
-        dialogue = dialogue.plus("user", exchange.question).plus("assistant", exchange.answer)
+        dialogue = dialogue.with_message("user", exchange.question).with_message(
+            "assistant", exchange.answer
+        )
     return dialogue
 
 
-def conversations(
-    samples: Sequence[Sample], vocabulary: Vocabulary, sizes: Finetune, *, seed: int
+def generate_conversations(
+    samples: Sequence[Sample], tokenizer: Tokenizer, sizes: FinetuneRun, *, seed: int
 ) -> Iterator[dict[str, Any]]:
-    """Rows of `messages` that hold every sample once in each pass, in another order and company.
+    """Yield rows of `messages` that hold every sample once per pass, newly shuffled and grouped.
 
-    None is longer than the run's block, unless a single sample is.
+    No row is longer than the run's block, unless a single sample is.
     """
-    tokens = [len(training_ids(dialogue_of(sample), vocabulary)[0]) for sample in samples]
-    for turn in range(sizes.passes):
-        dice = Random(f"{seed} {turn}")
+    tokens = [len(encode_training_row(to_dialogue(sample), tokenizer)[0]) for sample in samples]
+    for number in range(sizes.passes):
+        rng = Random(f"{seed} {number}")
         order = list(range(len(samples)))
-        dice.shuffle(order)
-        for group in _grouped(order, tokens, sizes, dice):
-            yield _row([samples[at] for at in group], dice)
+        rng.shuffle(order)
+        for group in _group_samples(order, tokens, sizes, rng):
+            yield _build_row([samples[at] for at in group], rng)
 
 
-def _grouped(
-    order: Sequence[int], tokens: Sequence[int], sizes: Finetune, dice: Random
+def _group_samples(
+    order: Sequence[int], tokens: Sequence[int], sizes: FinetuneRun, rng: Random
 ) -> Iterator[list[int]]:
-    """The order in groups, each as long as a draw between its first sample and the block allows."""
-    room = sizes.block - LONGEST_SYSTEM
+    """Split the order into groups, each of a random length between its first sample and a block."""
+    capacity = sizes.block - SYSTEM_TOKENS
     group: list[int] = []
     left = 0
     for at in order:
@@ -63,17 +65,17 @@ def _grouped(
             yield group
             group = []
         if not group:
-            first = min(tokens[at], room)
-            left = 0 if dice.random() < sizes.alone else dice.randint(first, room)
+            first = min(tokens[at], capacity)
+            left = 0 if rng.random() < sizes.alone else rng.randint(first, capacity)
         group.append(at)
         left -= tokens[at]
     if group:
         yield group
 
 
-def _row(samples: Sequence[Sample], dice: Random) -> dict[str, Any]:
-    turns = [turn for sample in samples for turn in dialogue_of(sample).turns]
+def _build_row(samples: Sequence[Sample], rng: Random) -> dict[str, Any]:
+    turns = [turn for sample in samples for turn in to_dialogue(sample).turns]
     messages = [{"role": turn.role, "content": turn.text} for turn in turns]
-    if dice.random() < SYSTEM_SHARE:
-        messages.insert(0, {"role": "system", "content": dice.choice(SYSTEMS)})
+    if rng.random() < SYSTEM_SHARE:
+        messages.insert(0, {"role": "system", "content": rng.choice(SYSTEMS)})
     return {"messages": messages}

@@ -1,4 +1,4 @@
-"""Python sources found on this machine whose licence permits training, each content once."""
+"""Python sources of the installed packages whose licence permits training, without duplicates."""
 
 from __future__ import annotations
 
@@ -11,98 +11,98 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from random import Random
 
-PERMITTED = {
+PERMITTED_LICENCES = {
     "MIT": ("mit license", "mit"),
     "Apache-2.0": ("apache software license", "apache-2.0", "apache 2.0", "apache license"),
     "BSD": ("bsd license", "bsd-3-clause", "bsd-2-clause", "bsd"),
     "PSF-2.0": ("python software foundation license", "psf-2.0", "psf"),
 }
-SKIPPED = frozenset(
+SKIPPED_FOLDERS = frozenset(
     (
         "test tests idle_test lib2to3 encodings site-packages turtledemo _vendor vendor __pycache__"
     ).split()
 )
-SMALLEST, LARGEST = 200, 60_000
-"""Characters of a file that is taken."""
+MIN_CHARS, MAX_CHARS = 200, 60_000
+"""Limits on the characters of a file that is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file: where it is from, its licence, its text."""
+    """A source file with its package and licence."""
 
     origin: str
     licence: str
     text: str
 
 
-def sources(*, seed: int, chars: int, package_chars: int) -> list[Source]:
-    """Shuffled files of at most `chars` characters, each package at most `package_chars`."""
+def collect_sources(*, seed: int, chars: int, package_chars: int) -> list[Source]:
+    """Return shuffled files of at most `chars` characters, `package_chars` from any package."""
     seen: set[str] = set()
-    found = [*_standard_library(seen), *_packages(seen, package_chars)]
+    found = [*_read_standard_library(seen), *_read_packages(seen, package_chars)]
     Random(seed).shuffle(found)
-    kept: list[Source] = []
+    chosen: list[Source] = []
     left = chars
     for source in found:
         if len(source.text) <= left:
-            kept.append(source)
+            chosen.append(source)
             left -= len(source.text)
-    return kept
+    return chosen
 
 
-def counts(kept: list[Source]) -> dict[str, dict[str, int]]:
-    """Files and characters for each licence, and files for each origin."""
+def count_sources(chosen: list[Source]) -> dict[str, dict[str, int]]:
+    """Count files and characters by licence, and files by origin."""
     files, characters, origins = Counter[str](), Counter[str](), Counter[str]()
-    for source in kept:
+    for source in chosen:
         files[source.licence] += 1
         characters[source.licence] += len(source.text)
         origins[source.origin] += 1
     return {"files": dict(files), "characters": dict(characters), "origins": dict(origins)}
 
 
-def _standard_library(seen: set[str]) -> Iterator[Source]:
+def _read_standard_library(seen: set[str]) -> Iterator[Source]:
     root = Path(sysconfig.get_paths()["stdlib"])
     for path in sorted(root.rglob("*.py")):
-        if not SKIPPED & set(path.relative_to(root).parts):
-            yield from _taken(path, "standard library", "PSF-2.0", seen)
+        if not SKIPPED_FOLDERS & set(path.relative_to(root).parts):
+            yield from _read_source(path, "standard library", "PSF-2.0", seen)
 
 
-def _packages(seen: set[str], most: int) -> Iterator[Source]:
+def _read_packages(seen: set[str], most: int) -> Iterator[Source]:
     for package in sorted(distributions(), key=lambda d: str(d.metadata["Name"])):
-        licence = licence_of(package)
+        licence = find_licence(package)
         left = most
         for file in sorted(package.files or (), key=str) if licence else ():
-            if file.suffix != ".py" or SKIPPED & set(file.parts):
+            if file.suffix != ".py" or SKIPPED_FOLDERS & set(file.parts):
                 continue
             path = Path(str(package.locate_file(file)))
-            for source in _taken(path, str(package.metadata["Name"]), str(licence), seen):
+            for source in _read_source(path, str(package.metadata["Name"]), str(licence), seen):
                 left -= len(source.text)
                 if left > 0:
                     yield source
 
 
-def licence_of(package: Distribution) -> str | None:
-    """The permitted licence its metadata names, None where it names another or none."""
+def find_licence(package: Distribution) -> str | None:
+    """Return the permitted licence that a package's metadata names, None if it names none."""
     meta = package.metadata
-    said = [str(meta[field]) for field in ("License-Expression", "License") if meta[field]]
-    said += [
+    declared = [str(meta[field]) for field in ("License-Expression", "License") if meta[field]]
+    declared += [
         c.rsplit(" :: ", 1)[-1]
         for c in meta.get_all("Classifier") or ()
         if c.startswith("License ::")
     ]
-    for text in said:
+    for text in declared:
         words = text.strip().lower()
-        for name, spellings in PERMITTED.items():
+        for name, spellings in PERMITTED_LICENCES.items():
             if words in spellings:
                 return name
     return None
 
 
-def _taken(path: Path, origin: str, licence: str, seen: set[str]) -> Iterator[Source]:
+def _read_source(path: Path, origin: str, licence: str, seen: set[str]) -> Iterator[Source]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return
     digest = hashlib.sha256("".join(text.split()).encode()).hexdigest()
-    if digest not in seen and SMALLEST <= len(text) <= LARGEST:
+    if digest not in seen and MIN_CHARS <= len(text) <= MAX_CHARS:
         seen.add(digest)
         yield Source(origin, licence, text)

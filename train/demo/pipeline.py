@@ -1,4 +1,8 @@
-"""The stages, each in a folder named after what it depends on, so that none is done twice."""
+"""Pipeline of the demo models, from sources to weights and model cards.
+
+Each stage writes into a folder named after a digest of its inputs: sizes, code and the results of
+earlier stages. A stage whose folder is complete is not run again.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,12 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer as HFTokenizer
 from transformers import GPTBigCodeForCausalLM
 
 from starchat_tui.dialogue import Mode
-from starchat_tui.templates.prompt_files import text_of
-from starchat_tui.templates.tokenizer import Vocabulary
+from starchat_tui.templates.prompt_files import read_prompt_text
+from starchat_tui.templates.tokenizer import SHARED_TOKENIZER, Tokenizer
 from train.demo import (
     bpe_training,
     chat_stage,
@@ -29,91 +33,92 @@ from train.demo import (
     small_model,
     synthesize,
 )
-from train.demo.evaluation import __main__
+from train.demo.evaluation.__main__ import MODEL_NAMES, score_model
 from train.demo.preambles import PREAMBLES
 from train.demo.sizes import Sizes
 from train.demo.tasks.family import Sample
 
 HERE = Path(__file__).parent
-CHECKING = (
+CHECKER_FILES = (
     "evaluation/check.py",
     "evaluation/code_worker.py",
     "evaluation/plot_worker.py",
     "evaluation/figure_match.py",
     "evaluation/figure_reader.py",
 )
-"""What decides whether an answer is right."""
-SHIPPED = (
-    "config.json",
-    "generation_config.json",
-    "model.safetensors",
-    "tokenizer.json",
-    "tokenizer_config.json",
-)
+"""Code that decides whether an answer is right."""
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
+SHIPPED_FILES = ("config.json", "generation_config.json", "model.safetensors")
+"""Files of a model that the package ships, besides those of its tokenizer."""
+TOKENIZER_DIALOGUES = 15_000
+"""Dialogues that the tokenizer is trained on, after all of the Python."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stages:
-    """A run of all stages at one size, under one build folder."""
+class Pipeline:
+    """All stages at one size, in one build folder."""
 
     sizes: Sizes
     build: Path
 
-    def corpus(self) -> Path:
-        """python.jsonl and counts.json."""
-        return self._cached(
-            "corpus",
-            [self._sizes("seed", "corpus_chars", "package_chars"), _code("corpus.py")],
-            self._corpus,
-        )
-
-    def dialogues(self) -> Path:
-        """One .jsonl for each side of the split, and made.json."""
+    def build_corpus(self) -> Path:
+        """Collect the Python sources: python.jsonl and counts.json."""
         parts = [
-            self._sizes("seed", "dialogues", "later", "scored"),
-            _code(
+            self._describe_sizes("seed", "corpus_chars", "package_chars"),
+            _hash_code("corpus.py"),
+        ]
+        return self._run_stage("corpus", parts, self._write_corpus)
+
+    def build_dialogues(self) -> Path:
+        """Generate the dialogues: one .jsonl file for each side of the split, and made.json."""
+        parts = [
+            self._describe_sizes("seed", "pretrain_dialogues", "finetune_dialogues", "scored"),
+            _hash_code(
                 "synthesize.py",
                 "near_duplicates.py",
-                *CHECKING,
+                *CHECKER_FILES,
                 "tasks/**/*.py",
                 "tasks/data/*.yaml",
             ),
         ]
-        return self._cached("dialogues", parts, self._dialogues)
+        return self._run_stage("dialogues", parts, self._write_dialogues)
 
-    def tokenizer(self) -> Path:
-        """tokenizer.json and tokenizer_config.json."""
-        parts = [*self.sources().values(), self._sizes("vocabulary"), _code("bpe_training.py")]
-        return self._cached("tokenizer", parts, self._tokenizer)
+    def build_tokenizer(self) -> Path:
+        """Train the tokenizer: tokenizer.json and tokenizer_config.json."""
+        parts = [
+            *self.hash_sources().values(),
+            self._describe_sizes("vocabulary"),
+            _hash_code("bpe_training.py"),
+        ]
+        return self._run_stage("tokenizer", parts, self._write_tokenizer)
 
-    def sources(self) -> dict[str, str]:
-        """SHA-256 of what the tokenizer and the base model learn from, by what it is.
+    def hash_sources(self) -> dict[str, str]:
+        """Return the SHA-256 of each source that tokenizer and base model learn from, by name.
 
-        Whatever code made it: a changed check that refuses nothing more changes no model.
+        The data is hashed, not the code that made it: a check that refuses nothing new leaves the
+        models as they are.
         """
         return {
-            "Python": _digest(self.corpus() / "python.jsonl"),
-            "dialogues": _digest(self.dialogues() / "train.jsonl"),
+            "Python": _hash_file(self.build_corpus() / "python.jsonl"),
+            "dialogues": _hash_file(self.build_dialogues() / "pretrain.jsonl"),
         }
 
-    def base_rows(self) -> Path:
-        """Everything as ids: python.npy and transcripts.npz."""
-        parts = [*self.sources().values(), self._hashed_tokenizer(), _code("pretrain_data.py")]
-        return self._cached("rows", parts, self._base_rows)
-
-    def _hashed_later(self) -> str:
-        return _digest(self.dialogues() / "later.jsonl")
-
-    def _hashed_tokenizer(self) -> str:
-        return _digest(self.tokenizer() / "tokenizer.json")
-
-    def base(self) -> Path:
-        """The exported base model, with its progress."""
+    def build_base_rows(self) -> Path:
+        """Encode everything the base model reads: python.npy and transcripts.npz."""
         parts = [
-            self.base_rows().name,
-            self._sizes("model", "pretrain"),
-            text_of("ta"),
-            _code(
+            *self.hash_sources().values(),
+            self._hash_tokenizer(),
+            _hash_code("pretrain_data.py"),
+        ]
+        return self._run_stage("rows", parts, self._write_base_rows)
+
+    def build_base(self) -> Path:
+        """Pre-train the model from which both shipped models are trained on."""
+        parts = [
+            self.build_base_rows().name,
+            self._describe_sizes("model", "pretrain"),
+            read_prompt_text("ta"),
+            _hash_code(
                 "small_model.py",
                 "copy_heads.py",
                 "../modeling/compute.py",
@@ -125,207 +130,257 @@ class Stages:
                 "../modeling/loss.py",
             ),
         ]
-        return self._cached("base", parts, self._base)
+        return self._run_stage("base", parts, self._write_base)
 
-    def annealed(self) -> Path:
-        """The base model that ships: trained on with more transcripts, behind long prompts."""
-        parts = [self.base().name, self._sizes("anneal")]
-        return self._cached("annealed", parts, self._annealed)
+    def build_annealed(self) -> Path:
+        """Train the base model on with more transcripts, behind long prompts: nano-base."""
+        parts = [self.build_base().name, self._describe_sizes("anneal")]
+        return self._run_stage("annealed", parts, self._write_annealed)
 
-    def chat(self) -> Path:
-        """The finished chat model, with its progress."""
-        code = _code("chat_stage.py", "conversations.py", "../configs/demo.yaml", *chat_stage.CODE)
-        parts = [self.base().name, self._hashed_later(), self._sizes("seed", "finetune"), code]
-        return self._cached("chat", parts, self._chat)
+    def build_chat(self) -> Path:
+        """Fine-tune the base model on the dialogues: nano-chat."""
+        parts = [
+            self.build_base().name,
+            self._hash_finetune_dialogues(),
+            self._describe_sizes("seed", "finetune"),
+            _hash_code(
+                "chat_stage.py",
+                "conversations.py",
+                "../configs/demo.yaml",
+                *chat_stage.CODE_FILES,
+            ),
+        ]
+        return self._run_stage("chat", parts, self._write_chat)
 
-    def scores(self) -> Path:
-        """scores.json: both models in their modes, on everything held out."""
-        code = _code(
+    def build_scores(self) -> Path:
+        """Score both models in their modes on everything held out: scores.json."""
+        code = _hash_code(
             "evaluation/__main__.py",
             "evaluation/generate.py",
             "evaluation/statistics.py",
-            *CHECKING,
+            *CHECKER_FILES,
             "evaluation/twenty.yaml",
         )
-        parts = [self.chat().name, self.annealed().name, self._sizes("asked"), text_of("ta"), code]
-        return self._cached("scores", parts, self._scores)
+        parts = [
+            self.build_chat().name,
+            self.build_annealed().name,
+            self._describe_sizes("asked"),
+            read_prompt_text("ta"),
+            code,
+        ]
+        return self._run_stage("scores", parts, self._write_scores)
 
-    def weights(self, target: Path) -> Path:
-        """Both models with their cards, in `target`, as the package ships them."""
-        made: dict[Mode, Path] = {"ta": self.annealed(), "chat": self.chat()}
-        facts = demo_card.Facts(
-            corpus=_read(self.corpus() / "counts.json"),
-            made=_read(self.dialogues() / "made.json"),
-            scores=_read(self.scores() / "scores.json"),
-            pretrained=_read(self.base() / "progress.json"),
-            progress={mode: _read(folder / "progress.json") for mode, folder in made.items()},
-            hashes={
-                **self.sources(),
-                "later dialogues": self._hashed_later(),
-                "tokenizer": self._hashed_tokenizer(),
-            },
-            parameters=small_model.parameters(self.chat()),
-            window=self.sizes.model.n_positions,
-        )
-        for mode, folder in made.items():
-            into = target / __main__.MODES[mode]
-            into.mkdir(parents=True, exist_ok=True)
-            for name in SHIPPED:
-                shutil.copy(folder / name, into / name)
-            (into / "README.md").write_text(demo_card.text(mode, facts))
-            _write(into / "scores.json", facts.scores[mode])
+    def export_weights(self, target: Path) -> Path:
+        """Write both models with their cards into `target`, laid out as the package ships them.
+
+        The tokenizer is written once, in `target` itself: each model's tokenizer_config.json
+        refers to it. facts.json and each model's scores.json hold all that the cards report.
+        """
+        folders: dict[Mode, Path] = {"ta": self.build_annealed(), "chat": self.build_chat()}
+        facts = self._collect_facts(folders)
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copy(self.build_tokenizer() / "tokenizer.json", target / "tokenizer.json")
+        for mode, folder in folders.items():
+            exported = target / MODEL_NAMES[mode]
+            exported.mkdir(exist_ok=True)
+            for name in SHIPPED_FILES:
+                shutil.copy(folder / name, exported / name)
+            config = _read_json(folder / "tokenizer_config.json")
+            _write_json(
+                exported / "tokenizer_config.json", config | {"shared_tokenizer": SHARED_TOKENIZER}
+            )
+            (exported / "README.md").write_text(demo_card.render_card(mode, facts))
+            _write_json(exported / "scores.json", facts.scores[mode])
+        recorded = asdict(facts)
+        del recorded["scores"]
+        _write_json(target / "facts.json", recorded)
         return target
 
-    def _sizes(self, *names: str) -> str:
-        return json.dumps({name: asdict(self.sizes)[name] for name in names}, sort_keys=True)
+    def load_tokenizer(self) -> Tokenizer:
+        """Load the tokenizer in the form that the client uses."""
+        return Tokenizer.load(self.build_tokenizer() / "tokenizer.json")
 
-    def _cached(self, name: str, parts: list[str], make: Callable[[Path], None]) -> Path:
+    def load_base_rows(self) -> pretrain_data.BaseRows:
+        """Load the training data of the base model."""
+        tokenizer = self.load_tokenizer()
+        return pretrain_data.BaseRows(
+            np.load(self.build_base_rows() / "python.npy"),
+            pretrain_data.load_ragged(self.build_base_rows() / "transcripts.npz"),
+            pretrain_data.encode_prompt_head(tokenizer, self.sizes.model.n_positions),
+            tuple(tuple(tokenizer.encode(text)) for text in PREAMBLES),
+        )
+
+    def _run_stage(self, name: str, parts: list[str], write: Callable[[Path], None]) -> Path:
         digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
         folder = self.build / f"{name}-{digest}"
         if not (folder / "done").exists():
             print(f"{name}: making {folder}", file=sys.stderr, flush=True)
             folder.mkdir(parents=True, exist_ok=True)
-            make(folder)
+            write(folder)
             (folder / "done").touch()
         return folder
 
-    def _corpus(self, folder: Path) -> None:
+    def _describe_sizes(self, *names: str) -> str:
+        return json.dumps({name: asdict(self.sizes)[name] for name in names}, sort_keys=True)
+
+    def _hash_finetune_dialogues(self) -> str:
+        return _hash_file(self.build_dialogues() / "finetune.jsonl")
+
+    def _hash_tokenizer(self) -> str:
+        return _hash_file(self.build_tokenizer() / "tokenizer.json")
+
+    def _collect_facts(self, folders: dict[Mode, Path]) -> demo_card.CardFacts:
+        made = _read_json(self.build_dialogues() / "made.json")
+        return demo_card.CardFacts(
+            corpus=_read_json(self.build_corpus() / "counts.json"),
+            made=made | {"families": len(made["families"])},
+            scores=_read_json(self.build_scores() / "scores.json"),
+            pretrained=_read_json(self.build_base() / "progress.json"),
+            progress={
+                mode: _read_json(folder / "progress.json") for mode, folder in folders.items()
+            },
+            hashes={
+                **self.hash_sources(),
+                "fine-tune dialogues": self._hash_finetune_dialogues(),
+                "tokenizer": self._hash_tokenizer(),
+            },
+            parameters=small_model.count_parameters(self.build_chat()),
+            window=self.sizes.model.n_positions,
+        )
+
+    def _write_corpus(self, folder: Path) -> None:
         sizes = self.sizes
-        kept = corpus.sources(
+        sources = corpus.collect_sources(
             seed=sizes.seed, chars=sizes.corpus_chars, package_chars=sizes.package_chars
         )
-        lines = (json.dumps(source.text) + "\n" for source in kept)
+        lines = (json.dumps(source.text) + "\n" for source in sources)
         (folder / "python.jsonl").write_text("".join(lines))
-        _write(folder / "counts.json", corpus.counts(kept))
+        _write_json(folder / "counts.json", corpus.count_sources(sources))
 
-    def _dialogues(self, folder: Path) -> None:
+    def _write_dialogues(self, folder: Path) -> None:
         sizes = self.sizes
-        made = synthesize.make(
-            seed=sizes.seed, count=sizes.dialogues, later=sizes.later, scored=sizes.scored
+        dialogues = synthesize.make_dialogues(
+            seed=sizes.seed,
+            pretrain=sizes.pretrain_dialogues,
+            finetune=sizes.finetune_dialogues,
+            scored=sizes.scored,
         )
-        for side, samples in made.sides.items():
-            synthesize.save(samples, folder / f"{side}.jsonl")
-        _write(folder / "made.json", synthesize.summary(made))
+        for side, samples in dialogues.sides.items():
+            synthesize.save_samples(samples, folder / f"{side}.jsonl")
+        _write_json(folder / "made.json", synthesize.summarize_corpus(dialogues))
 
-    def _tokenizer(self, folder: Path) -> None:
-        spoken = [
-            f"{e.question}\n{e.answer}"
-            for sample in self._side("train")[:15_000]
-            for e in sample.exchanges
+    def _write_tokenizer(self, folder: Path) -> None:
+        dialogues = [
+            f"{exchange.question}\n{exchange.answer}"
+            for sample in self._load_side("pretrain")[:TOKENIZER_DIALOGUES]
+            for exchange in sample.exchanges
         ]
-        made = bpe_training.trained(
-            bpe_training.mixed(self._python(), spoken), self.sizes.vocabulary
+        trained = bpe_training.train_tokenizer(
+            bpe_training.chain_texts(self._load_python(), dialogues), self.sizes.vocabulary
         )
-        bpe_training.save(made, folder, window=self.sizes.model.n_positions)
+        bpe_training.save_tokenizer(trained, folder, window=self.sizes.model.n_positions)
 
-    def _base_rows(self, folder: Path) -> None:
-        bpe = Tokenizer.from_file(str(self.tokenizer() / "tokenizer.json"))
-        end = self.vocabulary().end_of_text_id
+    def _write_base_rows(self, folder: Path) -> None:
+        bpe = HFTokenizer.from_file(str(self.build_tokenizer() / "tokenizer.json"))
+        tokenizer = self.load_tokenizer()
         stream: list[int] = []
-        for text in self._python():
+        for text in self._load_python():
             stream += bpe.encode(text).ids
-            stream.append(end)
+            stream.append(tokenizer.end_of_text_id)
         np.save(folder / "python.npy", np.array(stream, dtype=np.uint16))
-        vocabulary = self.vocabulary()
-        spoken = [pretrain_data.transcript(sample, vocabulary) for sample in self._side("train")]
-        pretrain_data.save_ragged(folder / "transcripts.npz", spoken)
+        transcripts = [
+            pretrain_data.encode_transcript(sample, tokenizer)
+            for sample in self._load_side("pretrain")
+        ]
+        pretrain_data.save_ragged(folder / "transcripts.npz", transcripts)
 
-    def _base(self, folder: Path) -> None:
-        vocabulary = self.vocabulary()
-        made = small_model.new(
+    def _write_base(self, folder: Path) -> None:
+        tokenizer = self.load_tokenizer()
+        model = small_model.create_model(
             self.sizes.model,
-            vocabulary=len(vocabulary),
-            end_of_text=vocabulary.end_of_text_id,
+            vocabulary=len(tokenizer),
+            end_of_text=tokenizer.end_of_text_id,
             seed=self.sizes.seed,
         )
-        progress = pretrain.train(
-            made,
-            self.read_base_rows(),
+        progress = pretrain.pretrain_model(
+            model,
+            self.load_base_rows(),
             self.sizes.pretrain,
             seed=self.sizes.seed,
             checkpoint=folder / "checkpoint.pt",
         )
-        self._finish(made, folder, [vocabulary.end_of_text_id], progress)
+        self._export_base_model(model, folder, progress)
 
-    def _annealed(self, folder: Path) -> None:
-        made = small_model.read(self.base())
-        progress = pretrain.train(
-            made,
-            self.read_base_rows(),
+    def _write_annealed(self, folder: Path) -> None:
+        model = small_model.load_model(self.build_base())
+        progress = pretrain.pretrain_model(
+            model,
+            self.load_base_rows(),
             self.sizes.anneal,
             seed=self.sizes.seed + 2,
             checkpoint=folder / "checkpoint.pt",
         )
-        self._finish(made, folder, [self.vocabulary().end_of_text_id], progress)
+        self._export_base_model(model, folder, progress)
 
-    def _chat(self, folder: Path) -> None:
-        progress = chat_stage.train(
-            self.base(),
-            {"train": self._side("train"), "later": self._side("later")},
-            [*self._side("values"), *self._side("phrasing")],
+    def _write_chat(self, folder: Path) -> None:
+        progress = chat_stage.train_chat_model(
+            self.build_base(),
+            {stage: self._load_side(stage) for stage in ("pretrain", "finetune")},
+            [*self._load_side("values"), *self._load_side("phrasing")],
             self.sizes.finetune,
             seed=self.sizes.seed,
             folder=folder,
         )
-        _write(folder / "progress.json", progress)
+        _write_json(folder / "progress.json", progress)
 
-    def _finish(
-        self,
-        made: GPTBigCodeForCausalLM,
-        folder: Path,
-        ends: list[int],
-        progress: pretrain.Progress,
-    ) -> None:
-        small_model.export(made, folder, ends=ends)
-        for file in ("tokenizer.json", "tokenizer_config.json"):
-            shutil.copy(self.tokenizer() / file, folder / file)
-        _write(folder / "progress.json", asdict(progress))
-
-    def _scores(self, folder: Path) -> None:
-        made: dict[Mode, Path] = {"chat": self.chat(), "ta": self.annealed()}
-        result = {
-            mode: __main__.scores(weights, mode, self.dialogues(), self.sizes.asked)
-            for mode, weights in made.items()
+    def _write_scores(self, folder: Path) -> None:
+        models: dict[Mode, Path] = {"chat": self.build_chat(), "ta": self.build_annealed()}
+        scores = {
+            mode: score_model(weights, mode, self.build_dialogues(), self.sizes.asked)
+            for mode, weights in models.items()
         }
-        _write(folder / "scores.json", result)
+        _write_json(folder / "scores.json", scores)
 
-    def vocabulary(self) -> Vocabulary:
-        """The tokenizer as the face uses it."""
-        return Vocabulary.load(self.tokenizer() / "tokenizer.json")
+    def _export_base_model(
+        self, model: GPTBigCodeForCausalLM, folder: Path, progress: pretrain.Progress
+    ) -> None:
+        small_model.export_model(model, folder, end_of_text=self.load_tokenizer().end_of_text_id)
+        for file in TOKENIZER_FILES:
+            shutil.copy(self.build_tokenizer() / file, folder / file)
+        _write_json(folder / "progress.json", asdict(progress))
 
-    def read_base_rows(self) -> pretrain_data.BaseRows:
-        """What the base model is trained on."""
-        vocabulary = self.vocabulary()
-        return pretrain_data.BaseRows(
-            np.load(self.base_rows() / "python.npy"),
-            pretrain_data.load_ragged(self.base_rows() / "transcripts.npz"),
-            pretrain_data.prompt_head(vocabulary, self.sizes.model.n_positions),
-            tuple(tuple(vocabulary.text_ids(text)) for text in PREAMBLES),
-        )
-
-    def _python(self) -> list[str]:
-        lines = (self.corpus() / "python.jsonl").read_text().splitlines()
+    def _load_python(self) -> list[str]:
+        lines = (self.build_corpus() / "python.jsonl").read_text().splitlines()
         texts = [str(json.loads(line)) for line in lines]
         Random(self.sizes.seed).shuffle(texts)
         return texts
 
-    def _side(self, side: str) -> list[Sample]:
-        return synthesize.load(self.dialogues() / f"{side}.jsonl")
+    def _load_side(self, side: str) -> list[Sample]:
+        return synthesize.load_samples(self.build_dialogues() / f"{side}.jsonl")
 
 
-def _code(*patterns: str) -> str:
-    """What the named modules say, as part of a stage's name."""
-    files = sorted(path for pattern in patterns for path in HERE.glob(pattern))
+def _hash_code(*patterns: str) -> str:
+    """Return a digest of the files that match the patterns, relative to this folder.
+
+    Raises `FileNotFoundError` for a pattern without a match: a file that was moved would otherwise
+    leave the digest without anybody's notice, and a stale stage would pass for a current one.
+    """
+    files = []
+    for pattern in patterns:
+        found = sorted(HERE.glob(pattern))
+        if not found:
+            raise FileNotFoundError(f"no file matches {pattern}")
+        files += found
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
-def _digest(path: Path) -> str:
+def _hash_file(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _read(path: Path) -> Any:
+def _read_json(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
-def _write(path: Path, value: object) -> None:
+def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n")

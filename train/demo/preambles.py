@@ -1,4 +1,4 @@
-"""Beginnings of transcripts, so that the base model knows what follows one."""
+"""Texts that introduce a transcript, for the training rows of the base model."""
 
 from __future__ import annotations
 

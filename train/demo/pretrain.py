@@ -1,4 +1,4 @@
-"""The training loop: a schedule of steps, checkpoints that resume, progress on stderr."""
+"""Pre-training loop: scheduled steps, resumable checkpoints, progress on stderr."""
 
 from __future__ import annotations
 
@@ -15,90 +15,112 @@ from transformers import GPTBigCodeForCausalLM
 
 from train.demo.pretrain_data import Batch
 from train.demo.sizes import Schedule
-from train.demo.small_model import loss_of
-from train.modeling.compute import device, prepared
-from train.modeling.muon import optimizers
+from train.demo.small_model import compute_loss
+from train.modeling.compute import prepare_for_training, training_device
+from train.modeling.muon import create_muon_optimizers
 
-FLOOR = 0.02
-"""The last learning rate, as a share of the peak."""
+FINAL_RATE_SHARE = 0.02
+"""Final learning rate, as a share of the peak."""
+POSITION_RATE_DIVISOR = 100
+"""AdamW moves every entry by about its rate at each step, and at the full rate would wash out the
+hand-written waves of the position embeddings, which the copy heads rest on (`copy_heads`).
+`train/configs/demo.yaml` has the same divisor for the fine-tune."""
 REPORT_SECONDS = 20.0
 CHECKPOINT_SECONDS = 120.0
 
 
-class Rows(Protocol):
-    """What a run reads."""
+class RowSource(Protocol):
+    """Source of training rows."""
 
-    def batch(
+    def draw_batch(
         self, rng: Random, rows: int, length: int, *, window: int, transcript_share: float
     ) -> Batch:
-        """Random rows [rows, length]."""
+        """Draw random rows [rows, length]."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """Where a run stands; everything here is in its checkpoint."""
+    """Progress of a run, stored in its checkpoint."""
 
     seconds: float = 0.0
     steps: int = 0
     tokens: int = 0
     loss: float = math.nan
-    """Smoothed over about fifty steps."""
+    """Exponential moving average over about fifty steps."""
 
 
-def rate(share: float, warmup: float) -> float:
-    """The learning rate at a share of the run, of its peak: a ramp, then a cosine."""
+def compute_rate(share: float, warmup: float) -> float:
+    """Return the learning rate as a share of its peak: a linear warm-up, then a cosine decay."""
     if share < warmup:
         return max(share / warmup, 0.01)
-    return FLOOR + (1 - FLOOR) * 0.5 * (
+    return FINAL_RATE_SHARE + (1 - FINAL_RATE_SHARE) * 0.5 * (
         1 + math.cos(math.pi * min(1.0, (share - warmup) / (1 - warmup)))
     )
 
 
-def train(
-    model: GPTBigCodeForCausalLM, rows: Rows, schedule: Schedule, *, seed: int, checkpoint: Path
+def pretrain_model(
+    model: GPTBigCodeForCausalLM,
+    rows: RowSource,
+    schedule: Schedule,
+    *,
+    seed: int,
+    checkpoint: Path,
 ) -> Progress:
-    """Train for the schedule's steps, from `checkpoint` on where there is one."""
-    with prepared(model):
-        return _trained(model, rows, schedule, seed, checkpoint)
+    """Train for the schedule's steps, resuming from `checkpoint` if it exists."""
+    with prepare_for_training(model):
+        return _run_steps(model, rows, schedule, seed, checkpoint)
 
 
-def _trained(
-    model: GPTBigCodeForCausalLM, rows: Rows, schedule: Schedule, seed: int, checkpoint: Path
+def _run_steps(
+    model: GPTBigCodeForCausalLM, rows: RowSource, schedule: Schedule, seed: int, checkpoint: Path
 ) -> Progress:
-    optims = optimizers(model, muon=schedule.muon_rate, adam=schedule.adam_rate)
+    optims = create_muon_optimizers(
+        model,
+        muon_rate=schedule.muon_rate,
+        adam_rate=schedule.adam_rate,
+        position_rate=schedule.adam_rate / POSITION_RATE_DIVISOR,
+    )
     peaks = [group["lr"] for optim in optims for group in optim.param_groups]
-    progress = resumed(checkpoint, model, optims)
+    progress = load_checkpoint(checkpoint, model, optims)
     window = model.config.n_positions
     saved = reported = progress.seconds
     while progress.steps < schedule.steps:
         began = time.monotonic()
         share = progress.steps / schedule.steps
-        _set_rates(optims, peaks, rate(share, schedule.warmup))
-        batch = _batch(rows, schedule, share, Random(seed * 1_000_003 + progress.steps), window)
-        loss = _step(model, optims, batch)
+        _set_rates(optims, peaks, compute_rate(share, schedule.warmup))
+        batch = _draw_batch(
+            rows, schedule, share, Random(seed * 1_000_003 + progress.steps), window
+        )
+        loss = _take_step(model, optims, batch)
         progress.seconds += time.monotonic() - began
         progress.steps += 1
         progress.tokens += batch.ids.numel()
         progress.loss = loss if math.isnan(progress.loss) else 0.98 * progress.loss + 0.02 * loss
         if progress.seconds - reported > REPORT_SECONDS:
             reported = progress.seconds
-            _report(progress, schedule.steps)
+            _print_progress(progress, schedule.steps)
         if progress.seconds - saved > CHECKPOINT_SECONDS:
             saved = progress.seconds
-            save(checkpoint, model, optims, progress)
-    _report(progress, schedule.steps)
-    save(checkpoint, model, optims, progress)
+            save_checkpoint(checkpoint, model, optims, progress)
+    _print_progress(progress, schedule.steps)
+    save_checkpoint(checkpoint, model, optims, progress)
     return progress
 
 
-def _batch(rows: Rows, schedule: Schedule, share: float, rng: Random, window: int) -> Batch:
+def _draw_batch(
+    rows: RowSource, schedule: Schedule, share: float, rng: Random, window: int
+) -> Batch:
     phase = [phase for phase in schedule.phases if phase.start <= share][-1]
     count = max(1, schedule.tokens // phase.length)
-    return rows.batch(rng, count, phase.length, window=window, transcript_share=phase.transcripts)
+    return rows.draw_batch(
+        rng, count, phase.length, window=window, transcript_share=phase.transcripts
+    )
 
 
-def _step(model: GPTBigCodeForCausalLM, optims: list[torch.optim.Optimizer], batch: Batch) -> float:
-    loss = loss_of(model, batch.to(device()))
+def _take_step(
+    model: GPTBigCodeForCausalLM, optims: list[torch.optim.Optimizer], batch: Batch
+) -> float:
+    loss = compute_loss(model, batch.to(training_device()))
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     for optim in optims:
@@ -113,7 +135,7 @@ def _set_rates(optims: list[torch.optim.Optimizer], peaks: list[float], factor: 
         group["lr"] = peak * factor
 
 
-def _report(progress: Progress, steps: int) -> None:
+def _print_progress(progress: Progress, steps: int) -> None:
     speed = progress.tokens / max(progress.seconds, 1e-9)
     left = progress.seconds / max(progress.steps, 1) * (steps - progress.steps) / 60
     print(
@@ -124,13 +146,13 @@ def _report(progress: Progress, steps: int) -> None:
     )
 
 
-def save(
+def save_checkpoint(
     path: Path,
     model: GPTBigCodeForCausalLM,
     optims: list[torch.optim.Optimizer],
     progress: Progress,
 ) -> None:
-    """Write a checkpoint in one piece."""
+    """Write a checkpoint atomically, so that an interrupted write leaves the previous one."""
     state = {
         "model": model.state_dict(),
         "optims": [optim.state_dict() for optim in optims],
@@ -141,13 +163,13 @@ def save(
     path.with_suffix(".part").replace(path)
 
 
-def resumed(
+def load_checkpoint(
     path: Path, model: GPTBigCodeForCausalLM, optims: list[torch.optim.Optimizer]
 ) -> Progress:
-    """Where the checkpoint left off, its state loaded; the beginning where there is none."""
+    """Restore model and optimizers from a checkpoint; a new `Progress` if there is none."""
     if not path.exists():
         return Progress()
-    state = torch.load(path, weights_only=True, map_location=device())
+    state = torch.load(path, weights_only=True, map_location=training_device())
     model.load_state_dict(state["model"])
     for optim, saved in zip(optims, state["optims"], strict=True):
         optim.load_state_dict(saved)

@@ -1,4 +1,4 @@
-"""The sizes in sizes.yaml, typed."""
+"""Typed sizes of the demo models, read from sizes.yaml."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 import yaml
 
-SIZES = Path(__file__).with_name("sizes.yaml")
+SIZES_FILE = Path(__file__).with_name("sizes.yaml")
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """The model's size, in GPTBigCode's words."""
+class ModelShape:
+    """Size of a model, in the terms of GPTBigCode's configuration."""
 
     n_embd: int
     n_layer: int
@@ -23,21 +23,21 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A part of a run: from `start` on, as a share of its steps, rows of `length` tokens."""
+    """Part of a run: rows of `length` tokens from `start` on, a share of the run's steps."""
 
     start: float
     length: int
     transcripts: float = 0.0
-    """The share of the rows that are transcripts; the base model's others are Python."""
+    """Share of the rows that are transcripts; the others are Python."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """One training run."""
+    """One pre-training run."""
 
     steps: int
     tokens: int
-    """In a step; rows are as many as hold them."""
+    """Tokens per step, from which the number of rows follows."""
     phases: tuple[Phase, ...]
     muon_rate: float
     adam_rate: float
@@ -45,8 +45,8 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Finetune:
-    """One run of `train.finetune`, in its words, over `train/configs/demo.yaml`."""
+class FinetuneRun:
+    """One run of `train.finetune`: its keys override those of `train/configs/demo.yaml`."""
 
     block: int
     batch_size: int
@@ -54,44 +54,45 @@ class Finetune:
     muon_rate: float
     learning_rate: float
     passes: int = 1
-    """How often every dialogue is there, each time in another conversation."""
+    """Number of times each dialogue is seen, each time in another conversation."""
     alone: float = 0.35
-    """The share of conversations of one dialogue; others go on to other questions."""
-    later_share: float = 0.0
-    """The share of dialogues of the later families; all of them are there, others fill up."""
+    """Share of conversations that consist of one dialogue; the others join several."""
+    finetune_share: float = 0.0
+    """Share of fine-tune dialogues: all of them, filled up with pre-training dialogues; if 0,
+    pre-training dialogues only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Everything that a run of all stages depends on."""
+    """Sizes of all stages."""
 
     seed: int
     corpus_chars: int
     package_chars: int
-    dialogues: int
-    later: int
+    pretrain_dialogues: int
+    finetune_dialogues: int
     vocabulary: int
-    model: Shape
+    model: ModelShape
     pretrain: Schedule
     anneal: Schedule
-    finetune: tuple[Finetune, ...]
-    """Runs one after the other: each goes on with the model of the one before."""
+    finetune: tuple[FinetuneRun, ...]
+    """Consecutive runs, each of which continues from the model of the previous one."""
     scored: int
     asked: int
 
 
-def load(name: str, path: Path = SIZES) -> Sizes:
-    """The sizes called `name`; KeyError where there are none."""
+def load_sizes(name: str, path: Path = SIZES_FILE) -> Sizes:
+    """Load the sizes called `name`; raises `KeyError` if there are none."""
     raw: dict[str, Any] = yaml.safe_load(path.read_text())[name]
     return Sizes(
         **{
             **raw,
-            "model": Shape(**raw["model"]),
-            **{stage: _schedule(raw[stage]) for stage in ("pretrain", "anneal")},
-            "finetune": tuple(Finetune(**run) for run in raw["finetune"]),
+            "model": ModelShape(**raw["model"]),
+            **{stage: _parse_schedule(raw[stage]) for stage in ("pretrain", "anneal")},
+            "finetune": tuple(FinetuneRun(**run) for run in raw["finetune"]),
         }
     )
 
 
-def _schedule(raw: dict[str, Any]) -> Schedule:
+def _parse_schedule(raw: dict[str, Any]) -> Schedule:
     return Schedule(**{**raw, "phases": tuple(Phase(**phase) for phase in raw["phases"])})

@@ -1,23 +1,24 @@
-"""The small StarCoder, transformers' GPTBigCode with multi-query attention, and its files."""
+"""The small StarCoder: transformers' GPTBigCode with multi-query attention."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
 from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 
-from starchat_tui.templates.template import IGNORED
+from starchat_tui.templates.template import IGNORE_INDEX
 from train.demo import copy_heads
 from train.demo.pretrain_data import Batch
-from train.demo.sizes import Shape
-from train.modeling.compute import precision
-from train.modeling.loss import summed
+from train.demo.sizes import ModelShape
+from train.modeling.compute import matmul_dtype
+from train.modeling.loss import sum_cross_entropy
 
 
-def new(shape: Shape, *, vocabulary: int, end_of_text: int, seed: int) -> GPTBigCodeForCausalLM:
-    """A model that has learned nothing, but can copy."""
+def create_model(
+    shape: ModelShape, *, vocabulary: int, end_of_text: int, seed: int
+) -> GPTBigCodeForCausalLM:
+    """Create an untrained model; its first two layers hold the copying heads of `copy_heads`."""
     torch.manual_seed(seed)
     config = GPTBigCodeConfig(
         vocab_size=vocabulary,
@@ -35,54 +36,48 @@ def new(shape: Shape, *, vocabulary: int, end_of_text: int, seed: int) -> GPTBig
         tie_word_embeddings=True,
         use_cache=False,
     )
-    made = GPTBigCodeForCausalLM(config)
-    copy_heads.install(made, seed=seed)
-    return made
+    model = GPTBigCodeForCausalLM(config)
+    copy_heads.install_copy_heads(model, seed=seed)
+    return model
 
 
-def loss_of(model: GPTBigCodeForCausalLM, batch: Batch) -> torch.Tensor:
-    """Mean cross-entropy of the next token over the learned labels of [B, T]."""
+def compute_loss(model: GPTBigCodeForCausalLM, batch: Batch) -> torch.Tensor:
+    """Return the mean cross-entropy of the next token over the labels [B, T] that are learned."""
     targets = batch.labels[:, 1:]
-    learned = targets != IGNORED
-    low = precision()
+    learned = targets != IGNORE_INDEX
+    low = matmul_dtype()
     with torch.autocast(batch.ids.device.type, low, enabled=low is not torch.float32):
         hidden = model.transformer(
             input_ids=batch.ids, position_ids=batch.positions, use_cache=False
         ).last_hidden_state
         count = learned.sum()
         ones = count.new_ones(int(count))
-        total = summed(
+        total = sum_cross_entropy(
             hidden[:, :-1][learned].to(low), model.lm_head.weight, targets[learned], ones
         )
         return total / count.clamp_min(1)
 
 
-def export(model: GPTBigCodeForCausalLM, folder: Path, *, ends: list[int]) -> None:
-    """Config, generation config and half-precision weights, the head tied, for transformers."""
+def export_model(model: GPTBigCodeForCausalLM, folder: Path, *, end_of_text: int) -> None:
+    """Write config, generation config and half-precision weights, with a tied head."""
     half = GPTBigCodeForCausalLM(model.config)
     half.load_state_dict(model.state_dict())
     half.half()  # type: ignore[no-untyped-call]
     half.config.use_cache = True
-    half.config.eos_token_id = ends[0]
-    half.generation_config.eos_token_id = ends if len(ends) > 1 else ends[0]
+    half.config.eos_token_id = end_of_text
+    half.generation_config.eos_token_id = end_of_text
     half.generation_config.pad_token_id = model.config.bos_token_id
     half.generation_config.use_cache = True
     half.save_pretrained(folder)
 
 
-def read(folder: Path) -> GPTBigCodeForCausalLM:
-    """The exported model in full precision, for evaluation."""
+def load_model(folder: Path) -> GPTBigCodeForCausalLM:
+    """Load an exported model in single precision."""
     model = GPTBigCodeForCausalLM.from_pretrained(folder, dtype=torch.float32)
     model.eval()  # type: ignore[no-untyped-call]
     return model
 
 
-def parameters(folder: Path) -> int:
-    """The number of parameters of an exported model, the tied head once."""
-    return sum(p.numel() for p in read(folder).parameters())
-
-
-def end_ids(folder: Path) -> list[int]:
-    """The ids that end an answer."""
-    said = json.loads((folder / "generation_config.json").read_text())["eos_token_id"]
-    return said if isinstance(said, list) else [said]
+def count_parameters(folder: Path) -> int:
+    """Return the number of parameters of an exported model, counting the tied head once."""
+    return sum(p.numel() for p in load_model(folder).parameters())

@@ -1,4 +1,4 @@
-"""The dialogue corpus: drawn, checked by running, divided into trained and scored."""
+"""Synthesis of the dialogue corpus: draw, check by execution, split into trained and scored."""
 
 from __future__ import annotations
 
@@ -7,153 +7,174 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from train.demo.evaluation.check import check_all, missing
-from train.demo.near_duplicates import Known
-from train.demo.tasks.family import Check, Exchange, Sample
-from train.demo.tasks.registry import HELD_OUT, draw_samples
+from train.demo.evaluation.check import check_answers, find_missing_program
+from train.demo.near_duplicates import NearDuplicateIndex
+from train.demo.tasks.family import Check, Exchange, Sample, Stage
+from train.demo.tasks.registry import HELD_OUT_FAMILIES, draw_samples
 
-SCORED = {"values": (False, False), "phrasing": (True, False), "family": (True, True)}
-"""New values, new phrasings, new families: whether phrasings and families are held out."""
-LATER_EVERY = 3
-"""Of so many scored conversations of known families, one is of a later family."""
+SCORED_SIDES = {"values": (False, False), "phrasing": (True, False), "family": (True, True)}
+"""Scored sides, and whether their phrasings and their families are held out."""
+FINETUNE_EVERY = 3
+"""One in so many scored conversations of known families is of a fine-tune family."""
 
 OVERDRAWN = 6
-"""Samples drawn for each one that a scored side keeps; the rest is near to trained ones."""
+"""Samples drawn for each one that a scored side keeps: many are too close to trained ones."""
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """The corpus by side, how many samples were refused, and how many were left out."""
+class DialogueCorpus:
+    """Samples by side of the split, with counts of those that were dropped."""
 
     sides: dict[str, list[Sample]]
     drawn: int
     refused: int
-    """An answer failed its check."""
+    """Samples of which an answer failed its check."""
     near: dict[str, int]
-    """For each scored side, samples too near to a trained one."""
+    """Samples too close to a trained one, by scored side."""
     unchecked: dict[str, int]
-    """Programs that the machine lacks, and the samples that could not be checked for want of it."""
+    """Samples that could not be checked, by the program that the machine lacks."""
 
 
-def make(*, seed: int, count: int, later: int, scored: int) -> Made:
-    """Draw and check everything; the scored sides hold nothing that a trained side nearly has."""
+def make_dialogues(*, seed: int, pretrain: int, finetune: int, scored: int) -> DialogueCorpus:
+    """Draw and check all dialogues, and remove near-duplicates of trained ones from scored sides.
+
+    Args:
+        seed: Seed of the trained sides; each scored side adds its number.
+        pretrain: Samples to draw from the families of the pre-training stage.
+        finetune: Samples to draw from the families of the fine-tune stage.
+        scored: Samples to keep on each scored side, at most.
+    """
     unchecked = Counter[str]()
     sides: dict[str, list[Sample]] = {}
     refused = 0
-    for side, many in (("train", count), ("later", later)):
+    counts: dict[Stage, int] = {"pretrain": pretrain, "finetune": finetune}
+    for stage, many in counts.items():
         drawn = draw_samples(
-            seed, many, held_out_phrasing=False, held_out_families=False, later=side == "later"
+            seed, many, held_out_phrasing=False, held_out_families=False, stage=stage
         )
-        sides[side], more = _right(_able(drawn, unchecked))
+        sides[stage], more = _filter_right(_filter_checkable(drawn, unchecked))
         refused += more
-    taught = [*sides["train"], *sides["later"]]
-    keys, known = {key(sample) for sample in taught}, Known(_asked(sample) for sample in taught)
+    trained = [*sides["pretrain"], *sides["finetune"]]
+    keys = {make_question_key(sample) for sample in trained}
+    known = NearDuplicateIndex(_first_question(sample) for sample in trained)
     near = {}
-    for offset, side in enumerate(SCORED, start=1):
-        able = _once(_able(_scored(seed + offset, side, OVERDRAWN * scored), Counter()))
-        new = [s for s in able if key(s) not in keys and not known.near(_asked(s))]
-        near[side] = len(able) - len(new)
-        sides[side], more = _right(new[:scored])
+    for offset, side in enumerate(SCORED_SIDES, start=1):
+        # The programs that the machine lacks were counted on the trained sides already.
+        candidates = _deduplicate(
+            _filter_checkable(_draw_scored(seed + offset, side, OVERDRAWN * scored), Counter())
+        )
+        new = [
+            sample
+            for sample in candidates
+            if make_question_key(sample) not in keys
+            and not known.has_near_duplicate(_first_question(sample))
+        ]
+        near[side] = len(candidates) - len(new)
+        sides[side], more = _filter_right(new[:scored])
         refused += more
-    made = count + later + sum(len(sides[side]) for side in SCORED)
-    return Made(sides, made, refused, near, dict(unchecked))
+    drawn_count = pretrain + finetune + sum(len(sides[side]) for side in SCORED_SIDES)
+    return DialogueCorpus(sides, drawn_count, refused, near, dict(unchecked))
 
 
-def _scored(seed: int, side: str, count: int) -> Iterator[Sample]:
-    """Conversations for a score; the later families have phrasings to hold out, but no family."""
-    phrasing, families = SCORED[side]
-    held = {"held_out_phrasing": phrasing, "held_out_families": families}
-    first = draw_samples(seed, count, **held)
+def _draw_scored(seed: int, side: str, count: int) -> Iterator[Sample]:
+    """Yield conversations for a scored side; on sides of known families, a third is fine-tune.
+
+    No fine-tune family is held out, so the side of unseen families has none.
+    """
+    phrasing, families = SCORED_SIDES[side]
+    draw = partial(draw_samples, seed, held_out_phrasing=phrasing, held_out_families=families)
+    first = draw(count)
     if families:
         yield from first
         return
-    later = draw_samples(seed, count // (LATER_EVERY - 1), later=True, **held)
+    more = draw(count // (FINETUNE_EVERY - 1), stage="finetune")
     for number, sample in enumerate(first, start=1):
         yield sample
-        if number % (LATER_EVERY - 1) == 0:
-            yield from islice(later, 1)
+        if number % (FINETUNE_EVERY - 1) == 0:
+            yield from islice(more, 1)
 
 
-def _able(samples: Iterable[Sample], unchecked: Counter[str]) -> list[Sample]:
-    """The samples that this machine can check; the others are counted by the missing program."""
+def _filter_checkable(samples: Iterable[Sample], unchecked: Counter[str]) -> list[Sample]:
+    """Return the samples that this machine can check; count the others by the missing program."""
     kept = []
     for sample in samples:
-        lacking = {tool for e in sample.exchanges if (tool := missing(e.check))}
+        lacking = {tool for e in sample.exchanges if (tool := find_missing_program(e.check))}
         unchecked.update(lacking)
         if not lacking:
             kept.append(sample)
     return kept
 
 
-def summary(made: Made) -> dict[str, Any]:
-    """The counts that the card tells."""
-    taught = [*made.sides["train"], *made.sides["later"]]
-    turns = [len(sample.exchanges) for sample in taught]
+def summarize_corpus(corpus: DialogueCorpus) -> dict[str, Any]:
+    """Return the counts for the model card, as written to made.json."""
+    trained = [*corpus.sides["pretrain"], *corpus.sides["finetune"]]
+    turns = [len(sample.exchanges) for sample in trained]
     return {
-        "drawn": made.drawn,
-        "refused": made.refused,
-        "near": made.near,
-        "unchecked": made.unchecked,
-        "samples": {side: len(samples) for side, samples in made.sides.items()},
+        "drawn": corpus.drawn,
+        "refused": corpus.refused,
+        "near": corpus.near,
+        "unchecked": corpus.unchecked,
+        "samples": {side: len(samples) for side, samples in corpus.sides.items()},
         "turns": {str(count): turns.count(count) for count in sorted(set(turns))},
-        "held_out": len(HELD_OUT),
-        "families": families_of(taught),
+        "held_out": len(HELD_OUT_FAMILIES),
+        "families": count_families(trained),
     }
 
 
-def _asked(sample: Sample) -> str:
+def _first_question(sample: Sample) -> str:
     return sample.exchanges[0].question
 
 
-def key(sample: Sample) -> str:
-    """Its first question without case, spaces and punctuation: equal means near-duplicate."""
-    return re.sub(r"[\W_]+", "", _asked(sample).lower())
+def make_question_key(sample: Sample) -> str:
+    """Return the first question without case, spaces and punctuation."""
+    return re.sub(r"[\W_]+", "", _first_question(sample).lower())
 
 
-def _once(samples: Iterable[Sample]) -> list[Sample]:
-    return list({key(sample): sample for sample in samples}.values())
+def _deduplicate(samples: Iterable[Sample]) -> list[Sample]:
+    return list({make_question_key(sample): sample for sample in samples}.values())
 
 
-def _right(samples: Iterable[Sample]) -> tuple[list[Sample], int]:
-    """The samples all of whose answers pass their checks, and how many did not."""
+def _filter_right(samples: Iterable[Sample]) -> tuple[list[Sample], int]:
+    """Return the samples whose answers all pass their checks, and the number of the others."""
     listed = list(samples)
     distinct = {(e.answer, e.check): "" for sample in listed for e in sample.exchanges}
-    verdicts = dict(zip(distinct, check_all(distinct, workers=2, trusted=True), strict=True))
+    verdicts = dict(zip(distinct, check_answers(distinct, workers=2, trusted=True), strict=True))
     kept = [s for s in listed if not any(verdicts[e.answer, e.check] for e in s.exchanges)]
     return kept, len(listed) - len(kept)
 
 
-def families_of(samples: Sequence[Sample]) -> dict[str, int]:
-    """How many samples each family has."""
+def count_families(samples: Sequence[Sample]) -> dict[str, int]:
+    """Count the samples of each family."""
     return dict(Counter(sample.family for sample in samples).most_common())
 
 
-def save(samples: Sequence[Sample], path: Path) -> None:
-    """One JSON line for each sample."""
+def save_samples(samples: Sequence[Sample], path: Path) -> None:
+    """Write one JSON line for each sample."""
     path.write_text("".join(json.dumps(asdict(sample)) + "\n" for sample in samples))
 
 
-def load(path: Path) -> list[Sample]:
-    """What `save` wrote."""
-    return [_sample(json.loads(line)) for line in path.read_text().splitlines()]
+def load_samples(path: Path) -> list[Sample]:
+    """Read samples written by `save_samples`."""
+    return [_parse_sample(json.loads(line)) for line in path.read_text().splitlines()]
 
 
-def _sample(raw: dict[str, Any]) -> Sample:
-    return Sample(raw["family"], tuple(_exchange(e) for e in raw["exchanges"]))
+def _parse_sample(raw: dict[str, Any]) -> Sample:
+    return Sample(raw["family"], tuple(_parse_exchange(e) for e in raw["exchanges"]))
 
 
-def _exchange(raw: dict[str, Any]) -> Exchange:
-    return Exchange(raw["question"], raw["answer"], check_from(raw["check"]), raw["group"])
+def _parse_exchange(raw: dict[str, Any]) -> Exchange:
+    return Exchange(raw["question"], raw["answer"], parse_check(raw["check"]), raw["group"])
 
 
-def check_from(raw: dict[str, Any]) -> Check:
-    """A check out of JSON: lists become tuples again."""
-    return Check(**{name: _tuples(value) for name, value in raw.items()})
+def parse_check(raw: dict[str, Any]) -> Check:
+    """Convert a check from JSON, with tuples instead of lists."""
+    return Check(**{name: _to_tuples(value) for name, value in raw.items()})
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+def _to_tuples(value: Any) -> Any:
+    return tuple(_to_tuples(item) for item in value) if isinstance(value, list) else value

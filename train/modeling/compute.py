@@ -1,4 +1,4 @@
-"""Where training happens, and in which numbers."""
+"""Device and number format of training on this machine."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from transformers import GPTBigCodeForCausalLM
 from train.modeling import attention
 
 
-def device() -> torch.device:
-    """Where training happens: a GPU where there is one."""
+def training_device() -> torch.device:
+    """Return the device to train on: a GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @functools.cache
-def precision() -> torch.dtype:
-    """The type of products: bfloat16 where the machine multiplies it itself.
+def matmul_dtype() -> torch.dtype:
+    """Return the dtype of matrix products: bfloat16 if the hardware multiplies it natively.
 
-    A processor without such instructions is several times slower in bfloat16 than in float32.
+    Without such instructions a CPU is several times slower in bfloat16 than in float32.
     """
     if torch.cuda.is_available():
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
@@ -30,12 +30,12 @@ def precision() -> torch.dtype:
 
 
 @contextmanager
-def prepared(model: GPTBigCodeForCausalLM) -> Iterator[None]:
-    """The model ready to be trained: on its device, without a cache, our attention on a CPU."""
-    config, where = model.config, device()
+def prepare_for_training(model: GPTBigCodeForCausalLM) -> Iterator[None]:
+    """Move the model to its device, without a cache and with blockwise attention on a CPU."""
+    config, where = model.config, training_device()
     before = config.use_cache, config._attn_implementation
     config.use_cache = False
-    attention.register()
+    attention.register_attention()
     config._attn_implementation = attention.BLOCKWISE if where.type == "cpu" else "sdpa"
     torch.nn.Module.to(model, where)
     model.train()

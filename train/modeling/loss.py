@@ -1,4 +1,4 @@
-"""The loss of rows whose tokens do not all count alike."""
+"""Weighted cross-entropy over a large vocabulary, computed in chunks."""
 
 from __future__ import annotations
 
@@ -6,44 +6,20 @@ from typing import Any
 
 import torch
 
-from starchat_tui.templates.template import IGNORED
+from starchat_tui.templates.template import IGNORE_INDEX
 
-PIECE = 512
-"""Tokens whose scores stand in memory at a time."""
-
-
-def weighted(
-    logits: torch.Tensor,
-    labels: torch.Tensor,
-    weights: torch.Tensor,
-    *,
-    total: torch.Tensor | float | None = None,
-) -> torch.Tensor:
-    """Weighted mean cross-entropy, a scalar, in at least float32.
-
-    `logits` [B, T, V]; `labels` and `weights` [B, T], not shifted: position t is scored on label
-    t + 1 with weight t + 1. Divided by `total` where it is given (the weight of a whole step, over
-    micro-batches and processes), else by the weight here.
-    """
-    targets, counts = labels[:, 1:], weights[:, 1:]
-    learned = targets != IGNORED
-    scores = logits[:, :-1][learned]
-    if scores.dtype not in (torch.float32, torch.float64):
-        scores = scores.float()
-    each = torch.nn.functional.cross_entropy(scores, targets[learned].long(), reduction="none")
-    kept = counts[learned].to(each.dtype)
-    # A row in which nothing is learned has no loss and no gradient, rather than 0 / 0.
-    divisor = kept.sum().clamp_min(torch.finfo(each.dtype).tiny) if total is None else total
-    return (each * kept).sum() / divisor
+CHUNK = 512
+"""Tokens whose scores are in memory at a time."""
 
 
-def weight_of(labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """The weight that `weighted` counts in `labels` [B, T]: a scalar, to be summed for `total`."""
-    return weights[:, 1:][labels[:, 1:] != IGNORED].sum()
+def total_weight(labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Return the total weight of the learned tokens in `labels` [B, T]: a scalar."""
+    # Labels are not shifted: position t is scored on label t + 1, so the first is never a target.
+    return weights[:, 1:][labels[:, 1:] != IGNORE_INDEX].sum()
 
 
-class _Summed(torch.autograd.Function):
-    """Weighted sum of cross-entropies, its gradient made along with its value."""
+class _CrossEntropySum(torch.autograd.Function):
+    """Weighted sum of cross-entropies; computes its gradient along with its value."""
 
     @staticmethod
     def forward(
@@ -53,18 +29,22 @@ class _Summed(torch.autograd.Function):
         targets: torch.Tensor,
         weights: torch.Tensor,
     ) -> torch.Tensor:
+        # One cast for all chunks: under autocast the head is float32 and the products are bfloat16.
         low = head.to(hidden.dtype)
         by_hidden = torch.empty_like(hidden)
+        # float32, because many chunks are added up, whatever the dtype of the head.
         by_head = torch.zeros_like(head, dtype=torch.float32)
         total = torch.zeros((), device=hidden.device)
-        for start in range(0, len(targets), PIECE):
-            piece = slice(start, start + PIECE)
+        for start in range(0, len(targets), CHUNK):
+            piece = slice(start, start + CHUNK)
             h, t, w = hidden[piece], targets[piece, None], weights[piece, None].float()
+            # logsumexp in bfloat16 would round the loss itself, at about 3 significant digits.
             scores = (h @ low.T).float()
             scale = scores.logsumexp(1, keepdim=True)
             total += ((scale - scores.gather(1, t)) * w).sum()
             if not any(ctx.needs_input_grad):
                 continue
+            # d loss / d scores = softmax - one-hot, written over the scores to save their memory.
             gradient = scores.sub_(scale).exp_()
             gradient.scatter_add_(1, t, torch.full_like(scale, -1.0))
             small = gradient.mul_(w).to(hidden.dtype)
@@ -79,13 +59,19 @@ class _Summed(torch.autograd.Function):
         return by_hidden * gradient, by_head * gradient, None, None
 
 
-def summed(
+def sum_cross_entropy(
     hidden: torch.Tensor, head: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
-    """Weighted sum of the cross-entropies of `targets` [N], a float32 scalar.
+    """Return the weighted sum of cross-entropies, a float32 scalar.
 
-    `hidden` [N, D] is scored by the matrix `head` [V, D], piece by piece: the scores, the largest
-    tensor of a large vocabulary, never exist all at once, not even for the gradient.
+    The scores are the largest tensor of a large vocabulary. They are computed and released chunk by
+    chunk, and the gradient is computed with them, so they never exist all at once.
+
+    Args:
+        hidden: Hidden states [N, D] of the positions that are scored.
+        head: Output matrix [V, D].
+        targets: Next ids [N].
+        weights: Loss weights [N].
     """
-    loss: torch.Tensor = _Summed.apply(hidden, head, targets, weights)  # type: ignore[no-untyped-call]
+    loss: torch.Tensor = _CrossEntropySum.apply(hidden, head, targets, weights)  # type: ignore[no-untyped-call]
     return loss

@@ -1,4 +1,4 @@
-"""Optimizers that transformers does not bring: Muon with AdamW, and AdamW applied in backward."""
+"""Optimizers that transformers lacks: Muon with AdamW, and AdamW in the backward pass."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ import torch
 from torch import nn
 
 from train.config import Config
-from train.modeling.muon import optimizers as muon_and_adam
+from train.modeling.muon import create_muon_optimizers
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
 
 
-def chosen(model: nn.Module, config: Config) -> torch.optim.Optimizer | None:
-    """The optimizer a configuration names; None leaves it to transformers (AdamW)."""
+def create_optimizer(model: nn.Module, config: Config) -> torch.optim.Optimizer | None:
+    """Return the optimizer of a configuration; None leaves it to transformers (AdamW)."""
     if config.optimizer == "muon":
-        made = muon_and_adam(model, muon=config.muon_rate, adam=config.learning_rate)
-        return Joined(made)
+        return JoinedOptimizer(
+            create_muon_optimizers(
+                model,
+                muon_rate=config.muon_rate,
+                adam_rate=config.learning_rate,
+                position_rate=config.learning_rate / config.position_rate_divisor,
+            )
+        )
     if config.optimizer == "in_backward":
-        return InBackward(
+        return AdamWInBackward(
             [weight for weight in model.parameters() if weight.requires_grad],
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
@@ -29,47 +35,47 @@ def chosen(model: nn.Module, config: Config) -> torch.optim.Optimizer | None:
     return None
 
 
-class Joined(torch.optim.Optimizer):
-    """Several optimizers as one: their groups together, so that one schedule drives all."""
+class JoinedOptimizer(torch.optim.Optimizer):
+    """Several optimizers as one, so that one schedule drives all their parameter groups."""
 
     def __init__(self, parts: Sequence[torch.optim.Optimizer]) -> None:
         self.parts = list(parts)
         super().__init__([group for part in self.parts for group in part.param_groups], {})
-        self._share()
+        self._share_groups()
 
-    def _share(self) -> None:
-        """Let the groups be the parts' own, so that a rate set here is set there."""
+    def _share_groups(self) -> None:
+        """Expose the parts' own groups, so that a rate set here is set there."""
         self.param_groups = [group for part in self.parts for group in part.param_groups]
 
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """One step of each part."""
+        """Take one step with each part."""
         assert closure is None, "a closure would be called by every part"
         for part in self.parts:
             part.step()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all."""
+        """Clear the gradients of all parts."""
         for part in self.parts:
             part.zero_grad(set_to_none=set_to_none)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of each part, in order."""
+        """Return the state of each part, in order."""
         return {"parts": [part.state_dict() for part in self.parts]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the state that `state_dict` gave."""
+        """Restore what `state_dict` returned."""
         for part, state in zip(self.parts, state_dict["parts"], strict=True):
             part.load_state_dict(state)
-        self._share()
+        self._share_groups()
 
 
-class InBackward(torch.optim.Optimizer):
-    """AdamW that moves each parameter as soon as its gradient is there, and then drops it.
+class AdamWInBackward(torch.optim.Optimizer):
+    """AdamW that updates each parameter once its gradient exists, and frees the gradient.
 
-    So the gradients never exist all at once, and 6 bytes a parameter are enough in bfloat16. A step
-    of 2e-5 is far below bfloat16's resolution: weights are rounded at random, up or down in
-    proportion, which keeps the sum of many small steps right. Gradients cannot be added up or
-    clipped.
+    The gradients never exist all at once, so 6 bytes a parameter suffice in bfloat16 (the idea of
+    LOMO, Lv et al., 2023, with AdamW's states). A step of 2e-5 is far below the resolution of
+    bfloat16, so weights are rounded stochastically, which keeps the sum of many small steps
+    unbiased. Gradients cannot be accumulated or clipped.
     """
 
     def __init__(
@@ -78,20 +84,22 @@ class InBackward(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
         for group in self.param_groups:
             for weight in group["params"]:
-                weight.register_post_accumulate_grad_hook(self._arrived)
+                weight.register_post_accumulate_grad_hook(self._update_weight)
+        # By identity: hooks get the tensor only, and the schedule changes rates in the groups.
         self._group = {id(w): group for group in self.param_groups for w in group["params"]}
 
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Nothing is left to do: backward has done it."""
+        """Do nothing: the backward pass has updated the weights."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take a saved state; torch makes new groups of it."""
+        """Restore a saved state."""
         super().load_state_dict(state_dict)
+        # torch replaces the group dictionaries, which the lookup must follow.
         self._group = {id(w): group for group in self.param_groups for w in group["params"]}
 
     @torch.no_grad()
-    def _arrived(self, weight: torch.Tensor) -> None:
-        """One AdamW step of one parameter (Loshchilov and Hutter, 2019, algorithm 2)."""
+    def _update_weight(self, weight: torch.Tensor) -> None:
+        """Take one AdamW step (Loshchilov and Hutter, 2019, algorithm 2) with one parameter."""
         assert weight.grad is not None
         group, state = self._group[id(weight)], self.state[weight]
         if not state:
@@ -99,6 +107,7 @@ class InBackward(torch.optim.Optimizer):
             state["mean"] = torch.zeros_like(weight)
             state["square"] = torch.zeros_like(weight)
         state["step"] += 1
+        # The moments are kept in the dtype of the weight and computed in float32.
         gradient = weight.grad.float()
         mean = state["mean"].float().lerp_(gradient, 1 - BETAS[0])
         square = state["square"].float().lerp_(gradient.square(), 1 - BETAS[1])
@@ -106,17 +115,17 @@ class InBackward(torch.optim.Optimizer):
         root = (square / (1 - BETAS[1] ** state["step"])).sqrt_().add_(EPSILON)
         moved = weight.float().mul_(1 - group["lr"] * group["weight_decay"])
         moved.addcdiv_(mean, root, value=-group["lr"] / corrected)
-        store(weight, moved)
-        store(state["mean"], mean)
-        store(state["square"], square)
+        store_rounded(weight, moved)
+        store_rounded(state["mean"], mean)
+        store_rounded(state["square"], square)
         weight.grad = None
 
 
-def store(target: torch.Tensor, value: torch.Tensor) -> None:
-    """Put float32 `value` in `target`; in bfloat16 rounded up or down at random, fairly.
+def store_rounded(target: torch.Tensor, value: torch.Tensor) -> None:
+    """Copy float32 `value` into `target`; in bfloat16 with stochastic rounding.
 
-    The 16 bits that bfloat16 drops are a number; adding a random one and cutting carries into the
-    kept bits with exactly the probability that the dropped part is large.
+    bfloat16 drops the low 16 bits of a float32. Adding a random 16-bit number before truncating
+    carries into the kept bits with exactly the probability that the dropped part is large.
     """
     if target.dtype != torch.bfloat16:
         target.copy_(value)

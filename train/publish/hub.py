@@ -1,4 +1,4 @@
-"""Upload of a finished model; off unless asked for, and never before it is saved here."""
+"""Upload of a finished model; only on request, and only after it is saved locally."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from starchat_tui.errors import ConfigError, Unavailable
 from train.config import Config
 
 
-def check(config: Config) -> None:
-    """Raise `ConfigError` before training where an upload was asked for and cannot happen."""
+def check_upload(config: Config) -> None:
+    """Raise `ConfigError`, before training, if a requested upload cannot work."""
     if not config.push_to_hub:
         return
     from huggingface_hub import get_token
 
     if not get_token():
         raise ConfigError(
-            f"`push_to_hub` to `{config.hub_id}` needs a token of the Hub, and there is none",
-            "`hf auth login`, or set HF_TOKEN; or leave `push_to_hub` out",
+            f"`push_to_hub` to `{config.hub_id}` needs a Hub token, and none is set",
+            "run `hf auth login` or set HF_TOKEN, or remove `push_to_hub`",
         )
 
 
-def push(folder: Path, hub_id: str) -> str:
-    """Upload a finished model's folder; its address. Raises `Unavailable` where that fails."""
+def upload_model(folder: Path, hub_id: str) -> str:
+    """Upload a finished model's folder and return its address; raises `Unavailable`."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -36,6 +36,6 @@ def push(folder: Path, hub_id: str) -> str:
         reason = " ".join(str(error).split())[:200]
         raise Unavailable(
             f"The model could not be uploaded to `{hub_id}` ({reason})",
-            f"it is whole in `{folder}`; `hf upload {hub_id} {folder}` tries again",
+            f"it is complete in `{folder}`; retry with `hf upload {hub_id} {folder}`",
         ) from error
     return str(found)

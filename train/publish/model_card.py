@@ -1,4 +1,4 @@
-"""The card of a fine-tuned model: its data, how it was trained, its curves, its limits."""
+"""Model card of a fine-tune: data, training, curves and limitations."""
 
 from __future__ import annotations
 
@@ -10,67 +10,62 @@ from typing import Any
 
 import yaml
 
-from train.config import HARMLESS, Config, spelled
+from train.config import HARMLESS, Config, format_value
+from train.publish.loss_curve import draw_loss_curve, extract_series
 
 CURVE = "loss.svg"
-_WIDTH, _HEIGHT, _MARGIN = 640, 240, 40
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What a run knows of itself."""
+class RunFacts:
+    """Contents of a model card."""
 
     config: Config
     trees: int
     held_out: int
-    """Trees that were not learned."""
+    """Trees held out for evaluation."""
     rows: int
-    """Packed rows of an epoch."""
+    """Packed rows per epoch."""
     tokens: int
-    """Tokens in them."""
+    """Tokens in those rows."""
     learned: int
-    """Tokens in them that the assistant says."""
+    """Tokens in those rows that are learned: the assistant's."""
     refused: Mapping[str, int]
-    """Rows or messages that were not used, by reason."""
+    """Rows or messages that were refused, by reason."""
     parameters: int
     trained: int
-    """Parameters that were trained."""
+    """Trained parameters."""
     processes: int
     device: str
     steps: int
     seconds: float
     log: Sequence[Mapping[str, Any]]
-    """The trainer's history."""
+    """Log history of the trainer."""
 
 
-def series(log: Sequence[Mapping[str, Any]], name: str) -> list[tuple[int, float]]:
-    """The steps at which something was logged, and what."""
-    return [(int(entry["step"]), float(entry[name])) for entry in log if name in entry]
-
-
-def write(folder: Path, facts: Facts, name: str) -> None:
-    """The card, its drawing, and the whole history for whoever wants to draw it anew."""
-    (folder / "README.md").write_text(text(facts, name), encoding="utf-8")
+def write_card(folder: Path, facts: RunFacts, name: str) -> None:
+    """Write the card, its drawing, and the full log history."""
+    (folder / "README.md").write_text(render_card(facts, name), encoding="utf-8")
     (folder / "history.json").write_text(json.dumps(list(facts.log), indent=1), encoding="utf-8")
-    if drawing := curve(facts.log):
+    if drawing := draw_loss_curve(facts.log):
         (folder / CURVE).write_text(drawing, encoding="utf-8")
 
 
-def text(facts: Facts, name: str) -> str:
-    """The card in Markdown, with the front matter that the Hub reads."""
+def render_card(facts: RunFacts, name: str) -> str:
+    """Return the card in Markdown, with the front matter that the Hub reads."""
     parts = (
         _front(facts),
-        [f"# {name}", "", *_what(facts), ""],
-        _use(facts, name),
+        [f"# {name}", "", *_summary(facts), ""],
+        _usage(facts, name),
         _data(facts),
         _training(facts),
         _curves(facts),
-        _limits(facts),
+        _limitations(facts),
     )
     return "\n".join(line for part in parts for line in part)
 
 
-def _front(facts: Facts) -> list[str]:
+def _front(facts: RunFacts) -> list[str]:
     config = facts.config
     known: dict[str, Any] = {
         "library_name": "peft" if config.lora_rank else "transformers",
@@ -89,15 +84,15 @@ def _on_hub(name: str) -> bool:
     return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not Path(name).exists()
 
 
-def _what(facts: Facts) -> Iterator[str]:
+def _summary(facts: RunFacts) -> Iterator[str]:
     kind = "A LoRA adapter for" if facts.config.lora_rank else "A fine-tune of"
     yield (
-        f"{kind} `{facts.config.model}` on dialogues in ChatML: it learned what the assistant says "
-        "and where it ends, and nothing of what users or system texts say."
+        f"{kind} `{facts.config.model}` on dialogues in ChatML. It learned what the assistant says "
+        "and where it ends, not the text of users or system prompts."
     )
 
 
-def _use(facts: Facts, name: str) -> list[str]:
+def _usage(facts: RunFacts, name: str) -> list[str]:
     python = [
         "from transformers import AutoModelForCausalLM, AutoTokenizer",
         "",
@@ -124,29 +119,29 @@ def _use(facts: Facts, name: str) -> list[str]:
     return ["## Use", "", *shell, "", "```python", *python, "```", ""]
 
 
-def _data(facts: Facts) -> list[str]:
+def _data(facts: RunFacts) -> list[str]:
     sources = ", ".join(f"`{source}`" for source in facts.config.dataset)
     share = facts.learned / max(facts.tokens, 1)
     lines = [
         "## Data",
         "",
-        f"{sources}: {facts.trees:,} trees of messages were learned, {facts.held_out:,} held out; "
+        f"{sources}: {facts.trees:,} message trees for training, {facts.held_out:,} held out; "
         f"{facts.tokens:,} tokens in {facts.rows:,} rows, {share:.0%} of them learned.",
         "",
     ]
     if facts.refused:
         counted = sorted(facts.refused.items(), key=lambda pair: -pair[1])
-        lines += ["| not used | rows or messages |", "|---|---:|"]
+        lines += ["| refused | rows or messages |", "|---|---:|"]
         lines += [f"| {reason} | {count:,} |" for reason, count in counted]
         lines.append("")
     return lines
 
 
-def _training(facts: Facts) -> list[str]:
+def _training(facts: RunFacts) -> list[str]:
     chosen = asdict(facts.config)
     skipped = HARMLESS | {"model", "dataset", "eval_dataset", "deepspeed"}
     rows = [(key, chosen[key]) for key in chosen if key not in skipped]
-    told = [f"| `{key}` | {spelled(value)} |" for key, value in rows if value not in ("", ())]
+    table = [f"| `{key}` | {format_value(value)} |" for key, value in rows if value not in ("", ())]
     trained = facts.trained / 1e6
     return [
         "## Training",
@@ -156,30 +151,30 @@ def _training(facts: Facts) -> list[str]:
         "",
         "| key | value |",
         "|---|---|",
-        *told,
+        *table,
         "",
     ]
 
 
-def _curves(facts: Facts) -> list[str]:
-    losses = series(facts.log, "loss")
-    measured = series(facts.log, "eval_loss")
-    perplexity = dict(series(facts.log, "eval_perplexity"))
+def _curves(facts: RunFacts) -> list[str]:
+    losses = extract_series(facts.log, "loss")
+    measured = extract_series(facts.log, "eval_loss")
+    perplexity = dict(extract_series(facts.log, "eval_perplexity"))
     lines = ["## Curves", ""]
     if losses:
         lines += [f"![Loss over the steps]({CURVE})", ""]
     if measured:
         lines += ["| step | held-out loss | perplexity |", "|---:|---:|---:|"]
         lines += [f"| {at} | {loss:.4f} | {perplexity.get(at, 0):.3f} |" for at, loss in measured]
-        lines += ["", "Over the held-out tokens that the assistant says.", ""]
+        lines += ["", "Measured on the assistant's tokens of held-out trees.", ""]
     else:
-        lines += ["Nothing was held out, so nothing is known of what it has not seen.", ""]
+        lines += ["Nothing was held out, so its loss on unseen data is unknown.", ""]
     return lines
 
 
-def _limits(facts: Facts) -> list[str]:
+def _limitations(facts: RunFacts) -> list[str]:
     return [
-        "## Limits",
+        "## Limitations",
         "",
         "It says what is likely after what it learned, also where that is wrong, and code that it "
         "writes may not run or may do harm: read it first. It was not trained to refuse. What its "
@@ -187,43 +182,3 @@ def _limits(facts: Facts) -> list[str]:
         "the base model and of the data applies.",
         "",
     ]
-
-
-def curve(log: Sequence[Mapping[str, Any]]) -> str:
-    """Training and held-out loss as a drawing (SVG)."""
-    drawn = {
-        "#4c78a8": series(log, "loss"),
-        "#f58518": series(log, "eval_loss"),
-    }
-    points = [point for line in drawn.values() for point in line]
-    if not points:
-        return ""
-    steps, losses = zip(*points, strict=True)
-    low, high, last = min(losses), max(losses), max(steps)
-
-    def place(step: int, loss: float) -> str:
-        across = _MARGIN + step / max(last, 1) * (_WIDTH - 2 * _MARGIN)
-        down = _MARGIN + (high - loss) / max(high - low, 1e-9) * (_HEIGHT - 2 * _MARGIN)
-        return f"{across:.1f},{down:.1f}"
-
-    lines = [
-        f'<polyline fill="none" stroke="{color}" stroke-width="2" '
-        f'points="{" ".join(place(*point) for point in line)}"/>'
-        for color, line in drawn.items()
-        if line
-    ]
-    words = [
-        (_MARGIN, _MARGIN - 8, f"loss {high:.3f}", "#555"),
-        (_MARGIN, _HEIGHT - _MARGIN + 16, f"{low:.3f}", "#555"),
-        (_WIDTH - 2 * _MARGIN - 30, _HEIGHT - _MARGIN + 16, f"step {last}", "#555"),
-        (_WIDTH - 190, _MARGIN - 8, "training", "#4c78a8"),
-        (_WIDTH - 110, _MARGIN - 8, "held out", "#f58518"),
-    ]
-    told = [
-        f'<text x="{x}" y="{y}" style="font:12px sans-serif" fill="{color}">{word}</text>'
-        for x, y, word, color in words
-    ]
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}">'
-    return "\n".join([head, '<rect width="100%" height="100%" fill="#fff"/>', *lines, *told]) + (
-        "\n</svg>\n"
-    )

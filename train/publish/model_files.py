@@ -1,7 +1,7 @@
-"""What makes a folder of weights a complete model: the files around them.
+"""Files that make a folder of weights a complete model.
 
-For our engine, for `generate` of transformers with its chat template, and for readers of the format
-of 2023 (`dialogue_template.json`, as starcoder/chat wrote it).
+For our engine, for transformers' `generate` with its chat template, and for programs that read the
+2023 format (`dialogue_template.json`, as starcoder/chat wrote it).
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Any
 import torch
 
 from starchat_tui.templates.tokenizer import CHAT_TOKENS
-from train.modeling import vocabulary
-from train.modeling.vocabulary import Grown
+from train.modeling import tokenizer_extension
+from train.modeling.tokenizer_extension import ExtendedTokenizer
 
 _SYSTEM, _USER, _ASSISTANT, _END = CHAT_TOKENS
 
 
 def chat_template() -> str:
-    """ChatML in Jinja, to the byte as `starchat_tui.templates.template.ChatML` writes it.
+    """Return ChatML as a Jinja template, byte for byte as `ChatMLTemplate` renders it.
 
-    `{% generation %}` stands around what training learns. The ids are ours wherever a text neither
-    begins with several white spaces, which a whole rendering joins with the line break before it,
-    nor spells a control token, which a whole rendering makes one.
+    `{% generation %}` marks what training learns. The ids equal ours unless a text begins with
+    several white-space characters, which a rendered string merges with the preceding newline, or
+    spells a control token, which a rendered string makes one.
     """
     return (
         "{%- if messages and messages[0]['role'] == 'system' -%}"
@@ -46,7 +46,7 @@ def chat_template() -> str:
 
 
 def dialogue_template(system: str = "") -> dict[str, Any]:
-    """The template as starcoder/chat saved it in 2023."""
+    """Return the template in the form starcoder/chat saved in 2023."""
     return {
         "system": system,
         "messages": None,
@@ -57,46 +57,57 @@ def dialogue_template(system: str = "") -> dict[str, Any]:
     }
 
 
-def complete(
-    folder: Path, grown: Grown, *, window: int, base: Path | None, dtype: torch.dtype | None = None
+def write_model_files(
+    folder: Path,
+    extended: ExtendedTokenizer,
+    *,
+    window: int,
+    base: Path | None,
+    dtype: torch.dtype | None = None,
 ) -> None:
     """Write everything but the weights and the card into `folder`.
 
-    `base` is the folder of the model that training began with, for the names of its special tokens.
-    A config.json that is there (an adapter has none) learns which token ends an answer, and the
-    number format of the weights where it is another than they were trained in.
+    An existing config.json (an adapter has none) gets the token that ends an answer, and the number
+    format of the weights if it differs from that of training.
+
+    Args:
+        folder: Folder of the weights.
+        extended: Tokenizer of the model.
+        window: Positions that the model has.
+        base: Folder of the base model, for the names of its special tokens.
+        dtype: Number format of the weights; None if they are as trained.
     """
-    names = _json(base / "tokenizer_config.json") if base else {}
-    names = {name: _spelled(value) for name, value in names.items() if name.endswith("_token")}
-    vocabulary.write(grown, folder, window=window, names=names)
+    names = _read_json_object(base / "tokenizer_config.json") if base else {}
+    names = {name: _token_text(value) for name, value in names.items() if name.endswith("_token")}
+    tokenizer_extension.save_tokenizer(extended, folder, window=window, names=names)
     (folder / "chat_template.jinja").write_text(chat_template(), encoding="utf-8")
-    _write(folder / "dialogue_template.json", dialogue_template())
-    end, end_of_text = grown.vocabulary.end_id, grown.vocabulary.end_of_text_id
+    _write_json(folder / "dialogue_template.json", dialogue_template())
+    end, end_of_text = extended.tokenizer.end_id, extended.tokenizer.end_of_text_id
     generation = {
         "bos_token_id": end_of_text,
         "eos_token_id": [end, end_of_text],
         "pad_token_id": end_of_text,
         "use_cache": True,
     }
-    _write(folder / "generation_config.json", generation)
-    config = _json(folder / "config.json")
+    _write_json(folder / "generation_config.json", generation)
+    config = _read_json_object(folder / "config.json")
     if config:
         stored = {"dtype": str(dtype).removeprefix("torch.")} if dtype else {}
         known = {**config, **stored, "eos_token_id": end, "use_cache": True}
-        _write(folder / "config.json", known)
+        _write_json(folder / "config.json", known)
 
 
-def _spelled(token: Any) -> str | None:
+def _token_text(token: Any) -> str | None:
     found = token.get("content") if isinstance(token, dict) else token
     return found if isinstance(found, str) else None
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _read_json_object(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     found = json.loads(path.read_text(encoding="utf-8"))
     return found if isinstance(found, dict) else {}
 
 
-def _write(path: Path, value: object) -> None:
+def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

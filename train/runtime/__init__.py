@@ -1,1 +1,1 @@
-"""Training runtime: memory planning, distributed launch, checkpoints and the trainer."""
+"""Runs: memory and disk planning, processes, checkpoints, the trainer and its callbacks."""

@@ -1,4 +1,4 @@
-"""What happens between the steps: the rhythm of a run, its progress, a sample answer, a signal."""
+"""Callbacks of a run: intervals, progress, a sample answer, and stopping on SIGTERM."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from starchat_tui.dialogue import Dialogue
-from starchat_tui.sanitize import clean
-from starchat_tui.templates.template import ChatML, prompt_ids
-from starchat_tui.templates.tokenizer import Vocabulary
+from starchat_tui.sanitize import sanitize_text
+from starchat_tui.templates.chatml import ChatMLTemplate
+from starchat_tui.templates.template import encode_prompt
+from starchat_tui.templates.tokenizer import Tokenizer
 from train.config import Config
 from train.runtime.trainer import FineTuner
 
 
-class Rhythm(TrainerCallback):
-    """Evaluates and saves every so many steps, or once an epoch; evaluates at the end as well."""
+class IntervalCallback(TrainerCallback):
+    """Evaluate and save every so many steps or once an epoch; evaluate at the end as well."""
 
     def __init__(self, config: Config, *, epoch: int, held_out: bool) -> None:
         self._evaluate = (config.eval_steps or epoch) if held_out else 0
@@ -31,49 +32,50 @@ class Rhythm(TrainerCallback):
     def on_step_end(
         self, args: Any, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
-        """Set what is due after this step."""
+        """Request what is due after this step."""
         last = state.global_step >= state.max_steps
         if self._evaluate:
             control.should_evaluate = last or state.global_step % self._evaluate == 0
-        # What is finished is saved as a model, not as a checkpoint.
+        # The last step is saved as the finished model, not as a checkpoint.
         control.should_save = not last and state.global_step % self._save == 0
 
 
-class Stopper(TrainerCallback):
-    """SIGTERM saves a checkpoint after the step at hand, and ends the run."""
+class StopOnSignal(TrainerCallback):
+    """Save a checkpoint after the current step and end the run on SIGTERM."""
 
     def __init__(self) -> None:
-        self.told = False
+        self.requested = False
         self.stopped = False
-        """Whether the run was ended before its time."""
+        """True if the run was ended early."""
 
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Take SIGTERM as a word to stop, meanwhile."""
-        before = signal.signal(signal.SIGTERM, self._tell)
+    def handle_sigterm(self) -> Iterator[None]:
+        """Treat SIGTERM as a request to stop, within the block."""
+        before = signal.signal(signal.SIGTERM, self._request_stop)
         try:
             yield
         finally:
             signal.signal(signal.SIGTERM, before)
 
-    def _tell(self, number: int, frame: object) -> None:
-        self.told = True
+    def _request_stop(self, number: int, frame: object) -> None:
+        # Only a flag: a signal handler may interrupt anything, a collective or a write included.
+        self.requested = True
 
     def on_step_end(
         self, args: Any, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
-        """Stop where any process was told to: they must all stop after the same step."""
-        told = torch.tensor(float(self.told), device=args.device)
+        """Stop if any process was signalled; all of them must stop after the same step."""
+        requested = torch.tensor(float(self.requested), device=args.device)
         if args.world_size > 1:
-            torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX)
-        if bool(told) and state.global_step < state.max_steps:
+            torch.distributed.all_reduce(requested, torch.distributed.ReduceOp.MAX)
+        if bool(requested) and state.global_step < state.max_steps:
             self.stopped = control.should_save = control.should_training_stop = True
-            # What was not logged yet would be lost; to measure may take longer than is left.
+            # An unlogged loss would be lost; an evaluation may take longer than the grace period.
             control.should_log, control.should_evaluate = True, False
 
 
-class Progress(TrainerCallback):
-    """One line on stderr for each logged step, evaluation and checkpoint."""
+class ProgressCallback(TrainerCallback):
+    """Print one line on stderr for each logged step, evaluation and checkpoint."""
 
     def __init__(self, trainer: FineTuner) -> None:
         self._trainer = trainer
@@ -84,7 +86,7 @@ class Progress(TrainerCallback):
     def on_train_begin(
         self, args: Any, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
-        """Begin to count."""
+        """Start the clock."""
         self._at = self._began = time.monotonic()
         self._first = state.global_step
 
@@ -96,7 +98,7 @@ class Progress(TrainerCallback):
         logs: dict[str, float] | None = None,
         **given: Any,
     ) -> None:
-        """Say how far the run is, how fast, and what it learns."""
+        """Print step, loss, rate, speed and the remaining time."""
         if not logs or "loss" not in logs or not state.is_world_process_zero:
             return
         now, tokens = time.monotonic(), self._trainer.tokens
@@ -105,7 +107,7 @@ class Progress(TrainerCallback):
         self._at, self._tokens, self._aside = now, tokens, self._trainer.seconds
         done = state.global_step - self._first
         left = (now - self._began) / max(done, 1) * (state.max_steps - state.global_step)
-        say(
+        print_progress(
             f"step {state.global_step} of {state.max_steps}  epoch {state.epoch or 0:.2f}  "
             f"loss {logs['loss']:.4f}  rate {logs.get('learning_rate', 0):.2e}  "
             f"{speed:,.0f} tokens/s  {left / 60:.1f} min left"
@@ -119,9 +121,9 @@ class Progress(TrainerCallback):
         metrics: dict[str, float] | None = None,
         **given: Any,
     ) -> None:
-        """Say what the model makes of what it has not learned."""
+        """Print the held-out loss and its perplexity."""
         if metrics and state.is_world_process_zero:
-            say(
+            print_progress(
                 f"evaluation at step {state.global_step}: loss {metrics['eval_loss']:.4f}, "
                 f"perplexity {metrics['eval_perplexity']:.3f}"
             )
@@ -129,25 +131,25 @@ class Progress(TrainerCallback):
     def on_save(
         self, args: Any, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
-        """Say where a checkpoint is."""
+        """Print the path of a checkpoint."""
         if state.is_world_process_zero:
-            say(f"saved {Path(args.output_dir) / f'checkpoint-{state.global_step}'}")
+            print_progress(f"saved {Path(args.output_dir) / f'checkpoint-{state.global_step}'}")
 
 
-class Sample(TrainerCallback):
-    """Asks the model a question after each evaluation."""
+class SampleCallback(TrainerCallback):
+    """Let the model answer a question after each evaluation."""
 
     def __init__(
         self,
         trainer: FineTuner,
-        vocabulary: Vocabulary,
+        tokenizer: Tokenizer,
         config: Config,
         *,
         window: int,
         board: Any,
     ) -> None:
         self._trainer = trainer
-        self._vocabulary = vocabulary
+        self._tokenizer = tokenizer
         self._question = config.sample
         self._most = config.sample_tokens
         self._window = window
@@ -160,43 +162,54 @@ class Sample(TrainerCallback):
         if not self._question or not self._most:
             return
         began = time.monotonic()
-        template = ChatML(self._vocabulary)
-        prompt = prompt_ids(Dialogue().plus("user", self._question), template)
+        template = ChatMLTemplate(self._tokenizer)
+        prompt = encode_prompt(Dialogue().with_message("user", self._question), template)
         model = self._trainer.model_wrapped
         most = min(self._most, self._window - len(prompt))
-        ids = greedy(model, prompt, template.stops().ids, most, args)
+        ids = generate_greedily(model, prompt, template.get_stops().ids, most, args)
         self._trainer.seconds += time.monotonic() - began
         if not state.is_world_process_zero:
             return
-        text = self._vocabulary.decode(ids)
-        say("\n".join(f"  | {line}" for line in (clean(text).splitlines() or [""])))
+        text = self._tokenizer.decode(ids)
+        print_progress(
+            "\n".join(f"  | {line}" for line in (sanitize_text(text).splitlines() or [""]))
+        )
         if self._board is not None:
             self._board.add_text("sample", f"{self._question}\n\n{text}", state.global_step)
 
 
 @torch.no_grad()
-def greedy(model: Any, prompt: list[int], stops: Container[int], most: int, args: Any) -> list[int]:
-    """The likeliest tokens after `prompt`, without a cache, which sharded weights gain little from.
+def generate_greedily(
+    model: Any, prompt: list[int], stops: Container[int], most: int, args: Any
+) -> list[int]:
+    """Return the most likely tokens after `prompt`, generated without a KV cache.
 
-    Every process computes the same; the first one's choice is everybody's, so that none waits for
-    another that went on.
+    Every process computes the same, and the first one's choice counts: otherwise rounding could let
+    one process stop while another waits for it.
+
+    Args:
+        model: The model, possibly sharded.
+        prompt: Ids of the prompt.
+        stops: Ids that end the answer.
+        most: Most tokens of the answer.
+        args: Transformers' arguments, for the device and the number of processes.
     """
     model.eval()
     ids = torch.tensor([prompt], device=args.device)
-    said: list[int] = []
-    while len(said) < most:
+    generated: list[int] = []
+    while len(generated) < most:
         logits = model(input_ids=ids, use_cache=False, logits_to_keep=1).logits
         token = logits[:, -1].argmax(-1, keepdim=True)
         if args.world_size > 1:
             torch.distributed.broadcast(token, 0)
         if int(token) in stops:
             break
-        said.append(int(token))
+        generated.append(int(token))
         ids = torch.cat([ids, token], 1)
     model.train()
-    return said
+    return generated
 
 
-def say(text: str) -> None:
-    """Print progress; stdout is the result's."""
+def print_progress(text: str) -> None:
+    """Print a line on stderr; stdout is for the result."""
     print(text, file=sys.stderr, flush=True)

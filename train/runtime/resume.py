@@ -1,4 +1,4 @@
-"""A run in its folder: what began it, and whether it may go on from a checkpoint."""
+"""State of a run in its output folder: how it began, and where it can resume."""
 
 from __future__ import annotations
 
@@ -9,111 +9,118 @@ from pathlib import Path
 from typing import Any
 
 from starchat_tui.errors import ConfigError, UsageError
-from train.config import Config, changed
-from train.runtime import checkpoint, memory
+from train import atomic_files
+from train.config import Config, list_changed_keys
+from train.runtime import checkpoint, deepspeed_file, disk_space
 from train.runtime.checkpoint import Checkpoint
 
 RECORD = "run.json"
-SPREAD = frozenset(("deepspeed", "batch_size", "accumulation"))
-"""Keys that a universal checkpoint may be resumed with other values of."""
+RESHARDABLE = frozenset(("deepspeed", "batch_size", "accumulation"))
+"""Keys that may change when a universal checkpoint is resumed."""
 MODEL = "model"
-"""The finished model's folder in the output."""
+"""Folder of the finished model in the output."""
 BASE = "base"
-"""The folder of the model that a sharded run begins with, grown by its rows; gone at the end."""
+"""Folder of the extended base model of a sharded run; deleted at the end."""
 
 
-def checkpoint_of(
+def find_checkpoint(
     config: Config, *, processes: int, fingerprint: str
 ) -> tuple[Checkpoint | None, list[str]]:
-    """Where the run goes on: a whole checkpoint, or None at its beginning; and what to tell.
+    """Return the checkpoint to resume from, or None for a new run, and notes to print.
 
-    Raises `UsageError` where the output holds a run and `resume` is off, `Torn` where no checkpoint
-    is whole, `ConfigError` where the run would not be the one that began.
+    Raises `UsageError` if the output contains a run and `resume` is off, `IncompleteCheckpoint` if
+    no checkpoint is complete, and `ConfigError` if the resumed run would not be the same.
     """
     output = Path(config.output)
     if not config.resume:
         held = [
-            path.name for path in (*checkpoint.checkpoints(output), output / MODEL) if path.exists()
+            path.name
+            for path in (*checkpoint.list_checkpoints(output), output / MODEL)
+            if path.exists()
         ]
         if held:
             raise UsageError(
-                f"`{output}` holds a run already ({held[0]})",
-                "go on with it by `--resume`, or choose another `output`",
+                f"`{output}` already contains a run ({held[0]})",
+                "continue it with `--resume`, or choose another `output`",
             )
         return None, []
-    found, torn = checkpoint.last_whole(output)
-    notes = [f"passed over: {one.message}" for one in torn]
-    universal = _universal(config, found)
-    _same(config, _record(output), fingerprint, but=SPREAD if universal else frozenset())
+    found, incomplete = checkpoint.find_newest_complete(output)
+    notes = [f"skipped: {one.message}" for one in incomplete]
+    universal = _is_universal(config, found)
+    _require_same_run(
+        config, _read_record(output), fingerprint, but=RESHARDABLE if universal else frozenset()
+    )
     if processes != found.processes and not universal:
-        raise _other_size(config, found, processes)
-    return found, [*notes, f"going on from {found.folder}"]
+        raise _process_count_error(config, found, processes)
+    return found, [*notes, f"resuming from {found.folder}"]
 
 
-def check_room(config: Config, found: Checkpoint | None, needed: int) -> None:
-    """Raise `CannotSave` where `needed` bytes and what the output holds of them do not fit.
+def check_disk_space(config: Config, found: Checkpoint | None, needed: int) -> None:
+    """Raise `SaveError` unless `needed` bytes fit, less what the output already holds of them.
 
-    What was begun after the checkpoint `found`, and never sealed, is taken away before.
+    Unsealed checkpoints newer than `found` are deleted first.
     """
     if found:
-        checkpoint.drop_unsealed(found)
+        checkpoint.delete_unsealed(found)
     output = Path(config.output)
-    held = checkpoint.checkpoints(output)[: config.keep]
+    held = checkpoint.list_checkpoints(output)[: config.keep]
     if config.deepspeed and not config.lora_rank:  # else `needed` is without it
         held.append(output / BASE)
-    checkpoint.check_room(output, needed - sum(map(checkpoint.bytes_in, held)))
+    disk_space.check_free_space(output, needed - sum(map(disk_space.folder_bytes, held)))
 
 
-def record(config: Config, *, processes: int, fingerprint: str) -> None:
-    """Write down what began the run."""
-    told = {"config": asdict(config), "processes": processes, "data": fingerprint}
-    checkpoint.write(Path(config.output) / RECORD, json.dumps(told, indent=1) + "\n")
+def record_run(config: Config, *, processes: int, fingerprint: str) -> None:
+    """Record how the run began."""
+    record = {"config": asdict(config), "processes": processes, "data": fingerprint}
+    atomic_files.write_file(Path(config.output) / RECORD, json.dumps(record, indent=1) + "\n")
 
 
-def _record(output: Path) -> dict[str, Any]:
+def _read_record(output: Path) -> dict[str, Any]:
     try:
         found = json.loads((output / RECORD).read_text(encoding="utf-8"))
         return {"config": dict(found["config"]), "data": str(found["data"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"`{output / RECORD}` cannot be read, which says how the run began",
-            "begin anew in another `output`",
+            f"`{output / RECORD}` cannot be read, which records how the run began",
+            "start over in another `output`",
         ) from error
 
 
-def _same(config: Config, began: dict[str, Any], fingerprint: str, *, but: Collection[str]) -> None:
-    other = [key for key in changed(config, began["config"]) if key not in but]
+def _require_same_run(
+    config: Config, began: dict[str, Any], fingerprint: str, *, but: Collection[str]
+) -> None:
+    other = [key for key in list_changed_keys(config, began["config"]) if key not in but]
     if other:
         key = other[0]
         raise ConfigError(
             f"The run began with `{key}: {began['config'][key]}`, and now it is "
             f"{getattr(config, key)}",
-            "put it back to go on, or begin anew in another `output`",
+            "restore it to resume, or start over in another `output`",
         )
     if fingerprint != began["data"]:
         raise ConfigError(
-            "The data are not those that the run began with",
-            "put them back to go on, or begin anew in another `output`",
+            "The data have changed since the run began",
+            "restore them to resume, or start over in another `output`",
         )
 
 
-def _universal(config: Config, found: Checkpoint) -> bool:
-    """Whether DeepSpeed was told to load a checkpoint that was made for any number of processes."""
+def _is_universal(config: Config, found: Checkpoint) -> bool:
+    """Return whether DeepSpeed is to load a checkpoint that was converted for any process count."""
     if not config.deepspeed or not (found.folder / "latest_universal").is_file():
         return False
-    told = memory.read_deepspeed(config.deepspeed).get("checkpoint")
-    return isinstance(told, dict) and bool(told.get("load_universal"))
+    options = deepspeed_file.read_deepspeed_file(config.deepspeed).get("checkpoint")
+    return isinstance(options, dict) and bool(options.get("load_universal"))
 
 
-def _other_size(config: Config, found: Checkpoint, processes: int) -> ConfigError:
-    said = f"`{found.folder}` was written by {found.processes} processes, and now there are "
+def _process_count_error(config: Config, found: Checkpoint, processes: int) -> ConfigError:
+    message = f"`{found.folder}` was written by {found.processes} processes, and now there are "
     if not found.sharded:
         return ConfigError(
-            f"{said}{processes}", f"start {found.processes}: with others the run would differ"
+            f"{message}{processes}", f"start {found.processes}: with others the run would differ"
         )
     step = f"global_step{found.step}"
     return ConfigError(
-        f"{said}{processes}",
+        f"{message}{processes}",
         f"start {found.processes}; or make it universal: `python -m "
         f"deepspeed.checkpoint.ds_to_universal --input_folder {found.folder}/{step} "
         f"--output_folder {found.folder}/universal`, then put "

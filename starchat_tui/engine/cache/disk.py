@@ -1,6 +1,6 @@
-"""Prefixes on disk: a fresh engine does not read the few-shot prompt anew.
+"""Prefixes on disk, so that a new engine need not compute the few-shot prompt again.
 
-Only what a request calls shared is kept, which is a prompt from a file, never a conversation.
+Written is only what a request marks as shared, the prompt of a file, and never a conversation.
 """
 
 from __future__ import annotations
@@ -17,85 +17,102 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from starchat_tui.engine.models.interface import Run, run_bytes, run_length
+from starchat_tui.engine.models.interface import KVSlice, count_bytes, count_tokens
 from starchat_tui.engine.models.weights import Checkpoint
 
-SHORTEST = 256
-"""Tokens that are read sooner than a file is."""
-BUDGET = 2**31
-"""Bytes on disk; the oldest files leave."""
+MIN_TOKENS = 256
+"""Length of a prefix below which computing it is faster than reading a file."""
+BUDGET_BYTES = 2**31
+"""Size of all files together; the least recently used are deleted."""
 
 
-class Store:
-    """The files of one model; another model, number format or tokenizer finds none of them."""
+class DiskCache:
+    """Files of one model's prefixes.
 
-    def __init__(self, directory: Path, key: str, *, budget: int = BUDGET) -> None:
+    Another model, number format or tokenizer has another key and finds none of them.
+    """
+
+    def __init__(self, directory: Path, key: str, *, budget: int = BUDGET_BYTES) -> None:
+        """Keep files in `directory`, at most `budget` bytes; `key` is that of `compute_key`."""
         self._directory = directory
         self._key = key
         self._budget = budget
 
-    def load(self, ids: Sequence[int], device: torch.device) -> Run | None:
-        """The run of exactly `ids`; None where it is not kept, or its file is damaged."""
-        path = self._path(ids)
-        if len(ids) < SHORTEST or not path.is_file():
+    def load(self, ids: Sequence[int], device: torch.device) -> KVSlice | None:
+        """Return the slice of exactly `ids`; None if there is no file, or a damaged one."""
+        path = self._path_of(ids)
+        if len(ids) < MIN_TOKENS or not path.is_file():
             return None
         try:
-            found = load_file(path, device=str(device))
-            run = tuple(found[name] for name in sorted(found))
+            tensors = load_file(path, device=str(device))
+            # The names are padded numbers: sorted, they are in the order of the layers.
+            kv = tuple(tensors[name] for name in sorted(tensors))
+            # Eviction goes by the time of change, since many systems record no time of access.
             path.touch()
         except (OSError, SafetensorError):
-            run = ()
-        if run and run_length(run) == len(ids):
-            return run
+            kv = ()
+        if kv and count_tokens(kv) == len(ids):
+            return kv
+        # Deleted, so that `contains` lets this answer write it again.
         with suppress(OSError):
             path.unlink()
         return None
 
-    def save(self, ids: Sequence[int], run: Run) -> None:
-        """Keep the run of `ids`; a full or forbidden disk is no error of the answer's."""
-        path = self._path(ids)
-        if len(ids) < SHORTEST or path.exists() or run_bytes(run) > self._budget:
+    def save(self, ids: Sequence[int], kv: KVSlice) -> None:
+        """Write the slice of `ids`.
+
+        Failures are ignored: a full or read-only disk must not fail the answer.
+        """
+        path = self._path_of(ids)
+        if len(ids) < MIN_TOKENS or path.exists() or count_bytes(kv) > self._budget:
             return
         with suppress(OSError, SafetensorError):
+            # Private to the user: a prompt file may hold anything, and it can be reconstructed
+            # from keys and values.
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            whole = path.with_suffix(".part")
-            save_file({f"{index:04}": part.contiguous() for index, part in enumerate(run)}, whole)
-            whole.chmod(0o600)
-            whole.replace(path)
-            self._shrink()
+            # Renamed when it is complete, so that a crash leaves no half file under its name.
+            partial = path.with_suffix(".part")
+            save_file({f"{index:04}": part.contiguous() for index, part in enumerate(kv)}, partial)
+            partial.chmod(0o600)
+            partial.replace(path)
+            self._evict_files()
 
-    def has(self, ids: Sequence[int]) -> bool:
-        """Whether saving `ids` would be in vain."""
-        return len(ids) < SHORTEST or self._path(ids).exists()
+    def contains(self, ids: Sequence[int]) -> bool:
+        """Return whether there is nothing to save: a file of `ids`, or too few of them."""
+        return len(ids) < MIN_TOKENS or self._path_of(ids).exists()
 
-    def _path(self, ids: Sequence[int]) -> Path:
+    def _path_of(self, ids: Sequence[int]) -> Path:
+        # Of every id: two prompts that differ in one token must not meet.
         digest = hashlib.sha256(self._key.encode() + array("q", ids).tobytes())
         return self._directory / f"{digest.hexdigest()[:32]}.safetensors"
 
-    def _shrink(self) -> None:
-        found = sorted(
+    def _evict_files(self) -> None:
+        """Delete the least recently used files, of all models, beyond the budget."""
+        newest_first = sorted(
             ((path.stat().st_mtime_ns, path) for path in self._directory.glob("*.safetensors")),
             reverse=True,
         )
         total = 0
-        for _, path in found:
+        for _, path in newest_first:
             total += path.stat().st_size
             if total > self._budget:
                 path.unlink(missing_ok=True)
 
 
-def key_of(checkpoint: Checkpoint, dtype: torch.dtype, quantize: str) -> str:
-    """What keys and values depend on besides the ids: files, number format, configuration.
+def compute_key(checkpoint: Checkpoint, dtype: torch.dtype, layout: str) -> str:
+    """Return a hash of all that keys and values depend on besides the ids.
 
-    A file is told by size and time of change, because reading 31 GB to hash them takes longer
-    than reading a prompt.
+    Args:
+        checkpoint: Files of the model, and of an adapter.
+        dtype: Number format of keys and values.
+        layout: Quantization and implementation, which shapes the tensors.
     """
-    folders = (checkpoint.folder, checkpoint.adapter)
-    adapters = [
-        file for folder in folders[1:] if folder for file in sorted(folder.glob("adapter_*"))
-    ]
-    told: list[Any] = [str(dtype), quantize, torch.__version__, checkpoint.config]
-    for file in (*checkpoint.files, *adapters):
-        found = file.stat()
-        told.append((file.name, found.st_size, found.st_mtime_ns))
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    adapter = checkpoint.adapter
+    adapter_files = sorted(adapter.glob("adapter_*")) if adapter else []
+    # The version of torch, because another one may compute slightly different numbers.
+    parts: list[Any] = [str(dtype), layout, torch.__version__, checkpoint.config]
+    for file in (*checkpoint.files, *adapter_files):
+        # By size and time of change: hashing 31 GB takes longer than computing a prompt.
+        status = file.stat()
+        parts.append((file.name, status.st_size, status.st_mtime_ns))
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

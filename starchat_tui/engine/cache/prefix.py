@@ -1,8 +1,9 @@
-"""What was read before is not read again: token-exact reuse of keys and values.
+"""Token-exact prefix cache: keys and values of earlier prompts, reused instead of recomputed.
 
-The live sequence is the one the model reads now. A tail that the next prompt does not share is put
-into a radix tree, so a one-shot between two turns of a conversation costs the conversation nothing.
-Each token is kept once in the tree; the least recently used leaves go when it outgrows its budget.
+The current sequence is the one that the model reads now. Where the next prompt departs from it, its
+tail moves to a radix tree, so that a one-off question between two turns of a conversation costs the
+conversation nothing. The tree holds each token once and drops the least recently used leaves when
+it outgrows its budget, as RadixAttention does (Zheng et al., SGLang, 2023).
 """
 
 from __future__ import annotations
@@ -12,170 +13,198 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from starchat_tui.engine.models.interface import Cache, Model, Run, cut, run_bytes
+from starchat_tui.byte_units import GIB
+from starchat_tui.engine.models.interface import (
+    CausalLM,
+    KVCache,
+    KVSlice,
+    count_bytes,
+    slice_tokens,
+)
 
-GIB = 2**30
 
-
-def common(left: Sequence[int], right: Sequence[int]) -> int:
-    """The length of the longest common prefix."""
+def common_prefix_length(left: Sequence[int], right: Sequence[int]) -> int:
+    """Return the length of the longest common prefix of two sequences."""
     shared = min(len(left), len(right))
+    # One comparison in C settles the usual case of a conversation that continues.
     if left[:shared] == right[:shared]:
         return shared
     return next(index for index in range(shared) if left[index] != right[index])
 
 
 @dataclass(eq=False, slots=True)
-class Node:
-    """A run of tokens that follows its parent's; `used` orders nodes by their last use."""
+class RadixNode:
+    """Tokens that follow those of the parent, with their keys and values."""
 
     ids: list[int]
-    run: Run
-    parent: Node | None
-    children: dict[int, Node] = field(default_factory=dict)
-    used: int = 0
+    kv: KVSlice
+    parent: RadixNode | None
+    children: dict[int, RadixNode] = field(default_factory=dict)
+    """Children by their first token id."""
+    last_used: int = 0
+    """Number of the tree's last operation that passed here."""
 
 
-class Tree:
-    """A radix tree of runs: sequences that begin alike share the nodes of their beginning."""
+class RadixTree:
+    """Radix tree of KV slices: sequences that begin alike share the nodes of their prefix."""
 
     def __init__(self, budget: int) -> None:
+        """Make an empty tree of at most `budget` bytes."""
         self.budget = budget
         self.bytes = 0
-        self._root = Node([], (), None)
+        self._root = RadixNode([], (), None)
+        # A count of operations orders them strictly; times of a clock may be equal.
         self._clock = 0
 
-    def match(self, ids: Sequence[int]) -> list[tuple[int, Run]]:
-        """The runs that spell the longest known prefix of `ids`, each with its length, in order."""
-        found: list[tuple[int, Run]] = []
-        for node, length in self._walk(list(ids)):
-            found.append((length, cut(node.run, 0, length)))
-        return found
+    def match_prefix(self, ids: Sequence[int]) -> list[tuple[int, KVSlice]]:
+        """Return the longest known prefix of `ids`: slices in order, each with its length."""
+        return [
+            (length, slice_tokens(node.kv, 0, length))
+            for node, length in self._walk_path(list(ids))
+        ]
 
-    def insert(self, ids: Sequence[int], read: Callable[[int, int], Run]) -> None:
-        """Keep `ids`; `read(start, stop)` gives the run of the tokens that are not known yet."""
+    def insert(self, ids: Sequence[int], read: Callable[[int, int], KVSlice]) -> None:
+        """Store `ids`; `read(start, stop)` returns the slice of tokens that are not stored yet."""
         ids = list(ids)
         node, done = self._root, 0
-        for found, length in self._walk(ids):
+        for found, length in self._walk_path(ids):
             done += length
-            node = self._split(found, length) if length < len(found.ids) else found
+            node = self._split_node(found, length) if length < len(found.ids) else found
         if done < len(ids):
-            leaf = Node(ids[done:], read(done, len(ids)), node, used=self._clock)
+            leaf = RadixNode(ids[done:], read(done, len(ids)), node, last_used=self._clock)
             node.children[ids[done]] = leaf
-            self.bytes += run_bytes(leaf.run)
-        self._shrink()
+            self.bytes += count_bytes(leaf.kv)
+        self._evict_leaves()
 
     def clear(self) -> None:
-        """Forget everything."""
-        self._root = Node([], (), None)
+        """Drop every node."""
+        self._root = RadixNode([], (), None)
         self.bytes = 0
 
-    def _walk(self, ids: list[int]) -> Iterator[tuple[Node, int]]:
-        """The nodes along `ids` with the number of their tokens that agree; marks them as used."""
+    def _walk_path(self, ids: list[int]) -> Iterator[tuple[RadixNode, int]]:
+        """Yield the nodes along `ids` with the number of their tokens that match.
+
+        Marks them as used.
+        """
         self._clock += 1
         node, done = self._root, 0
         while done < len(ids) and (child := node.children.get(ids[done])):
-            length = common(child.ids, ids[done : done + len(child.ids)])
-            child.used = self._clock
-            # Asked before the yield: `insert` divides the node it is given.
-            whole = length == len(child.ids)
+            length = common_prefix_length(child.ids, ids[done : done + len(child.ids)])
+            child.last_used = self._clock
+            # Compared before the yield, because `insert` divides the node that it is given.
+            is_whole = length == len(child.ids)
             yield child, length
-            if not whole:
+            if not is_whole:
                 return
             node, done = child, done + length
 
-    def _split(self, node: Node, length: int) -> Node:
-        """Divide a node after `length` tokens; returns the first part."""
-        # Copies, because a view would keep the whole run's memory when the other part has left.
-        head = tuple(part.clone() for part in cut(node.run, 0, length))
-        tail = tuple(part.clone() for part in cut(node.run, length, len(node.ids)))
+    def _split_node(self, node: RadixNode, length: int) -> RadixNode:
+        """Divide a node after `length` tokens; return the first part."""
+        # Copies, because a view would keep the memory of the whole after the other part is gone.
+        head = tuple(part.clone() for part in slice_tokens(node.kv, 0, length))
+        tail = tuple(part.clone() for part in slice_tokens(node.kv, length, len(node.ids)))
         assert node.parent is not None
-        first = Node(node.ids[:length], head, node.parent, used=node.used)
+        first = RadixNode(node.ids[:length], head, node.parent, last_used=node.last_used)
         node.parent.children[first.ids[0]] = first
-        node.ids, node.run, node.parent = node.ids[length:], tail, first
+        node.ids, node.kv, node.parent = node.ids[length:], tail, first
         first.children[node.ids[0]] = node
         return first
 
-    def _shrink(self) -> None:
+    def _evict_leaves(self) -> None:
+        """Drop the least recently used leaves until the tree fits its budget."""
         while self.bytes > self.budget:
-            leaf = min(self._leaves(self._root), key=lambda node: node.used)
+            # Only leaves: an inner node is the prefix of all that follow it. Its turn comes when
+            # they are gone.
+            leaf = min(self._iter_leaves(self._root), key=lambda node: node.last_used)
             assert leaf.parent is not None
             del leaf.parent.children[leaf.ids[0]]
-            self.bytes -= run_bytes(leaf.run)
+            self.bytes -= count_bytes(leaf.kv)
 
-    def _leaves(self, node: Node) -> Iterator[Node]:
+    def _iter_leaves(self, node: RadixNode) -> Iterator[RadixNode]:
         for child in node.children.values():
-            yield from self._leaves(child) if child.children else (child,)
+            yield from self._iter_leaves(child) if child.children else (child,)
 
 
 class PrefixCache:
-    """The live sequence of a model, and what is kept of the ones before."""
+    """Current sequence of a model, and the tree of those before it.
 
-    def __init__(self, model: Model, *, budget: int = GIB) -> None:
+    Reuse is exact: keys and values are taken over only for the very tokens, at the very positions,
+    that they were computed for. With learned positions nothing could be shifted.
+    """
+
+    def __init__(self, model: CausalLM, *, budget: int = GIB) -> None:
+        """Cache for `model`, with a tree of at most `budget` bytes."""
         self._model = model
-        self._cache: Cache = model.new_cache()
-        self.tree = Tree(budget)
+        self._cache: KVCache = model.new_cache()
+        self.tree = RadixTree(budget)
         self.ids: list[int] = []
-        """The live sequence."""
+        """Token ids of the current sequence."""
 
-    def open(self, ids: Sequence[int]) -> int:
-        """Make the longest known prefix of `ids` the live sequence; returns its length in tokens.
+    def reuse_prefix(self, ids: Sequence[int]) -> int:
+        """Make the longest known prefix of `ids` the current sequence; return its length in tokens.
 
-        It is shorter than `ids`: the last token must be read for its logits.
+        It is shorter than `ids`.
         """
+        # The cache holds keys and values, not logits: the last token must be computed again for
+        # the logits that the first token of the answer is drawn from.
         wanted = list(ids[:-1])
-        shared = common(self.ids, wanted)
+        shared = common_prefix_length(self.ids, wanted)
         if shared < len(self.ids):
             if not self._cache.rewindable:
-                self._restart()
+                self._start_over()
                 return 0
-            self.tree.insert(self.ids, self._cache.read)
-        self._rewind(shared)
-        self._recall(wanted)
+            # To the tree first, because rewinding gives the tail up.
+            self.tree.insert(self.ids, self._cache.read_slice)
+        self._rewind_to(shared)
+        self._append_from_tree(wanted)
         return len(self.ids)
 
-    def extend(self, ids: Sequence[int]) -> Tensor:
-        """Read `ids` [T] after the live sequence; the last one's logits [V]."""
+    def forward(self, ids: Sequence[int]) -> Tensor:
+        """Read `ids` [T] after the current sequence; return the logits [V] of the last."""
         try:
-            logits = self._model.extend(ids, self._cache)
+            logits = self._model.forward(ids, self._cache)
+        # An interrupt as well: some layers may have read the tokens and others not.
         except BaseException:
-            # Some layers may have read the tokens and others not.
-            self._restart()
+            self._start_over()
             raise
         self.ids += ids
         return logits
 
-    def adopt(self, ids: Sequence[int], run: Run) -> None:
-        """Make `ids`, which go on from the live sequence, live; `run` is all of theirs."""
-        self._cache.append(cut(run, len(self.ids), len(ids)))
+    def adopt_slice(self, ids: Sequence[int], kv: KVSlice) -> None:
+        """Continue the current sequence to `ids`; `kv` is the slice of all of them."""
+        self._cache.append_slice(slice_tokens(kv, len(self.ids), len(ids)))
         self.ids = list(ids)
 
-    def read(self, length: int) -> Run | None:
-        """The run of the first `length` live tokens; None where there are fewer, or no runs."""
+    def read_slice(self, length: int) -> KVSlice | None:
+        """Return the slice of the first `length` current tokens.
+
+        None if there are fewer, or if the model's cache cannot be read.
+        """
         if length > len(self.ids) or not self._cache.rewindable:
             return None
-        return self._cache.read(0, length)
+        return self._cache.read_slice(0, length)
 
     def clear(self) -> None:
-        """Forget everything, and free its memory."""
-        self._restart()
+        """Drop everything, and free its memory."""
+        self._start_over()
         self.tree.clear()
 
-    def _rewind(self, length: int) -> None:
+    def _rewind_to(self, length: int) -> None:
         if length < len(self.ids):
             self._cache.crop(length)
             del self.ids[length:]
 
-    def _recall(self, wanted: list[int]) -> None:
-        """Append what the tree knows of `wanted` beyond the live sequence."""
+    def _append_from_tree(self, wanted: list[int]) -> None:
+        """Append the tokens of `wanted` beyond the current sequence that the tree knows."""
         done = 0
-        for length, run in self.tree.match(wanted):
+        for length, kv in self.tree.match_prefix(wanted):
+            # The path starts at the first token; the current sequence may hold some of it already.
             known = max(len(self.ids) - done, 0)
             if known < length:
-                self._cache.append(cut(run, known, length))
+                self._cache.append_slice(slice_tokens(kv, known, length))
                 self.ids += wanted[done + known : done + length]
             done += length
 
-    def _restart(self) -> None:
+    def _start_over(self) -> None:
         self._cache = self._model.new_cache()
         self.ids = []

@@ -1,8 +1,8 @@
-"""PEFT adapters beside their base: one set of weights, a tree of modules for each of them.
+"""PEFT adapters on a shared base: one set of weights, one tree of modules for each adapter.
 
-A twin has modules of its own around the very same tensors. An adapter changes the twin's modules
-only, so switching is choosing a tree: nothing is loaded or merged between two requests, and what
-the base computes cannot change.
+A clone has modules of its own around the very same tensors. An adapter changes the modules of its
+clone only, so that switching between two requests is choosing a tree: nothing is loaded or merged,
+and the base computes exactly what it did.
 """
 
 from __future__ import annotations
@@ -17,48 +17,59 @@ from torch import nn
 
 from starchat_tui.errors import ConfigError, ModelUnavailable
 
-_CONFIGS = ("config", "generation_config")
+_CONFIG_ATTRIBUTES = ("config", "generation_config")
 
 
-def twin(inner: Any) -> Any:
-    """A model with modules of its own and the tensors of `inner`."""
-    return _twin(inner, {})
+def clone_modules(hf_model: Any) -> Any:
+    """Return a model with modules of its own and the tensors of `hf_model`."""
+    return _clone_module(hf_model, {})
 
 
-def _twin(module: nn.Module, known: dict[int, Any]) -> Any:
-    """The twin of one module; modules and configurations that occur twice stay one."""
-    if id(module) not in known:
-        made = known[id(module)] = copy.copy(module)
-        for name, value in vars(module).items():
-            if name in _CONFIGS:
-                vars(made)[name] = known.setdefault(id(value), copy.deepcopy(value))
-            elif isinstance(value, dict):
-                # Parameters, buffers and hooks: what is put into the twin's stays out of the base.
-                vars(made)[name] = copy.copy(value)
-        for name, child in module._modules.items():
-            made._modules[name] = None if child is None else _twin(child, known)
-    return known[id(module)]
+def _clone_module(module: nn.Module, clones: dict[int, Any]) -> Any:
+    """Return the clone of one module and its children.
 
-
-def put(inner: Any, adapter: Path, device: torch.device) -> Any:
-    """`inner`, changed to compute with the PEFT adapter in a folder; not merged into its weights.
-
-    The rows of tokens that the adapter has trained are put in the embedding, a tensor of its own
-    then. Raises `ModelUnavailable` for an adapter that is not one of weights, and what peft raises.
+    `clones` holds those made so far by the id of their original: modules and configurations that
+    occur twice in the tree stay one.
     """
-    model = loaded(inner, adapter, device)
-    if getattr(model, "active_peft_config").is_prompt_learning:  # noqa: B009  (untyped)
+    if id(module) not in clones:
+        clone = clones[id(module)] = copy.copy(module)
+        for name, value in vars(module).items():
+            if name in _CONFIG_ATTRIBUTES:
+                # Resizing the embedding writes the new size to the config.
+                vars(clone)[name] = clones.setdefault(id(value), copy.deepcopy(value))
+            elif isinstance(value, dict):
+                # The dicts of parameters, buffers, children and hooks: an entry that is replaced
+                # in the clone's stays as it was in the base's.
+                vars(clone)[name] = copy.copy(value)
+        for name, child in module._modules.items():
+            clone._modules[name] = None if child is None else _clone_module(child, clones)
+    return clones[id(module)]
+
+
+def apply_adapter(hf_model: Any, adapter: Path, device: torch.device) -> Any:
+    """Change `hf_model` to compute with the PEFT adapter in a folder; return it.
+
+    The adapter is not merged, because the weights belong to the base as well. Rows of tokens that
+    it trained go into a copy of the embedding. Raises `ModelUnavailable` if it is not an adapter of
+    weights, and what peft raises.
+    """
+    peft_model = load_peft_model(hf_model, adapter, device)
+    # Such an adapter puts vectors before the prompt: positions and prefix cache would be off.
+    if getattr(peft_model, "active_peft_config").is_prompt_learning:  # noqa: B009  (untyped)
         raise ModelUnavailable(
-            f"`{adapter}` is a {model.peft_type} adapter, which adds to the prompt",
-            "adapters of weights can be served: LoRA and its kin",
+            f"`{adapter}` is a {peft_model.peft_type} adapter, which adds to the prompt",
+            "use an adapter of weights, such as LoRA",
         )
-    whole = model.get_base_model()
-    _fold_tokens(whole)
-    return whole
+    adapted = peft_model.get_base_model()
+    _merge_trained_tokens(adapted)
+    return adapted
 
 
-def loaded(inner: Any, adapter: Path, device: torch.device) -> Any:
-    """A `PeftModel` of `inner` and the adapter, whose tokens have rows in the embedding."""
+def load_peft_model(hf_model: Any, adapter: Path, device: torch.device) -> Any:
+    """Return a `PeftModel` of `hf_model` and the adapter, whose tokens all have embedding rows.
+
+    Raises `ConfigError` if peft is not installed, and what peft raises.
+    """
     if importlib.util.find_spec("peft") is None:
         raise ConfigError(
             f"The adapter in `{adapter}` needs the peft library",
@@ -66,23 +77,30 @@ def loaded(inner: Any, adapter: Path, device: torch.device) -> Any:
         )
     from peft import PeftModel
 
-    rows = tokenizer_rows(adapter)
-    if rows > inner.get_input_embeddings().weight.shape[0]:
-        _own_embedding(inner)
-        inner.resize_token_embeddings(rows, mean_resizing=False)
-    return PeftModel.from_pretrained(inner, str(adapter), torch_device=str(device))
+    # A fine-tune may have added control tokens that the base has no rows for.
+    rows = count_tokenizer_ids(adapter)
+    if rows > hf_model.get_input_embeddings().weight.shape[0]:
+        _unshare_embeddings(hf_model)
+        # The adapter brings the new rows, so there is no use in drawing initial values for them
+        # from the mean and covariance of the others.
+        hf_model.resize_token_embeddings(rows, mean_resizing=False)
+    return PeftModel.from_pretrained(hf_model, str(adapter), torch_device=str(device))
 
 
-def _own_embedding(inner: Any) -> None:
-    """Give embedding and head parameters of their own: transformers resizes them in place."""
-    layers = [inner.get_input_embeddings(), inner.get_output_embeddings()]
+def _unshare_embeddings(hf_model: Any) -> None:
+    """Give embedding and head parameters of their own.
+
+    transformers resizes a parameter in place, and these are the base's.
+    """
+    layers = [hf_model.get_input_embeddings(), hf_model.get_output_embeddings()]
+    # By identity, so that a head that is tied to the embedding stays tied.
     own = {id(layer.weight): nn.Parameter(layer.weight.data, False) for layer in layers}
     for layer in layers:
         layer.weight = own[id(layer.weight)]
 
 
-def tokenizer_rows(folder: Path) -> int:
-    """The number of ids of the tokenizer beside an adapter; 0 without one."""
+def count_tokenizer_ids(folder: Path) -> int:
+    """Return the number of ids of the tokenizer beside an adapter; 0 without one."""
     path = folder / "tokenizer.json"
     if not path.is_file():
         return 0
@@ -91,32 +109,38 @@ def tokenizer_rows(folder: Path) -> int:
     return int(Tokenizer.from_file(str(path)).get_vocab_size())
 
 
-def _fold_tokens(inner: Any) -> None:
-    """Put trained tokens in embedding and head, where peft would copy both at every token."""
-    folded: dict[int, nn.Parameter] = {}
-    for parent in list(inner.modules()):
+def _merge_trained_tokens(hf_model: Any) -> None:
+    """Replace peft's token layers by plain ones whose weight holds the trained rows.
+
+    peft would copy the whole embedding, and the head, at every forward pass.
+    """
+    merged: dict[int, nn.Parameter] = {}
+    for parent in list(hf_model.modules()):
         for name, child in list(parent._modules.items()):
             tokens = getattr(child, "token_adapter", None)
             if tokens is None or not hasattr(tokens, "trainable_tokens_delta"):
                 continue
             layer = tokens.base_layer
-            old = layer.weight
-            if id(old) not in folded:
-                folded[id(old)] = nn.Parameter(_with_tokens(old.data, tokens), requires_grad=False)
-            layer.weight = folded[id(old)]
+            weight = layer.weight
+            # One merged copy for a head that is tied to the embedding.
+            if id(weight) not in merged:
+                rows = _replace_token_rows(weight.data, tokens)
+                merged[id(weight)] = nn.Parameter(rows, requires_grad=False)
+            layer.weight = merged[id(weight)]
             setattr(parent, name, layer)
 
 
-def _with_tokens(weight: torch.Tensor, tokens: Any) -> torch.Tensor:
-    """A copy of `weight` [V, D] with the rows that the adapter trained."""
+def _replace_token_rows(weight: torch.Tensor, tokens: Any) -> torch.Tensor:
+    """Return a copy of `weight` [V, D] with the rows that the adapter trained."""
     for adapter, rows in tokens.trainable_tokens_delta.items():
         index = torch.tensor(tokens.token_indices[adapter], device=weight.device)
+        # Despite its name the delta holds the rows themselves. `index_copy` makes the copy.
         weight = weight.index_copy(0, index, rows.data.to(weight))
     return weight
 
 
-def own_bytes(inner: Any, base: Any) -> int:
-    """Memory of the parameters that `inner` does not share with `base`."""
+def count_unshared_bytes(hf_model: Any, base: Any) -> int:
+    """Return the memory of the parameters that `hf_model` does not share with `base`, in bytes."""
     shared = {weight.data_ptr() for weight in base.parameters()}
-    own = {w.data_ptr(): w.nbytes for w in inner.parameters() if w.data_ptr() not in shared}
+    own = {w.data_ptr(): w.nbytes for w in hf_model.parameters() if w.data_ptr() not in shared}
     return sum(own.values())

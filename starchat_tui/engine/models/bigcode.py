@@ -1,10 +1,13 @@
-"""StarCoder's forward (GPTBigCode) in plain torch, over a static cache, without transformers.
+"""StarCoder's forward pass (GPTBigCode) in plain torch, over a static cache, without transformers.
 
-Importing transformers takes longer than everything else an engine does before its first answer from
-a small model; and each of its decode steps goes through a tree of modules. Here a layer is a few
-products, and keys and values lie in one tensor [layer, 2, position, head size], because all heads
-share one key and one value (Shazeer, Fast Transformer Decoding: One Write-Head Is All You Need,
-2019). `reference.py` is the truth it is tested against.
+Importing transformers takes longer than everything else that an engine does before the first answer
+of a small model, and each of its decode steps walks a tree of modules. Here a layer is a few matrix
+products. Keys and values lie in one tensor [layers, 2, positions, head size], because all heads
+share one key and one value (multi-query attention: Shazeer, Fast Transformer Decoding: One
+Write-Head Is All You Need, 2019).
+
+Source of the formulas and the names of the weights: `GPTBigCodeForCausalLM` of transformers, which
+the tests compare with.
 """
 
 from __future__ import annotations
@@ -18,24 +21,29 @@ from safetensors import safe_open
 from torch import Tensor
 from torch.nn import functional as F
 
-from starchat_tui.engine.models.interface import Cache, Run
-from starchat_tui.engine.models.weights import Checkpoint, Report
+from starchat_tui.engine.models.interface import KVCache, KVSlice
+from starchat_tui.engine.models.load_progress import ProgressCallback
+from starchat_tui.engine.models.weights import Checkpoint
 from starchat_tui.errors import ModelUnavailable
 
-_ROOM = 256
-"""Positions that a cache makes room for at first; it doubles from there."""
-_GELU = {"gelu_pytorch_tanh": "tanh", "gelu": "none"}
-"""Activations by their names in a configuration, in torch's words."""
+_INITIAL_CAPACITY = 256
+"""Positions that a new cache has memory for; it at least doubles when they are used up."""
+_GELU_APPROXIMATIONS = {"gelu_pytorch_tanh": "tanh", "gelu": "none"}
+"""`activation_function` in config.json to the `approximate` argument of `torch.gelu`."""
 
 
-def fits(checkpoint: Checkpoint) -> bool:
-    """Whether this forward computes the model: a plain GPTBigCode with multi-query attention."""
+def is_supported(checkpoint: Checkpoint) -> bool:
+    """Return whether this forward pass computes the model.
+
+    It must be a GPTBigCode with multi-query attention, in safetensors, neither quantized nor under
+    an adapter.
+    """
     config = checkpoint.config
     return (
         config.get("model_type") == "gpt_bigcode"
         and bool(config.get("multi_query", True))
         and bool(config.get("scale_attn_weights", True))
-        and config.get("activation_function", "gelu_pytorch_tanh") in _GELU
+        and config.get("activation_function", "gelu_pytorch_tanh") in _GELU_APPROXIMATIONS
         and "quantization_config" not in config
         and checkpoint.adapter is None
         and all(file.suffix == ".safetensors" for file in checkpoint.files)
@@ -44,156 +52,218 @@ def fits(checkpoint: Checkpoint) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """The weights of a block, each of a linear map as [out, in]."""
+    """Weights of one transformer block; D is the model width, d the size of a head.
 
-    before: tuple[Tensor, Tensor]
-    """Weight and bias [D] of the norm before attention; so for `between`."""
-    attend: tuple[Tensor, Tensor]
-    """To queries of all heads, one key and one value: [D + 2 head size, D]."""
-    merge: tuple[Tensor, Tensor]
-    between: tuple[Tensor, Tensor]
-    widen: tuple[Tensor, Tensor]
-    narrow: tuple[Tensor, Tensor]
+    Each field is a pair of weight and bias: [D] and [D] of a norm, [out, in] and [out] of a
+    projection.
+    """
+
+    attention_norm: tuple[Tensor, Tensor]
+    qkv_proj: tuple[Tensor, Tensor]
+    """D to D + 2 d: the queries of all heads, then the one key and the one value."""
+    out_proj: tuple[Tensor, Tensor]
+    mlp_norm: tuple[Tensor, Tensor]
+    up_proj: tuple[Tensor, Tensor]
+    down_proj: tuple[Tensor, Tensor]
 
 
-_PARTS = ("ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj")
-"""Their names in a checkpoint, in the order of `_Layer`."""
+_LAYER_KEYS = ("ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj")
+"""Names of the fields of `_Layer` in a checkpoint, in the same order."""
 
 
 class StaticCache:
-    """Keys and values [layer, 2, position, head size] with room for what follows."""
+    """Keys and values in one tensor [layers, 2, capacity, head size], allocated ahead of use."""
 
     def __init__(self, layers: int, head: int, dtype: torch.dtype, device: torch.device) -> None:
-        self.room = torch.empty(layers, 2, _ROOM, head, dtype=dtype, device=device)
+        """Create the cache of an empty sequence.
+
+        Args:
+            layers: Number of layers.
+            head: Size of a head.
+            dtype: Number format of the keys and values.
+            device: Device that holds them.
+        """
+        self.kv = torch.empty(layers, 2, _INITIAL_CAPACITY, head, dtype=dtype, device=device)
         self.length = 0
         self.rewindable = True
 
-    def reserve(self, length: int) -> None:
-        """Make room for `length` tokens."""
-        have = self.room.size(2)
-        if length <= have:
+    def reserve_capacity(self, length: int) -> None:
+        """Allocate memory for at least `length` tokens."""
+        capacity = self.kv.size(2)
+        if length <= capacity:
             return
-        layers, both, _, head = self.room.shape
-        more = self.room.new_empty(layers, both, max(length, 2 * have), head)
-        more[:, :, : self.length] = self.room[:, :, : self.length]
-        self.room = more
+        layers, both, _, head = self.kv.shape
+        # Doubling keeps the copying linear in the length, and a short chat does not pay for the
+        # memory of the whole window.
+        grown = self.kv.new_empty(layers, both, max(length, 2 * capacity), head)
+        grown[:, :, : self.length] = self.kv[:, :, : self.length]
+        self.kv = grown
 
     def crop(self, length: int) -> None:
-        """Forget all but the first `length` tokens."""
+        """Drop all but the first `length` tokens."""
+        # What lies beyond is overwritten before it is read again.
         self.length = length
 
-    def read(self, start: int, stop: int) -> Run:
-        """Keys and values [layer, 2, T, head size] of tokens `start` to `stop`."""
-        return (self.room[:, :, start:stop].clone(),)
+    def read_slice(self, start: int, stop: int) -> KVSlice:
+        """Return a copy of tokens `start` to `stop`: one tensor [layers, 2, T, head size]."""
+        return (self.kv[:, :, start:stop].clone(),)
 
+    # Where `forward` has grown the cache, `kv` is an inference tensor, and torch refuses to write
+    # to one outside inference mode.
     @torch.inference_mode()
-    def append(self, run: Run) -> None:
-        """Put a run that `read` gave at the end."""
-        (part,) = run
+    def append_slice(self, kv: KVSlice) -> None:
+        """Append a slice returned by `read_slice`."""
+        (part,) = kv
         stop = self.length + part.size(2)
-        self.reserve(stop)
-        self.room[:, :, self.length : stop] = part
+        self.reserve_capacity(stop)
+        self.kv[:, :, self.length : stop] = part
         self.length = stop
 
 
-class BigCode:
-    """A GPTBigCode on its device, as the engine asks it."""
+class BigCodeModel:
+    """GPTBigCode on its device; implements `interface.CausalLM`."""
 
     def __init__(
         self, weights: Mapping[str, Tensor], config: Mapping[str, Any], device: torch.device
     ) -> None:
+        """Take the weights by their names in a checkpoint, less `transformer.`.
+
+        Raises `KeyError` if one is missing.
+        """
         self.device = device
-        self._tokens = weights["wte.weight"]
-        self._places = weights["wpe.weight"]
-        self._head = weights.get("lm_head.weight", self._tokens)
-        self._last = weights["ln_f.weight"], weights["ln_f.bias"]
+        self._token_embeddings = weights["wte.weight"]
+        self._position_embeddings = weights["wpe.weight"]
+        # StarCoder ties the head to the token embedding, and its files hold the tensor once.
+        self._lm_head = weights.get("lm_head.weight", self._token_embeddings)
+        self._final_norm = weights["ln_f.weight"], weights["ln_f.bias"]
         self._layers = [
             _Layer(
                 *(
-                    (weights[f"h.{index}.{part}.weight"], weights[f"h.{index}.{part}.bias"])
-                    for part in _PARTS
+                    (weights[f"h.{index}.{key}.weight"], weights[f"h.{index}.{key}.bias"])
+                    for key in _LAYER_KEYS
                 )
             )
             for index in range(int(config["n_layer"]))
         ]
-        self._heads = int(config["n_head"])
+        self._head_count = int(config["n_head"])
         self._epsilon = float(config.get("layer_norm_epsilon", 1e-5))
-        self._gelu = _GELU[str(config.get("activation_function", "gelu_pytorch_tanh"))]
-        self.window = self._places.size(0)
-        self.vocabulary_size = self._tokens.size(0)
-        self.dtype = self._tokens.dtype
-        held = {part.data_ptr(): part.numel() * part.element_size() for part in weights.values()}
-        self.bytes = sum(held.values())
+        activation = str(config.get("activation_function", "gelu_pytorch_tanh"))
+        self._gelu_approximation = _GELU_APPROXIMATIONS[activation]
+        # From the tensors and not from the config: these are the limits of the look-ups.
+        self.window = self._position_embeddings.size(0)
+        self.vocabulary_size = self._token_embeddings.size(0)
+        self.dtype = self._token_embeddings.dtype
+        # By address, so that a tied tensor counts once.
+        sizes = {part.data_ptr(): part.numel() * part.element_size() for part in weights.values()}
+        self.bytes = sum(sizes.values())
 
     def new_cache(self) -> StaticCache:
-        """The cache of an empty sequence."""
-        head = self._tokens.size(1) // self._heads
+        """Return the cache of an empty sequence."""
+        head = self._token_embeddings.size(1) // self._head_count
         return StaticCache(len(self._layers), head, self.dtype, self.device)
 
     @torch.inference_mode()
-    def extend(self, ids: Sequence[int], cache: Cache) -> Tensor:
-        """Read `ids` [T] after what `cache` holds; the last one's float32 logits [V]."""
+    def forward(self, ids: Sequence[int], cache: KVCache) -> Tensor:
+        """Read `ids` [T], T >= 1, after the tokens in `cache`; return the last float32 logits [V].
+
+        Raises `AssertionError` where the sequence would outgrow the window.
+        """
         assert isinstance(cache, StaticCache)
         start, stop = cache.length, cache.length + len(ids)
+        # Positions are learned, a row for each, so there is nothing to look up past the last. On
+        # CUDA the look-up would be a device-side assertion, which no `except` survives.
         assert start < stop <= self.window, (len(ids), start, self.window)
-        cache.reserve(stop)
-        x = self._tokens[torch.tensor(ids, device=self.device)] + self._places[start:stop]
-        for index, layer in enumerate(self._layers):
-            attended = self._attention(layer, self._norm(x, layer.before), cache, index)
-            x = x + F.linear(attended, *layer.merge)
-            wide = F.linear(self._norm(x, layer.between), *layer.widen)
-            x = x + F.linear(F.gelu(wide, approximate=self._gelu), *layer.narrow)
+        cache.reserve_capacity(stop)
+        index = torch.tensor(ids, device=self.device)
+        x = self._token_embeddings[index] + self._position_embeddings[start:stop]
+        for number, layer in enumerate(self._layers):
+            attended = self._attend(layer, self._normalize(x, layer.attention_norm), cache, number)
+            x = x + F.linear(attended, *layer.out_proj)
+            hidden = F.linear(self._normalize(x, layer.mlp_norm), *layer.up_proj)
+            hidden = F.gelu(hidden, approximate=self._gelu_approximation)
+            x = x + F.linear(hidden, *layer.down_proj)
+        # Only now, because every layer writes at the old length.
         cache.length = stop
-        return F.linear(self._norm(x[-1], self._last), self._head).float()
+        # The head is the largest product by far, and only the last position's logits are used.
+        return F.linear(self._normalize(x[-1], self._final_norm), self._lm_head).float()
 
-    def _norm(self, x: Tensor, scale: tuple[Tensor, Tensor]) -> Tensor:
+    def _normalize(self, x: Tensor, scale: tuple[Tensor, Tensor]) -> Tensor:
         return F.layer_norm(x, x.shape[-1:], *scale, eps=self._epsilon)
 
-    def _attention(self, layer: _Layer, x: Tensor, cache: StaticCache, index: int) -> Tensor:
-        """What each of x [T, D] finds in itself and what came before, of all heads: [T, D]."""
+    def _attend(self, layer: _Layer, x: Tensor, cache: StaticCache, number: int) -> Tensor:
+        """Compute attention and write the keys and values of x to the cache.
+
+        Args:
+            layer: Weights of the block.
+            x: Normalized hidden states [T, D].
+            cache: Cache with capacity for T more tokens; its length is left to the caller.
+            number: Number of the layer in the cache.
+
+        Returns:
+            Output of all heads side by side [T, D], before the output projection.
+        """
         size, width = x.shape
-        head = width // self._heads
-        mixed = F.linear(x, *layer.attend)
+        head = width // self._head_count
+        mixed = F.linear(x, *layer.qkv_proj)
         query, key, value = mixed[:, :width], mixed[:, width:-head], mixed[:, -head:]
         stop = cache.length + size
-        keys, values = cache.room[index, :, :stop]
+        # Views of the cache: [stop, d] each, the new tokens included.
+        keys, values = cache.kv[number, :, :stop]
         keys[cache.length :], values[cache.length :] = key, value
         if size == 1:
-            # One step: the heads are rows of one product.
-            scores = query.view(self._heads, head) @ keys.T * head**-0.5
+            # The last token sees all positions, so no mask is needed; and since the heads share
+            # their keys, they are the rows of one product [heads, d] x [d, stop].
+            scores = query.view(self._head_count, head) @ keys.T * head**-0.5
+            # In 16 bits thousands of small shares would not add up to one; transformers computes
+            # this softmax in float32 as well.
             shares = scores.softmax(-1, torch.float32).to(x.dtype)
             return torch.mm(shares, values).view(1, width)
-        queries = query.view(size, self._heads, head).transpose(0, 1)[None]
-        shape = (1, self._heads, stop, head)
-        seen = None
+        queries = query.view(size, self._head_count, head).transpose(0, 1)[None]
+        shape = (1, self._head_count, stop, head)
+        mask = None
         if cache.length:
-            seen = torch.ones(size, stop, dtype=torch.bool, device=self.device).tril(cache.length)
-        found = F.scaled_dot_product_attention(
-            queries, keys.expand(shape), values.expand(shape), seen, is_causal=seen is None
+            # `is_causal` aligns the two sequences at their beginnings, which is wrong where
+            # tokens were read before: row i may see columns 0 to `cache.length` + i.
+            mask = torch.ones(size, stop, dtype=torch.bool, device=self.device).tril(cache.length)
+        # `expand` repeats the one key and value for each head without copying them.
+        output = F.scaled_dot_product_attention(
+            queries, keys.expand(shape), values.expand(shape), mask, is_causal=mask is None
         )
-        return found[0].transpose(0, 1).reshape(size, width)
+        return output[0].transpose(0, 1).reshape(size, width)
 
 
-def load(
-    checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, report: Report
-) -> BigCode:
-    """Read the weights; raises `ModelUnavailable` where the files do not hold what they should."""
+def load_model(
+    checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, report: ProgressCallback
+) -> BigCodeModel:
+    """Load a checkpoint for which `is_supported` is true.
+
+    Args:
+        checkpoint: Files in safetensors, read one tensor at a time.
+        device: Device that will hold the weights.
+        dtype: Number format to convert them to.
+        report: Called with the stage `loading` and the tensors read, of all in the file.
+
+    Raises `ModelUnavailable` if the files do not hold the model that config.json describes.
+    """
     weights: dict[str, Tensor] = {}
     try:
         for file in checkpoint.files:
             with safe_open(file, framework="pt", device=str(device)) as opened:
                 names = list(opened.keys())
                 for done, name in enumerate(names, 1):
+                    # Converted at once, so that no more than one tensor exists in two formats.
                     weights[name.removeprefix("transformer.")] = opened.get_tensor(name).to(dtype)
                     report("loading", done, len(names))
-        model = BigCode(weights, checkpoint.config, device)
-        model.extend([0], model.new_cache())
+        model = BigCodeModel(weights, checkpoint.config, device)
+        # Weights of another shape than the config's are found here and not in the first answer.
+        model.forward([0], model.new_cache())
     except (KeyError, ValueError, RuntimeError, IndexError) as error:
+        # A `RuntimeError` too, but the caller's to translate: the files are not at fault.
         if isinstance(error, torch.OutOfMemoryError):
             raise
         reason = " ".join(str(error).split())[:200]
         raise ModelUnavailable(
             f"`{checkpoint.folder}` does not hold the model of its config.json: {reason}",
-            "copy or download the model anew",
+            "copy or download the model again",
         ) from error
     return model

@@ -1,315 +1,197 @@
-"""Any causal language model, through transformers, accelerate, peft and bitsandbytes."""
+"""Any causal language model of transformers, with accelerate, bitsandbytes and PEFT adapters."""
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from starchat_tui.engine.models import adapters
-from starchat_tui.engine.models import device as devices
-from starchat_tui.engine.models.interface import Cache, Run
-from starchat_tui.engine.models.weights import Checkpoint, Report
-from starchat_tui.errors import ConfigError, ModelUnavailable, OutOfMemory, StarChatError
+from starchat_tui.engine.models.interface import KVCache, KVSlice
+from starchat_tui.engine.models.load_errors import translate_load_errors
+from starchat_tui.engine.models.load_progress import ProgressCallback, report_loading
+from starchat_tui.engine.models.placement import Placement
+from starchat_tui.engine.models.weights import Checkpoint
+from starchat_tui.models.hub_files import get_declared_window
 
-_DAMAGE = (ValueError, KeyError, OSError, ImportError, RuntimeError, TypeError, SafetensorError)
-QUANTIZATIONS = ("none", "int8", "int4")
-_WIDTH = {"int8": 1.1, "int4": 0.65}
-"""Bytes a parameter, scales and unquantized layers included."""
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where and how weights are put."""
-
-    device: torch.device
-    dtype: torch.dtype
-    quantize: str
-    spread: bool
-    """Whether accelerate divides the model over all cards and main memory."""
-    bytes: int
-    """Memory the weights will take, as far as the files tell."""
-
-
-def place(checkpoint: Checkpoint, *, device: str, quantize: str) -> Placement:
-    """Decide where a checkpoint goes; raises `OutOfMemory` or `ConfigError` before it is read."""
-    where = devices.choose(device)
-    _check_quantization(quantize, where)
-    dtype = devices.number_format(where)
-    size = _memory(checkpoint, dtype, quantize)
-    fits = size <= devices.free_memory(where)
-    spread = where.type == "cuda" and device == "auto" and not fits
-    if not fits and not (spread and size <= devices.free_everywhere(where)):
-        raise OutOfMemory(
-            f"The model needs {size / 2**30:.1f} GiB and {where} has "
-            f"{max(devices.free_memory(where), 0) / 2**30:.1f} GiB free",
-            "choose a smaller one"
-            + (", or `--quantize int8` or `int4`" if where.type == "cuda" else "")
-            + "; `starchat stop` frees what an engine holds",
-        )
-    return Placement(where, dtype, quantize, spread, size)
-
-
-def _check_quantization(quantize: str, device: torch.device) -> None:
-    if quantize not in QUANTIZATIONS:
-        raise ConfigError(f"Unknown quantization `{quantize}`", "it is none, int8 or int4")
-    if quantize == "none":
-        return
-    if device.type != "cuda":
-        raise ConfigError(
-            f"`--quantize {quantize}` needs a CUDA device, and this is {device.type}",
-            "leave it out, or choose a smaller model",
-        )
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise ConfigError(
-            f"`--quantize {quantize}` needs the bitsandbytes library",
-            "install it with `pip install bitsandbytes`",
-        )
-
-
-def _memory(checkpoint: Checkpoint, dtype: torch.dtype, quantize: str) -> int:
-    """Bytes of the weights once loaded, from the files' size and the format they are in."""
-    config = checkpoint.config
-    named = str(config.get("dtype") or config.get("torch_dtype") or "float32")
-    stored = getattr(torch, named, torch.float32)
-    if "quantization_config" in config:
-        return checkpoint.bytes
-    parameters = checkpoint.bytes / stored.itemsize
-    return int(parameters * _WIDTH.get(quantize, dtype.itemsize))
+_FALLBACK_WINDOW = 2048
+"""Context length in tokens of a model whose config declares none (ALiBi, recurrent models)."""
 
 
 class HubCache:
-    """A transformers cache that can be rewound, read and extended."""
+    """Cache of transformers that can be cropped, read and appended to; an `interface.KVCache`."""
 
     def __init__(self, config: Any) -> None:
         from transformers import DynamicCache
 
-        self.inner: Any = DynamicCache(config=config)
+        self.hf_cache: Any = DynamicCache(config=config)
 
     @property
     def length(self) -> int:
-        """The number of tokens read."""
-        return int(self.inner.get_seq_length())
+        """Number of tokens read."""
+        return int(self.hf_cache.get_seq_length())
 
     @property
     def rewindable(self) -> bool:
-        """Whether every layer keeps keys and values of all tokens."""
+        """True if every layer keeps the keys and values of all tokens."""
         from transformers.cache_utils import DynamicLayer
 
-        return all(type(layer) is DynamicLayer for layer in self.inner.layers)
+        # By exact type: the layer of a sliding window derives from this class, but drops tokens.
+        return all(type(layer) is DynamicLayer for layer in self.hf_cache.layers)
 
     def crop(self, length: int) -> None:
-        """Forget all but the first `length` tokens."""
+        """Drop all but the first `length` tokens."""
         surplus = self.length - length
         if surplus:
-            # Since transformers 5.18 only a negative number, of tokens to remove, is understood.
-            self.inner.crop(-surplus)
+            # Since transformers 5.18 only a negative number, of tokens to remove, is accepted.
+            self.hf_cache.crop(-surplus)
 
-    def read(self, start: int, stop: int) -> Run:
-        """Keys and values, layer by layer, of tokens `start` to `stop`: [1, heads, T, D] each."""
+    def read_slice(self, start: int, stop: int) -> KVSlice:
+        """Return copies of tokens `start` to `stop`: keys and values by layer, [1, heads, T, d]."""
+        # Copies, because a view would keep the whole sequence in memory for as long as it lives.
         return tuple(
             part[..., start:stop, :].clone()
-            for layer in self.inner.layers
+            for layer in self.hf_cache.layers
             for part in (layer.keys, layer.values)
         )
 
-    def append(self, run: Run) -> None:
-        """Put a run that `read` gave at the end."""
-        for index in range(0, len(run), 2):
-            self.inner.update(run[index], run[index + 1], index // 2)
+    def append_slice(self, kv: KVSlice) -> None:
+        """Append a slice returned by `read_slice`."""
+        for index in range(0, len(kv), 2):
+            self.hf_cache.update(kv[index], kv[index + 1], index // 2)
 
 
-class Reference:
-    """A causal language model of transformers, as the engine asks it."""
+class HubModel:
+    """Causal language model of transformers; implements `interface.CausalLM`."""
 
-    def __init__(self, inner: Any, device: torch.device, base: Reference | None = None) -> None:
-        self.inner = inner
+    def __init__(self, hf_model: Any, device: torch.device, base: HubModel | None = None) -> None:
+        """Wrap a loaded model.
+
+        Args:
+            hf_model: Model of transformers, or a `PeftModel`, in evaluation mode.
+            device: Device of its token embedding.
+            base: Model whose weights `hf_model` shares, where it is an adapter on it.
+        """
+        self.hf_model = hf_model
         self.device = device
-        self.dtype: torch.dtype = inner.dtype
+        self.dtype: torch.dtype = hf_model.dtype
+        # Held, so that the base's weights are known to be loaded as long as an adapter uses them.
         self.base = base
-        """The model whose weights this one computes with, besides its own."""
-        self.vocabulary_size = int(inner.get_input_embeddings().weight.shape[0])
-        self.window = _window(inner.config)
+        """Model whose weights this one shares."""
+        self.vocabulary_size = int(hf_model.get_input_embeddings().weight.shape[0])
+        self.window = _find_window(hf_model.config)
         self.bytes = (
-            adapters.own_bytes(inner, base.inner) if base else int(inner.get_memory_footprint())
+            adapters.count_unshared_bytes(hf_model, base.hf_model)
+            if base
+            else int(hf_model.get_memory_footprint())
         )
-        # Older architectures give the logits of every position, whatever is asked.
-        whole = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
-        accepted = inspect.signature(whole.forward).parameters
+        # A `PeftModel` takes any argument and passes it on.
+        inner = hf_model.get_base_model() if hasattr(hf_model, "get_base_model") else hf_model
+        accepted = inspect.signature(inner.forward).parameters
+        # Without it a chunk of 512 tokens makes 512 rows of logits, 100 MB in float32 for a
+        # vocabulary of 49k, of which one is used. Older architectures do not take it.
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
-        # Its name since transformers 5.24, for the architectures that were changed by then.
-        self._cache = "cache" if "cache" in accepted else "past_key_values"
+        # transformers 5.24 renamed the argument, for the architectures converted by then.
+        self._cache_argument = "cache" if "cache" in accepted else "past_key_values"
 
     def new_cache(self) -> HubCache:
-        """The cache of an empty sequence."""
-        return HubCache(self.inner.config)
+        """Return the cache of an empty sequence."""
+        return HubCache(self.hf_model.config)
 
     @torch.inference_mode()
-    def extend(self, ids: Sequence[int], cache: Cache) -> Tensor:
-        """Read `ids` [T] after what `cache` holds; the last one's float32 logits [V]."""
+    def forward(self, ids: Sequence[int], cache: KVCache) -> Tensor:
+        """Read `ids` [T], T >= 1, after the tokens in `cache`; return the last float32 logits [V].
+
+        Raises `AssertionError` where the sequence would outgrow the window.
+        """
         assert isinstance(cache, HubCache)
+        # A position past a table of embeddings is a device-side assertion on CUDA, which ends
+        # the process; so a defect of the callers is to show here.
         assert 0 < len(ids) <= self.window - cache.length, (len(ids), cache.length, self.window)
-        given = torch.tensor([list(ids)], dtype=torch.long, device=self.device)
-        held = {self._cache: cache.inner}
-        found = self.inner(input_ids=given, use_cache=True, **held, **self._last_only)
-        logits: Tensor = found.logits[0, -1].float()
+        input_ids = torch.tensor([list(ids)], dtype=torch.long, device=self.device)
+        cache_argument = {self._cache_argument: cache.hf_cache}
+        output = self.hf_model(
+            input_ids=input_ids, use_cache=True, **cache_argument, **self._last_only
+        )
+        # The sampler's softmax is over the whole vocabulary: in 16 bits its tail would be lost.
+        logits: Tensor = output.logits[0, -1].float()
         return logits
 
 
-def _window(config: Any) -> int:
-    text = config.get_text_config(decoder=True)
-    for name in ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length"):
-        found = getattr(text, name, None)
-        if isinstance(found, int) and found > 0:
-            return found
-    return 2048
+def _find_window(config: Any) -> int:
+    """Return the context length in tokens of a transformers configuration."""
+    text_config = config.get_text_config(decoder=True)
+    return get_declared_window(text_config.to_dict()) or _FALLBACK_WINDOW
 
 
-def load(checkpoint: Checkpoint, placement: Placement, report: Report) -> Reference:
-    """Read the weights onto their device, an adapter's merged into them.
+def load_model(checkpoint: Checkpoint, placement: Placement, report: ProgressCallback) -> HubModel:
+    """Load a checkpoint onto its device, an adapter merged into its weights.
 
-    Raises `ModelUnavailable` where transformers cannot make a causal model of the files, and
-    `OutOfMemory` where the device is too small after all.
+    Raises `ModelUnavailable` if transformers cannot make a causal model of the files, and
+    `OutOfMemory` if the device turns out to be too small.
     """
-    with typed_errors(checkpoint, placement.device):
-        inner = _read(checkpoint, placement, report)
+    with translate_load_errors(checkpoint, placement.device):
+        hf_model = _load_pretrained(checkpoint, placement, report)
         if checkpoint.adapter:
-            inner = _adapted(inner, checkpoint.adapter, placement)
-    inner.eval().requires_grad_(False)
-    return Reference(inner, inner.get_input_embeddings().weight.device)
+            hf_model = _merge_adapter(hf_model, checkpoint.adapter, placement)
+    hf_model.eval().requires_grad_(False)
+    # Where accelerate spreads the model, this is the device that takes the ids.
+    return HubModel(hf_model, hf_model.get_input_embeddings().weight.device)
 
 
-def beside(base: Reference, checkpoint: Checkpoint) -> Reference:
-    """The adapter of `checkpoint` on the weights of `base`, which stays as it is.
+def load_adapter(base: HubModel, checkpoint: Checkpoint) -> HubModel:
+    """Load the adapter of `checkpoint` on the weights of `base`, which stays unchanged.
 
-    Raises what `load` does. Not for a base that is spread over devices: accelerate's hooks know
-    the modules they were put on.
+    Not for a base that is spread over devices: accelerate's hooks refer to the modules that they
+    were added to. Raises what `load_model` raises.
     """
     assert checkpoint.adapter is not None, checkpoint.folder
-    with typed_errors(checkpoint, base.device):
-        inner = adapters.put(adapters.twin(base.inner), checkpoint.adapter, base.device)
-    inner.eval().requires_grad_(False)
-    return Reference(inner, base.device, base)
+    with translate_load_errors(checkpoint, base.device):
+        clone = adapters.clone_modules(base.hf_model)
+        hf_model = adapters.apply_adapter(clone, checkpoint.adapter, base.device)
+    hf_model.eval().requires_grad_(False)
+    return HubModel(hf_model, base.device, base)
 
 
-@contextmanager
-def typed_errors(checkpoint: Checkpoint, device: torch.device) -> Iterator[None]:
-    """What torch, transformers and peft raise as errors of ours."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise out_of_memory(device) from error
-    except StarChatError:
-        raise
-    except _damage() as error:
-        raise _unusable(checkpoint, error) from error
-
-
-def _damage() -> tuple[type[Exception], ...]:
-    """What transformers and peft raise for files that they cannot read."""
-    from huggingface_hub.errors import StrictDataclassError
-
-    # A config whose values are of another type; its class is nothing but an `Exception`.
-    return (*_DAMAGE, StrictDataclassError)
-
-
-def out_of_memory(device: object) -> OutOfMemory:
-    """The error of a full device."""
-    return OutOfMemory(
-        f"{device} has no memory left for the model or for a context this long",
-        "shorten the conversation, choose a smaller model, or `--quantize int8`",
-    )
-
-
-def _unusable(checkpoint: Checkpoint, error: Exception) -> ModelUnavailable:
-    kind = checkpoint.config.get("model_type", "unknown")
-    where = checkpoint.adapter or checkpoint.folder
-    reason = " ".join(str(error).split())[:300]
-    if "Unrecognized configuration class" in reason or "does not recognize" in reason:
-        return ModelUnavailable(
-            f"`{checkpoint.folder}` is a {kind} model, which is not a causal language model here",
-            "name a model that generates text; a newer transformers may know more kinds",
-        )
-    if "trust_remote_code" in reason:
-        return ModelUnavailable(
-            f"`{checkpoint.folder}` brings its own code, which is never run here",
-            "name a model whose kind transformers knows",
-        )
-    return ModelUnavailable(
-        f"`{where}` ({kind}) cannot be loaded: {type(error).__name__}: {reason}",
-        "copy or download the model anew",
-    )
-
-
-def _read(checkpoint: Checkpoint, placement: Placement, report: Report) -> Any:
+def _load_pretrained(checkpoint: Checkpoint, placement: Placement, report: ProgressCallback) -> Any:
     from transformers import AutoModelForCausalLM
 
-    with _reported(report):
+    with report_loading(report):
         return AutoModelForCausalLM.from_pretrained(
             checkpoint.folder,
             dtype=placement.dtype,
+            # With a map the weights go to their device one by one, without a copy in main memory.
             device_map="auto" if placement.spread else {"": str(placement.device)},
-            quantization_config=_quantization(placement),
+            quantization_config=_create_quantization_config(placement),
             local_files_only=True,
+            # Code that lies beside weights would run with all the rights of the user.
             trust_remote_code=False,
         )
 
 
-def _quantization(placement: Placement) -> Any:
+def _create_quantization_config(placement: Placement) -> Any:
+    """Return the bitsandbytes configuration: LLM.int8() or 4-bit NF4; None without."""
     if placement.quantize == "none":
         return None
-    from transformers import BitsAndBytesConfig as Bits
+    from transformers import BitsAndBytesConfig
 
     if placement.quantize == "int8":
-        return Bits(load_in_8bit=True)  # type: ignore[no-untyped-call]
-    return Bits(  # type: ignore[no-untyped-call]
+        return BitsAndBytesConfig(load_in_8bit=True)  # type: ignore[no-untyped-call]
+    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True,
+        # NF4 and double quantization as in QLoRA (Dettmers et al., 2023).
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=placement.dtype,
     )
 
 
-@contextmanager
-def _reported(report: Report) -> Iterator[None]:
-    """Turn the bars transformers draws while it loads into reports."""
-    from transformers.utils import logging
-
-    def meter(factory: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        from tqdm import tqdm  # type: ignore[import-untyped]
-
-        class Meter(tqdm):  # type: ignore[misc]
-            def __iter__(self) -> Iterator[Any]:
-                for done, item in enumerate(self.iterable, 1):
-                    yield item
-                    report("loading", done, self.total or 0)
-
-        return Meter(*args, **{**kwargs, "disable": False, "file": _Nowhere()})
-
-    before = logging.set_tqdm_hook(meter)
-    try:
-        yield
-    finally:
-        logging.set_tqdm_hook(before)
-
-
-class _Nowhere:
-    def write(self, text: str) -> None:
-        """Drop it."""
-
-    def flush(self) -> None:
-        """Nothing to do."""
-
-
-def _adapted(inner: Any, adapter: Path, placement: Placement) -> Any:
-    """The model with a PEFT adapter on top, merged into weights that are not quantized."""
-    adapted = adapters.loaded(inner, adapter, placement.device)
+def _merge_adapter(hf_model: Any, adapter: Path, placement: Placement) -> Any:
+    """Return the model with a PEFT adapter, merged into weights that are not quantized."""
+    adapted = adapters.load_peft_model(hf_model, adapter, placement.device)
+    # Merging into quantized weights would round the sum a second time.
     return adapted.merge_and_unload() if placement.quantize == "none" else adapted

@@ -1,7 +1,8 @@
-"""What the engine asks of a model: read ids, give the next token's logits, rewind.
+"""Interface of a causal language model: read token ids, return logits, rewind the KV cache.
 
-Two implementations fit: `reference.py` (any causal model, through transformers) and `bigcode.py`
-(StarCoder alone, our own). Everything else in the engine knows only these protocols.
+Two implementations exist: `hub_model.HubModel` runs any causal model through transformers, and
+`bigcode.BigCodeModel` runs GPTBigCode (StarCoder, StarChat) in plain torch. The rest of the engine
+knows these protocols only.
 """
 
 from __future__ import annotations
@@ -13,62 +14,73 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-Run: TypeAlias = "tuple[Tensor, ...]"
-"""Keys and values of a run of tokens: tensors of any layout with the tokens on axis -2."""
+# Left opaque: the two implementations lay out their caches differently, and whoever stores a slice
+# needs to know no more than the axis of the tokens.
+KVSlice: TypeAlias = "tuple[Tensor, ...]"
+"""Keys and values of consecutive tokens: tensors of any layout with the tokens on axis -2."""
 
 
-class Cache(Protocol):
-    """Keys and values of the one sequence a model is reading."""
+class KVCache(Protocol):
+    """Keys and values of the one sequence that a model is reading."""
 
     @property
     def length(self) -> int:
-        """The number of tokens read."""
+        """Number of tokens read."""
 
     @property
     def rewindable(self) -> bool:
-        """Whether `crop`, `read` and `append` are possible (not for recurrent states)."""
+        """True if `crop`, `read_slice` and `append_slice` work.
+
+        A recurrent state or a sliding window has lost the earlier tokens and cannot go back.
+        """
 
     def crop(self, length: int) -> None:
-        """Forget all but the first `length` tokens."""
+        """Drop all but the first `length` tokens."""
 
-    def read(self, start: int, stop: int) -> Run:
-        """The keys and values of tokens `start` to `stop`, in memory of their own."""
+    def read_slice(self, start: int, stop: int) -> KVSlice:
+        """Return the keys and values of tokens `start` to `stop`, in memory of their own."""
 
-    def append(self, run: Run) -> None:
-        """Put keys and values of the following tokens at the end."""
+    def append_slice(self, kv: KVSlice) -> None:
+        """Append the keys and values of the tokens that follow."""
 
 
-class Model(Protocol):
-    """A causal language model on its device."""
+class CausalLM(Protocol):
+    """Causal language model on its device."""
 
+    # Both limits are checked before a request reaches the device: an index past an embedding table
+    # is an exception on a CPU, but on CUDA an assertion of the kernel, after which every call of
+    # the process fails.
     window: int
-    """The most tokens it can read: a longer sequence must never reach the device."""
+    """Context length in tokens: the longest sequence that the model can read."""
     vocabulary_size: int
-    """Rows of the embedding: an id beyond must never reach the device."""
+    """Rows of the token embedding: ids are below it."""
     bytes: int
-    """Memory of the weights."""
+    """Memory of the weights, in bytes."""
     dtype: torch.dtype
-    """The number format of its keys and values."""
+    """Number format of the keys and values."""
     device: torch.device
-    """Where ids go in and logits come out."""
+    """Device that takes the ids and holds the logits."""
 
-    def new_cache(self) -> Cache:
-        """The cache of an empty sequence."""
+    def new_cache(self) -> KVCache:
+        """Return the cache of an empty sequence."""
 
-    def extend(self, ids: Sequence[int], cache: Cache) -> Tensor:
-        """Read `ids` [T], T >= 1, after what `cache` holds; the last one's float32 logits [V]."""
+    def forward(self, ids: Sequence[int], cache: KVCache) -> Tensor:
+        """Read `ids` [T], T >= 1, after the tokens in `cache`; return the last float32 logits [V].
 
-
-def run_length(run: Run) -> int:
-    """The number of tokens in a run."""
-    return int(run[0].shape[-2])
+        There is no batch axis: the engine answers one request at a time.
+        """
 
 
-def run_bytes(run: Run) -> int:
-    """Memory of a run."""
-    return sum(part.numel() * part.element_size() for part in run)
+def count_tokens(kv: KVSlice) -> int:
+    """Return the number of tokens in a slice."""
+    return int(kv[0].shape[-2])
 
 
-def cut(run: Run, start: int, stop: int) -> Run:
-    """Tokens `start` to `stop` of a run, sharing its memory."""
-    return tuple(part[..., start:stop, :] for part in run)
+def count_bytes(kv: KVSlice) -> int:
+    """Return the memory of a slice, in bytes."""
+    return sum(part.numel() * part.element_size() for part in kv)
+
+
+def slice_tokens(kv: KVSlice, start: int, stop: int) -> KVSlice:
+    """Return tokens `start` to `stop` of a slice as views that share its memory."""
+    return tuple(part[..., start:stop, :] for part in kv)

@@ -1,4 +1,8 @@
-"""Who may talk to the engine: the socket's file, the peer's user, the bearer token."""
+"""Access to the engine: private Unix socket, user of the peer, bearer token.
+
+On one machine the system says who connects, and no secret is needed: the socket lies in a directory
+of mode 0700, and the user of each peer is compared as well. On the network a token is required.
+"""
 
 from __future__ import annotations
 
@@ -17,79 +21,89 @@ from typing import IO, TYPE_CHECKING
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from starchat_tui.client.protocol import error_json
+from starchat_tui.client.response_json import encode_error
 from starchat_tui.errors import Busy, ConfigError, UsageError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-_LONGEST = 103
-"""Bytes of a Unix socket's path, on the strictest system (macOS)."""
+_MAX_PATH_BYTES = 103
+"""Length limit of a Unix socket's path on the strictest system, macOS."""
 _LOCAL_PEERCRED = 1
-"""Of macOS; Python has no name for it."""
+"""Socket option of macOS, which Python has no name for."""
+_OTHER_SOCKET_HINT = "name another with `--socket`"
 
 
-def peer_uid(peer: socket.socket) -> int:
-    """The user at the other end of a Unix socket."""
+def get_peer_uid(peer: socket.socket) -> int:
+    """Return the user id of the process at the other end of a Unix socket."""
+    # The kernel recorded it at `connect`; nothing that the peer sends can change it.
     if hasattr(socket, "SO_PEERCRED"):
-        found = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        return int(struct.unpack("3i", found)[1])
-    # macOS: struct xucred begins with a version and the user, both 32 bits.
-    found = peer.getsockopt(0, _LOCAL_PEERCRED, 76)
-    return int(struct.unpack("2I", found[:8])[1])
+        # Linux: struct ucred, of pid, uid and gid.
+        raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        return int(struct.unpack("3i", raw)[1])
+    # macOS: struct xucred begins with a version and the uid, both of 32 bits.
+    raw = peer.getsockopt(0, _LOCAL_PEERCRED, 76)
+    return int(struct.unpack("2I", raw[:8])[1])
 
 
-class OwnUserOnly(H11Protocol):
-    """HTTP that hangs up on any other user of this machine."""
+class SameUserProtocol(H11Protocol):
+    """HTTP protocol that hangs up on every other user of this machine."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Let the connection in where its peer is this user."""
+        """Accept the connection if its peer is this user."""
         peer = transport.get_extra_info("socket")
-        if peer.family == socket.AF_UNIX and peer_uid(peer) != os.getuid():
+        # Before a byte is parsed. The permissions of the socket file alone would not do: some
+        # systems ignore them.
+        if peer.family == socket.AF_UNIX and get_peer_uid(peer) != os.getuid():
             transport.abort()
             return
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing, where the connection was never let in."""
+        """Clean up, unless the connection was never accepted."""
         if hasattr(self, "transport") and self.transport is not None:
             super().connection_lost(exc)
 
 
-class TokenRequired:
-    """ASGI middleware: 401 without the bearer token."""
+class BearerTokenMiddleware:
+    """ASGI middleware that answers 401 without the bearer token."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
-        self._wanted = f"Bearer {token}".encode()
+        self._expected = f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        given = dict(scope.get("headers", ())).get(b"authorization", b"")
-        if scope["type"] != "http" or hmac.compare_digest(given, self._wanted):
+        received = dict(scope.get("headers", ())).get(b"authorization", b"")
+        # Takes the same time wherever the first difference is; the time of `==` would tell a client
+        # how much of its guess is right.
+        if scope["type"] != "http" or hmac.compare_digest(received, self._expected):
             await self._app(scope, receive, send)
             return
         from starlette.responses import JSONResponse
 
         error = UsageError("The token is missing or wrong", "send `Authorization: Bearer TOKEN`")
         refusal = JSONResponse(
-            error_json(error), status_code=401, headers={"www-authenticate": "Bearer"}
+            encode_error(error), status_code=401, headers={"www-authenticate": "Bearer"}
         )
         await refusal(scope, receive, send)
 
 
 @contextmanager
-def owned(path: Path, *, patience: float = 15.0) -> Iterator[None]:
-    """Be the one engine of a socket path, for as long as this process lives.
+def hold_engine_lock(path: Path, *, timeout: float = 15.0) -> Iterator[None]:
+    """Be the only engine of a socket path while the context lasts.
 
-    The kernel gives the lock back however the process ends. An engine that is leaving, its socket
-    gone, is waited for; raises `Busy` where another one listens.
+    Waits at most `timeout` seconds for an engine that is shutting down. Raises `Busy` if another
+    one listens, and `ConfigError` if the directory is not private.
     """
-    _check_private(path.parent)
-    until = time.monotonic() + patience
-    with _lock_file(path) as lock:
-        while not _locked(lock):
-            if answers(path) or time.monotonic() > until:
+    _require_private_directory(path.parent)
+    deadline = time.monotonic() + timeout
+    # A lock, because looking for the socket is a race between two engines that start at once; and
+    # this kind, because the kernel releases it however the process ends. It has a file of its own,
+    # which stays: the socket is replaced with each engine.
+    with _open_lock_file(path) as lock:
+        while not _try_lock(lock):
+            if is_listening(path) or time.monotonic() > deadline:
                 raise Busy(
                     f"An engine listens on `{path}` already",
                     "`starchat ps` shows it, `starchat stop` ends it",
@@ -98,20 +112,18 @@ def owned(path: Path, *, patience: float = 15.0) -> Iterator[None]:
         yield
 
 
-def _lock_file(path: Path) -> IO[str]:
+def _open_lock_file(path: Path) -> IO[str]:
     try:
         return path.with_name(f"{path.name}.owner").open("a+")
     except OSError as error:
-        raise _no_socket(path, error) from error
+        raise _create_socket_error(path, error) from error
 
 
-def _no_socket(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(
-        f"No socket can be made at `{path}` ({error.strerror})", "name another with `--socket`"
-    )
+def _create_socket_error(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"No socket can be made at `{path}` ({error.strerror})", _OTHER_SOCKET_HINT)
 
 
-def _locked(lock: IO[str]) -> bool:
+def _try_lock(lock: IO[str]) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -119,8 +131,8 @@ def _locked(lock: IO[str]) -> bool:
     return True
 
 
-def answers(path: Path) -> bool:
-    """Whether somebody listens on a Unix socket."""
+def is_listening(path: Path) -> bool:
+    """Return whether a process listens on a Unix socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
         try:
             caller.connect(os.fspath(path))
@@ -129,62 +141,67 @@ def answers(path: Path) -> bool:
         return True
 
 
-def _check_private(directory: Path) -> None:
-    """Raise `ConfigError` where others could reach into the socket's directory."""
+def _require_private_directory(directory: Path) -> None:
+    """Create the directory of the socket; raise `ConfigError` if others have access to it."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = directory.stat()
+        status = directory.stat()
     except OSError as error:
         raise ConfigError(
-            f"`{directory}` cannot hold a socket ({error.strerror})", "name another with `--socket`"
+            f"`{directory}` cannot hold a socket ({error.strerror})", _OTHER_SOCKET_HINT
         ) from error
-    if found.st_uid != os.getuid() or found.st_mode & 0o077:
+    # Whoever may write to the directory can put a socket of their own in place of this one, and
+    # read every prompt. Its mode is not changed: the user may share it for a reason.
+    if status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise ConfigError(
-            f"`{directory}` is not yours alone, so the socket in it would not be",
+            f"`{directory}` is accessible to other users, so the socket in it would be, too",
             "name a directory that has mode 0700",
         )
 
 
-def unix_socket(path: Path) -> socket.socket:
-    """A listening socket at `path`, of this user alone; one that a dead engine left is replaced."""
-    if len(os.fsencode(path)) > _LONGEST:
+def bind_unix_socket(path: Path) -> socket.socket:
+    """Return a listening socket at `path`, of mode 0600; replace that of a dead engine.
+
+    Raises `ConfigError` if it cannot be made.
+    """
+    if len(os.fsencode(path)) > _MAX_PATH_BYTES:
         raise ConfigError(
             f"`{path}` is too long for a socket", "name a shorter one with `--socket`"
         )
-    _forget_stale(path)
-    found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # uvicorn would widen a socket it makes itself to 0666.
-    before = os.umask(0o177)
+    _remove_stale_socket(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # Bound here, because uvicorn gives the sockets that it binds mode 0666. The umask, because
+    # `chmod` alone would leave a moment in which others can connect.
+    previous = os.umask(0o177)
     try:
-        found.bind(os.fspath(path))
+        listener.bind(os.fspath(path))
     except OSError as error:
-        found.close()
-        raise _no_socket(path, error) from error
+        listener.close()
+        raise _create_socket_error(path, error) from error
     finally:
-        os.umask(before)
+        os.umask(previous)
     path.chmod(0o600)
-    found.listen(128)
-    return found
+    listener.listen(128)
+    return listener
 
 
-def _forget_stale(path: Path) -> None:
-    """Take away the socket of a dead engine; raises `ConfigError` where it is another file."""
+def _remove_stale_socket(path: Path) -> None:
+    """Remove the socket of a dead engine; raise `ConfigError` if it is another kind of file."""
     try:
+        # `lstat`: a symbolic link is not followed, whatever it points to.
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise ConfigError(
-                f"`{path}` is there already, and is no socket", "name another with `--socket`"
-            )
+            raise ConfigError(f"`{path}` exists already, and is not a socket", _OTHER_SOCKET_HINT)
         path.unlink()
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise _no_socket(path, error) from error
+        raise _create_socket_error(path, error) from error
 
 
-def tcp_socket(host: str, port: int) -> socket.socket:
-    """A listening socket of the network; raises `ConfigError` where the port cannot be had."""
+def bind_tcp_socket(host: str, port: int) -> socket.socket:
+    """Return a listening TCP socket; raise `ConfigError` if host or port is not available."""
     try:
-        return socket.create_server((host, port), backlog=128, family=_family(host))
+        return socket.create_server((host, port), backlog=128, family=_choose_address_family(host))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
@@ -192,5 +209,5 @@ def tcp_socket(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _family(host: str) -> socket.AddressFamily:
+def _choose_address_family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -1,4 +1,4 @@
-"""One completion: the prompt checked, read and answered, piece by piece."""
+"""Completion of one request: check the prompt, reuse its prefix, prefill, generate, stream."""
 
 from __future__ import annotations
 
@@ -9,124 +9,153 @@ from torch import Tensor
 
 from starchat_tui.client.protocol import Delta, Progress, Request, Timings, Usage
 from starchat_tui.engine import generate
-from starchat_tui.engine.detokenize import Decoder, Stopper
+from starchat_tui.engine.detokenize import StopFilter, TokenDecoder
 from starchat_tui.engine.sampling import Sampler
-from starchat_tui.engine.serving.model_pool import Loaded
+from starchat_tui.engine.serving.model_pool import LoadedModel
 from starchat_tui.errors import PromptTooLong, UsageError
 
-Emit = Callable[[Delta | Progress], None]
+EmitEvent = Callable[[Delta | Progress], None]
 
 
-class Answer:
-    """The answer to one request, on the thread that owns the device."""
+class Completion:
+    """Completion of one request; runs on the thread that owns the device."""
 
-    def __init__(self, loaded: Loaded, request: Request, *, goes_on: Callable[[], bool]) -> None:
+    def __init__(
+        self, loaded: LoadedModel, request: Request, *, keep_going: Callable[[], bool]
+    ) -> None:
+        """Prepare the completion; the prompt is checked here.
+
+        Args:
+            loaded: Model that answers.
+            request: Prompt, sampling parameters and stop conditions.
+            keep_going: Asked before each prefill chunk and after each token; false cancels. What
+                the device computes in between cannot be interrupted.
+
+        Raises `PromptTooLong` or `UsageError` for a prompt that the model cannot read.
+        """
         self._loaded = loaded
         self._request = request
-        self._goes_on = goes_on
-        self._ids = readable(loaded, request.prompt)
-        self.prefilled = 0
+        self._keep_going = keep_going
+        self._ids = encode_prompt(loaded, request.prompt)
+        self.prefilled_tokens = 0
         """Prompt tokens computed."""
-        self.completed = 0
-        """Tokens drawn, the stop token included."""
+        self.completion_tokens = 0
+        """Tokens sampled, the stop token included."""
 
-    def run(self, emit: Emit, *, queued: float = 0.0) -> Delta:
-        """Emit progress and deltas; the last delta, with reason, counts and timings, is returned.
+    def run(self, emit: EmitEvent, *, queued: float = 0.0) -> Delta:
+        """Emit progress and deltas; return the last delta, with reason, usage and timings.
 
-        Raises what torch raises; the prefix cache is whole afterwards.
+        `queued` is the seconds that the request waited. Raises what torch raises; the prefix cache
+        remains consistent.
         """
         started = time.monotonic()
-        cached = self._open()
-        logits = self._read(cached, emit)
-        between = time.monotonic()
-        tail, reason = ("", "cancelled") if logits is None else self._say(logits, emit)
-        self._keep()
+        cached = self._reuse_prefix()
+        logits = self._prefill_prompt(cached, emit)
+        prefilled = time.monotonic()
+        tail, reason = ("", "cancelled") if logits is None else self._stream_answer(logits, emit)
+        # After the answer, so that writing the file does not delay its first token.
+        self._save_shared_prefix()
         return Delta(
             text=tail,
             finish_reason=reason,
-            usage=Usage(len(self._ids), self.completed, cached),
-            timings=Timings(queued, between - started, time.monotonic() - between),
+            usage=Usage(len(self._ids), self.completion_tokens, cached),
+            timings=Timings(queued, prefilled - started, time.monotonic() - prefilled),
         )
 
-    def _open(self) -> int:
-        """The number of tokens that need not be read, from memory or from disk."""
-        prefix, shared = self._loaded.prefix, self._shared()
-        cached = prefix.open(self._ids)
+    def _reuse_prefix(self) -> int:
+        """Return the number of prompt tokens taken from memory or from disk."""
+        cache, shared = self._loaded.prefix_cache, self._get_shared_ids()
+        cached = cache.reuse_prefix(self._ids)
+        # Memory first: it may know more of the prompt than the file, which ends with the part
+        # that all conversations share.
         if cached < len(shared):
-            run = self._loaded.store.load(shared, self._loaded.model.device)
-            if run:
-                prefix.adopt(shared, run)
+            kv = self._loaded.disk_cache.load(shared, self._loaded.model.device)
+            if kv:
+                cache.adopt_slice(shared, kv)
                 return len(shared)
         return cached
 
-    def _keep(self) -> None:
-        shared = self._shared()
-        if shared and not self._loaded.store.has(shared):
-            run = self._loaded.prefix.read(len(shared))
-            if run:
-                self._loaded.store.save(shared, run)
+    def _save_shared_prefix(self) -> None:
+        shared = self._get_shared_ids()
+        if shared and not self._loaded.disk_cache.contains(shared):
+            # None where the prefill was cancelled before the end of the shared part.
+            kv = self._loaded.prefix_cache.read_slice(len(shared))
+            if kv:
+                self._loaded.disk_cache.save(shared, kv)
 
-    def _shared(self) -> tuple[int, ...]:
-        """What every conversation begins with; the last token of a prompt is always read."""
+    def _get_shared_ids(self) -> tuple[int, ...]:
+        """Return the part of the prompt that every conversation begins with."""
+        # At least one token is left to compute, for the logits of the first one to sample.
         return self._ids[: min(self._request.shared, len(self._ids) - 1)]
 
-    def _read(self, cached: int, emit: Emit) -> Tensor | None:
-        """The logits [V] after the prompt; None where the client left meanwhile."""
+    def _prefill_prompt(self, cached: int, emit: EmitEvent) -> Tensor | None:
+        """Compute the prompt from token `cached` on; return the logits [V] of its last token.
 
-        def goes_on(done: int) -> bool:
-            self.prefilled = done
+        None if the request was cancelled meanwhile.
+        """
+
+        def report_chunk(done: int) -> bool:
+            self.prefilled_tokens = done
             emit(Progress("prefill", cached + done, len(self._ids)))
-            return self._goes_on()
+            return self._keep_going()
 
         rest = self._ids[cached:]
-        logits = generate.prefill(self._loaded.prefix, rest, goes_on=goes_on)
+        logits = generate.prefill(self._loaded.prefix_cache, rest, keep_going=report_chunk)
         if logits is not None:
-            self.prefilled = len(rest)
+            self.prefilled_tokens = len(rest)
         return logits
 
-    def _say(self, logits: Tensor, emit: Emit) -> tuple[str, str]:
-        """Emit the answer; returns the text that was held back, and why the answer ended."""
-        decoder = Decoder(self._loaded.vocabulary.bytes_of)
-        stopper = Stopper(self._request.stop)
+    def _stream_answer(self, logits: Tensor, emit: EmitEvent) -> tuple[str, str]:
+        """Emit the answer token by token; return the text still held back, and the finish reason.
+
+        The reason is `stop`, `length` or `cancelled`, as in OpenAI's completions.
+        """
+        decoder = TokenDecoder(self._loaded.tokenizer.decode_token)
+        stop_filter = StopFilter(self._request.stop)
         reason = "length"
-        for token in self._tokens(logits):
-            self.completed += 1
+        for token in self._generate_tokens(logits):
+            self.completion_tokens += 1
             if token in self._request.stop_ids:
                 reason = "stop"
                 break
-            emit(Delta(stopper.feed(decoder.feed(token)), (token,)))
-            if stopper.stopped:
+            emit(Delta(stop_filter.feed(decoder.feed(token)), (token,)))
+            if stop_filter.is_complete:
                 return "", "stop"
-            if not self._goes_on():
+            if not self._keep_going():
                 reason = "cancelled"
                 break
-        tail = stopper.feed(decoder.finish()) + stopper.finish()
-        return tail, "stop" if stopper.stopped else reason
+        # The replacement character of a cut-off character may complete a stop text, too.
+        tail = stop_filter.feed(decoder.finish()) + stop_filter.finish()
+        return tail, "stop" if stop_filter.is_complete else reason
 
-    def _tokens(self, logits: Tensor) -> Iterator[int]:
+    def _generate_tokens(self, logits: Tensor) -> Iterator[int]:
         model, sampling = self._loaded.model, self._request.sampling
         sampler = Sampler(
             sampling, self._ids, vocabulary_size=logits.shape[-1], device=logits.device
         )
-        return generate.stream(
-            self._loaded.prefix,
+        return generate.generate_tokens(
+            self._loaded.prefix_cache,
             logits,
             sampler,
+            # The answer shares the window with the prompt and ends where the positions do.
             max_tokens=min(sampling.max_tokens, model.window - len(self._ids)),
             stop_ids=frozenset(self._request.stop_ids),
         )
 
 
-def readable(loaded: Loaded, prompt: tuple[int, ...] | str) -> tuple[int, ...]:
-    """The ids of a prompt that the model can read.
+def encode_prompt(loaded: LoadedModel, prompt: tuple[int, ...] | str) -> tuple[int, ...]:
+    """Return the ids of a prompt, known to be readable by the model.
 
-    Learned positions and embedding rows are looked up on the device, where one too far ends the
-    process: raises `PromptTooLong` and `UsageError` before.
+    Raises `PromptTooLong` if they leave no position of the window for the answer, and `UsageError`
+    if there are none or the model has no embedding for one.
     """
-    ids = tuple(loaded.vocabulary.text_ids(prompt)) if isinstance(prompt, str) else prompt
+    # Encoded as plain text: a text that spells a control token does not become one.
+    ids = tuple(loaded.tokenizer.encode(prompt)) if isinstance(prompt, str) else prompt
     window, rows = loaded.model.window, loaded.model.vocabulary_size
     if not ids:
         raise UsageError("`prompt` holds no token", "send a text or a list of token ids")
+    # Both limits are those of tables on the device, where an index past the end is an assertion
+    # that ends the process, and with it the answers of everybody else.
     if len(ids) >= window:
         raise PromptTooLong(
             f"The prompt is {len(ids)} tokens, and the window of `{loaded.name}` holds {window} "

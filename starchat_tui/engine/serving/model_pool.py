@@ -1,4 +1,4 @@
-"""The models this engine holds: loaded on demand, the least recently used leaving for a new one."""
+"""Pool of loaded models: loaded on demand, the least recently used evicted for a new one."""
 
 from __future__ import annotations
 
@@ -7,177 +7,175 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from starchat_tui.byte_units import GIB
 from starchat_tui.client.protocol import ModelCard
-from starchat_tui.engine.cache.disk import Store, key_of
-from starchat_tui.engine.cache.prefix import GIB, PrefixCache
+from starchat_tui.engine.cache.disk import DiskCache, compute_key
+from starchat_tui.engine.cache.prefix import PrefixCache
 from starchat_tui.engine.models import bigcode, hub_model
 from starchat_tui.engine.models import device as devices
-from starchat_tui.engine.models.bigcode import BigCode
-from starchat_tui.engine.models.hub_model import Reference
-from starchat_tui.engine.models.interface import Model
-from starchat_tui.engine.models.weights import Checkpoint, Report, find
-from starchat_tui.errors import ModelUnavailable, OutOfMemory
-from starchat_tui.models.registry import resolve
-from starchat_tui.templates.tokenizer import Vocabulary
+from starchat_tui.engine.models.bigcode import BigCodeModel
+from starchat_tui.engine.models.hub_model import HubModel
+from starchat_tui.engine.models.interface import CausalLM
+from starchat_tui.engine.models.load_errors import translate_load_errors
+from starchat_tui.engine.models.load_progress import ProgressCallback
+from starchat_tui.engine.models.placement import Placement, choose_placement
+from starchat_tui.engine.models.tokenizer_file import prepare_tokenizer_file
+from starchat_tui.engine.models.weights import Checkpoint, find_checkpoint
+from starchat_tui.errors import OutOfMemory
+from starchat_tui.models.registry import find_model
+from starchat_tui.settings import Quantization
+from starchat_tui.templates.tokenizer import Tokenizer
 
-LIGHT = GIB
-"""Bytes of weights up to which how soon the first answer comes counts most."""
+LIGHT_MODEL_BYTES = GIB
+"""Size of the weights up to which the time to the first answer matters most, in bytes."""
 
 
 @dataclass(slots=True)
-class Loaded:
-    """A model on its device, with what it has read and its tokenizer."""
+class LoadedModel:
+    """Model on its device, with its caches and its tokenizer."""
 
     name: str
-    model: Model
-    prefix: PrefixCache
-    tokenizer: Path
-    vocabulary: Vocabulary
-    store: Store
-    used: int = 0
+    """Name that requests use: a known one, a folder or a Hub id."""
+    model: CausalLM
+    prefix_cache: PrefixCache
+    tokenizer_path: Path
+    tokenizer: Tokenizer
+    disk_cache: DiskCache
+    last_used: int = 0
+    """Number of the request that used it last."""
 
 
-class Shelf:
-    """Loaded models by name."""
+class ModelPool:
+    """Loaded models by name; used by the worker thread only, but for `cards`."""
 
     def __init__(
         self,
         *,
         device: str = "auto",
-        quantize: str = "none",
-        cache: Path,
-        budget: int = GIB,
-        light: int = LIGHT,
+        quantize: Quantization = "none",
+        cache_dir: Path,
+        prefix_budget: int = GIB,
+        light_model_bytes: int = LIGHT_MODEL_BYTES,
     ) -> None:
+        """Create an empty pool.
+
+        Args:
+            device: Device of all models: auto, cuda:N, mps or cpu.
+            quantize: Quantization of all models.
+            cache_dir: Directory for prefixes and converted tokenizers.
+            prefix_budget: Memory of each model's prefix tree, in bytes.
+            light_model_bytes: Size up to which a StarCoder runs without transformers on a CPU.
+        """
         self._device = device
-        self._quantize = quantize
-        self._cache = cache
-        self._budget = budget
-        self._light = light
-        self._loaded: dict[str, Loaded] = {}
-        self._bases: WeakValueDictionary[Path, Reference] = WeakValueDictionary()
-        """Weights by their folder, as long as a loaded model computes with them."""
+        self._quantize: Quantization = quantize
+        self._cache_dir = cache_dir
+        self._prefix_budget = prefix_budget
+        self._light_model_bytes = light_model_bytes
+        self._loaded: dict[str, LoadedModel] = {}
+        # Weak, so that evicting the last model that computes with some weights frees them.
+        self._bases: WeakValueDictionary[Path, HubModel] = WeakValueDictionary()
+        """Models of transformers by their folder, which adapters may share."""
         self._clock = itertools.count(1)
+        # Replaced as a whole and never changed, so that the server's thread may read it.
         self.cards: tuple[ModelCard, ...] = ()
-        """What is loaded; replaced as a whole, so that another thread may read it."""
+        """Cards of the loaded models."""
 
-    def get(self, name: str, report: Report) -> Loaded:
-        """The model, loaded where it is not yet.
+    def get_model(self, name: str, report: ProgressCallback) -> LoadedModel:
+        """Return a model, loaded if it is not yet.
 
-        Raises `ModelUnavailable`, `ConfigError` or `OutOfMemory`; the others stay usable.
+        Raises `ModelUnavailable`, `ConfigError` or `OutOfMemory`; the other models stay usable.
         """
         loaded = self._loaded.get(name)
         if loaded is None:
-            loaded = self._loaded[name] = self._load(name, report)
-        loaded.used = next(self._clock)
-        self._publish()
+            loaded = self._loaded[name] = self._load_model(name, report)
+        loaded.last_used = next(self._clock)
+        self._update_cards()
         return loaded
 
-    def free(self) -> None:
-        """Forget every prefix, and give the memory back."""
+    def clear_prefix_caches(self) -> None:
+        """Drop every prefix in memory, and return the memory to the system."""
         for loaded in self._loaded.values():
-            loaded.prefix.clear()
-        devices.release(devices.choose(self._device))
+            loaded.prefix_cache.clear()
+        devices.release_memory(devices.choose_device(self._device))
 
-    def _load(self, name: str, report: Report) -> Loaded:
-        checkpoint = find(resolve(name), report)
-        tokenizer = tokenizer_file(checkpoint, self._cache / "tokenizers")
-        # The model has rows for the ids of the file, and for no others.
-        vocabulary = Vocabulary.load(tokenizer, grow=False)
+    def _load_model(self, name: str, report: ProgressCallback) -> LoadedModel:
+        checkpoint = find_checkpoint(find_model(name), report)
+        tokenizer_path = prepare_tokenizer_file(checkpoint, self._cache_dir / "tokenizers")
+        # Without StarChat's control tokens if the file lacks them: the model has no rows for them.
+        tokenizer = Tokenizer.load(tokenizer_path, add_chat_tokens=False)
         report("loading", 0, 0)
-        model = self._model(checkpoint, report)
+        model = self._load_weights(checkpoint, report)
         report("warming", 0, 1)
-        model.extend([0], model.new_cache())
+        # The first pass initializes libraries and allocators: not in the first answer.
+        model.forward([0], model.new_cache())
+        # The two implementations lay out their caches differently.
         layout = f"{self._quantize} {type(model).__name__}"
-        key = key_of(checkpoint, model.dtype, layout)
-        store = Store(self._cache / "prefixes", key)
-        prefix = PrefixCache(model, budget=self._budget)
-        return Loaded(name, model, prefix, tokenizer, vocabulary, store)
+        key = compute_key(checkpoint, model.dtype, layout)
+        disk_cache = DiskCache(self._cache_dir / "prefixes", key)
+        prefix_cache = PrefixCache(model, budget=self._prefix_budget)
+        return LoadedModel(name, model, prefix_cache, tokenizer_path, tokenizer, disk_cache)
 
-    def _model(self, checkpoint: Checkpoint, report: Report) -> Reference | BigCode:
-        """The model of a checkpoint; an adapter computes with weights that are here already."""
+    def _load_weights(
+        self, checkpoint: Checkpoint, report: ProgressCallback
+    ) -> HubModel | BigCodeModel:
+        """Return the model of a checkpoint; an adapter shares the weights of its base."""
         plain = replace(checkpoint, adapter=None)
         base = self._bases.get(plain.folder)
         if base is None:
-            placement = self._place(plain)
-            if self._is_light(checkpoint, placement):
-                with hub_model.typed_errors(checkpoint, placement.device):
-                    return bigcode.load(checkpoint, placement.device, placement.dtype, report)
+            placement = self._find_placement(plain)
+            if self._prefers_bigcode(checkpoint, placement):
+                with translate_load_errors(checkpoint, placement.device):
+                    return bigcode.load_model(checkpoint, placement.device, placement.dtype, report)
+            # Its modules cannot be cloned for an adapter, so nothing is to share.
             if placement.spread:
-                return hub_model.load(checkpoint, placement, report)
-            base = self._bases[plain.folder] = hub_model.load(plain, placement, report)
-        return hub_model.beside(base, checkpoint) if checkpoint.adapter else base
+                return hub_model.load_model(checkpoint, placement, report)
+            base = self._bases[plain.folder] = hub_model.load_model(plain, placement, report)
+        return hub_model.load_adapter(base, checkpoint) if checkpoint.adapter else base
 
-    def _is_light(self, checkpoint: Checkpoint, placement: hub_model.Placement) -> bool:
-        """Whether our own forward takes it, which starts sooner but carries no adapter."""
+    def _prefers_bigcode(self, checkpoint: Checkpoint, placement: Placement) -> bool:
+        """Return whether to run a model without transformers.
+
+        It starts sooner, but can carry no adapter.
+        """
         return (
             placement.device.type == "cpu"
-            and placement.bytes <= self._light
-            and bigcode.fits(checkpoint)
+            and placement.bytes <= self._light_model_bytes
+            and bigcode.is_supported(checkpoint)
         )
 
-    def _place(self, checkpoint: Checkpoint) -> hub_model.Placement:
-        """A place for a checkpoint; other models leave, oldest first, until there is one."""
+    def _find_placement(self, checkpoint: Checkpoint) -> Placement:
+        """Return a placement, evicting the least recently used models until there is one."""
         while True:
             try:
-                found = hub_model.place(checkpoint, device=self._device, quantize=self._quantize)
+                placement = choose_placement(
+                    checkpoint, device=self._device, quantize=self._quantize
+                )
             except OutOfMemory:
                 if not self._loaded:
                     raise
             else:
-                if not found.spread or not self._loaded:
-                    return found
-            self._drop_oldest()
+                # Spread over devices a model is slow: rather evict the others first.
+                if not placement.spread or not self._loaded:
+                    return placement
+            self._evict_oldest()
 
-    def _drop_oldest(self) -> None:
-        oldest = min(self._loaded.values(), key=lambda loaded: loaded.used)
+    def _evict_oldest(self) -> None:
+        oldest = min(self._loaded.values(), key=lambda loaded: loaded.last_used)
         del self._loaded[oldest.name]
-        self._publish()
+        self._update_cards()
         device = oldest.model.device
-        # The weights leave with the last of a base and its adapters.
+        # The last reference, unless an adapter shares the weights.
         del oldest
-        devices.release(device)
+        devices.release_memory(device)
 
-    def _publish(self) -> None:
+    def _update_cards(self) -> None:
         self.cards = tuple(
             ModelCard(
                 name=loaded.name,
                 window=loaded.model.window,
                 loaded=True,
-                tokenizer=str(loaded.tokenizer),
+                tokenizer=str(loaded.tokenizer_path),
                 bytes=loaded.model.bytes,
             )
             for loaded in self._loaded.values()
         )
-
-
-def tokenizer_file(checkpoint: Checkpoint, converted: Path) -> Path:
-    """The model's tokenizer.json; made from the files of an older format where there is none.
-
-    Raises `ModelUnavailable` where the model has no tokenizer at all.
-    """
-    folders = [folder for folder in (checkpoint.adapter, checkpoint.folder) if folder]
-    for folder in folders:
-        if (folder / "tokenizer.json").is_file():
-            return folder / "tokenizer.json"
-    return _convert(checkpoint.folder, converted)
-
-
-def _convert(folder: Path, converted: Path) -> Path:
-    from transformers import AutoTokenizer
-
-    try:
-        made = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, ImportError, TypeError, AttributeError) as error:
-        raise ModelUnavailable(
-            f"`{folder}` has no tokenizer", "copy its tokenizer.json there, or download it anew"
-        ) from error
-    backend = getattr(made, "backend_tokenizer", None)
-    if backend is None or not backend.get_vocab_size():
-        raise ModelUnavailable(
-            f"`{folder}` has no tokenizer that reads as a tokenizer.json", "copy one there"
-        )
-    target = converted / f"{folder.name}.tokenizer.json"
-    converted.mkdir(mode=0o700, parents=True, exist_ok=True)
-    backend.save(str(target))
-    return target

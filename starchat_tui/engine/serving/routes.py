@@ -1,6 +1,6 @@
-"""The engine's HTTP face: OpenAI-style completions, models, health, and two words of its own.
+"""HTTP routes of the engine: OpenAI-style completions and models, health, load and stop.
 
-The socket answers before torch is imported, so a face sees progress at once.
+They answer before torch is imported, so that a client sees progress at once.
 """
 
 from __future__ import annotations
@@ -20,96 +20,52 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from starchat_tui import __version__
-from starchat_tui.client import protocol
-from starchat_tui.engine.serving.worker import Event, Job, Worker
+from starchat_tui.client import protocol, request_json, response_json
+from starchat_tui.engine.serving.job_stream import JobStream, collect_delta, format_events
+from starchat_tui.engine.serving.worker import Worker
 from starchat_tui.errors import Busy, EngineGone, ModelUnavailable, StarChatError, UsageError
-from starchat_tui.models import registry
+from starchat_tui.models import hub_files, registry
 
-LARGEST_BODY = 2**24
-"""Bytes of a request."""
-HEARTBEAT = 10.0
-"""Seconds without an event after which a comment shows that the engine is there."""
-
-
-class Ticket:
-    """One job as its client sees it: events in order, on the event loop."""
-
-    def __init__(self, worker: Worker, model: str, request: protocol.Request | None = None) -> None:
-        self._worker = worker
-        self._loop = asyncio.get_running_loop()
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._job = Job(model, self._emit, request)
-        self.streamed = request.stream if request else True
-        self.progress = request.progress if request else True
-        worker.submit(self._job)
-
-    def _emit(self, event: Event) -> None:
-        # The loop is closed where the engine left in mid-answer.
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._events.put_nowait, event)
-
-    def cancel(self) -> None:
-        """End the job; its last event still comes."""
-        self._worker.cancel(self._job)
-
-    async def events(self) -> AsyncIterator[Event | None]:
-        """Every event to the last one, None after each `HEARTBEAT` without any."""
-        waiting: asyncio.Task[Event] | None = None
-        try:
-            while True:
-                waiting = waiting or asyncio.ensure_future(self._events.get())
-                done, _ = await asyncio.wait({waiting}, timeout=HEARTBEAT)
-                if not done:
-                    yield None
-                    continue
-                event, waiting = waiting.result(), None
-                if self.progress or not isinstance(event, protocol.Progress):
-                    yield event
-                if is_last(event):
-                    return
-        finally:
-            if waiting:
-                waiting.cancel()
-            self.cancel()
-
-
-def is_last(event: Event) -> bool:
-    """Whether nothing follows."""
-    if isinstance(event, protocol.Delta):
-        return event.finish_reason is not None
-    return not isinstance(event, protocol.Progress)
+MAX_BODY_BYTES = 2**24
+"""Size limit of a request body, in bytes."""
 
 
 class Routes:
-    """The answers to each path."""
+    """Handlers of the HTTP routes."""
 
     def __init__(self, worker: Worker, *, keep_alive: float, model: str = "") -> None:
-        """`model` is listed before it is loaded: the one that the engine was started for."""
+        """Serve the jobs of `worker`.
+
+        Args:
+            worker: Thread that owns the device.
+            keep_alive: Idle seconds before the engine exits, for the health report.
+            model: Model that the engine was started for: listed before it is loaded.
+        """
         self._worker = worker
         self._keep_alive = keep_alive
         self._model = model
-        self._answers = 0
+        self._completion_count = 0
 
-    def app(self) -> Starlette:
-        """The ASGI application."""
+    def create_app(self) -> Starlette:
+        """Return the ASGI application."""
         return Starlette(
             routes=[
-                Route("/health", self.health),
-                Route("/v1/models", self.models),
-                Route("/v1/completions", self.complete, methods=["POST"]),
-                Route("/v1/starchat/load", self.load, methods=["POST"]),
-                Route("/v1/starchat/stop", self.stop, methods=["POST"]),
+                Route("/health", self.report_health),
+                Route("/v1/models", self.list_models),
+                Route("/v1/completions", self.create_completion, methods=["POST"]),
+                Route("/v1/starchat/load", self.load_model, methods=["POST"]),
+                Route("/v1/starchat/stop", self.stop_engine, methods=["POST"]),
             ],
             exception_handlers={
-                StarChatError: _refused,
-                HTTPException: _no_such_path,
-                ClientDisconnect: _hung_up,
-                500: _failed,
+                StarChatError: _handle_starchat_error,
+                HTTPException: _handle_http_exception,
+                ClientDisconnect: _handle_disconnect,
+                500: _handle_unexpected_error,
             },
         )
 
-    async def health(self, _: HTTPRequest) -> Response:
-        """Who this is and what it is doing."""
+    async def report_health(self, _: HTTPRequest) -> Response:
+        """Report version, state and counters."""
         worker = self._worker
         return JSONResponse(
             {
@@ -119,177 +75,166 @@ class Routes:
                 "state": worker.state,
                 "idle": round(worker.idle_seconds, 3),
                 "keep_alive": self._keep_alive,
-                "device": worker.choices.device,
-                "quantize": worker.choices.quantize,
-                "queue": worker.queue,
+                "device": worker.options.device,
+                "quantize": worker.options.quantize,
+                "queue": worker.queue_length,
                 "models": [card.name for card in worker.cards],
                 "bytes": sum(card.bytes for card in worker.cards),
-                "prefilled_tokens": worker.prefilled,
-                "generated_tokens": worker.generated,
+                "prefilled_tokens": worker.prefilled_tokens,
+                "generated_tokens": worker.generated_tokens,
             }
         )
 
-    async def models(self, _: HTTPRequest) -> Response:
-        """The loaded models, the one that is to be, and those that come with the package."""
+    async def list_models(self, _: HTTPRequest) -> Response:
+        """List the loaded models, the one to be loaded, and those that come with the package."""
         loaded = self._worker.cards
-        known: list[protocol.ModelCard] = []
+        pending: list[protocol.ModelCard] = []
         if self._model and self._model not in {card.name for card in loaded}:
-            # The Hub may have to be asked for its config.
-            known = await asyncio.to_thread(announced, self._model)
-        cards = {card.name: card for card in (*known, *bundled(), *loaded)}
+            # In a thread, because its config may have to be fetched from the Hub.
+            pending = await asyncio.to_thread(describe_pending_model, self._model)
+        # The loaded last: they replace what is only known of their files.
+        cards = {card.name: card for card in (*pending, *list_bundled_models(), *loaded)}
         return JSONResponse(
-            {"object": "list", "data": [protocol.card_json(card) for card in cards.values()]}
+            {
+                "object": "list",
+                "data": [response_json.encode_model_card(card) for card in cards.values()],
+            }
         )
 
-    async def complete(self, request: HTTPRequest) -> Response:
-        """A completion, streamed or whole."""
-        asked = protocol.parse_request(await _body(request))
-        self._answers += 1
-        name = f"cmpl-{os.getpid()}-{self._answers}"
-        ticket = Ticket(self._worker, asked.model, asked)
-        return await self._answer(request, ticket, name=name, model=asked.model)
+    async def create_completion(self, request: HTTPRequest) -> Response:
+        """Answer a prompt, streamed or whole."""
+        completion = request_json.parse_request(await _read_json_body(request))
+        self._completion_count += 1
+        name = f"cmpl-{os.getpid()}-{self._completion_count}"
+        stream = JobStream(self._worker, completion.model, completion)
+        return await self._respond(request, stream, name=name, model=completion.model)
 
-    async def load(self, request: HTTPRequest) -> Response:
-        """Load a model ahead of the first question, with progress."""
-        body = await _body(request)
+    async def load_model(self, request: HTTPRequest) -> Response:
+        """Load a model ahead of the first question; stream the progress."""
+        body = await _read_json_body(request)
         name = body.get("model") if isinstance(body, dict) else None
         if not isinstance(name, str) or not name:
             raise UsageError("`model` is missing", "name the model to load")
-        return await self._answer(request, Ticket(self._worker, name), name="load", model=name)
+        return await self._respond(request, JobStream(self._worker, name), name="load", model=name)
 
-    async def stop(self, request: HTTPRequest) -> Response:
-        """Leave; running answers are ended, unless only an idle engine was to leave."""
-        body = await _body(request)
-        if isinstance(body, dict) and body.get("if_idle") and self._worker.busy:
-            raise Busy("The engine is answering", "ask it to leave once it is idle")
-        self._worker.leave()
+    async def stop_engine(self, request: HTTPRequest) -> Response:
+        """Shut the engine down, ending its answers; with `if_idle`, refuse if it is busy."""
+        body = await _read_json_body(request)
+        if isinstance(body, dict) and body.get("if_idle") and self._worker.is_busy:
+            raise Busy("The engine is answering", "stop it once it is idle")
+        self._worker.shutdown()
         return JSONResponse({"engine": "starchat", "stopping": True, "pid": os.getpid()})
 
-    async def _answer(
-        self, request: HTTPRequest, ticket: Ticket, *, name: str, model: str
+    async def _respond(
+        self, request: HTTPRequest, stream: JobStream, *, name: str, model: str
     ) -> Response:
-        events = ticket.events()
-        async with _ended_on_hang_up(request, ticket):
-            if not ticket.streamed:
-                return JSONResponse(
-                    protocol.delta_json(await _whole(events), name=name, model=model)
-                )
+        """Return the response to a job.
+
+        Args:
+            request: HTTP request, watched until the response begins.
+            stream: Events of the job.
+            name: Id of the completion.
+            model: Name of the model.
+        """
+        events = stream.iter_events()
+        async with _cancel_on_disconnect(request, stream):
+            if not stream.is_streamed:
+                delta = await collect_delta(events)
+                return JSONResponse(response_json.encode_delta(delta, name=name, model=model))
+            # Before the response begins, so that a job that fails at once has its status.
             first = await anext(events)
         if isinstance(first, StarChatError):
             raise first
-        lines = _lines(first, events, name=name, model=model)
+        lines = format_events(first, events, name=name, model=model)
         return StreamingResponse(
             lines, media_type="text/event-stream", headers={"cache-control": "no-store"}
         )
 
 
-async def _lines(
-    first: Event | None, events: AsyncIterator[Event | None], *, name: str, model: str
-) -> AsyncIterator[str]:
-    """The server-sent events of an answer."""
-    yield _line(first, name=name, model=model)
-    async for event in events:
-        yield _line(event, name=name, model=model)
-    yield f"data: {protocol.DONE}\n\n"
-
-
-def _line(event: Event | None, *, name: str, model: str) -> str:
-    if event is None:
-        return ": still here\n\n"
-    if isinstance(event, protocol.Progress):
-        body = protocol.progress_json(event)
-    elif isinstance(event, protocol.Delta):
-        body = protocol.delta_json(event, name=name, model=model)
-    elif isinstance(event, protocol.ModelCard):
-        body = protocol.card_json(event)
-    else:
-        body = protocol.error_json(event)
-    return f"data: {json.dumps(body, ensure_ascii=False)}\n\n"
-
-
-async def _whole(events: AsyncIterator[Event | None]) -> protocol.Delta:
-    """All deltas as one; raises the error that came instead."""
-    found: list[protocol.Delta] = []
-    async for event in events:
-        if isinstance(event, StarChatError):
-            raise event
-        if isinstance(event, protocol.Delta):
-            found.append(event)
-    return protocol.joined(found)
-
-
 @asynccontextmanager
-async def _ended_on_hang_up(request: HTTPRequest, ticket: Ticket) -> AsyncIterator[None]:
-    """End the job where the client leaves before the first byte of its answer."""
+async def _cancel_on_disconnect(request: HTTPRequest, stream: JobStream) -> AsyncIterator[None]:
+    """Cancel the job if the client hangs up before the first byte of the response.
+
+    From then on Starlette watches the connection, and cancels the iteration of the events.
+    """
 
     async def watch() -> None:
         while (await request.receive())["type"] != "http.disconnect":
             pass
-        ticket.cancel()
+        stream.cancel()
 
     watching = asyncio.create_task(watch())
     try:
         yield
     except asyncio.CancelledError:
-        ticket.cancel()
+        stream.cancel()
         raise
     finally:
+        # Two readers of one connection would take messages from each other.
         watching.cancel()
 
 
-async def _body(request: HTTPRequest) -> Any:
+async def _read_json_body(request: HTTPRequest) -> Any:
+    """Return the JSON of a request body, {} if it is empty; raise `UsageError`."""
     raw = b""
+    # Counted as it arrives: Content-Length may be missing, or false.
     async for chunk in request.stream():
         raw += chunk
-        if len(raw) > LARGEST_BODY:
+        if len(raw) > MAX_BODY_BYTES:
             raise UsageError("The request is larger than 16 MiB", "send less")
     if not raw:
         return {}
     try:
         return json.loads(raw)
+    # Deeply nested brackets exhaust the stack of the parser.
     except (ValueError, RecursionError) as error:
         raise UsageError(f"The body is not JSON ({error})", "send a JSON object") from error
 
 
-def bundled() -> list[protocol.ModelCard]:
-    """The models that come with the package, unloaded."""
-    found = []
-    for model in registry.KNOWN.values():
-        if model.local:
+def list_bundled_models() -> list[protocol.ModelCard]:
+    """Return the cards of the models that come with the package, not loaded."""
+    cards = []
+    for model in registry.KNOWN_MODELS.values():
+        if model.is_local:
             with suppress(ModelUnavailable):
-                tokenizer = registry.local_file(model, "tokenizer.json")
-                window = registry.window(model)
-                found.append(protocol.ModelCard(model.name, window, False, str(tokenizer)))
-    return found
+                tokenizer = hub_files.find_model_file(model, "tokenizer.json")
+                window = hub_files.read_model_window(model)
+                cards.append(protocol.ModelCard(model.name, window, False, str(tokenizer)))
+    return cards
 
 
-def announced(name: str) -> list[protocol.ModelCard]:
-    """The card of a model that is yet to be loaded; none where it cannot be had."""
+def describe_pending_model(name: str) -> list[protocol.ModelCard]:
+    """Return the card of a model that is yet to be loaded; none if it is not available."""
     with suppress(ModelUnavailable):
-        return [protocol.ModelCard(name, registry.window(registry.resolve(name)), False)]
+        return [
+            protocol.ModelCard(name, hub_files.read_model_window(registry.find_model(name)), False)
+        ]
     return []
 
 
-async def _refused(_: HTTPRequest, error: Exception) -> Response:
+async def _handle_starchat_error(_: HTTPRequest, error: Exception) -> Response:
     assert isinstance(error, StarChatError)
-    return JSONResponse(protocol.error_json(error), status_code=error.status)
+    return JSONResponse(response_json.encode_error(error), status_code=error.status)
 
 
-async def _no_such_path(request: HTTPRequest, error: Exception) -> Response:
+async def _handle_http_exception(request: HTTPRequest, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    said = UsageError(
+    usage_error = UsageError(
         f"{error.detail}: {request.method} {request.url.path}",
         "this engine knows POST /v1/completions, GET /v1/models and GET /health",
     )
     return JSONResponse(
-        protocol.error_json(said), status_code=error.status_code, headers=error.headers
+        response_json.encode_error(usage_error),
+        status_code=error.status_code,
+        headers=error.headers,
     )
 
 
-async def _hung_up(_: HTTPRequest, error: Exception) -> Response:
+async def _handle_disconnect(_: HTTPRequest, error: Exception) -> Response:
+    # nginx's status for a client that closed the request; nobody receives it.
     return Response(status_code=499)
 
 
-async def _failed(_: HTTPRequest, error: Exception) -> Response:
-    said = EngineGone(f"The engine failed ({type(error).__name__})", "its log says more")
-    return JSONResponse(protocol.error_json(said), status_code=500)
+async def _handle_unexpected_error(_: HTTPRequest, error: Exception) -> Response:
+    failure = EngineGone(f"The engine failed ({type(error).__name__})", "its log says more")
+    return JSONResponse(response_json.encode_error(failure), status_code=500)

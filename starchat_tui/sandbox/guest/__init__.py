@@ -1,1 +1,1 @@
-"""What runs behind the wall, in IPython; imports nothing of ours but itself."""
+"""Code that runs inside the sandbox, around IPython; it imports no other part of the product."""

@@ -1,4 +1,8 @@
-"""A matplotlib backend without windows: what would open one is published instead."""
+"""Matplotlib backend without windows: figures are published instead.
+
+The names `FigureCanvas` and `FigureManager` are those that matplotlib looks for in a backend module
+(`matplotlib.backends.backend_template`); `plt.show()` calls `pyplot_show` of the manager.
+"""
 
 from __future__ import annotations
 
@@ -16,39 +20,42 @@ from matplotlib.figure import Figure
 
 
 class FigureManager(FigureManagerBase):
-    """Publishes a figure where others open a window."""
+    """Publishes a figure where other backends open a window."""
 
     def show(self) -> None:
         """Publish this figure."""
-        get_ipython().screen.figure(self.canvas.figure)
+        get_ipython().run_display.publish_figure(self.canvas.figure)
 
     @classmethod
     def pyplot_show(cls, *, block: bool | None = None) -> None:
-        """`plt.show()`: publish all figures and close them."""
+        """Publish all figures and close them, as `plt.show()` does in a notebook."""
         try:
             for manager in Gcf.get_all_fig_managers():
                 manager.show()
         finally:
+            # Otherwise they would be drawn on, and published again, by the next plot.
             Gcf.destroy_all()
 
 
 class FigureCanvas(FigureCanvasAgg):
-    """Draws with Agg."""
+    """Renders with Agg."""
 
     manager_class = FigureManager
 
 
-def _remembering(savefig: Callable[..., Any]) -> Callable[..., Any]:
-    """`Figure.savefig` that also says which figure went to which file; it does nothing else."""
+def _wrap_savefig(savefig: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `Figure.savefig` that also records which figure went to which file."""
 
     @wraps(savefig)
-    def saved(figure: Figure, filename: Any, *args: Any, **kwargs: Any) -> Any:
-        answer = savefig(figure, filename, *args, **kwargs)
+    def savefig_and_record(figure: Figure, filename: Any, *args: Any, **kwargs: Any) -> Any:
+        result = savefig(figure, filename, *args, **kwargs)
         if isinstance(filename, str | PathLike):
-            get_ipython().screen.saved(figure, os.fspath(filename))
-        return answer
+            get_ipython().run_display.record_saved_figure(figure, os.fspath(filename))
+        return result
 
-    return saved
+    return savefig_and_record
 
 
-setattr(Figure, "savefig", _remembering(Figure.savefig))  # noqa: B010 - mypy: a method
+# Recorded at once: after `savefig` and `close` in one cell, the figure that could describe the
+# file is gone.
+setattr(Figure, "savefig", _wrap_savefig(Figure.savefig))  # noqa: B010 - mypy: a method

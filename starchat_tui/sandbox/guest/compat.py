@@ -1,7 +1,8 @@
-"""Names that code of 2023 takes for granted: provided where they are missing, and told.
+"""Names that code of 2023 expects: provided where they are missing, and reported to the user.
 
-Nothing that exists is changed: no function of a library behaves differently, no variable of the
-reader's is overwritten. Where a library itself changed, `hints.py` has a sentence.
+Nothing that exists is changed: no library function behaves differently (apart from the choice of a
+backend with windows), and no variable of the user is overwritten. Where a library itself changed,
+`hints.py` explains the error instead.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 from starchat_tui.sandbox.guest import countries
 from starchat_tui.sandbox.guest.figures import BACKEND
 
-ALIASES = {
+LIBRARY_ALIASES = {
     "np": "numpy",
     "pd": "pandas",
     "plt": "matplotlib.pyplot",
@@ -26,105 +27,113 @@ ALIASES = {
     "gpd": "geopandas",
     "mpl": "matplotlib",
 }
-"""What the field calls its libraries."""
-_STYLE = re.compile(r"""["'](seaborn(?:-(?!v0_8)[\w-]+)?)["']""")
-_WINDOWS = re.compile(
+"""Conventional aliases, which answers often use without their import."""
+# Matplotlib 3.6 renamed its seaborn styles to `seaborn-v0_8-…`; 3.8 removed the old names.
+_STYLE_NAME = re.compile(r"""["'](seaborn(?:-(?!v0_8)[\w-]+)?)["']""")
+_GUI_BACKEND = re.compile(
     r"(?i)^(tk|qt|gtk|wx|mac|nbagg|web|ipympl|widget|notebook|module://(ipympl|matplotlib_inline))"
 )
-_INLINE = ("", "inline", "agg", "auto")
+_INLINE_NAMES = ("", "inline", "agg", "auto")
 
 
-class Compat:
-    """What one kernel provides; where `strict`, only the plots' way to the reader."""
+class CompatLayer:
+    """Provides the missing names of one kernel; with `strict`, only the way plots are shown."""
 
     def __init__(self, shell: Any, note: Callable[[str], None], *, strict: bool) -> None:
+        """Register with an IPython shell; `note` takes a sentence for the user."""
         self._shell, self._note, self._strict = shell, note, strict
-        shell.register_magic_function(self._matplotlib, "line", "matplotlib")
+        # IPython's own `%matplotlib` would load a GUI event loop or `matplotlib_inline`.
+        shell.register_magic_function(self._run_matplotlib_magic, "line", "matplotlib")
 
-    def prepare(self, code: str) -> str:
-        """The code to run in the place of `code`, after what it lacks was provided."""
+    def prepare_code(self, code: str) -> str:
+        """Provide what `code` lacks; return the code to run instead of it."""
+        # Line numbers in a traceback count from the first line of code, as the user sees it.
         code = code.lstrip("\n")
         if "matplotlib.use" in code or "mpl.use" in code or "switch_backend" in code:
-            self._keep_backend()
+            self._pin_backend()
         if self._strict:
             return code
         if "datasets" in code and ("geopandas" in code or "gpd" in code):
             self._provide_countries()
-        code = self._offline(code)
+        code = self._use_offline_copies(code)
         self._provide_styles(code)
         self._provide_names(code)
         return code
 
-    def _matplotlib(self, line: str) -> None:
-        """`%matplotlib inline`; every other word means the same, for want of windows."""
+    def _run_matplotlib_magic(self, line: str) -> None:
+        """Run `%matplotlib …`: every backend means `inline`, because there are no windows."""
         import matplotlib
 
         words = line.split()
         if "-l" in words or "--list" in words:
-            self._note("Of the backends of matplotlib, `inline` is available.")
-        elif words and words[0].lower() not in _INLINE:
+            self._note("The only matplotlib backend in the sandbox is `inline`")
+        elif words and words[0].lower() not in _INLINE_NAMES:
             self._note(
-                f"`%matplotlib {words[0]}` shows plots as `inline` does: there are no windows."
+                f"The sandbox has no windows: `%matplotlib {words[0]}` shows plots like `inline`"
             )
         if matplotlib.rcParams["backend"] != BACKEND:
             matplotlib.use(BACKEND)
 
-    def _keep_backend(self) -> None:
-        """A backend with windows cannot be had: `matplotlib.use` keeps ours, and says so."""
+    def _pin_backend(self) -> None:
+        """Let `matplotlib.use` and `plt.switch_backend` keep our backend instead of windows."""
         import matplotlib
         from matplotlib import pyplot
 
         for module, name in ((matplotlib, "use"), (pyplot, "switch_backend")):
-            real = getattr(module, name)
-            if not hasattr(real, "windows"):
-                setattr(module, name, self._choosing(real))
+            original = getattr(module, name)
+            if not hasattr(original, "is_starchat_wrapper"):
+                setattr(module, name, self._wrap_backend_setter(original))
 
-    def _choosing(self, real: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap_backend_setter(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def use(backend: Any, *args: Any, **kwargs: Any) -> Any:
             name = str(backend)
-            if name.lower() in _INLINE or name == BACKEND:
-                return real(BACKEND, *args, **kwargs)
-            if _WINDOWS.match(name):
-                self._note(f"The backend `{name}` has windows; plots are shown here instead.")
-                return real(BACKEND, *args, **kwargs)
-            return real(backend, *args, **kwargs)
+            # Agg as well: scripts choose it to save files, and their plots are shown here anyway.
+            if name.lower() in _INLINE_NAMES or name == BACKEND:
+                return original(BACKEND, *args, **kwargs)
+            if _GUI_BACKEND.match(name):
+                self._note(f"The sandbox has no windows: plots of `{name}` are shown here instead")
+                return original(BACKEND, *args, **kwargs)
+            return original(backend, *args, **kwargs)
 
-        use.windows = False  # type: ignore[attr-defined]
+        use.is_starchat_wrapper = True  # type: ignore[attr-defined]
         return use
 
     def _provide_countries(self) -> None:
-        module = ModuleType("geopandas.datasets", "Maps that geopandas used to bring.")
+        """Provide `geopandas.datasets`, which geopandas 1.0 removed."""
+        module = ModuleType("geopandas.datasets", "Maps that geopandas used to include.")
         module.get_path = countries.get_path  # type: ignore[attr-defined]
-        module.available = [countries.NAME]  # type: ignore[attr-defined]
+        module.available = [countries.DATASET]  # type: ignore[attr-defined]
         if getattr(sys.modules.get("geopandas.datasets"), "get_path", None) is countries.get_path:
             return
         sys.modules["geopandas.datasets"] = module
         importlib.import_module("geopandas").datasets = module  # type: ignore[attr-defined]
         self._note(
-            f"compat: geopandas.datasets → {countries.NAME}, a copy that ships with StarChat"
+            f"compat: geopandas.datasets → {countries.DATASET}, a copy that ships with StarChat"
         )
 
-    def _offline(self, code: str) -> str:
-        for address, path in countries.offline(code):
-            code = code.replace(address, path)
-            self._note(f"compat: {address} → {path}, a copy that ships with StarChat")
+    def _use_offline_copies(self, code: str) -> str:
+        for url, path in countries.find_offline_copies(code):
+            code = code.replace(url, path)
+            self._note(f"compat: {url} → {path}, a copy that ships with StarChat")
         return code
 
     def _provide_styles(self, code: str) -> None:
-        wanted = set(_STYLE.findall(code))
+        wanted = set(_STYLE_NAME.findall(code))
         if not wanted or "style" not in code:
             return
         from matplotlib import style
 
         for name in sorted(wanted):
-            today = name.replace("seaborn", "seaborn-v0_8", 1)
-            if name in style.library or today not in style.library:
+            new_name = name.replace("seaborn", "seaborn-v0_8", 1)
+            if name in style.library or new_name not in style.library:
                 continue
-            style.library[name] = style.library[today]
-            self._note(f"compat: {name} → {today}")
+            style.library[name] = style.library[new_name]
+            self._note(f"compat: {name} → {new_name}")
 
     def _provide_names(self, code: str) -> None:
+        """Import the libraries that `code` reads by an alias without defining it."""
         try:
+            # Transformed first: magics and `!cmd` are not Python.
             tree = ast.parse(self._shell.transform_cell(code))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return
@@ -134,25 +143,26 @@ class Compat:
             if isinstance(node, ast.Name):
                 (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
             else:
-                bound.update(_bound(node))
-        for name in sorted((read & set(ALIASES)) - bound):
+                bound.update(_bound_names(node))
+        for name in sorted((read & set(LIBRARY_ALIASES)) - bound):
             if name in self._shell.user_ns or hasattr(builtins, name):
                 continue
             try:
-                exec(f"import {ALIASES[name]} as {name}", self._shell.user_ns)
+                exec(f"import {LIBRARY_ALIASES[name]} as {name}", self._shell.user_ns)
             except ImportError:
+                # Not installed: the code raises its own `NameError`.
                 continue
-            self._note(f"compat: {name} → import {ALIASES[name]} as {name}")
+            self._note(f"compat: {name} → import {LIBRARY_ALIASES[name]} as {name}")
 
 
-def _bound(node: ast.AST) -> Iterator[str]:
-    """The names that a node of another kind than `Name` binds."""
+def _bound_names(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a node of another kind than `Name` binds."""
     if isinstance(node, ast.Import | ast.ImportFrom):
         for alias in node.names:
             yield alias.asname or alias.name.split(".")[0]
             if alias.name == "*":
-                # It may bind any: leave the code alone.
-                yield from ALIASES
+                # It may bind any of them: provide none.
+                yield from LIBRARY_ALIASES
     elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         yield node.name
     elif isinstance(node, ast.arg):

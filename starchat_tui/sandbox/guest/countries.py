@@ -1,7 +1,7 @@
-"""The countries of Natural Earth, 1:110 million, for maps without a network.
+"""Countries of the world by Natural Earth, 1:110 million, for maps without a network.
 
-The file is the public-domain data of naturalearthdata.com with the columns that geopandas gave it
-in `naturalearth_lowres`: pop_est, continent, name, iso_a3, gdp_md_est, geometry.
+The file holds public-domain data of naturalearthdata.com with the columns that geopandas (before
+1.0) gave it in `naturalearth_lowres`: pop_est, continent, name, iso_a3, gdp_md_est, geometry.
 """
 
 from __future__ import annotations
@@ -12,51 +12,61 @@ import re
 import tempfile
 from collections.abc import Iterator
 
-NAME = "naturalearth_lowres"
-FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{NAME}.geojson")
-UPPER = {"name": ("NAME", "ADMIN", "NAME_LONG", "SOVEREIGNT"), "iso_a3": ("ISO_A3", "ADM0_A3")}
-UPPER |= {
+DATASET = "naturalearth_lowres"
+DATA_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{DATASET}.geojson")
+NATURAL_EARTH_COLUMNS = {
+    "name": ("NAME", "ADMIN", "NAME_LONG", "SOVEREIGNT"),
+    "iso_a3": ("ISO_A3", "ADM0_A3"),
     "continent": ("CONTINENT",),
     "pop_est": ("POP_EST",),
     "gdp_md_est": ("GDP_MD", "GDP_MD_EST"),
 }
-"""What Natural Earth itself calls the columns."""
-_ADDRESS = re.compile(
+"""Natural Earth's own columns that take the value of each column of geopandas."""
+_COUNTRIES_URL = re.compile(
     r"https?://[^\s\"'`]*?(?:ne_(?:110|50|10)m_admin_0_countries|naturalearth_lowres|"
     r"johan/world\.geo\.json|datasets/geo-countries|countries\.geo\.json|geojson-world|"
     r"world-countries\.json|folium/[^\s\"'`]*world)[^\s\"'`]*"
 )
-"""Addresses under which the countries of the world are commonly read."""
+"""URLs from which the countries of the world are commonly read."""
 
 
 def get_path(dataset: str) -> str:
-    """The path of a map that geopandas once brought; raises as it did for others."""
-    if dataset == NAME:
-        return FILE
-    raise ValueError(f"The dataset '{dataset}' is not available; '{NAME}' is")
+    """Return the path of a dataset, as `geopandas.datasets.get_path` did.
+
+    Raises `ValueError` for every dataset but `naturalearth_lowres`.
+    """
+    if dataset == DATASET:
+        return DATA_FILE
+    raise ValueError(f"The dataset '{dataset}' is not available; '{DATASET}' is")
 
 
-def addresses(code: str) -> list[str]:
-    """The addresses in `code` for which there is a copy here, the longest first."""
-    return sorted(set(_ADDRESS.findall(code)), key=len, reverse=True)
+def find_urls(code: str) -> list[str]:
+    """Return the URLs in `code` for which there is a copy, the longest first.
+
+    Replaced in this order, a URL that is the beginning of another leaves the other intact.
+    """
+    return sorted(set(_COUNTRIES_URL.findall(code)), key=len, reverse=True)
 
 
-def offline(code: str) -> Iterator[tuple[str, str]]:
-    """The addresses of the world's countries in `code`, and the file to read instead of each."""
-    for address in addresses(code):
-        yield address, _upper() if "ne_" in address else FILE
+def find_offline_copies(code: str) -> Iterator[tuple[str, str]]:
+    """Yield each URL of the world's countries in `code` with the path of the copy."""
+    for url in find_urls(code):
+        # Code that reads Natural Earth's own file uses its own column names.
+        yield url, _write_natural_earth_file() if "ne_" in url else DATA_FILE
 
 
-def _upper() -> str:
-    """The file with Natural Earth's own column names, written on the first call."""
+def _write_natural_earth_file() -> str:
+    """Return the path of a copy with Natural Earth's column names; write it at the first call."""
     path = os.path.join(tempfile.gettempdir(), "ne_110m_admin_0_countries.geojson")
     if not os.path.exists(path):
-        with open(FILE, encoding="utf-8") as file:
+        with open(DATA_FILE, encoding="utf-8") as file:
             world = json.load(file)
         for country in world["features"]:
-            own = country["properties"]
+            values = country["properties"]
             country["properties"] = {
-                new: own[old] for old, several in UPPER.items() for new in several
+                column: values[ours]
+                for ours, columns in NATURAL_EARTH_COLUMNS.items()
+                for column in columns
             }
         with open(path, "w", encoding="utf-8") as file:
             json.dump(world, file)

@@ -1,4 +1,4 @@
-"""Plots as pictures: at `show`, at the end of a cell, and those that were only saved."""
+"""Plots and pictures of a run as PNG: shown by the code, left open, or only saved to a file."""
 
 from __future__ import annotations
 
@@ -9,150 +9,175 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from starchat_tui.sandbox.guest.describe.figure_card import card_of
+from starchat_tui.sandbox.guest.describe.figure_description import describe_figure
 
 BACKEND = "module://starchat_tui.sandbox.guest.backend"
-LONGEST_SIDE = 4000
-"""Pixels; a larger picture is drawn coarser."""
-MOST_BYTES = 12 * 2**20
-"""Of a picture; a larger one is drawn coarser again."""
-PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
-"""Endings of the files that are shown where a cell saved them."""
-_STRETCH = 2.5
-"""How much larger than its figure a picture may get by what sticks out, before it is cropped."""
+"""The backend's name for `matplotlib.use`."""
+MAX_SIDE = 4000
+"""Pixels of the longer side; a larger picture is rendered at a lower resolution."""
+MAX_PNG_BYTES = 12 * 2**20
+"""Bytes of a picture; a larger one is rendered again at a lower resolution."""
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+"""Suffixes of files that are shown if a cell wrote them."""
+_MAX_STRETCH = 2.5
+"""Ratio of a picture to its figure, up to which the margin grows to hold what sticks out."""
 
 
-class Easel:
-    """What was drawn in this run, and what of it was shown.
+class FigurePublisher:
+    """Shows each figure of a run once, and at most `max_pictures` pictures.
 
-    `show` takes a PNG, its width and height in pixels, and its card; `note` takes a sentence.
+    A figure counts as shown whether the code called `show`, left it open, or saved it to a file.
     """
 
     def __init__(
-        self, show: Callable[[bytes, int, int, str], None], note: Callable[[str], None], most: int
+        self,
+        show: Callable[[bytes, int, int, str], None],
+        note: Callable[[str], None],
+        max_pictures: int,
     ) -> None:
-        self._show, self._note, self._most = show, note, most
-        self._shown = 0
-        self._done: weakref.WeakSet[Any] = weakref.WeakSet()
+        """Show pictures and notes by the functions given.
+
+        Args:
+            show: Takes a PNG, its width and height in pixels, and its text description.
+            note: Takes a sentence for the user.
+            max_pictures: Number of pictures per run; the others are dropped.
+        """
+        self._show, self._note, self._max_pictures = show, note, max_pictures
+        self._picture_count = 0
+        # Weak references: figures take much memory, and the code decides how long they live.
+        self._published: weakref.WeakSet[Any] = weakref.WeakSet()
         """Figures that were shown in this run."""
-        self._saved: dict[str, tuple[Any, str]] = {}
-        """By path: the figure that was saved there, if it lives, and its card."""
+        self._saved_figures: dict[str, tuple[Any, str]] = {}
+        """Weak reference to the figure that was saved to a path, and its description."""
 
-    def begin(self) -> None:
-        """Forget what the last run drew."""
-        self._shown, self._saved = 0, {}
-        self._done.clear()
+    def reset(self) -> None:
+        """Forget the figures of the last run."""
+        self._picture_count, self._saved_figures = 0, {}
+        self._published.clear()
 
-    def publish(self, figure: Any) -> None:
-        """Show a figure, unless it has nothing in it or was shown already."""
-        if figure in self._done or not (figure.axes or figure.texts or figure.images):
+    def publish_figure(self, figure: Any) -> None:
+        """Show a figure, unless it is empty or was shown already."""
+        if figure in self._published or not (figure.axes or figure.texts or figure.images):
             return
-        self._done.add(figure)
-        if self._room():
-            self._show(*drawn(figure), card_of(figure))
+        self._published.add(figure)
+        if self._take_slot():
+            # Rendered before it is described: drawing settles ticks and limits.
+            self._show(*render_figure(figure), describe_figure(figure))
 
-    def saved(self, figure: Any, path: str) -> None:
-        """Remember that a figure was written to a file."""
-        self._saved[os.path.realpath(path)] = (weakref.ref(figure), card_of(figure))
+    def record_saved_figure(self, figure: Any, path: str) -> None:
+        """Remember that a figure was saved to a file."""
+        # Described now: the code may close or clear the figure before the end of the cell.
+        self._saved_figures[os.path.realpath(path)] = (weakref.ref(figure), describe_figure(figure))
 
-    def flush(self) -> None:
+    def publish_open_figures(self) -> None:
         """Show every figure that is still open, and close it."""
         pyplot = sys.modules.get("matplotlib.pyplot")
         if pyplot is None:
             return
         try:
             for number in pyplot.get_fignums():
-                self.publish(pyplot.figure(number))
+                self.publish_figure(pyplot.figure(number))
         finally:
             pyplot.close("all")
 
-    def file(self, path: str) -> None:
+    def publish_image_file(self, path: str) -> None:
         """Show a picture that a cell wrote, unless its figure was shown."""
-        if not path.lower().endswith(PICTURES):
+        if not path.lower().endswith(PICTURE_SUFFIXES):
             return
-        figure, card = self._saved.get(os.path.realpath(path), (lambda: None, ""))
-        if figure() is not None and figure() in self._done:
+        figure, description = self._saved_figures.get(os.path.realpath(path), (lambda: None, ""))
+        if figure() is not None and figure() in self._published:
             return
         from PIL import Image
 
         try:
             with Image.open(path) as image:
-                kind, size = image.format, image.size
-                image.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
-                found = pixels(image)
+                file_format, size = image.format, image.size
+                # Lets the JPEG decoder scale down while it decodes, which saves memory and time.
+                image.draft("RGB", (MAX_SIDE, MAX_SIDE))
+                encoded = encode_png(image)
         except (OSError, ValueError, Image.DecompressionBombError) as error:
             self._note(f"`{os.path.basename(path)}` cannot be shown: {error}")
             return
-        words = f"{kind} picture {size[0]} × {size[1]} in `{os.path.basename(path)}`"
-        if self._room():
-            self._show(*found, card or words)
+        fallback = f"{file_format} picture {size[0]} × {size[1]} in `{os.path.basename(path)}`"
+        if self._take_slot():
+            self._show(*encoded, description or fallback)
 
-    def picture(self, png: bytes, words: str) -> None:
-        """Show a picture that is no plot."""
+    def publish_image(self, png: bytes, description: str) -> None:
+        """Show a picture that is not a figure."""
         from PIL import Image
 
         with Image.open(io.BytesIO(png)) as image:
-            found = pixels(image)
-        if self._room():
-            self._show(*found, words or f"picture {found[1]} × {found[2]}")
+            encoded = encode_png(image)
+        if self._take_slot():
+            self._show(*encoded, description or f"picture {encoded[1]} × {encoded[2]}")
 
-    def _room(self) -> bool:
-        self._shown += 1
-        if self._shown == self._most + 1:
-            self._note(f"More than {self._most} pictures: the rest is not shown.")
-        return self._shown <= self._most
+    def _take_slot(self) -> bool:
+        """Count a picture; return whether it may still be shown."""
+        self._picture_count += 1
+        if self._picture_count == self._max_pictures + 1:
+            self._note(f"The run drew more than {self._max_pictures} pictures; the rest is hidden")
+        return self._picture_count <= self._max_pictures
 
 
-def drawn(figure: Any) -> tuple[bytes, int, int]:
-    """A figure as PNG, with its width and height in pixels; coarser where it is too large."""
+def render_figure(figure: Any) -> tuple[bytes, int, int]:
+    """Return a figure as PNG, with its width and height in pixels.
+
+    The resolution is lowered until the picture keeps to `MAX_SIDE` and `MAX_PNG_BYTES`.
+    """
     side = max(map(float, figure.get_size_inches()))
-    # Also for what is only measured: the canvas is as large as the figure says.
-    figure.set_dpi(min(float(figure.dpi), LONGEST_SIDE / max(side, 0.01)))
-    longest, how = _extent(figure)
-    dpi = min(float(figure.dpi), LONGEST_SIDE / max(longest, 0.01))
+    # Before it is measured: `get_tightbbox` allocates a canvas at the figure's own resolution.
+    figure.set_dpi(min(float(figure.dpi), MAX_SIDE / max(side, 0.01)))
+    longest, options = _measure_picture(figure)
+    dpi = min(float(figure.dpi), MAX_SIDE / max(longest, 0.01))
     while True:
         buffer = io.BytesIO()
         try:
-            figure.savefig(buffer, format="png", dpi=dpi, **how)
+            figure.savefig(buffer, format="png", dpi=dpi, **options)
         except (RuntimeError, ValueError):
-            # Something far outside can be too much for the canvas; within the figure, less is.
-            if not how:
+            # An artist far outside the figure can make the tight canvas too large for Agg; the
+            # figure without its surroundings is smaller.
+            if not options:
                 raise
-            dpi, how = float(figure.dpi), {}
+            dpi, options = float(figure.dpi), {}
             continue
         png = buffer.getvalue()
-        if len(png) <= MOST_BYTES:
-            return png, *_size(png)
+        if len(png) <= MAX_PNG_BYTES:
+            return png, *_read_png_size(png)
         dpi /= 2
 
 
-def _extent(figure: Any) -> tuple[float, dict[str, str]]:
-    """The longer side of the picture in inches, and how to save it.
+def _measure_picture(figure: Any) -> tuple[float, dict[str, str]]:
+    """Return the longer side of the picture in inches, and the options for `savefig`.
 
-    The margin follows what is drawn, except where something far outside would make it enormous.
+    The margins fit what is drawn, unless something far outside would make them enormous.
     """
     width, height = map(float, figure.get_size_inches())
     box = figure.get_tightbbox()
     sides = (box.width / width, box.height / height) if box is not None else (0.0, 0.0)
-    if all(0 < side <= _STRETCH for side in sides):
+    if all(0 < side <= _MAX_STRETCH for side in sides):
         return max(box.width, box.height), {"bbox_inches": "tight"}
     return max(width, height), {}
 
 
-def pixels(image: Any) -> tuple[bytes, int, int]:
-    """A picture of any kind as PNG, with its width and height; smaller where it is too large."""
+def encode_png(image: Any) -> tuple[bytes, int, int]:
+    """Return a Pillow image as PNG, with its width and height in pixels.
+
+    It is scaled down until it keeps to `MAX_SIDE` and `MAX_PNG_BYTES`.
+    """
+    # PNG has no CMYK, and Pillow scales a palette image without smoothing.
     image = image.convert(
         "RGBA" if "A" in image.getbands() or "transparency" in image.info else "RGB"
     )
-    side = LONGEST_SIDE
+    side = MAX_SIDE
     while True:
         image.thumbnail((side, side))
         buffer = io.BytesIO()
         image.save(buffer, format="PNG")
-        if buffer.tell() <= MOST_BYTES:
+        if buffer.tell() <= MAX_PNG_BYTES:
             return buffer.getvalue(), image.width, image.height
         side //= 2
 
 
-def _size(png: bytes) -> tuple[int, int]:
+def _read_png_size(png: bytes) -> tuple[int, int]:
+    """Return the width and height in the IHDR chunk (PNG specification, 11.2.2)."""
     return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")

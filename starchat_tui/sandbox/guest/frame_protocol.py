@@ -1,12 +1,14 @@
-"""The language of the two pipes between the kernel and its runner.
+"""Binary protocol of the two pipes between the kernel and its runner.
 
-    frame = kind (1 byte), size of what follows (4 bytes, big endian), fields
-    field = size (4 bytes, big endian), that many bytes
+    frame = kind (1 byte), length of the body (4 bytes, big-endian), fields
+    field = length (4 bytes, big-endian), that many bytes
 
-A kind fixes the number, the types and the greatest sizes of its fields. So there is nothing to
-nest, no number longer than its field, and a frame that is too large is known by its first five
-bytes. Text is UTF-8, a number is decimal digits. Both sides import this module; only the host has
-reason to distrust what it reads, and reads it through `sandbox/frames.py`.
+The kind fixes the number, the types and the maximum sizes of the fields. So nothing nests, no
+number is longer than its field allows, and a frame that is too large is recognized by its first
+five bytes. Text is UTF-8; a number is decimal digits without leading zeros.
+
+Both sides import this module. Only the host has reason to distrust what it reads; it reads frames
+through `sandbox/host/frames.py`.
 """
 
 from __future__ import annotations
@@ -17,97 +19,111 @@ from typing import Literal
 Value = str | bytes | int
 
 KIB, MIB = 2**10, 2**20
-HEADER = 5
-"""Bytes of a kind and a size."""
-SIZE = 4
-"""Bytes of the size of a field."""
+HEADER_SIZE = 5
+"""Bytes of a kind and the length of the body."""
+LENGTH_SIZE = 4
+"""Bytes of a length."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field: its type, and the most bytes it may have."""
+    """Type of a field, and its maximum size in bytes."""
 
     type: Literal["text", "bytes", "number"]
-    most: int
+    max_size: int
 
 
 TEXT = Field("text", 64 * KIB)
-"""The largest piece of a stream; a longer one is cut into several."""
+"""Piece of a stream; longer output is sent in several pieces."""
 NAME = Field("text", KIB)
 STATUS = Field("text", 32)
 NUMBER = Field("number", 12)
 RESULT = Field("text", MIB)
-CARD = Field("text", 64 * KIB)
+DESCRIPTION = Field("text", 64 * KIB)
+"""Text description of a figure."""
 PNG = Field("bytes", 16 * MIB)
 CHUNK = Field("bytes", MIB)
+"""Piece of a file."""
 
-KINDS: dict[bytes, tuple[str, tuple[Field, ...]]] = {
-    # What the runner says.
+FRAME_KINDS: dict[bytes, tuple[str, tuple[Field, ...]]] = {
+    # From the runner, in capitals.
     b"R": ("ready", ()),
     b"B": ("begun", (NUMBER,)),
     b"T": ("text", (STATUS, TEXT)),
     b"V": ("result", (RESULT,)),
-    b"F": ("figure", (PNG, NUMBER, NUMBER, CARD)),
+    b"F": ("figure", (PNG, NUMBER, NUMBER, DESCRIPTION)),
     b"X": ("failure", (Field("text", 256), Field("text", 16 * KIB), Field("text", 256 * KIB))),
     b"W": ("written", (NAME, NUMBER)),
     b"N": ("note", (Field("text", 4 * KIB),)),
     b"D": ("done", (STATUS,)),
     b"C": ("chunk", (CHUNK,)),
     b"S": ("served", (Field("text", KIB),)),
-    # What the kernel asks.
+    # From the kernel.
     b"r": ("run", (NUMBER, Field("text", 4 * MIB))),
     b"f": ("fetch", (NAME,)),
     b"o": ("open", (NAME,)),
     b"p": ("put", (CHUNK,)),
     b"c": ("close", ()),
 }
-LETTERS = {name: kind for kind, (name, _) in KINDS.items()}
+"""Name and fields of every kind of frame."""
+KIND_BY_NAME = {name: kind for kind, (name, _) in FRAME_KINDS.items()}
 
 
-def largest(kind: bytes) -> int:
-    """The most bytes that may follow the header of a frame of this kind."""
-    return sum(SIZE + field.most for field in KINDS[kind][1])
+def max_body_size(kind: bytes) -> int:
+    """Return the maximum number of bytes after the header of a frame of this kind."""
+    return sum(LENGTH_SIZE + field.max_size for field in FRAME_KINDS[kind][1])
 
 
-def pack(name: str, *values: Value) -> bytes:
-    """A frame of the kind called `name`; text that is too long for its field is cut."""
-    fields = KINDS[LETTERS[name]][1]
+def pack_frame(name: str, *values: Value) -> bytes:
+    """Encode a frame of the kind called `name`; text that is too long for its field is cut.
+
+    Raises `ValueError` for a wrong number of values, or bytes that do not fit their field.
+    """
+    kind = KIND_BY_NAME[name]
+    fields = FRAME_KINDS[kind][1]
     if len(fields) != len(values):
         raise ValueError(f"`{name}` has {len(fields)} fields, not {len(values)}")
-    body = b"".join(map(_packed, fields, values))
-    return LETTERS[name] + len(body).to_bytes(SIZE, "big") + body
+    body = b"".join(map(_pack_field, fields, values))
+    return kind + len(body).to_bytes(LENGTH_SIZE, "big") + body
 
 
-def _packed(field: Field, value: Value) -> bytes:
+def _pack_field(field: Field, value: Value) -> bytes:
+    # "replace": a lone surrogate in the code's output has no UTF-8 encoding.
     raw = value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
-    if len(raw) > field.most:
+    if len(raw) > field.max_size:
         if field.type != "text":
-            raise ValueError(f"{len(raw)} bytes in a field of at most {field.most}")
-        raw = raw[: field.most].decode("utf-8", "ignore").encode()
-    return len(raw).to_bytes(SIZE, "big") + raw
+            raise ValueError(f"{len(raw)} bytes in a field of at most {field.max_size}")
+        # "ignore" drops the character that the cut went through.
+        raw = raw[: field.max_size].decode("utf-8", "ignore").encode()
+    return len(raw).to_bytes(LENGTH_SIZE, "big") + raw
 
 
-def unpack(kind: bytes, body: bytes) -> list[Value]:
-    """The values of a frame; raises `ValueError` where they are not exactly what its kind has."""
+def unpack_frame(kind: bytes, body: bytes) -> list[Value]:
+    """Decode the body of a frame.
+
+    Raises `ValueError` unless the body is exactly what a frame of this kind contains.
+    """
     values: list[Value] = []
-    view, at = memoryview(body), 0
-    for field in KINDS[kind][1]:
-        size = int.from_bytes(view[at : at + SIZE], "big")
-        raw = view[at + SIZE : at + SIZE + size]
-        if at + SIZE > len(body) or len(raw) != size or size > field.most:
+    view, start = memoryview(body), 0
+    for field in FRAME_KINDS[kind][1]:
+        size = int.from_bytes(view[start : start + LENGTH_SIZE], "big")
+        raw = view[start + LENGTH_SIZE : start + LENGTH_SIZE + size]
+        # A slice past the end is shorter, not an error: lengths have to be compared.
+        if start + LENGTH_SIZE > len(body) or len(raw) != size or size > field.max_size:
             raise ValueError("a field does not fit its frame")
-        values.append(_value(field, bytes(raw)))
-        at += SIZE + size
-    if at != len(body):
+        values.append(_parse_value(field, bytes(raw)))
+        start += LENGTH_SIZE + size
+    if start != len(body):
         raise ValueError("bytes after the last field")
     return values
 
 
-def _value(field: Field, raw: bytes) -> Value:
+def _parse_value(field: Field, raw: bytes) -> Value:
     if field.type == "bytes":
         return raw
     if field.type == "text":
         return raw.decode("utf-8")
-    if not (raw.isdigit() and raw.isascii()) or (raw[:1] == b"0" and raw != b"0"):
-        raise ValueError("a number that is none")
+    # `int` alone would take signs, spaces and underscores.
+    if not raw.isdigit() or (raw[:1] == b"0" and raw != b"0"):
+        raise ValueError("a number that is not in plain decimal digits")
     return int(raw)

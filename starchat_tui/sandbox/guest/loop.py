@@ -1,6 +1,6 @@
-"""The runner's life: warm up while nothing is asked, run cells, hand out files."""
+"""Main loop of the runner: preloads libraries while idle, runs cells, transfers files."""
 
-# IPython says the types of a part of its functions.
+# Only a part of IPython's functions is annotated.
 # mypy: allow-untyped-calls
 
 from __future__ import annotations
@@ -18,183 +18,204 @@ from IPython.core.async_helpers import get_asyncio_loop
 from IPython.core.interactiveshell import ExecutionResult
 
 from starchat_tui.sandbox.guest import tracebacks
-from starchat_tui.sandbox.guest.compat import Compat
-from starchat_tui.sandbox.guest.display import Screen
+from starchat_tui.sandbox.guest.compat import CompatLayer
+from starchat_tui.sandbox.guest.display import RunDisplay
 from starchat_tui.sandbox.guest.figures import BACKEND
 from starchat_tui.sandbox.guest.frame_protocol import CHUNK
-from starchat_tui.sandbox.guest.hints import hint
-from starchat_tui.sandbox.guest.pipe import Closed, Pipe
-from starchat_tui.sandbox.guest.shell import make_shell
-from starchat_tui.sandbox.guest.streams import Outlet
-from starchat_tui.sandbox.guest.workspace import MOST_FILES, Folder, Refused
+from starchat_tui.sandbox.guest.hints import find_hint
+from starchat_tui.sandbox.guest.pipe import Pipe, PipeClosed
+from starchat_tui.sandbox.guest.shell import create_shell
+from starchat_tui.sandbox.guest.streams import OutputCapture
+from starchat_tui.sandbox.guest.workspace import MAX_REPORTED_FILES, FileRefused, Workspace
 
-WARM = ("numpy", "matplotlib", "matplotlib.pyplot", "pandas", "seaborn", "geopandas")
-"""What nearly every plot needs, imported while nobody waits."""
-PLOTTING = ("plt", "matplotlib", "pylab", "seaborn", "sns", "plot", "geopandas")
-"""Words of code that may draw."""
+PRELOADED_MODULES = ("numpy", "matplotlib", "matplotlib.pyplot", "pandas", "seaborn", "geopandas")
+"""Imports of nearly every plot, done while no command waits; dependencies come first."""
+PLOTTING_WORDS = ("plt", "matplotlib", "pylab", "seaborn", "sns", "plot", "geopandas")
+"""Words of code that may draw a plot."""
 
 
-class Session:
-    """One kernel's runner."""
+class CommandLoop:
+    """The runner of one kernel: takes commands from the pipe, one at a time."""
 
     def __init__(self, setup: dict[str, Any]) -> None:
         self._pipe = Pipe(setup["commands"], setup["frames"])
-        self._screen = Screen(self._pipe, setup["figures"])
-        self._outlet = Outlet(self._screen.text)
-        self._screen.flush = self._outlet.drain
-        self._pipe.after_frame = self._deliver
-        os.register_at_fork(after_in_child=self._pipe.after_fork)
-        self._shell = make_shell(self._screen)
-        self._compat = Compat(self._shell, self._screen.note, strict=setup["strict"])
-        self._folder = Folder(os.getcwd())
-        self._fetched_most = setup["fetched"]
-        self._owner = os.getpid()
+        self._display = RunDisplay(self._pipe, setup["figures"])
+        self._output = OutputCapture(self._display.send_text)
+        self._display.flush_streams = self._output.drain
+        self._pipe.on_frame_written = self._raise_pending_interrupt
+        os.register_at_fork(after_in_child=self._pipe.reset_after_fork)
+        self._shell = create_shell(self._display)
+        self._compat = CompatLayer(self._shell, self._display.send_note, strict=setup["strict"])
+        self._workspace = Workspace(os.getcwd())
+        self._max_fetch_bytes = setup["fetched"]
+        self._owner_pid = os.getpid()
+        """This process; a child that the code forks has another one and takes no commands."""
         self._interruptible = False
-        self._held = False
-        self._plain = True
-        """Whether matplotlib has not been told where its figures go."""
-        self._cold = list(WARM) if setup["warm"] else []
+        self._interrupt_pending = False
+        self._backend_unset = True
+        """True until matplotlib is imported and its backend is set to ours."""
+        self._modules_to_preload = list(PRELOADED_MODULES) if setup["warm"] else []
 
     def serve(self) -> None:
-        """Take commands until the kernel hangs up."""
-        signal.signal(signal.SIGINT, self._interrupted)
-        # From here on nothing reaches the real stderr, where the host looks for what went wrong.
-        self._outlet.open()
+        """Take commands until the kernel closes the pipe; does not return."""
+        signal.signal(signal.SIGINT, self._on_sigint)
+        # From here on nothing reaches the real stderr. It is for the failures of a start, which
+        # the host shows; the output of a cell belongs in frames, where its size is limited.
+        self._output.install()
         self._pipe.send("ready")
-        with suppress(Closed):
-            while os.getpid() == self._owner:
-                while self._cold and not self._pipe.pending():
-                    self._warm(self._cold.pop(0))
-                self._obey(*self._pipe.receive())
-        # Threads, atexit handlers and children of forks have nothing left to do here.
+        with suppress(PipeClosed):
+            while os.getpid() == self._owner_pid:
+                # One import at a time, so that a command waits for one library at most.
+                while self._modules_to_preload and not self._pipe.has_pending_command():
+                    self._preload_module(self._modules_to_preload.pop(0))
+                self._handle_command(*self._pipe.receive())
+        # Not `sys.exit`: threads and atexit handlers of the code could keep the process alive.
+        # The same goes for a child of a fork, which would run the parent's handlers.
         os._exit(0)
 
-    def _obey(self, name: str, values: list[Any]) -> None:
+    def _handle_command(self, name: str, values: list[Any]) -> None:
         if name == "run":
-            self._run(values[0], values[1])
+            self._run_cell(values[0], values[1])
         elif name == "fetch":
-            self._pipe.send("served", self._fetched(values[0]))
+            self._pipe.send("served", self._send_file(values[0]))
         elif name == "open":
-            self._pipe.send("served", self._stored(values[0]))
+            self._pipe.send("served", self._receive_file(values[0]))
 
-    def _interrupted(self, number: int, frame: FrameType | None) -> None:
-        """SIGINT: only while code runs, and never within a frame."""
-        self._held = self._interruptible
-        if not self._pipe.torn:
-            self._deliver()
+    def _on_sigint(self, number: int, frame: FrameType | None) -> None:
+        """Interrupt the code that runs; outside a run, ignore the signal.
 
-    def _deliver(self) -> None:
-        """Raise the interrupt that came, if one did."""
-        if self._held and threading.current_thread() is threading.main_thread():
-            self._held = False
+        While this thread writes a frame, the interrupt waits for the frame's end: an exception in
+        the middle would leave half a frame in the pipe, and the host ends a kernel for that.
+        """
+        self._interrupt_pending = self._interruptible
+        if not self._pipe.is_writing_frame:
+            self._raise_pending_interrupt()
+
+    def _raise_pending_interrupt(self) -> None:
+        """Raise `KeyboardInterrupt` if an interrupt waits and this is the main thread."""
+        if self._interrupt_pending and threading.current_thread() is threading.main_thread():
+            self._interrupt_pending = False
             raise KeyboardInterrupt
 
-    def _run(self, number: int, code: str) -> None:
-        signal.signal(signal.SIGINT, self._interrupted)
+    def _run_cell(self, number: int, code: str) -> None:
+        # The code of an earlier cell may have replaced the handler, or blocked the signal.
+        signal.signal(signal.SIGINT, self._on_sigint)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        self._folder.look()
-        self._held, self._interruptible = False, True
-        self._screen.begin(number)
+        self._workspace.take_snapshot()
+        self._interrupt_pending, self._interruptible = False, True
+        self._display.begin_run(number)
         status = "interrupted"
         try:
-            status = self._cell(code)
+            status = self._execute_code(code)
         except KeyboardInterrupt:
+            # Before the tasks are cancelled: a second interrupt must not stop that half way.
             self._interruptible = False
             self._cancel_tasks()
         self._interruptible = False
-        if os.getpid() != self._owner:
+        if os.getpid() != self._owner_pid:
             return
-        self._outlet.drain()
-        self._screen.end(status)
+        self._output.drain()
+        self._display.end_run(status)
 
-    def _cell(self, code: str) -> str:
-        if any(word in code for word in PLOTTING):
-            self._warm("matplotlib")
-        code = self._compat.prepare(code)
-        self._shell.cell = code
+    def _execute_code(self, code: str) -> str:
+        """Run a cell and report everything it made; return its status."""
+        # The backend has to be set before pyplot is imported, which would choose one by itself.
+        if any(word in code for word in PLOTTING_WORDS):
+            self._preload_module("matplotlib")
+        code = self._compat.prepare_code(code)
+        self._shell.current_code = code
         result = self._shell.run_cell(code)
         self._shell.execution_count += 1
-        status = self._told(result, code)
-        if os.getpid() != self._owner:
+        status = self._report_result(result)
+        if os.getpid() != self._owner_pid:
             return status
         try:
-            self._screen.figures()
-            self._files()
+            self._display.publish_open_figures()
+            self._report_files()
         except Exception as error:  # noqa: BLE001
-            self._failure(error, code)
+            # Drawing runs code of the cell's own artists, which may raise anything.
+            self._report_exception(error)
             return "error" if status == "ok" else status
         return status
 
-    def _told(self, result: ExecutionResult, code: str) -> str:
-        """Report what the cell raised; how it ended."""
-        error = result.error_before_exec or result.error_in_exec or self._shell.shown
-        self._shell.shown = None
+    def _report_result(self, result: ExecutionResult) -> str:
+        """Report the exception that ended the cell, if one did; return the cell's status."""
+        error = result.error_before_exec or result.error_in_exec or self._shell.caught_error
+        self._shell.caught_error = None
         if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
             return "ok"
         if isinstance(error, KeyboardInterrupt):
             self._cancel_tasks()
             return "interrupted"
-        self._failure(error, code)
+        self._report_exception(error)
         return "memory" if isinstance(error, MemoryError) else "error"
 
-    def _failure(self, error: BaseException, code: str) -> None:
-        name, words = type(error).__name__, tracebacks.message(error)
-        self._screen.failure(name, words, tracebacks.text_of(error))
-        if said := hint(name, words):
-            self._screen.note(said)
+    def _report_exception(self, error: BaseException) -> None:
+        name, message = type(error).__name__, tracebacks.get_message(error)
+        self._display.send_failure(name, message, tracebacks.format_traceback(error))
+        if hint := find_hint(name, message):
+            self._display.send_note(hint)
 
-    def _files(self) -> None:
-        fresh = self._folder.fresh()
-        for name, size in fresh[:MOST_FILES]:
-            self._screen.file(os.path.join(self._folder.path, name))
-            self._screen.written(name, size)
-        if len(fresh) > MOST_FILES:
-            self._screen.note(f"{len(fresh) - MOST_FILES} more files were written.")
+    def _report_files(self) -> None:
+        changed = self._workspace.list_changed_files()
+        for name, size in changed[:MAX_REPORTED_FILES]:
+            self._display.publish_image_file(os.path.join(self._workspace.path, name))
+            self._display.send_written_file(name, size)
+        if len(changed) > MAX_REPORTED_FILES:
+            more = len(changed) - MAX_REPORTED_FILES
+            self._display.send_note(f"The code wrote {more} more files")
 
     def _cancel_tasks(self) -> None:
-        """End what an interrupted `await` left behind; the next one would go on with it."""
-        loop = get_asyncio_loop()
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        if left:
-            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        """Cancel the tasks that an interrupted `await` left in IPython's event loop.
 
-    def _warm(self, name: str) -> None:
-        """Import a library ahead of its use; what cannot be imported fails where it is used."""
+        IPython keeps one loop for all cells: the next `await` would resume them.
+        """
+        loop = get_asyncio_loop()
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+
+    def _preload_module(self, name: str) -> None:
+        """Import a library ahead of its use; ignore an import that fails."""
         try:
             exec(f"import {name}", {})
-            if name == "matplotlib" and self._plain:
+            if name == "matplotlib" and self._backend_unset:
                 sys.modules[name].use(BACKEND)
-                self._plain = False
+                self._backend_unset = False
         except Exception:  # noqa: BLE001
-            self._cold.clear()
+            # Not an error yet: the cell that needs the library raises the same exception. The
+            # others are left out as well, since most of them import the one that failed.
+            self._modules_to_preload.clear()
 
-    def _fetched(self, name: str) -> str:
-        """Send a file; why it could not be, or nothing."""
+    def _send_file(self, name: str) -> str:
+        """Send a file in chunks; return the reason if that failed, else an empty text."""
         try:
-            for piece in self._folder.read(name, CHUNK.most, self._fetched_most):
-                self._pipe.send("chunk", piece)
-        except (Refused, OSError) as error:
+            for chunk in self._workspace.read_file(name, CHUNK.max_size, self._max_fetch_bytes):
+                self._pipe.send("chunk", chunk)
+        except (FileRefused, OSError) as error:
             return str(error)
         return ""
 
-    def _stored(self, name: str) -> str:
-        """Take a file for the code to read; why it could not be, or nothing."""
+    def _receive_file(self, name: str) -> str:
+        """Store a file for the code to read; return as `_send_file` does."""
         data = bytearray()
         while (command := self._pipe.receive())[0] == "put":
             data += command[1][0]  # type: ignore[arg-type]
         try:
-            self._folder.write(name, bytes(data))
+            self._workspace.write_file(name, bytes(data))
         except OSError as error:
             return str(error)
         return ""
 
 
 def serve(setup: dict[str, Any]) -> None:
-    """Serve the kernel at the other ends of the pipes.
+    """Serve the kernel at the other ends of the pipes; does not return.
 
-    `setup` holds `commands` and `frames` (descriptors), `figures` (how many),
-    `strict` (no names but the code's own) and `warm` (import ahead).
+    Args:
+        setup: `commands` and `frames` (file descriptors to read from and to write to), `figures`
+            (pictures shown per run), `fetched` (bytes of a file sent to the host), `strict`
+            (define no names that the code did not) and `warm` (import libraries ahead).
     """
-    Session(setup).serve()
+    CommandLoop(setup).serve()

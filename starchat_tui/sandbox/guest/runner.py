@@ -1,8 +1,7 @@
-"""The first thing that runs behind the wall: bounds itself, then takes code from a pipe.
+"""Entry point inside the sandbox: sets the resource limits, then serves the kernel.
 
-Started as a file, `python -I runner.py SETUP`; SETUP is JSON, see `Setup` in `session.py`. Nothing
-of ours lies beside it but this folder, so the package it belongs to is put up in memory: its
-modules keep their names, and no other module of the product can be imported.
+The host starts it as a file, `python -I runner.py SETUP`. SETUP is a JSON object: `resources`
+(limits by their name in `resource`) and the keys that `loop.serve` describes.
 """
 
 from __future__ import annotations
@@ -16,8 +15,13 @@ from types import ModuleType
 PACKAGE = "starchat_tui.sandbox.guest"
 
 
-def put_up_package(folder: str) -> None:
-    """Make `PACKAGE` importable from `folder`, and its parents empty."""
+def install_package_stub(folder: str) -> None:
+    """Make `PACKAGE` importable from `folder`, under parent packages that are empty.
+
+    The stub lives in memory because only this folder is mounted in the sandbox, without the
+    packages above it. So the guest's modules have one name on both sides, the code of a cell can
+    import no other module of the product, and an installed StarChat is not found by accident.
+    """
     names = PACKAGE.split(".")
     for depth in range(1, len(names) + 1):
         module = ModuleType(".".join(names[:depth]))
@@ -25,21 +29,25 @@ def put_up_package(folder: str) -> None:
         sys.modules[module.__name__] = module
 
 
-def bound(limits: dict[str, int]) -> None:
-    """Set limits of `resource` by name, hard and soft alike: what is given up never comes back."""
-    for name, most in limits.items():
+def set_resource_limits(limits: dict[str, int]) -> None:
+    """Set the limits of `setrlimit(2)` given by name, such as `RLIMIT_NOFILE`."""
+    for name, limit in limits.items():
         kind = getattr(resource, name)
         _, hard = resource.getrlimit(kind)
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (most, most))
+        # A hard limit that is already lower cannot be raised without privileges.
+        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        # Hard as well as soft: the code in a cell could raise a soft limit again.
+        resource.setrlimit(kind, (limit, limit))
 
 
 def main() -> None:
-    """Serve the kernel until it hangs up."""
+    """Serve the kernel until it closes the pipe."""
     setup = json.loads(sys.argv[1])
+    # The code of a cell sees `sys.argv` of a program without arguments.
     sys.argv[1:] = []
-    bound(setup.pop("resources"))
-    put_up_package(os.path.dirname(os.path.abspath(__file__)))
+    # Before IPython is imported: from here on everything counts, threads of libraries included.
+    set_resource_limits(setup.pop("resources"))
+    install_package_stub(os.path.dirname(os.path.abspath(__file__)))
 
     from starchat_tui.sandbox.guest.loop import serve
 

@@ -1,6 +1,10 @@
-"""IPython without a terminal, a history, a network or a kernel's protocol around it."""
+"""IPython shell without a terminal, a history file or the Jupyter protocol.
 
-# IPython says the types of a part of its functions.
+Built on the hooks that IPython documents for front ends: `DisplayHook` (the value of the last
+expression), `DisplayPublisher` (`display()`), and the `show…` methods of `InteractiveShell`.
+"""
+
+# Only a part of IPython's functions is annotated.
 # mypy: allow-untyped-calls
 
 from __future__ import annotations
@@ -20,170 +24,185 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from starchat_tui.sandbox.guest.display import Screen
+from starchat_tui.sandbox.guest.display import RunDisplay
 
-SHELL = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
-TEXTS = ("text/plain", "text/markdown", "text/latex")
-HANDLES = {
+SHELL_PATH = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
+TEXT_FORMATS = ("text/plain", "text/markdown", "text/latex")
+"""MIME types that are shown as text; a later one is preferred."""
+PLOT_HANDLE_CLASSES = {
     "matplotlib.artist.Artist",
     "matplotlib.container.Container",
     "matplotlib.colorbar.Colorbar",
     "seaborn.axisgrid._BaseGrid",
 }
-LONGEST_RESULT = 100_000
-"""Characters of a result in words."""
+"""Base classes of the objects that plotting functions return."""
+MAX_RESULT_CHARS = 100_000
 
 
-class Hook(DisplayHook):
-    """Sends what the last expression came to, in place of printing it."""
+class FrameDisplayHook(DisplayHook):
+    """Sends the value of the last expression as a frame instead of printing it."""
 
     shell: Any
 
     def write_output_prompt(self) -> None:
-        """Nothing: the face numbers what it shows."""
+        """Do nothing: the front end numbers the outputs."""
 
     def write_format_data(self, format_dict: dict[str, Any], md_dict: Any = None) -> None:
-        """Send the richest form that a terminal can show."""
-        self.shell.show(format_dict)
+        """Send the richest format that a terminal can show."""
+        self.shell.show_value(format_dict)
 
     def finish_displayhook(self) -> None:
-        """Nothing is open."""
+        """Do nothing: IPython would end the printed line here."""
 
     def quiet(self) -> bool:
-        """Whether the cell ends in a semicolon."""
+        """Return whether the cell ends in a semicolon."""
+        # IPython's own `quiet` reads the cell from the history, where it is not stored here.
         try:
-            return bool(self.semicolon_at_end_of_expression(self.shell.cell))
+            return bool(self.semicolon_at_end_of_expression(self.shell.current_code))
         except (SyntaxError, TokenError):
             return False
 
     def log_output(self, format_dict: dict[str, Any]) -> None:
-        """Nothing: the host keeps what was shown."""
+        """Do nothing: the host keeps the outputs."""
 
     def compute_format_data(self, result: Any) -> Any:
-        """The forms of a value; none for the handle of a plot, which is shown itself."""
-        return ({}, {}) if self.shell.is_handle(result) else super().compute_format_data(result)
+        """Return the formats of a value; none for a plot handle, whose figure is shown instead."""
+        if self.shell.is_plot_handle(result):
+            return {}, {}
+        return super().compute_format_data(result)
 
 
-class Compiler(CachingCompiler):
-    """Keeps the lines of a cell as they were written, for tracebacks, where they still match."""
+class CellCompiler(CachingCompiler):
+    """Keeps the lines of a cell as the user wrote them for tracebacks."""
 
     def cache(self, transformed_code: str, number: int = 0, raw_code: str | None = None) -> str:
-        """The name of the code; its lines are kept under it."""
+        """Register the source of a cell in `linecache`; return the file name it goes by."""
         name = super().cache(transformed_code, number, raw_code)
-        written = [f"{line}\n" for line in (raw_code or "").splitlines()]
-        if len(written) == len(linecache.getlines(name)):
-            linecache.cache[name] = (len(transformed_code), None, written, name)
+        raw_lines = [f"{line}\n" for line in (raw_code or "").splitlines()]
+        # A cell magic turns the whole cell into one call. Then the line numbers of a traceback
+        # are those of the transformed code, and its lines have to stay.
+        if len(raw_lines) == len(linecache.getlines(name)):
+            linecache.cache[name] = (len(transformed_code), None, raw_lines, name)
         return str(name)
 
 
-class Publisher(DisplayPublisher):
-    """Sends what `display` is given."""
+class FrameDisplayPublisher(DisplayPublisher):
+    """Sends what the code passes to `display()` as frames."""
 
     shell: Any
 
     def publish(self, data: Any, metadata: Any = None, source: Any = None, **how: Any) -> None:
-        """Send the richest form that a terminal can show."""
-        self.shell.show(data)
+        """Send the richest format that a terminal can show."""
+        self.shell.show_value(data)
 
     def clear_output(self, wait: bool = False) -> None:
-        """Nothing: what was sent is kept."""
+        """Do nothing: outputs that were sent stay."""
 
 
 class Shell(InteractiveShell):
-    """The state that lives on from cell to cell."""
+    """IPython shell whose variables live on from cell to cell."""
 
-    displayhook_class = Hook
-    display_pub_class = Publisher
-    compiler_class = Compiler
-    screen: Screen
-    cell = ""
-    """The code that runs."""
-    shown: BaseException | None = None
-    """What a magic caught and would have printed."""
+    displayhook_class = FrameDisplayHook
+    display_pub_class = FrameDisplayPublisher
+    compiler_class = CellCompiler
+    run_display: RunDisplay
+    current_code = ""
+    """Code of the cell that runs."""
+    caught_error: BaseException | None = None
+    """Exception that IPython or a magic caught and would have printed."""
 
-    def is_handle(self, value: Any) -> bool:
-        """Whether a value is what a plotting call returns, worth nothing in words."""
-        several = isinstance(value, list | tuple) and bool(value)
-        return all(map(_is_handle, value)) if several else _is_handle(value)
+    def is_plot_handle(self, value: Any) -> bool:
+        """Return whether a value is what a plotting call returns: its text is of no use."""
+        if isinstance(value, list | tuple) and value:
+            return all(map(_is_plot_handle, value))
+        return _is_plot_handle(value)
 
-    def show(self, data: dict[str, Any]) -> None:
-        """Show a value by the forms IPython found for it: a picture, else text."""
+    def show_value(self, data: dict[str, Any]) -> None:
+        """Show a value given in IPython's formats (MIME type: content): a picture, else text."""
         png = data.get("image/png")
-        words = next((data[form] for form in TEXTS[::-1] if data.get(form)), "")
+        text = next((data[kind] for kind in TEXT_FORMATS[::-1] if data.get(kind)), "")
         if isinstance(png, bytes):
-            self.screen.picture(png, str(data.get("text/plain", "")))
-        elif words:
-            self.screen.result(_shortened(str(words)))
+            self.run_display.publish_image(png, str(data.get("text/plain", "")))
+        elif text:
+            self.run_display.send_result(_truncate_result(str(text)))
 
     def system(self, cmd: str) -> None:
-        """`!cmd`: a shell whose output is gathered; its exit code is `_exit_code`."""
+        """Run `!cmd` in a shell; its output is captured, its exit code is `_exit_code`."""
+        # IPython would run it in a pseudo-terminal, which Landlock's rules do not let it open.
         command = self.var_expand(cmd, depth=1)
-        self.user_ns["_exit_code"] = subprocess.call([SHELL, "-c", command])
+        self.user_ns["_exit_code"] = subprocess.call([SHELL_PATH, "-c", command])
 
     system_piped = system_raw = system
 
     def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
-        """`x = !cmd`: its output, stderr included."""
+        """Return the output of `x = !cmd`, stderr included."""
         from IPython.utils.text import LSString, SList
 
         command = self.var_expand(cmd, depth=depth + 1)
-        ran = subprocess.run(
-            [SHELL, "-c", command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        process = subprocess.run(
+            [SHELL_PATH, "-c", command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
         )
-        said = ran.stdout.decode("utf-8", "replace")
-        return SList(said.splitlines()) if split else LSString(said)
+        output = process.stdout.decode("utf-8", "replace")
+        return SList(output.splitlines()) if split else LSString(output)
 
     def showtraceback(self, *_: Any, **__: Any) -> None:
-        """Remember the exception: the runner reports what the cell came to, once."""
-        self.shown = sys.exc_info()[1] or self.shown
+        """Keep the exception instead of printing it: the loop reports it once the cell ends."""
+        self.caught_error = sys.exc_info()[1] or self.caught_error
 
     def showsyntaxerror(self, *_: Any, **__: Any) -> None:
-        """Nothing yet, the same."""
+        """Do nothing: the loop reports the error from the result of the cell."""
 
     def showindentationerror(self) -> None:
-        """Nothing yet, the same."""
+        """Do nothing: the loop reports the error from the result of the cell."""
 
     def enable_gui(self, gui: Any = None) -> None:
-        """Nothing: there is no window to open."""
+        """Do nothing: there are no windows and no GUI event loop."""
 
     def ask_exit(self) -> None:
-        """`exit` and `quit` end a terminal's session; there is none to end."""
+        """End the cell: `exit` and `quit` have no terminal session to end."""
         raise SystemExit(0)
 
 
-def make_shell(screen: Screen) -> Shell:
-    """The one shell of this process."""
+def create_shell(run_display: RunDisplay) -> Shell:
+    """Create the one shell of this process."""
     config = Config()
+    # The history is an SQLite file with a writer thread; neither outlives the sandbox.
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
     config.InteractiveShell.cache_size = 100
     config.InteractiveShell.automagic = True
     folder = tempfile.mkdtemp(prefix="ipython-")
-    # IPython would copy this file with its mode, which not every wall lets it set.
+    # IPython would copy this file and its mode, and `chmod` is denied at the level `restricted`.
     os.makedirs(os.path.join(folder, "profile_default", "startup"))
     with open(os.path.join(folder, "profile_default", "startup", "README"), "w"):
         pass
     shell = Shell.instance(config=config, ipython_dir=folder)
-    shell.screen = screen
+    shell.run_display = run_display
+    # IPython warns about every `SystemExit`: "To exit: use 'exit', 'quit', or Ctrl-D."
     warnings.filterwarnings("ignore", message="To exit: use")
     formatter: Any = shell.display_formatter
-    formatter.active_types = ["image/png", *TEXTS]
+    # Computing a format runs code of the value, so only those that can be shown are computed.
+    formatter.active_types = ["image/png", *TEXT_FORMATS]
     return shell
 
 
-def _is_handle(value: Any) -> bool:
-    """By the module a class is from: nothing is imported to find out."""
+def _is_plot_handle(value: Any) -> bool:
+    # By name: an `isinstance` would import matplotlib and seaborn for every result.
     kinds = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(value).__mro__]
-    if any(one in HANDLES for one in kinds):
+    if any(kind in PLOT_HANDLE_CLASSES for kind in kinds):
         return True
-    return type(value).__name__ == "ndarray" and value.dtype == object and _all_handles(value)
+    # `plt.subplots(2, 2)` returns its axes in an array of objects.
+    return type(value).__name__ == "ndarray" and value.dtype == object and _is_handle_array(value)
 
 
-def _all_handles(array: Any) -> bool:
-    return bool(array.size) and all(map(_is_handle, array.flat))
+def _is_handle_array(array: Any) -> bool:
+    return bool(array.size) and all(map(_is_plot_handle, array.flat))
 
 
-def _shortened(text: str) -> str:
-    if len(text) <= LONGEST_RESULT:
+def _truncate_result(text: str) -> str:
+    if len(text) <= MAX_RESULT_CHARS:
         return text
-    return f"{text[:LONGEST_RESULT]}\n… {len(text) - LONGEST_RESULT:,} more characters"
+    return f"{text[:MAX_RESULT_CHARS]}\n… {len(text) - MAX_RESULT_CHARS:,} more characters"

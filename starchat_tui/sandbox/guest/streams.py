@@ -1,4 +1,8 @@
-"""stdout and stderr, live: Python's own as frames, and what is written past Python, gathered."""
+"""stdout and stderr of the cell, live and in order.
+
+Python's own writes are buffered here. What bypasses Python (subprocesses, C libraries, `os.write`)
+goes to descriptors 1 and 2, which are pipes that are read back and merged into the same order.
+"""
 
 from __future__ import annotations
 
@@ -13,167 +17,177 @@ import threading
 import time
 from collections.abc import Callable
 
-PIECE = 16 * 1024
-"""Characters that are sent at once; fewer where time passes."""
-LIVE = 0.05
-"""Seconds that a piece of output may wait for company."""
-_PAUSE = 0.001
-"""Seconds."""
+CHUNK_CHARS = 16 * 1024
+"""Characters that are sent at once; fewer if `FLUSH_INTERVAL` passes first."""
+FLUSH_INTERVAL = 0.05
+"""Seconds that text may wait for more to be sent with it."""
+_YIELD_SECONDS = 0.001
 DESCRIPTORS = {"stdout": 1, "stderr": 2}
 
 
-class Stream(io.TextIOBase):
-    """`sys.stdout` or `sys.stderr` of the cell; gathers small writes, and leaves nothing lying."""
+class CellStream(io.TextIOBase):
+    """`sys.stdout` or `sys.stderr` of the cell, on top of an `OutputCapture`."""
 
     encoding = "utf-8"
     errors = "backslashreplace"
 
-    def __init__(self, name: str, outlet: Outlet) -> None:
+    def __init__(self, name: str, capture: OutputCapture) -> None:
         self.name = name
-        self._outlet = outlet
+        self._capture = capture
         self.buffer = io.FileIO(DESCRIPTORS[name], "w", closefd=False)
-        """For those who write bytes: the gathered descriptor."""
+        """The captured descriptor, for code that writes bytes."""
 
     def write(self, text: str) -> int:
-        """Take text; what is not text is refused as Python's own stream refuses it."""
+        """Buffer text; raise `TypeError`, as Python's own stream does, for anything else."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        self._outlet.write(self.name, text)
+        self._capture.write(self.name, text)
         return len(text)
 
     def flush(self) -> None:
-        """Send what was gathered."""
-        self._outlet.flush()
+        """Send the buffered text."""
+        self._capture.flush()
 
     def fileno(self) -> int:
-        """The gathered descriptor, for subprocesses."""
+        """Return the captured descriptor, which subprocesses inherit."""
         return DESCRIPTORS[self.name]
 
     def writable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def isatty(self) -> bool:
-        """Never."""
+        """Return False: programs would print control sequences for a terminal."""
         return False
 
     def close(self) -> None:
-        """Nothing: a cell that closes its stdout has not closed the next cell's."""
+        """Do nothing: a cell that closes its stdout must not close that of the next cell."""
 
 
-class Outlet:
-    """What both streams say, in the order in which they said it."""
+class OutputCapture:
+    """Text of both streams, passed on in the order in which it was written."""
 
     def __init__(self, sink: Callable[[str, str], None]) -> None:
-        """`sink` takes a stream's name and a text."""
+        """Pass text on to `sink`, called with the name of a stream and the text."""
         self._sink = sink
+        # Reentrant: a signal handler of the code may print in the middle of a print.
         self._lock = threading.RLock()
-        self._name = ""
-        self._gathered: list[str] = []
-        self._size = 0
-        self._pipes: dict[int, str] = {}
-        """What is written past Python: the descriptor to read, and the name of its stream."""
+        self._current_stream = ""
+        self._buffered: list[str] = []
+        self._buffered_chars = 0
+        self._stream_by_pipe: dict[int, str] = {}
+        """Name of the stream by the descriptor that reads what bypasses Python."""
         self._decoders: dict[int, codecs.IncrementalDecoder] = {}
+        # Polled at every write, where `select.select` would take twice as long.
         self._poll = select.poll()
-        """Asked at every write, where `select.select` would take twice as long."""
-        self._something = threading.Event()
+        self._has_text = threading.Event()
         self._forked = False
 
-    def open(self) -> None:
-        """Become the process's stdout and stderr, descriptors included."""
+    def install(self) -> None:
+        """Replace the stdout and stderr of the process, both the objects and the descriptors."""
         decoder = codecs.getincrementaldecoder("utf-8")
         for name, descriptor in DESCRIPTORS.items():
-            out, into = os.pipe()
-            os.dup2(into, descriptor)
-            os.close(into)
-            os.set_blocking(out, False)
-            self._pipes[out] = name
-            self._decoders[out] = decoder("replace")
-            self._poll.register(out, select.POLLIN)
-            setattr(sys, name, Stream(name, self))
-            threading.Thread(target=self._pump, args=(out,), daemon=True).start()
-        threading.Thread(target=self._tick, daemon=True).start()
+            read_end, write_end = os.pipe()
+            os.dup2(write_end, descriptor)
+            os.close(write_end)
+            os.set_blocking(read_end, False)
+            self._stream_by_pipe[read_end] = name
+            self._decoders[read_end] = decoder("replace")
+            self._poll.register(read_end, select.POLLIN)
+            setattr(sys, name, CellStream(name, self))
+            # A thread, because a full pipe would block a program while the cell waits for it.
+            threading.Thread(target=self._pump_pipe, args=(read_end,), daemon=True).start()
+        threading.Thread(target=self._flush_periodically, daemon=True).start()
         sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc, assignment]
-        os.register_at_fork(after_in_child=self._after_fork)
+        os.register_at_fork(after_in_child=self._reset_after_fork)
 
     def write(self, name: str, text: str) -> None:
-        """Gather text of a stream; sent when there is enough of it, or a moment later."""
+        """Buffer text of a stream; it is sent once there is enough, or a moment later."""
         if self._forked:
-            # The parent gathers what its children write past Python.
+            # The child has no pipe to the kernel; its parent reads the descriptors.
             os.write(DESCRIPTORS[name], text.encode("utf-8", "replace"))
             return
         with self._lock:
-            # A child that has ended, or answered, wrote before this; its pump may come later.
-            self._collect()
-            full = self._gather(name, text)
-        _rest(full)
+            # A program that has ended, or answered, wrote before this text was printed. The
+            # thread that reads its output may come too late to keep that order.
+            self._read_pending()
+            is_flood = self._buffer_text(name, text)
+        _yield_to_other_threads(is_flood)
 
     def flush(self) -> None:
-        """Send what was gathered."""
+        """Send the buffered text."""
         with self._lock:
-            text, self._gathered, self._size = "".join(self._gathered), [], 0
-            for start in range(0, len(text), PIECE):
-                self._sink(self._name, text[start : start + PIECE])
+            # Taken out first: `_sink` may raise an interrupt, and the text must not come twice.
+            text, self._buffered, self._buffered_chars = "".join(self._buffered), [], 0
+            for start in range(0, len(text), CHUNK_CHARS):
+                self._sink(self._current_stream, text[start : start + CHUNK_CHARS])
 
     def drain(self) -> None:
-        """Send everything that was written until now, past Python too."""
+        """Send everything that was written so far, including what bypassed Python."""
         with self._lock:
-            self._collect()
+            self._read_pending()
             self.flush()
 
-    def _gather(self, name: str, text: str) -> bool:
-        """Take a text as the latest; whether there was enough to be sent."""
-        if name != self._name:
+    def _buffer_text(self, name: str, text: str) -> bool:
+        """Append text to the buffer; return whether it was enough to be sent."""
+        if name != self._current_stream:
             self.flush()
-        self._name = name
-        self._gathered.append(text)
-        self._size += len(text)
-        full = self._size >= PIECE
-        if full:
+        self._current_stream = name
+        self._buffered.append(text)
+        self._buffered_chars += len(text)
+        is_enough = self._buffered_chars >= CHUNK_CHARS
+        if is_enough:
             self.flush()
-        if not self._something.is_set():
-            self._something.set()
-        return full
+        # Asked first: setting an event takes a lock, and this runs at every write.
+        if not self._has_text.is_set():
+            self._has_text.set()
+        return is_enough
 
-    def _collect(self) -> None:
-        """Gather what was written past Python until now."""
+    def _read_pending(self) -> None:
+        """Buffer what has bypassed Python so far."""
         try:
             ready = self._poll.poll(0)
         except RuntimeError:
-            # The code's own handler of a signal prints, and came in the middle of this.
+            # "concurrent poll() invocation": a signal handler of the code prints, and has
+            # interrupted this very method.
             return
         for pipe, _ in ready:
-            # No more than lies there: a background process may never stop writing.
+            # No more than is there now: a background process may never stop writing.
             waiting = fcntl.ioctl(pipe, termios.FIONREAD, bytes(4))
-            self._forward(pipe, int.from_bytes(waiting, sys.byteorder))
+            self._read_pipe(pipe, int.from_bytes(waiting, sys.byteorder))
 
-    def _pump(self, pipe: int) -> None:
+    def _pump_pipe(self, pipe: int) -> None:
+        # Waits outside the lock, so another thread may have read the data before this one.
         while select.select([pipe], [], []):
             with self._lock:
-                full = self._forward(pipe, 65536)
-            _rest(full)
+                is_flood = self._read_pipe(pipe, 65536)
+            _yield_to_other_threads(is_flood)
 
-    def _forward(self, pipe: int, most: int) -> bool:
+    def _read_pipe(self, pipe: int, max_bytes: int) -> bool:
         try:
-            raw = os.read(pipe, most) if most else b""
+            raw = os.read(pipe, max_bytes) if max_bytes else b""
         except BlockingIOError:
             return False
         text = self._decoders[pipe].decode(raw)
-        return bool(text) and self._gather(self._pipes[pipe], text)
+        return bool(text) and self._buffer_text(self._stream_by_pipe[pipe], text)
 
-    def _tick(self) -> None:
-        while self._something.wait():
-            self._something.clear()
-            time.sleep(LIVE)
+    def _flush_periodically(self) -> None:
+        while self._has_text.wait():
+            self._has_text.clear()
+            time.sleep(FLUSH_INTERVAL)
             self.flush()
 
-    def _after_fork(self) -> None:
-        """In the child: no threads, no frames, nothing to read; only the descriptors."""
+    def _reset_after_fork(self) -> None:
+        """Keep only the descriptors in the child of a fork.
+
+        Its threads are gone, the lock may have been held by one of them, and what lies in the
+        buffer and the pipes is its parent's to send.
+        """
         self._lock, self._forked = threading.RLock(), True
-        self._gathered, self._size, self._poll = [], 0, select.poll()
+        self._buffered, self._buffered_chars, self._poll = [], 0, select.poll()
 
 
-def _rest(full: bool) -> None:
-    """Let others have their turn after a flood: locks are not fair."""
-    if full and threading.current_thread() is not threading.main_thread():
-        time.sleep(_PAUSE)
+def _yield_to_other_threads(is_flood: bool) -> None:
+    # Python's locks are not fair: a thread that floods the output would take it again at once.
+    if is_flood and threading.current_thread() is not threading.main_thread():
+        time.sleep(_YIELD_SECONDS)

@@ -1,4 +1,4 @@
-"""An exception in words: plain text that points into the cell, and names what lies below it."""
+"""Tracebacks as plain text that point into the cells and hide the calls that run them."""
 
 from __future__ import annotations
 
@@ -9,110 +9,129 @@ import traceback
 from collections.abc import Iterator
 from types import TracebackType
 
-AROUND = 2
-"""Lines of the cell that are shown before and after the one that failed."""
-MOST_FRAMES = 6
-"""Calls that are shown from either end of one exception; recursion has thousands."""
-MOST_MESSAGE = 4000
-"""Characters of one exception's own words."""
-HIDDEN = ("IPython/", "sandbox/guest/", "/run/guest/", "/runpy.py", "<frozen")
-"""Parts of the paths of what runs the cell."""
-_CELL = re.compile(r"<ipython-input-(\d+)-")
-"""How IPython names the code of a cell."""
-_SITE = re.compile(r".*/(?:site-packages|dist-packages|python3\.\d+)/")
+CONTEXT_LINES = 2
+"""Lines of the cell shown before and after the one that failed."""
+MAX_CALLS = 6
+"""Calls shown from either end of a traceback; recursion has thousands."""
+MAX_MESSAGE_CHARS = 4000
+"""Characters shown of an exception's message."""
+HIDDEN_PATHS = ("IPython/", "sandbox/guest/", "/run/guest/", "/runpy.py", "<frozen")
+"""Parts of the paths of code that runs the cell."""
+# IPython's name of a cell's code (`compilerop.code_name`): its number, and a digest.
+_CELL_FILENAME = re.compile(r"<ipython-input-(\d+)-")
+_LIBRARY_PREFIX = re.compile(r".*/(?:site-packages|dist-packages|python3\.\d+)/")
 
 
-def text_of(error: BaseException, tail: TracebackType | None = None) -> str:
-    """The traceback, oldest call first; causes before what they caused."""
-    return "\n".join(_chain(error, tail or error.__traceback__, seen=set()))
+def format_traceback(error: BaseException, tail: TracebackType | None = None) -> str:
+    """Return the traceback as text, the oldest call first and a cause before its effect."""
+    return "\n".join(_format_chain(error, tail or error.__traceback__, seen=set()))
 
 
-def _chain(error: BaseException, tail: TracebackType | None, seen: set[int]) -> Iterator[str]:
+def _format_chain(
+    error: BaseException, tail: TracebackType | None, seen: set[int]
+) -> Iterator[str]:
+    # By identity, because a chain of causes can be a cycle.
     seen.add(id(error))
     cause = error.__cause__
     if cause is None and not error.__suppress_context__:
         cause = error.__context__
-    if cause is not None and id(cause) not in seen and len(seen) < MOST_FRAMES:
-        yield from _chain(cause, cause.__traceback__, seen)
-        direct = error.__cause__ is not None
+    if cause is not None and id(cause) not in seen and len(seen) < MAX_CALLS:
+        yield from _format_chain(cause, cause.__traceback__, seen)
         yield ""
-        yield "This led to:" if direct else "While that was handled, this happened:"
+        # The sentences of Python's own traceback module.
+        if error.__cause__ is not None:
+            yield "The above exception was the direct cause of the following exception:"
+        else:
+            yield "During handling of the above exception, another exception occurred:"
         yield ""
-    yield from _frames(tail)
+    yield from _format_calls(tail)
     if isinstance(error, SyntaxError):
-        yield from _syntax(error)
-    yield one_line(error)
+        yield from _format_syntax_error(error)
+    yield format_summary(error)
     if isinstance(error, BaseExceptionGroup):
-        for number, inner in enumerate(error.exceptions[:MOST_FRAMES], 1):
-            yield f"  {number}. {one_line(inner)}"
+        for number, inner in enumerate(error.exceptions[:MAX_CALLS], 1):
+            yield f"  {number}. {format_summary(inner)}"
 
 
-def _frames(tail: TracebackType | None) -> Iterator[str]:
+def _format_calls(tail: TracebackType | None) -> Iterator[str]:
     calls = [
         (frame.f_code.co_filename, line, frame.f_code.co_qualname)
         for frame, line in traceback.walk_tb(tail)
-        if not _hidden(frame.f_code.co_filename)
+        if not _is_hidden(frame.f_code.co_filename)
     ]
+    # Recursion repeats a call: one entry for each run of equal ones.
     runs = [(call, len(list(same))) for call, same in itertools.groupby(calls)]
-    first, last = runs[:MOST_FRAMES], runs[max(MOST_FRAMES, len(runs) - MOST_FRAMES) :]
+    first, last = runs[:MAX_CALLS], runs[max(MAX_CALLS, len(runs) - MAX_CALLS) :]
     for call, times in first:
-        yield from _call(*call, times)
+        yield from _format_call(*call, times)
     if left_out := sum(times for _, times in runs[len(first) : len(runs) - len(last)]):
         yield f"  ... {left_out} more calls ..."
     for call, times in last:
-        yield from _call(*call, times)
+        yield from _format_call(*call, times)
 
 
-def _call(filename: str, line: int, name: str, times: int) -> Iterator[str]:
-    within = "" if name.startswith("<cell line") or name == "<module>" else f", in {name}"
-    if place := _place(filename, line):
-        yield f"{place}{within}:"
-        yield from _pointed(filename, line)
+def _format_call(filename: str, line: int, name: str, times: int) -> Iterator[str]:
+    """Yield the lines for one call.
+
+    Args:
+        filename: File of the code, or IPython's name of a cell.
+        line: Number of the line that was running, from 1.
+        name: Qualified name of the function.
+        times: How often the call is repeated in a row.
+    """
+    # "<cell line: 1>" is IPython's name for the top level of a cell.
+    scope = "" if name.startswith("<cell line") or name == "<module>" else f", in {name}"
+    if place := _locate_in_cell(filename, line):
+        yield f"{place}{scope}:"
+        yield from _format_source_lines(filename, line)
     else:
-        yield f"{_SITE.sub('', filename)}, line {line}{within}"
+        yield f"{_LIBRARY_PREFIX.sub('', filename)}, line {line}{scope}"
     if times > 1:
-        yield f"  ... and {times - 1} times more ..."
+        yield f"  ... repeated {times - 1} more times ..."
 
 
-def _syntax(error: SyntaxError) -> Iterator[str]:
+def _format_syntax_error(error: SyntaxError) -> Iterator[str]:
     line, text = error.lineno or 0, error.text or ""
-    if place := _place(error.filename or "", line):
+    if place := _locate_in_cell(error.filename or "", line):
         yield f"{place}:"
     if text:
         yield f"----> {line} {text.rstrip()}"
-        bare = len(text) - len(text.lstrip("\n"))
-        yield " " * (len(f"----> {line} ") + max((error.offset or 1) - 1 - bare, 0)) + "^"
+        newlines = len(text) - len(text.lstrip("\n"))
+        column = max((error.offset or 1) - 1 - newlines, 0)
+        yield " " * (len(f"----> {line} ") + column) + "^"
 
 
-def one_line(error: BaseException) -> str:
-    """The exception's name and its own words, which may be several lines."""
-    name, words = type(error).__name__, message(error)
-    return f"{name}: {words}" if words else name
+def format_summary(error: BaseException) -> str:
+    """Return the exception's class and message, which may span several lines."""
+    name, text = type(error).__name__, get_message(error)
+    return f"{name}: {text}" if text else name
 
 
-def message(error: BaseException) -> str:
-    """What the exception says of itself; what cannot say is told so."""
+def get_message(error: BaseException) -> str:
+    """Return the exception's message, cut to `MAX_MESSAGE_CHARS`; never raises."""
     try:
-        words = str(error.msg) if isinstance(error, SyntaxError) else str(error)
-    except Exception as again:  # noqa: BLE001
-        return f"(its text cannot be had: {type(again).__name__})"
-    return words if len(words) <= MOST_MESSAGE else f"{words[:MOST_MESSAGE]} …"
+        text = str(error.msg) if isinstance(error, SyntaxError) else str(error)
+    except Exception as failure:  # noqa: BLE001
+        # The cell's own class of exception may fail in `__str__`.
+        return f"(its message cannot be shown: {type(failure).__name__})"
+    return text if len(text) <= MAX_MESSAGE_CHARS else f"{text[:MAX_MESSAGE_CHARS]} …"
 
 
-def _place(filename: str, line: int | None) -> str:
-    """Where in which cell; nothing for other files."""
-    cell = _CELL.match(filename)
+def _locate_in_cell(filename: str, line: int | None) -> str:
+    """Return the cell and line of a position; an empty text if it is not in a cell."""
+    cell = _CELL_FILENAME.match(filename)
     return f"Cell {cell[1]}, line {line}" if cell else ""
 
 
-def _hidden(filename: str) -> bool:
-    return any(part in filename for part in HIDDEN)
+def _is_hidden(filename: str) -> bool:
+    return any(part in filename for part in HIDDEN_PATHS)
 
 
-def _pointed(filename: str, line: int | None) -> Iterator[str]:
-    """The lines around one of a cell, with an arrow."""
+def _format_source_lines(filename: str, line: int | None) -> Iterator[str]:
+    """Yield the lines around one of a cell, with an arrow at that one."""
     lines = linecache.getlines(filename)
-    at = line or 0
-    for number in range(max(1, at - AROUND), min(len(lines), at + AROUND) + 1):
-        arrow = "---->" if number == at else "     "
+    current = line or 0
+    first, last = max(1, current - CONTEXT_LINES), min(len(lines), current + CONTEXT_LINES)
+    for number in range(first, last + 1):
+        arrow = "---->" if number == current else "     "
         yield f"{arrow} {number} {lines[number - 1].rstrip()}".rstrip()

@@ -1,9 +1,9 @@
-"""Files that code wants from the network, fetched here and given to it: it has no network itself.
+"""Downloads for the code, which has no network itself: the host fetches files for it.
 
-Only what the user agreed to, by https, from the host that was named. The name is resolved once;
-where one of its addresses is private, link-local or otherwise not of the public Internet, nothing
-is fetched, and the connection goes to the very address that was looked at. A redirect may change
-the path, never the host. At most 20 MB, within 20 s, without cookies or credentials.
+Only what the user agreed to, by https, from the host that was named. The name is resolved once; if
+one of its addresses is private, link-local or otherwise not of the public Internet, nothing is
+fetched, and the connection goes to the very address that was checked. A redirect may change the
+path, never the host. At most 20 MB, within 20 s, without cookies or credentials.
 """
 
 from __future__ import annotations
@@ -25,84 +25,84 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 from starchat_tui.errors import StarChatError
 from starchat_tui.sandbox.guest import countries
 
-MOST_BYTES = 20_000_000
-PATIENCE = 20.0
-"""Seconds that a download may take, all told."""
-MOST_REDIRECTS = 5
+MAX_BYTES = 20_000_000
+TIMEOUT = 20.0
+"""Seconds that a download may take in all."""
+MAX_REDIRECTS = 5
 PORT = 443
-_PIECE = 2**16
-_LITERAL = re.compile(r"""(?<=["'])https?://[^\s"'{}<>\\]+(?=["'])""")
-"""An address that is the whole of a string in the code, and not an f-string's."""
+_READ_SIZE = 2**16
+_URL_LITERAL = re.compile(r"""(?<=["'])https?://[^\s"'{}<>\\]+(?=["'])""")
+"""URL that is a whole string literal in the code, without placeholders of an f-string."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
-"""IPv6 addresses that stand for the IPv4 address in their last four bytes (RFC 6052)."""
-_SAFE = re.compile(r"[^\w.-]")
+"""Prefix of IPv6 addresses that stand for the IPv4 address in their last four bytes (RFC 6052)."""
+_UNSAFE_CHARACTERS = re.compile(r"[^\w.-]")
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """What an address held."""
+    """Content of a URL."""
 
     url: str
-    """As it stands in the code."""
+    """As it is written in the code."""
     name: str
-    """Of the file that the code finds."""
+    """Name of the file that the code reads."""
     data: bytes
 
 
-class Refused(StarChatError):
-    """The address was not fetched, or not to its end."""
+class DownloadRefused(StarChatError):
+    """A URL was not downloaded, or not completely."""
 
     exit_code = 69
     code = "download"
 
 
-def _resolve(host: str) -> list[str]:
+def _resolve_host(host: str) -> list[str]:
     found = socket.getaddrinfo(host, PORT, type=socket.SOCK_STREAM)
     return [str(address[4][0]) for address in found]
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The ways out of this machine; tests have others."""
+    """Network functions; tests replace them."""
 
-    resolve: Callable[[str], Sequence[str]] = _resolve
-    """The addresses of a host."""
-    dial: Callable[[tuple[str, int], float], socket.socket] = socket.create_connection
-    """A connection to an address and a port, within some seconds."""
+    resolve: Callable[[str], Sequence[str]] = _resolve_host
+    """Return the IP addresses of a host."""
+    connect: Callable[[tuple[str, int], float], socket.socket] = socket.create_connection
+    """Connect to an address and port within some seconds."""
     tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
 
 
-def urls(code: str, *, strict: bool = False) -> list[str]:
-    """The addresses that stand in `code`, each once; not those that the sandbox has offline.
+def find_urls(code: str, *, strict: bool = False) -> list[str]:
+    """Return the URLs in `code`, each once, without those that the sandbox serves offline.
 
-    Only https can be fetched, and `fetch` says so.
+    Also those that are not https, which `fetch` refuses with a reason.
     """
-    found = dict.fromkeys(_LITERAL.findall(code))
-    here = set() if strict else set(countries.addresses(code))
-    return [url for url in found if url not in here and _is_address(url)]
+    found = dict.fromkeys(_URL_LITERAL.findall(code))
+    here = set() if strict else set(countries.find_urls(code))
+    return [url for url in found if url not in here and _is_valid_url(url)]
 
 
-def _is_address(url: str) -> bool:
-    """Whether it can be taken apart at all; `https://[your-host]/` cannot."""
+def _is_valid_url(url: str) -> bool:
+    """Return whether a URL can be parsed at all; `https://[your-host]/` cannot."""
     try:
         return bool(urlsplit(url).hostname)
     except ValueError:
         return False
 
 
-def host_of(url: str) -> str:
-    """The host of an address, as it is to be agreed to."""
+def get_host(url: str) -> str:
+    """Return the host of a URL, as the user is asked about it."""
     return (urlsplit(url).hostname or "").lower()
 
 
-def offline(code: str, downloads: Sequence[Download]) -> str:
-    """`code` with each address replaced by the name of the file that holds it."""
+def replace_urls(code: str, downloads: Sequence[Download]) -> str:
+    """Return `code` with each URL replaced by the name of the file that holds its content."""
     names = {download.url: download.name for download in downloads}
-    return _LITERAL.sub(lambda found: names.get(found[0], found[0]), code)
+    return _URL_LITERAL.sub(lambda found: names.get(found[0], found[0]), code)
 
 
-def apart(downloads: Sequence[Download], taken: Iterable[str] = ()) -> list[Download]:
-    """The downloads under names that differ from each other and from those that are `taken`."""
+def assign_unique_names(downloads: Sequence[Download], taken: Iterable[str] = ()) -> list[Download]:
+    """Return the downloads under names that differ from each other and from those `taken`."""
     used = set(taken)
     found = []
     for download in downloads:
@@ -115,132 +115,141 @@ def apart(downloads: Sequence[Download], taken: Iterable[str] = ()) -> list[Down
     return found
 
 
-async def fetch(
-    url: str, *, network: Network | None = None, patience: float = PATIENCE
-) -> Download:
-    """The file at an address whose host the user agreed to; raises `Refused`."""
-    fetching = _Fetching(url, network or Network(), time.monotonic() + patience)
+async def fetch(url: str, *, network: Network | None = None, timeout: float = TIMEOUT) -> Download:
+    """Download a URL whose host the user agreed to; raise `DownloadRefused`."""
+    fetching = _Fetcher(url, network or Network(), time.monotonic() + timeout)
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(timeout):
             return await asyncio.to_thread(fetching.run)
     except TimeoutError as error:
-        raise Refused(f"{host_of(url)} did not send the file within {patience:g} s") from error
+        raise DownloadRefused(
+            f"{get_host(url)} did not send the file within {timeout:g} s"
+        ) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        # The last is what a name that has no spelling in the DNS raises, and a malformed redirect.
+        # ValueError: a host name that IDNA cannot encode, or a malformed redirect.
         why = str(error) or type(error).__name__
-        raise Refused(f"{host_of(url)} could not be reached: {why}") from error
+        raise DownloadRefused(f"{get_host(url)} could not be reached: {why}") from error
     finally:
-        # Whatever the thread waits for, it waits no longer.
+        # A thread cannot be cancelled, but its socket can be shut down under it.
         fetching.abandon()
 
 
-class _Fetching:
-    """One download, in a thread of its own."""
+class _Fetcher:
+    """One download in a thread of its own."""
 
     def __init__(self, url: str, network: Network, end: float) -> None:
-        self._url, self._network, self._end = url, network, end
+        self._url, self._network, self._deadline = url, network, end
         self._socket: socket.socket | None = None
         self._abandoned = threading.Event()
 
     def abandon(self) -> None:
-        """Close the connection."""
+        """Shut the connection down, from another thread."""
         self._abandoned.set()
         if self._socket:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
 
     def run(self) -> Download:
-        """Fetch, following redirects within the host."""
-        first = target = _checked(self._url)
-        address = self._public_address(first.hostname or "")
-        for _ in range(MOST_REDIRECTS + 1):
-            found = self._once(target, address)
+        """Download, following redirects within the host."""
+        first = target = _parse_url(self._url)
+        address = self._resolve_public_address(first.hostname or "")
+        for _ in range(MAX_REDIRECTS + 1):
+            found = self._request(target, address)
             if isinstance(found, bytes):
-                return Download(self._url, _name(target), found)
-            target = _checked(urljoin(target.geturl(), found))
+                return Download(self._url, _choose_file_name(target), found)
+            target = _parse_url(urljoin(target.geturl(), found))
             if target.hostname != first.hostname:
-                said = f"{first.hostname} sends on to {target.hostname}"
-                raise Refused(said, "if you trust that host, put its address into the code")
-        raise Refused(f"{first.hostname} sends in circles")
+                message = f"{first.hostname} redirects to {target.hostname}"
+                raise DownloadRefused(message, "if you trust that host, put its URL into the code")
+        raise DownloadRefused(f"{first.hostname} redirects too often")
 
-    def _public_address(self, host: str) -> str:
+    def _resolve_public_address(self, host: str) -> str:
+        # Resolved once for all requests: with a second look-up, a name that is public now could be
+        # 127.0.0.1 or the cloud's metadata service a moment later (DNS rebinding).
         addresses = list(self._network.resolve(host))
         if not addresses:
-            raise Refused(f"{host} has no address")
+            raise DownloadRefused(f"{host} has no address")
         for address in addresses:
             if not is_public(address):
-                said = f"{host} is {address}, which is not on the public Internet"
-                raise Refused(said, "download the file yourself and attach it")
+                message = f"{host} is {address}, which is not on the public Internet"
+                raise DownloadRefused(message, "download the file yourself and attach it")
         return addresses[0]
 
-    def _once(self, target: SplitResult, address: str) -> bytes | str:
-        """The file, or where the server sends on to."""
+    def _request(self, target: SplitResult, address: str) -> bytes | str:
+        """Request the file; return its content, or the URL that the server redirects to."""
         host = target.hostname or ""
         connection = http.client.HTTPConnection(host)
-        connection.sock = self._connected(host, address)
+        connection.sock = self._connect_tls(host, address)
         with closing(connection):
             path = target.path or "/"
-            whole = f"{path}?{target.query}" if target.query else path
+            target_path = f"{path}?{target.query}" if target.query else path
+            # `http.client` does not decompress: a compressed file would be stored as it is.
             headers = {"Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
-            connection.request("GET", whole, headers={**headers, "User-Agent": "starchat"})
-            with closing(connection.getresponse()) as answer:
-                if answer.status in (301, 302, 303, 307, 308):
-                    return answer.getheader("Location") or ""
-                if answer.status != 200:
-                    raise Refused(f"{host} answers {answer.status} {answer.reason[:80]}")
-                return self._body(answer, host)
+            connection.request("GET", target_path, headers={**headers, "User-Agent": "starchat"})
+            with closing(connection.getresponse()) as response:
+                if response.status in (301, 302, 303, 307, 308):
+                    return response.getheader("Location") or ""
+                if response.status != 200:
+                    raise DownloadRefused(
+                        f"{host} answers {response.status} {response.reason[:80]}"
+                    )
+                return self._read_body(response, host)
 
-    def _connected(self, host: str, address: str) -> socket.socket:
-        """A TLS connection to exactly this address, which shows that it is the host."""
-        raw = self._network.dial((address, PORT), self._left())
+    def _connect_tls(self, host: str, address: str) -> socket.socket:
+        """Connect to exactly this address; TLS then proves that it belongs to the host."""
+        raw = self._network.connect((address, PORT), self._remaining_seconds())
         try:
             self._socket = self._network.tls().wrap_socket(raw, server_hostname=host)
         except BaseException:
             raw.close()
             raise
+        # It may have been abandoned before there was a socket to shut down.
         if self._abandoned.is_set():
             self.abandon()
         return self._socket
 
-    def _body(self, answer: http.client.HTTPResponse, host: str) -> bytes:
+    def _read_body(self, response: http.client.HTTPResponse, host: str) -> bytes:
         data = bytearray()
-        while piece := answer.read(_PIECE):
-            data += piece
-            if len(data) > MOST_BYTES:
-                raise Refused(
-                    f"{host} sends more than {MOST_BYTES // 1_000_000} MB",
+        while chunk := response.read(_READ_SIZE):
+            data += chunk
+            if len(data) > MAX_BYTES:
+                raise DownloadRefused(
+                    f"{host} sends more than {MAX_BYTES // 1_000_000} MB",
                     "download the file yourself and attach it, or a part of it",
                 )
-            self._left()
-        if answer.length:
-            raise Refused(f"{host} hung up before the file was whole")
+            self._remaining_seconds()
+        if response.length:
+            raise DownloadRefused(f"{host} closed the connection before the file was complete")
         return bytes(data)
 
-    def _left(self) -> float:
-        left = self._end - time.monotonic()
+    def _remaining_seconds(self) -> float:
+        left = self._deadline - time.monotonic()
         if left <= 0:
-            raise TimeoutError("it took too long")
+            raise TimeoutError("the download took too long")
         return left
 
 
-def _checked(url: str) -> SplitResult:
-    """An address that may be fetched; raises `Refused`."""
+def _parse_url(url: str) -> SplitResult:
+    """Parse a URL that may be downloaded; raise `DownloadRefused`."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise Refused(f"`{url}` is no address: {error}") from error
+        raise DownloadRefused(f"`{url}` is not a valid URL: {error}") from error
     if parts.scheme != "https":
-        raise Refused(f"`{url}` is not https", "nothing is fetched that others could have changed")
+        raise DownloadRefused(
+            f"`{url}` is not https", "only https shows that nobody has changed the file"
+        )
     if not parts.hostname or parts.username is not None or port not in (None, PORT):
-        raise Refused(f"`{url}` names no host alone", "a user or a port is not asked for")
+        raise DownloadRefused(f"`{url}` must name only a host", "remove the user name or port")
+    # Control characters and spaces could end the request line and begin a header.
     if any(ord(one) <= 0x20 or ord(one) >= 0x7F for one in url):
-        raise Refused(f"`{url}` holds characters that an address cannot have")
+        raise DownloadRefused(f"`{url}` contains characters that a URL cannot have")
     return parts
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is of the public Internet, also the one it may stand for."""
+    """Return whether an IP address, and any IPv4 address embedded in it, is public."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -254,8 +263,8 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
-def _name(target: SplitResult) -> str:
-    """A plain file name for what the address holds."""
+def _choose_file_name(target: SplitResult) -> str:
+    """Return a plain file name for the content of a URL."""
     last = PurePosixPath(unquote(target.path)).name
-    plain = _SAFE.sub("_", last).strip("._")[-100:]
-    return plain or f"{_SAFE.sub('_', target.hostname or '')}.html"
+    plain = _UNSAFE_CHARACTERS.sub("_", last).strip("._")[-100:]
+    return plain or f"{_UNSAFE_CHARACTERS.sub('_', target.hostname or '')}.html"

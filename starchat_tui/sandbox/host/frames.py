@@ -1,8 +1,9 @@
-"""Reads what a runner sends: the bytes are hostile, whatever the code inside was meant to be.
+"""Parser of the frames that a runner sends: hostile bytes, whatever the code was meant to do.
 
 Each frame has a kind of a fixed table, and exactly that kind's fields; everything else is a
-`Violation`, and ends the kernel. A picture has to be a PNG that says the size the frame says.
-What a frame tells is only what the code inside wants us to believe: it is shown, never obeyed.
+`ProtocolViolation` and ends the kernel. The PNG of a figure has to be of the size that its frame
+gives. The content of a frame is what the code wants us to believe: it is shown, never obeyed. The
+format is described in `sandbox/guest/frame_protocol.py`.
 """
 
 from __future__ import annotations
@@ -18,147 +19,154 @@ from starchat_tui.sandbox.outputs import (
     Note,
     Output,
     Result,
-    Status,
-    Text,
-    Written,
+    RunStatus,
+    StreamText,
+    WrittenFile,
 )
 
-_HEARD = frozenset(b"RBTVFXWNDCS")
-"""The kinds that a runner may send; the others are for it to hear."""
-_ENDS = frozenset({"ok", "error", "interrupted", "memory"})
-"""What a runner may say of the end of a run; the other ends are ours to find out."""
-_PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
-"""How a PNG begins; its width and height follow, four bytes each (PNG specification, 11.2.2)."""
-_PNG_SMALLEST = len(_PNG) + 8
-_MOST_PIXELS = 25_000_000
+_RUNNER_KINDS = frozenset(b"RBTVFXWNDCS")
+"""Kinds that a runner may send; the others are commands to it."""
+_RUNNER_STATUSES = frozenset({"ok", "error", "interrupted", "memory"})
+"""Statuses that a runner may report; the host finds out the others itself."""
+_PNG_HEADER = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+"""Beginning of a PNG; width and height follow, four bytes each (PNG specification, 11.2.2)."""
+_MIN_PNG_SIZE = len(_PNG_HEADER) + 8
+_MAX_PIXELS = 25_000_000
 
 
-class Violation(Exception):
+class ProtocolViolation(Exception):
     """The runner broke the protocol; the text says how."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The runner can take code."""
+    """The runner is ready for code."""
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """The run of this number begins; what came before belongs to none."""
+class RunStarted:
+    """The run of this number begins; frames before it belong to no run."""
 
     run: int
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """The run ended."""
+class RunDone:
+    """The run has ended."""
 
-    status: Status
+    status: RunStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """A piece of a file that was asked for."""
+class FileChunk:
+    """Part of a file that was requested."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """What was asked for came whole; or why it did not."""
+class FileReply:
+    """End of a file exchange; `problem` is empty if it succeeded."""
 
     problem: str
 
 
-Heard = Ready | Begun | Done | Chunk | Served | Output
+Frame = Ready | RunStarted | RunDone | FileChunk | FileReply | Output
 
 
-class Parser:
-    """Frames out of a stream of bytes, however it is cut; holds at most one frame."""
+class FrameParser:
+    """Incremental parser of a byte stream; it holds at most one incomplete frame."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[tuple[Heard, int]]:
-        """What was heard, each with its size in bytes; raises `Violation`, and is then finished."""
-        self._buffer += data
-        while (size := self._size()) and size <= len(self._buffer):
-            # One copy, of what may be many megabytes.
-            with memoryview(self._buffer) as view:
-                kind, body = bytes(view[:1]), bytes(view[frame_protocol.HEADER : size])
-            # Cheap: a bytearray moves its start, not its bytes.
-            del self._buffer[:size]
-            yield _heard(kind, body), size
+    def feed(self, data: bytes) -> Iterator[tuple[Frame, int]]:
+        """Yield each frame with its size in bytes.
 
-    def _size(self) -> int:
-        """The size of the next frame, header included; 0 where the header has not come."""
-        header = self._buffer[: frame_protocol.HEADER]
-        if header[:1] and header[0] not in _HEARD:
-            raise Violation(f"a frame of no known kind: 0x{header[0]:02x}")
-        if len(header) < frame_protocol.HEADER:
+        Raises `ProtocolViolation`; the parser must not be used after that.
+        """
+        self._buffer += data
+        while (size := self._measure_next()) and size <= len(self._buffer):
+            # A slice of the bytearray would be a second copy of what may be many megabytes.
+            with memoryview(self._buffer) as view:
+                kind, body = bytes(view[:1]), bytes(view[frame_protocol.HEADER_SIZE : size])
+            # Cheap: a bytearray moves its start, not its bytes (CPython, bytearrayobject.c).
+            del self._buffer[:size]
+            yield _parse_frame(kind, body), size
+
+    def _measure_next(self) -> int:
+        """Return the size of the next frame with its header; 0 until the header has arrived."""
+        header = self._buffer[: frame_protocol.HEADER_SIZE]
+        # Checked before the body is waited for: garbage is refused at its first byte, and a size of
+        # four gigabytes never makes this process collect them.
+        if header[:1] and header[0] not in _RUNNER_KINDS:
+            raise ProtocolViolation(f"a frame of no known kind: 0x{header[0]:02x}")
+        if len(header) < frame_protocol.HEADER_SIZE:
             return 0
         size = int.from_bytes(header[1:], "big")
-        if size > frame_protocol.largest(bytes(header[:1])):
-            raise Violation(f"a frame of {size} bytes")
-        return frame_protocol.HEADER + size
+        if size > frame_protocol.max_body_size(bytes(header[:1])):
+            raise ProtocolViolation(f"a frame of {size} bytes")
+        return frame_protocol.HEADER_SIZE + size
 
 
-def _heard(kind: bytes, body: bytes) -> Heard:
+def _parse_frame(kind: bytes, body: bytes) -> Frame:
     try:
-        values = frame_protocol.unpack(kind, body)
+        values = frame_protocol.unpack_frame(kind, body)
     except ValueError as error:
-        raise Violation(str(error)) from None
-    # The types are those of the table: `unpack` gave them.
-    words = cast("list[str]", values)
+        raise ProtocolViolation(str(error)) from None
+    # `unpack_frame` has checked the types against the table; the casts only tell mypy.
+    texts = cast("list[str]", values)
     numbers = cast("list[int]", values)
-    match frame_protocol.KINDS[kind][0]:
+    match frame_protocol.FRAME_KINDS[kind][0]:
         case "ready":
             return Ready()
         case "begun":
-            return Begun(numbers[0])
+            return RunStarted(numbers[0])
         case "done":
-            return Done(_end(words[0]))
+            return RunDone(_parse_status(texts[0]))
         case "chunk":
-            return Chunk(cast(bytes, values[0]))
+            return FileChunk(cast(bytes, values[0]))
         case "served":
-            return Served(words[0])
+            return FileReply(texts[0])
         case "text":
-            return _text(words[0], words[1])
+            return _parse_text(texts[0], texts[1])
         case "result":
-            return Result(words[0])
+            return Result(texts[0])
         case "figure":
-            return _figure(cast(bytes, values[0]), numbers[1], numbers[2], words[3])
+            return _parse_figure(cast(bytes, values[0]), numbers[1], numbers[2], texts[3])
         case "failure":
-            return Failure(words[0], words[1], words[2])
+            return Failure(texts[0], texts[1], texts[2])
         case "written":
-            return _written(words[0], numbers[1])
+            return _parse_written_file(texts[0], numbers[1])
         case _:
-            return Note(words[0])
+            return Note(texts[0])
 
 
-def _end(word: str) -> Status:
-    if word not in _ENDS:
-        raise Violation("an end that is none")
-    return cast(Status, word)
+def _parse_status(word: str) -> RunStatus:
+    if word not in _RUNNER_STATUSES:
+        raise ProtocolViolation("a status that a runner cannot report")
+    return cast(RunStatus, word)
 
 
-def _text(stream: str, text: str) -> Text:
+def _parse_text(stream: str, text: str) -> StreamText:
     if stream == "stdout" or stream == "stderr":
-        return Text("stdout" if stream == "stdout" else "stderr", text)
-    raise Violation("a stream of no known name")
+        return StreamText("stdout" if stream == "stdout" else "stderr", text)
+    raise ProtocolViolation("a stream of no known name")
 
 
-def _written(name: str, size: int) -> Written:
-    """A file by the name it has in its folder, which a listing shows and `fetch` takes."""
+def _parse_written_file(name: str, size: int) -> WrittenFile:
+    """Return a file by its name relative to the code's folder; it must stay below that folder."""
     if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
-        raise Violation("a file outside of its folder")
-    return Written(name, size)
+        raise ProtocolViolation("a file outside of its folder")
+    return WrittenFile(name, size)
 
 
-def _figure(png: bytes, width: int, height: int, card: str) -> Figure:
+def _parse_figure(png: bytes, width: int, height: int, card: str) -> Figure:
+    # Only the header is looked at, no pixel is decoded: that is a large piece of C code, and a bomb
+    # of 20 kB can become a gigabyte. A width of more than 32 bits cannot match any header.
     says = width.to_bytes(8, "big")[-4:] + height.to_bytes(8, "big")[-4:]
-    if len(png) < _PNG_SMALLEST or not png.startswith(_PNG + says):
-        raise Violation("a picture that is no PNG of the size it says")
-    if not 0 < width * height <= _MOST_PIXELS:
-        raise Violation(f"a picture of {width} × {height} pixels")
+    if len(png) < _MIN_PNG_SIZE or not png.startswith(_PNG_HEADER + says):
+        raise ProtocolViolation("a picture that is no PNG of the size it says")
+    if not 0 < width * height <= _MAX_PIXELS:
+        raise ProtocolViolation(f"a picture of {width} × {height} pixels")
     return Figure(png, width, height, card)

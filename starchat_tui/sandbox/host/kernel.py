@@ -1,4 +1,4 @@
-"""A kernel: one IPython behind a wall, its variables kept from run to run."""
+"""Kernel of a conversation: an IPython in the sandbox that keeps its variables between runs."""
 
 from __future__ import annotations
 
@@ -6,239 +6,274 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from starchat_tui.errors import StarChatError
+from starchat_tui.sandbox.attachments import map_names, open_attachment
 from starchat_tui.sandbox.guest.frame_protocol import CHUNK
-from starchat_tui.sandbox.host.attachments import names, open_file
-from starchat_tui.sandbox.host.downloads import Download, apart, offline
-from starchat_tui.sandbox.host.frames import Chunk, Served, Violation
-from starchat_tui.sandbox.host.kernel_process import GUEST, SEEN, Cause, Life, NotStarted
-from starchat_tui.sandbox.host.kernel_run import GONE, KEPT, Run
-from starchat_tui.sandbox.isolation.bubblewrap import Jail
-from starchat_tui.sandbox.isolation.probe import Verdict
+from starchat_tui.sandbox.host.downloads import Download, assign_unique_names, replace_urls
+from starchat_tui.sandbox.host.frames import FileChunk, FileReply, ProtocolViolation
+from starchat_tui.sandbox.host.kernel_process import (
+    GUEST,
+    GUEST_MOUNT,
+    KernelProcess,
+    KernelStartError,
+)
+from starchat_tui.sandbox.host.kernel_run import KernelRun
+from starchat_tui.sandbox.isolation.bubblewrap import SandboxSpec
+from starchat_tui.sandbox.isolation.probe import Capability
 from starchat_tui.sandbox.limits import Limits
-from starchat_tui.sandbox.outputs import Ended, Note, Output, Status
+from starchat_tui.sandbox.outputs import Note, Output, RunEnded
+from starchat_tui.sandbox.run_state import INTERRUPTED, RunControl, StopReason
 
-PATIENCE = 20.0
-"""Seconds that handing over a file may take."""
-
-
-class NotServed(StarChatError):
-    """A file of the code could not be handed over."""
+REPLY_TIMEOUT = 20.0
+"""Seconds within which the runner must have sent or taken a file."""
 
 
-class Kernel:
-    """Runs code, one piece at a time, behind the wall that `verdict` names.
+class FileUnavailable(StarChatError):
+    """A file could not be exchanged with the code."""
 
-    Nothing that code does raises here: what it did is told by the outputs of its run. Started by
-    the first run, or ahead of it by `start`; to be closed with `aclose`.
+
+class SandboxKernel:
+    """Runs code, one piece at a time, in the sandbox that `capability` names.
+
+    Nothing that the code does raises here: the outputs of a run report it. The process is started
+    by the first run, or ahead of it by `start`; close the kernel with `aclose`.
     """
 
     def __init__(
         self,
-        verdict: Verdict,
+        capability: Capability,
         *,
         limits: Limits | None = None,
         attached: Sequence[Path] = (),
         strict: bool = False,
     ) -> None:
-        self.verdict = verdict
+        self.capability = capability
         self.limits = limits or Limits()
         self._attached = tuple(attached)
         self._strict = strict
-        self._turn = asyncio.Lock()
-        """One run, or one file, at a time."""
-        self._life: Life | None = None
-        self._runs = 0
-        self._used = False
-        """Whether the life that is has run anything."""
-        self._waiting = self._early = False
-        """Whether a run waits for its kernel, and whether it was interrupted there."""
-        self._ending: Cause | None = None
-        """Why a run that waits for its kernel will not get it."""
-        self._flooded = False
-        """Whether a run of the life that is was stopped for its output."""
-        self._lost = ""
-        """Why the variables of earlier runs are gone, until the next run has told it."""
+        self._lock = asyncio.Lock()
+        """Held for one run, one file or one restart: the pipes carry one conversation at a time."""
+        self._controls: list[RunControl] = []
+        """Runs that wait for the lock or hold it."""
+        self._process: KernelProcess | None = None
+        self._run_count = 0
+        self._is_used = False
+        """True if the present process has run any code."""
+        self._was_flooded = False
+        """True if a run of the present process was stopped for its output."""
+        self._loss_reason = ""
+        """Reason for the loss of earlier variables, until the next run reports it."""
 
     @property
     def alive(self) -> bool:
-        """Whether there is a process that keeps variables."""
-        return self._life is not None and self._life.alive
+        """True while there is a process that keeps variables."""
+        return self._process is not None and self._process.alive
 
     async def start(self) -> None:
-        """Start ahead of the first run; what does not start is told by that run."""
-        async with self._turn:
-            if self.verdict.level != "off":
-                with suppress(NotStarted, StarChatError):
-                    await self._living()
+        """Start the process ahead of the first run; that run reports a failure."""
+        async with self._lock:
+            if self.capability.level != "off":
+                with suppress(KernelStartError, StarChatError):
+                    await self._ensure_process()
 
     async def run(
-        self, code: str, *, downloads: Sequence[Download] = ()
+        self,
+        code: str,
+        *,
+        downloads: Sequence[Download] = (),
+        control: RunControl | None = None,
     ) -> AsyncGenerator[Output, None]:
-        """What `code` says and shows, as it happens; the last output, and no other, is `Ended`.
+        """Run `code` and yield its outputs as they arrive.
 
-        The addresses of `downloads` are replaced in the code by the names of their files. Who
-        stops listening before the end ends the kernel; `interrupt` is the gentle way.
+        Closing the generator before its end ends the kernel; `interrupt` is the gentle way.
+
+        Args:
+            code: A cell of IPython.
+            downloads: Files whose URLs are replaced in the code by the names of the files.
+            control: The run's state; one is created if the caller has none.
+
+        Yields:
+            Any number of outputs, and exactly one `RunEnded` as the last.
         """
-        if self.verdict.level == "off":
-            yield Ended("no-sandbox", "off", 0.0, self.verdict.why)
+        control = control or RunControl()
+        if self.capability.level == "off":
+            yield RunEnded("no-sandbox", "off", 0.0, self.capability.reason)
             return
         began = time.monotonic()
-        async with self._awaited_turn():
-            try:
-                if self._ending:
-                    raise NotStarted(self._ending.reason)
-                life = await self._living()
-                files = apart(downloads, names(self._attached))
-                for file in files:
-                    await self._put(life, file)
-            except (NotStarted, StarChatError, Violation) as error:
-                cause = self._ending or Cause("died", f"The kernel did not start: {error}")
-                yield self._ended(began, cause.status, cause.reason)
-                return
-            finally:
-                self._waiting, self._ending = False, None
-            if self._early:
-                yield self._ended(began, "interrupted", f"Interrupted. {KEPT}")
-                return
-            if self._lost:
-                yield Note(f"{self._lost}: the variables of earlier runs are gone.")
-                self._lost = ""
-            self._runs += 1
-            self._used = True
-            run = Run(life, self._runs)
-            async with aclosing(run.outputs(offline(code, files))) as outputs:
-                async for output in outputs:
-                    yield output
-            if run.status == "output" and self._flooded:
-                # What an earlier run started goes on printing, and no interrupt reaches it.
-                run.lost()
-            self._flooded = life.alive and (self._flooded or run.status == "output")
-            if not life.alive:
-                await self._bury()
-        yield self._ended(began, run.status, run.reason)
-
-    @asynccontextmanager
-    async def _awaited_turn(self) -> AsyncGenerator[None, None]:
-        """The turn of a run; who starts the kernel ahead of it may hold the turn for seconds."""
-        self._waiting, self._early = True, False
+        ended: RunEnded | None = None
+        self._controls.append(control)
         try:
-            async with self._turn:
-                yield
+            async with self._lock, aclosing(self._run_locked(code, downloads, control)) as outputs:
+                async for output in outputs:
+                    if isinstance(output, RunEnded):
+                        ended = output
+                    else:
+                        yield output
         finally:
-            self._waiting = False
+            self._controls.remove(control)
+        # After the lock is free: a caller may start the next run as soon as it sees the end.
+        assert ended is not None
+        yield replace(ended, seconds=time.monotonic() - began)
+
+    async def _run_locked(
+        self, code: str, downloads: Sequence[Download], control: RunControl
+    ) -> AsyncGenerator[Output, None]:
+        """Run with the lock held; the `RunEnded` at the end has no duration yet."""
+        level = self.capability.level
+        if control.stop_reason is None:
+            try:
+                process = await self._ensure_process()
+                files = assign_unique_names(downloads, map_names(self._attached))
+                for file in files:
+                    await self._send_file(process, file)
+            except (KernelStartError, StarChatError, ProtocolViolation) as error:
+                if not control.closes_kernel:
+                    yield RunEnded("died", level, 0.0, f"The kernel did not start: {error}")
+                    return
+        if reason := control.stop_reason:
+            # Stopped while it waited for the lock or for the process: the code never begins.
+            yield RunEnded(reason.status, level, 0.0, reason.text, not reason.closes_kernel)
+            return
+        if self._loss_reason:
+            yield Note(f"{self._loss_reason}: the variables of earlier runs are gone.")
+            self._loss_reason = ""
+        self._run_count += 1
+        self._is_used = True
+        run = KernelRun(process, self._run_count, control)
+        async with aclosing(run.stream_outputs(replace_urls(code, files))) as outputs:
+            async for output in outputs:
+                yield output
+        if run.status == "output" and self._was_flooded:
+            # A thread of an earlier run goes on printing, and no interrupt reaches it: without
+            # this, every further run would be stopped for output that is not its own.
+            run.end_kernel()
+        self._was_flooded = process.alive and (self._was_flooded or run.status == "output")
+        # A process that died without this run's knowledge stays: the next run reports the loss.
+        if run.variables_kept is False:
+            await self._close_process()
+        yield RunEnded(run.status, level, 0.0, run.reason, run.variables_kept)
 
     def interrupt(self) -> None:
-        """Stop the run that is running, gently: variables are kept where it heeds that."""
-        self._early = self._waiting
-        if self._life:
-            self._life.stop(Cause("interrupted", "Interrupted"))
+        """Stop the runs that wait or run, gently: variables are kept if the code obeys."""
+        # Also those that wait: a user who presses Esc twice wants nothing to run.
+        for control in self._controls:
+            control.request_stop(INTERRUPTED)
 
     async def restart(self) -> None:
-        """End everything, a run that is running too, and start afresh."""
-        self._end(Cause("interrupted", "The kernel was restarted"))
-        self._lost = ""
-        async with self._turn:
-            await self._bury()
+        """End everything, also a run in progress, and start a fresh process."""
+        self._stop_runs(StopReason("interrupted", "The kernel was restarted", closes_kernel=True))
+        self._loss_reason = ""
+        async with self._lock:
+            await self._close_process()
         await self.start()
 
-    async def attach(self, path: Path) -> None:
-        """Let the code read a file, by its name; the kernel is started anew, without its variables.
+    async def attach_file(self, path: Path) -> None:
+        """Let the code read a file by its name.
 
-        Raises `UsageError` for what cannot be attached.
+        Restarts the kernel without its variables, since mounts cannot change afterwards. Raises
+        `UsageError` for a file that cannot be attached.
         """
         attached = (*self._attached, path) if path not in self._attached else self._attached
-        for one in names(attached).values():
-            os.close(open_file(one, self.limits.attached)[0])
-        async with self._turn:
+        # Checked before the restart: a wrong name must not cost the variables.
+        for one in map_names(attached).values():
+            os.close(open_attachment(one, self.limits.attached)[0])
+        async with self._lock:
             self._attached = attached
-            if self.alive and self._used:
-                self._lost = f"The kernel was started anew to attach `{path.name}`"
-            await self._bury()
+            if self.alive and self._is_used:
+                self._loss_reason = f"The kernel was restarted to attach `{path.name}`"
+            await self._close_process()
 
-    async def fetch(self, name: str) -> bytes:
-        """A file that the code wrote, by the name it was told under; raises `NotServed`."""
-        async with self._turn:
-            if not self._life or not self._life.alive:
-                raise NotServed(
+    async def fetch_file(self, name: str) -> bytes:
+        """Return a file that the code wrote, by its reported name; raise `FileUnavailable`."""
+        async with self._lock:
+            process = self._process
+            if process is None or not process.alive:
+                raise FileUnavailable(
                     f"`{name}` is gone with the kernel that held it", "run the code again"
                 )
-            return await self._served(self._life, name, self._life.ask("fetch", name))
+            return await self._await_reply(process, name, process.send("fetch", name))
 
     async def aclose(self) -> None:
-        """End everything; a run that is running ends with it."""
-        self._end(Cause("died", "The kernel was closed"))
-        async with self._turn:
-            await self._bury()
+        """End everything, also a run in progress."""
+        self._stop_runs(StopReason("died", "The kernel was closed", closes_kernel=True))
+        async with self._lock:
+            await self._close_process()
 
-    def _end(self, cause: Cause) -> None:
-        """End the life there is, and a run that waits for it."""
-        if self._waiting:
-            self._ending = replace(cause, reason=f"{cause.reason}. {GONE}")
-        if self._life:
-            self._life.kill(cause)
+    def _stop_runs(self, reason: StopReason) -> None:
+        """Kill the process, and stop the runs that wait for one."""
+        # The process first: it hands the reason to the run it holds, without an interrupt.
+        if self._process:
+            self._process.kill(reason)
+        for control in self._controls:
+            control.request_stop(reason)
 
-    async def _living(self) -> Life:
-        """The life that keeps variables, begun where there is none; raises `NotStarted`."""
-        if self._life and not self._life.alive:
-            # It ended between two runs, and nobody has been told.
-            cause = self._life.cause
-            why = cause.reason if cause else f"The kernel ended: {await self._life.ended()}"
-            self._lost = self._lost or (why if self._used else "")
-            await self._bury()
-        if self._life is None:
-            self._used = False
-            self._life = Life(self._jail(), strict=self._strict)
+    async def _ensure_process(self) -> KernelProcess:
+        """Return the live process, started if there is none; raise `KernelStartError`."""
+        if self._process and not self._process.alive:
+            # It ended between two runs, so no run has reported the loss yet.
+            reason = self._process.exit_reason
+            text = reason.text if reason else await self._describe_exit(self._process)
+            self._loss_reason = self._loss_reason or (text if self._is_used else "")
+            await self._close_process()
+        if self._process is None:
+            self._is_used = self._was_flooded = False
+            self._process = KernelProcess(self._create_spec(), strict=self._strict)
             try:
-                await self._life.ready()
+                await self._process.wait_until_ready()
             except BaseException:
-                await self._bury()
+                # Also when this task is cancelled: a process without an owner would live on.
+                await self._close_process()
                 raise
-        return self._life
+        return self._process
 
-    async def _bury(self) -> None:
-        life, self._life = self._life, None
-        if life:
-            await life.aclose()
+    async def _describe_exit(self, process: KernelProcess) -> str:
+        return f"The kernel ended: {await process.wait_for_exit()}"
 
-    def _jail(self) -> Jail:
-        mounts = ((GUEST, SEEN),)
-        return self.verdict.jail(limits=self.limits, mounts=mounts, attached=self._attached)
+    async def _close_process(self) -> None:
+        process, self._process = self._process, None
+        if process:
+            await process.aclose()
 
-    async def _put(self, life: Life, download: Download) -> None:
-        """Give the code a file, which it can read only; raises `NotServed`."""
-        await self._served(life, download.name, self._told(life, download))
+    def _create_spec(self) -> SandboxSpec:
+        mounts = ((GUEST, GUEST_MOUNT),)
+        return self.capability.create_spec(
+            limits=self.limits, mounts=mounts, attached=self._attached
+        )
 
-    async def _told(self, life: Life, download: Download) -> None:
-        await life.ask("open", download.name)
-        for start in range(0, len(download.data), CHUNK.most):
-            await life.ask("put", download.data[start : start + CHUNK.most])
-        await life.ask("close")
+    async def _send_file(self, process: KernelProcess, download: Download) -> None:
+        """Give the code a file that it can only read; raise `FileUnavailable`."""
+        await self._await_reply(process, download.name, self._send_chunks(process, download))
 
-    async def _served(self, life: Life, name: str, asked: Awaitable[None]) -> bytes:
-        """The bytes the runner answers with to what is `asked`."""
+    async def _send_chunks(self, process: KernelProcess, download: Download) -> None:
+        await process.send("open", download.name)
+        for start in range(0, len(download.data), CHUNK.max_size):
+            await process.send("put", download.data[start : start + CHUNK.max_size])
+        await process.send("close")
+
+    async def _await_reply(
+        self, process: KernelProcess, name: str, request: Awaitable[None]
+    ) -> bytes:
+        """Send a request for the file `name` and return the bytes of the reply."""
         data = bytearray()
         try:
-            async with asyncio.timeout(PATIENCE), aclosing(life.listen()) as listened:
-                await asked
-                async for heard, _ in listened:
-                    if isinstance(heard, Chunk):
-                        data += heard.data
+            async with asyncio.timeout(REPLY_TIMEOUT), aclosing(process.receive()) as frames:
+                await request
+                async for frame, _ in frames:
+                    if isinstance(frame, FileChunk):
+                        data += frame.data
                         if len(data) > self.limits.fetched:
-                            raise Violation("it sends more of a file than it may")
-                    elif isinstance(heard, Served) and not heard.problem:
+                            raise ProtocolViolation("it sends more of a file than it may")
+                    elif isinstance(frame, FileReply) and not frame.problem:
                         return bytes(data)
-                    elif isinstance(heard, Served):
-                        raise NotServed(f"`{name}` cannot be had: {heard.problem}")
-            raise Violation("the kernel ended")
-        except (TimeoutError, Violation) as error:
-            why = str(error) or f"no answer within {PATIENCE:g} s"
-            life.kill(Cause("died", f"Protocol violation: {why}"))
-            raise NotServed(f"`{name}` cannot be had: {why}") from error
-
-    def _ended(self, began: float, status: Status, reason: str) -> Ended:
-        return Ended(status, self.verdict.level, time.monotonic() - began, reason)
+                    elif isinstance(frame, FileReply):
+                        raise FileUnavailable(f"`{name}` is not available: {frame.problem}")
+            raise ProtocolViolation("the kernel ended")
+        except (TimeoutError, ProtocolViolation) as error:
+            # The rest of the answer may still come: the next run would take it for its own.
+            text = str(error) or f"no answer within {REPLY_TIMEOUT:g} s"
+            process.kill(StopReason("died", f"Protocol violation: {text}"))
+            raise FileUnavailable(f"`{name}` is not available: {text}") from error

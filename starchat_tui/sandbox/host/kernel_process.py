@@ -1,4 +1,4 @@
-"""One runner's life: started behind the wall, watched, interrupted, ended."""
+"""Process of one kernel: started in the sandbox, watched, interrupted and ended."""
 
 from __future__ import annotations
 
@@ -7,210 +7,222 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from starchat_tui.sandbox.guest.frame_protocol import Value
 from starchat_tui.sandbox.host import watchdog
 from starchat_tui.sandbox.host.channel import Channel
-from starchat_tui.sandbox.host.frames import Heard, Ready, Violation
-from starchat_tui.sandbox.isolation.bubblewrap import Jail
-from starchat_tui.sandbox.isolation.launcher import start
-from starchat_tui.sandbox.outputs import Status
+from starchat_tui.sandbox.host.frames import Frame, ProtocolViolation, Ready
+from starchat_tui.sandbox.isolation.bubblewrap import SandboxSpec
+from starchat_tui.sandbox.isolation.launcher import start_sandbox
+from starchat_tui.sandbox.run_state import RunControl, RunState, StopReason
 
 GUEST = Path(__file__).parent.parent / "guest"
-"""What runs behind the wall."""
-SEEN = "/run/guest"
-"""Where it is found there."""
-PATIENCE = 60.0
-"""Seconds a runner may take until it can take code."""
-_BEGINS = 10.0
-"""Seconds a runner may take to begin a run that is to be stopped: it may be importing."""
-_FAREWELL = 2.0
-"""Seconds between hanging up and the end, for one who ends by itself."""
-_LAST_WORDS = 4096
-"""Bytes of what a runner that did not start wrote to stderr."""
+"""Folder of our code that runs in the sandbox."""
+GUEST_MOUNT = "/run/guest"
+"""Path of that folder in the sandbox."""
+START_TIMEOUT = 60.0
+"""Seconds until the runner must be ready for code."""
+BEGIN_TIMEOUT = 10.0
+"""Seconds a runner may take to begin a run that is to be stopped: it may still be importing."""
+_EXIT_TIMEOUT = 2.0
+"""Seconds between the end of the frames and the exit of a process that ends by itself."""
+_STDERR_TAIL = 4096
+"""Bytes of stderr that explain a failed start."""
 
 
-class NotStarted(Exception):
-    """The runner did not come up; the text is what it said."""
+class KernelStartError(Exception):
+    """The runner did not become ready; the text is the end of its stderr."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Why a run, or a life, was ended from here."""
+class KernelProcess:
+    """A runner from its start to its exit; `receive` yields what it sends.
 
-    status: Status
-    reason: str
-    """A sentence without a full stop."""
-
-
-class Life:
-    """A runner from its start to its end; what it says is heard through `listen`.
-
-    The process that starts it must stay: the wall falls with the thread that put it up.
+    The thread that creates it must live as long as the kernel: the sandbox dies with that thread
+    (PR_SET_PDEATHSIG counts the parent's thread, not its process).
     """
 
-    def __init__(self, jail: Jail, *, strict: bool = False, warm: bool = True) -> None:
-        self.jail = jail
-        self.cause: Cause | None = None
-        """Why it was stopped, if it was: the first reason counts."""
-        self.asked = False
-        """Whether there is a run, begun or not."""
-        self.running = False
-        """Whether a run has begun and not ended."""
-        self._dead = False
+    def __init__(self, spec: SandboxSpec, *, strict: bool = False, warm: bool = True) -> None:
+        self.spec = spec
+        self.exit_reason: StopReason | None = None
+        """Reason for which the host ended the process; None if it did not. The first one counts."""
+        self._control: RunControl | None = None
+        """The run that the runner was asked for, whether its code has begun or not."""
+        self._killed = False
         self._channel = Channel()
         try:
-            fds = (self._channel.commands, self._channel.frames)
-            self._started = start(self.jail, self._command(strict, warm), pass_fds=fds)
+            fds = (self._channel.commands_fd, self._channel.frames_fd)
+            self._sandbox = start_sandbox(
+                self.spec, self._build_command(strict, warm), pass_fds=fds
+            )
         except BaseException:
             self._channel.close()
             raise
-        self._grace: tuple[asyncio.TimerHandle, ...] = ()
-        self._guard: asyncio.Task[None] | None = None
+        self._timers: tuple[asyncio.TimerHandle, ...] = ()
+        self._watchdog: asyncio.Task[None] | None = None
 
-    def _command(self, strict: bool, warm: bool) -> Sequence[str]:
+    def _build_command(self, strict: bool, warm: bool) -> Sequence[str]:
         setup = {
-            "resources": dict(self.jail.resources()),
-            "commands": self._channel.commands,
-            "frames": self._channel.frames,
-            "figures": self.jail.limits.figures,
-            "fetched": self.jail.limits.fetched,
+            "resources": dict(self.spec.build_rlimits()),
+            "commands": self._channel.commands_fd,
+            "frames": self._channel.frames_fd,
+            "figures": self.spec.limits.figures,
+            "fetched": self.spec.limits.fetched,
             "strict": strict,
             "warm": warm,
         }
-        return [str(self.jail.python), "-I", f"{self.jail.at(SEEN)}/runner.py", json.dumps(setup)]
+        runner = f"{self.spec.resolve_path(GUEST_MOUNT)}/runner.py"
+        # -I: neither the environment nor the folder of the code decides what is imported.
+        return [str(self.spec.python), "-I", runner, json.dumps(setup)]
 
-    async def ready(self) -> None:
-        """Return when it can take code; raises `NotStarted`, and it is ended."""
+    async def wait_until_ready(self) -> None:
+        """Return once the runner takes code; raise `KernelStartError` and end it otherwise."""
         try:
             await self._channel.open()
-            async with asyncio.timeout(PATIENCE):
-                heard = await anext(self._channel.listen(), None)
-            if heard is None or not isinstance(heard[0], Ready):
-                raise Violation("it did not begin as it should")
-        except (TimeoutError, Violation) as error:
-            self.kill(Cause("died", "it did not start"))
-            raise NotStarted(self._last_words() or str(error)) from error
-        self._guard = asyncio.create_task(self._watch())
+            async with asyncio.timeout(START_TIMEOUT):
+                received = await anext(self._channel.receive(), None)
+            if received is None or not isinstance(received[0], Ready):
+                raise ProtocolViolation("it did not begin as it should")
+        except (TimeoutError, ProtocolViolation) as error:
+            self.kill(StopReason("died", "it did not start"))
+            raise KernelStartError(self._read_stderr_tail() or str(error)) from error
+        self._watchdog = asyncio.create_task(self._watch())
 
     @property
     def alive(self) -> bool:
-        """Whether it can take another run."""
-        return not self._dead and self._started.process.poll() is None
+        """True while the process can take another run."""
+        return not self._killed and self._sandbox.process.poll() is None
 
-    def listen(self) -> AsyncGenerator[tuple[Heard, int], None]:
-        """What it says, each with its size in bytes; raises `Violation`."""
-        return self._channel.listen()
+    def receive(self) -> AsyncGenerator[tuple[Frame, int], None]:
+        """Yield each frame with its size in bytes; raise `ProtocolViolation`."""
+        return self._channel.receive()
 
-    async def ask(self, name: str, *values: Value) -> None:
-        """Give it a command."""
-        await self._channel.ask(name, *values)
+    async def send(self, name: str, *values: Value) -> None:
+        """Send the runner a command."""
+        await self._channel.send(name, *values)
 
-    def begun(self) -> None:
-        """It has begun the run: from now on an interrupt reaches the code."""
-        self.running = True
-        if self.cause:
-            self._interrupt()
+    @contextmanager
+    def control_run(self, control: RunControl) -> Iterator[None]:
+        """Let `control` stop the run that is requested within the block."""
+        self._control = control
+        try:
+            with control.handle_stop(self._stop_run):
+                yield
+        finally:
+            self._cancel_timers()
+            self._control = None
 
-    def done(self) -> Cause | None:
-        """The run ended by itself, or heeded an interrupt; why it was interrupted."""
-        self.running = self.asked = False
-        self._forgive()
-        cause, self.cause = self.cause, None
-        return cause
-
-    def stop(self, cause: Cause) -> None:
-        """Interrupt the code; where it does not heed that, end everything after the grace."""
-        if self.asked and self.cause is None:
-            self.cause = cause
-            if self.running:
+    def begin_run(self) -> None:
+        """Record that the code begins; send an interrupt that was requested before."""
+        if self._control:
+            self._control.mark_running()
+            if self._control.state is RunState.ENDING:
                 self._interrupt()
-            else:
-                # What earlier runs left can keep the runner from ever beginning this one.
-                patience = max(_BEGINS, self.jail.limits.grace)
-                self._grace = (asyncio.get_running_loop().call_later(patience, self.kill),)
 
-    def _forgive(self) -> None:
-        for timer in self._grace:
-            timer.cancel()
+    def _stop_run(self) -> None:
+        """Interrupt the code; end the process if it does not stop within the grace period."""
+        if self._killed or self._control is None:
+            return
+        if self._control.state is RunState.ENDING:
+            self._interrupt()
+        else:
+            # The runner ignores SIGINT until the code begins; `begin_run` sends it then. But what
+            # an earlier run left behind can keep the runner from ever beginning this one.
+            patience = max(BEGIN_TIMEOUT, self.spec.limits.grace)
+            self._cancel_timers()
+            self._timers = (asyncio.get_running_loop().call_later(patience, self.kill),)
 
     def _interrupt(self) -> None:
-        self._forgive()
-        self._started.interrupt()
-        # Once more: Python loses an exception that is raised where none can be, in a finalizer.
-        loop, grace = asyncio.get_running_loop(), self.jail.limits.grace
-        again = loop.call_later(grace / 2, self._started.interrupt)
-        self._grace = (again, loop.call_later(grace, self.kill))
+        self._cancel_timers()
+        self._sandbox.interrupt()
+        # Twice: Python drops a KeyboardInterrupt that is raised in a finalizer or a callback.
+        loop, grace = asyncio.get_running_loop(), self.spec.limits.grace
+        again = loop.call_later(grace / 2, self._sandbox.interrupt)
+        self._timers = (again, loop.call_later(grace, self.kill))
 
-    def kill(self, cause: Cause | None = None) -> None:
-        """End everything behind the wall at once."""
-        self._dead = True
-        self.cause = self.cause or cause
-        self._started.kill()
-        self._channel.hang_up()
+    def _cancel_timers(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        self._timers = ()
 
-    async def ended(self) -> str:
-        """How the process ended that hung up, in words; one that did not is ended now."""
-        end = time.monotonic() + _FAREWELL
-        while (code := self._started.process.poll()) is None and time.monotonic() < end:
+    def kill(self, reason: StopReason | None = None) -> None:
+        """End every process in the sandbox at once."""
+        self._killed = True
+        if reason is not None:
+            self.exit_reason = self.exit_reason or reason
+            if self._control:
+                self._control.request_stop(reason)
+        self._sandbox.kill()
+        # A process that outlives the kill for a moment could keep the pipe open and write on.
+        self._channel.stop_reading()
+
+    async def wait_for_exit(self) -> str:
+        """Return how the process ended after its last frame; end it if it still runs."""
+        end = time.monotonic() + _EXIT_TIMEOUT
+        while (code := self._sandbox.process.poll()) is None and time.monotonic() < end:
             await asyncio.sleep(0.01)
         self.kill()
         if code is None:
-            return "it hung up"
-        # The wall ends as what it held did: a signal is 128 and its number.
+            return "it closed its pipe"
+        # bubblewrap and the supervisor exit as the runner did: 128 + n stands for signal n.
         number = -code if code < 0 else code - 128
         with suppress(ValueError):
             return f"signal {signal.Signals(number).name}"
         return f"exit code {code}"
 
-    def _last_words(self) -> str:
-        """The end of what it wrote to stderr, as far as it has come."""
-        stderr = self._started.process.stderr
+    def _read_stderr_tail(self) -> str:
+        """Return the end of stderr, as far as it has arrived."""
+        stderr = self._sandbox.process.stderr
         if stderr is None:
             return ""
+        # Never wait: the process may be gone without having closed the pipe (a child holds it).
         os.set_blocking(stderr.fileno(), False)
-        said = stderr.read(_LAST_WORDS * 16) or b""
-        return said[-_LAST_WORDS:].decode("utf-8", "replace").strip()
+        data = stderr.read(_STDERR_TAIL * 16) or b""
+        return data[-_STDERR_TAIL:].decode("utf-8", "replace").strip()
 
     async def _watch(self) -> None:
-        """Look at what it uses, again and again; what cannot be looked at is ended."""
+        """Enforce the limits of all processes together until the kernel ends."""
         try:
-            await self._look()
+            await self._enforce_limits()
         except Exception as error:  # noqa: BLE001
-            self.kill(Cause("died", f"What the code uses could not be counted: {error!r}"))
-        self._channel.hang_up()
+            # Fail closed: code whose use cannot be measured must not go on.
+            text = f"The memory and processes of the code could not be measured: {error!r}"
+            self.kill(StopReason("died", text))
+        self._channel.stop_reading()
 
-    async def _look(self) -> None:
-        """Look until it has ended; end it where it uses too much."""
-        limits = self.jail.limits
-        computed, gone = 0.0, 0
-        while gone < 2:
-            await asyncio.sleep(watchdog.EVERY if self.running else watchdog.IDLE)
-            if self._started.process.poll() is not None:
-                # Not at once: what it said last may still be on its way.
-                gone += 1
+    async def _enforce_limits(self) -> None:
+        """Measure again and again; end the kernel that uses too much."""
+        limits = self.spec.limits
+        cpu_before, polls_after_exit = 0.0, 0
+        while polls_after_exit < 2:
+            busy = self._control is not None and self._control.has_begun
+            await asyncio.sleep(watchdog.RUN_INTERVAL if busy else watchdog.IDLE_INTERVAL)
+            if self._sandbox.process.poll() is not None:
+                # Not at once: its last frames may still be in the pipe.
+                polls_after_exit += 1
                 continue
-            pids, folders = self._started.members(), self._started.folders()
-            use = await asyncio.to_thread(watchdog.look, pids, folders, limits.memory)
-            if reason := watchdog.excess(use, limits):
-                self.kill(Cause("memory", reason))
-            if self.running:
-                computed = use.cpu
-            elif use.cpu - computed > watchdog.LEFT_BEHIND:
-                reason = f"What a run left behind computed for more than {watchdog.LEFT_BEHIND:g} s"
-                self.kill(Cause("timeout", reason))
+            pids, folders = self._sandbox.list_pids(), self._sandbox.list_writable_folders()
+            # In a thread: reading smaps of many processes takes up to half a second.
+            use = await asyncio.to_thread(watchdog.measure_use, pids, folders, limits.memory)
+            if text := watchdog.describe_excess(use, limits):
+                self.kill(StopReason("memory", text))
+            if self._control is not None and self._control.has_begun:
+                # A run has a time limit of its own; only what goes on after it is counted here.
+                cpu_before = use.cpu
+            elif use.cpu - cpu_before > watchdog.IDLE_CPU_LIMIT:
+                limit = f"{watchdog.IDLE_CPU_LIMIT:g} s"
+                text = f"Threads or processes of an ended run computed for more than {limit}"
+                self.kill(StopReason("timeout", text))
 
     async def aclose(self) -> None:
-        """End it and give everything back."""
-        self.kill(Cause("died", "closed"))
-        if self._guard:
-            self._guard.cancel()
+        """End the process and release everything it held."""
+        self.kill(StopReason("died", "closed"))
+        if self._watchdog:
+            self._watchdog.cancel()
             with suppress(asyncio.CancelledError):
-                await self._guard
-        self._forgive()
+                await self._watchdog
+        self._cancel_timers()
         self._channel.close()
-        await asyncio.to_thread(self._started.close)
+        await asyncio.to_thread(self._sandbox.close)

@@ -1,4 +1,4 @@
-"""One run in a kernel: its outputs as they come, within the limits, and how it ended."""
+"""One run in a kernel: streams its outputs, applies the limits of a run, records its end."""
 
 from __future__ import annotations
 
@@ -6,124 +6,141 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from starchat_tui.sandbox.host.frames import Begun, Done, Heard, Violation
-from starchat_tui.sandbox.host.kernel_process import Cause, Life
-from starchat_tui.sandbox.limits import GIB, MIB
+from starchat_tui.byte_units import GIB, MIB
+from starchat_tui.sandbox.host.frames import Frame, ProtocolViolation, RunDone, RunStarted
+from starchat_tui.sandbox.host.kernel_process import KernelProcess
 from starchat_tui.sandbox.outputs import (
     Failure,
     Figure,
     Note,
     Output,
     Result,
-    Status,
-    Text,
-    Written,
+    RunStatus,
+    StreamText,
+    WrittenFile,
 )
+from starchat_tui.sandbox.run_state import RunControl, RunState, StopReason
 
-KEPT = "Variables are kept."
-GONE = "Variables are gone; the next run starts afresh."
-PATIENCE = 60.0
-"""Seconds a runner may take to begin a run; the time of the run itself starts there."""
-MOST_WRITTEN = 1000
-"""Files that may be told of one run; the runner tells far fewer."""
-_OUTPUTS = (Text, Result, Figure, Failure, Written, Note)
+BEGIN_TIMEOUT = 60.0
+"""Seconds a runner may take to begin a run; the time limit of the run starts only then."""
+MAX_WRITTEN_FILES = 1000
+"""Files that one run may report; an honest runner reports far fewer."""
+_OUTPUTS = (StreamText, Result, Figure, Failure, WrittenFile, Note)
 
 
-class Run:
-    """A run of a number in a living kernel; `status` and `reason` hold once `outputs` has ended."""
+class KernelRun:
+    """One numbered run in a live kernel.
 
-    def __init__(self, life: Life, number: int) -> None:
-        self._life = life
+    `status`, `reason` and `variables_kept` are valid once `stream_outputs` has ended; they have
+    the meaning of the fields of `RunEnded`.
+    """
+
+    def __init__(self, process: KernelProcess, number: int, control: RunControl) -> None:
+        self._process = process
         self._number = number
-        self._begun = self._over = False
-        self._sent = 0
-        """Bytes."""
-        self._figures = self._written = 0
-        self._limit: asyncio.TimerHandle | None = None
-        self.status: Status = "died"
+        self._control = control
+        self._is_over = False
+        self._bytes_received = 0
+        self._figures = self._written_files = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self.status: RunStatus = "died"
         self.reason = ""
+        self.variables_kept: bool | None = None
 
-    async def outputs(self, code: str) -> AsyncGenerator[Output, None]:
-        """What the code says and shows, without its end."""
+    async def stream_outputs(self, code: str) -> AsyncGenerator[Output, None]:
+        """Run `code` and yield its outputs, without the end; closing it early ends the kernel."""
         try:
-            self._life.asked = True
-            late = Cause("died", f"The kernel did not begin the run within {PATIENCE:g} s")
-            self._limit = asyncio.get_running_loop().call_later(PATIENCE, self._life.kill, late)
-            await self._life.ask("run", self._number, code)
-            async with aclosing(self._life.listen()) as listened:
-                async for heard, size in listened:
-                    if isinstance(heard, Done):
-                        self._done(heard.status)
-                        return
-                    if output := self._taken(heard, size):
-                        yield output
-            await self._gone()
-        except Violation as error:
-            self._life.kill(Cause("died", f"Protocol violation: {error}"))
-            await self._gone()
+            with self._process.control_run(self._control):
+                text = f"The kernel did not begin the run within {BEGIN_TIMEOUT:g} s"
+                self._set_timer(BEGIN_TIMEOUT, StopReason("died", text), kill=True)
+                await self._process.send("run", self._number, code)
+                async with aclosing(self._process.receive()) as frames:
+                    async for frame, size in frames:
+                        if isinstance(frame, RunDone):
+                            self._record_end(frame.status)
+                            return
+                        if output := self._accept_frame(frame, size):
+                            yield output
+                await self._record_exit()
+        except ProtocolViolation as error:
+            self._process.kill(StopReason("died", f"Protocol violation: {error}"))
+            await self._record_exit()
         finally:
-            if self._limit:
-                self._limit.cancel()
-            if not self._over:
-                self._life.kill(Cause("died", "Nobody listened to its output any more"))
+            if self._timer:
+                self._timer.cancel()
+            if not self._is_over:
+                # The caller closed this generator. Nobody would read the pipe any more, and the
+                # code, which knows nothing of it, would hang in its next write for ever.
+                self._process.kill(StopReason("died", "The reader of the output went away"))
 
-    def _taken(self, heard: Heard, size: int) -> Output | None:
-        """What of a frame is shown; raises `Violation` where it has no place here."""
-        if isinstance(heard, Begun):
-            if self._begun or heard.run != self._number:
-                raise Violation("a run that nobody asked for")
+    def _set_timer(self, seconds: float, reason: StopReason, *, kill: bool = False) -> None:
+        if self._timer:
+            self._timer.cancel()
+        act = self._process.kill if kill else self._control.request_stop
+        self._timer = asyncio.get_running_loop().call_later(seconds, act, reason)
+
+    def _accept_frame(self, frame: Frame, size: int) -> Output | None:
+        """Return the output in a frame of `size` bytes; raise `ProtocolViolation` if misplaced."""
+        if isinstance(frame, RunStarted):
+            # Code can write frames of its own, also a second beginning: it would reset the clock.
+            if self._control.state is not RunState.STARTING or frame.run != self._number:
+                raise ProtocolViolation("a run that nobody asked for")
             self._begin()
             return None
-        if not isinstance(heard, _OUTPUTS):
-            raise Violation("an answer that nobody asked for")
-        if not self._begun:
-            # Forged, and of no run; the runner says nothing between two.
+        if not isinstance(frame, _OUTPUTS):
+            raise ProtocolViolation("an answer that nobody asked for")
+        if self._control.state is RunState.STARTING:
+            # Forged by a thread of an earlier run; the runner itself sends nothing between two.
             return None
-        return self._counted(heard, size)
+        return self._count_output(frame, size)
 
     def _begin(self) -> None:
-        self._begun = True
-        if self._limit:
-            self._limit.cancel()
-        seconds = self._life.jail.limits.timeout
-        cause = Cause("timeout", f"Stopped after {seconds:g} s")
-        self._limit = asyncio.get_running_loop().call_later(seconds, self._life.stop, cause)
-        self._life.begun()
+        seconds = self._process.spec.limits.timeout
+        self._set_timer(seconds, StopReason("timeout", f"Stopped after {seconds:g} s"))
+        self._process.begin_run()
 
-    def _counted(self, output: Output, size: int) -> Output | None:
-        limits = self._life.jail.limits
-        self._sent += size
+    def _count_output(self, output: Output, size: int) -> Output | None:
+        """Return the output unless the run has sent more than it may."""
+        limits = self._process.spec.limits
+        self._bytes_received += size
         self._figures += isinstance(output, Figure)
-        self._written += isinstance(output, Written)
-        if self._figures > limits.figures or self._written > MOST_WRITTEN:
-            raise Violation("more pictures or files than a run may show")
-        if self._sent > limits.output:
-            self._life.stop(Cause("output", f"Stopped after {limits.output / MIB:g} MB of output"))
+        self._written_files += isinstance(output, WrittenFile)
+        # The runner counts these itself: more of them can only come from forged frames.
+        if self._figures > limits.figures or self._written_files > MAX_WRITTEN_FILES:
+            raise ProtocolViolation("more pictures or files than a run may show")
+        if self._bytes_received > limits.output:
+            text = f"Stopped after {limits.output / MIB:g} MB of output"
+            self._control.request_stop(StopReason("output", text))
+            # Go on reading and drop it: a writer that waits for the pipe gets no interrupt.
             return None
         return output
 
-    def _done(self, status: Status) -> None:
-        if not self._begun:
-            raise Violation("an end before the beginning")
-        self._over = True
-        cause = self._life.done()
-        if cause:
-            self.status, self.reason = cause.status, f"{cause.reason}. {KEPT}"
+    def _record_end(self, status: RunStatus) -> None:
+        """Record the end that the runner reports; the host's own reason to stop comes first."""
+        if self._control.state is RunState.STARTING:
+            raise ProtocolViolation("an end before the beginning")
+        self._is_over = True
+        reason = self._control.stop_reason
+        if reason:
+            self.status, self.reason, self.variables_kept = reason.status, reason.text, True
             return
         self.status = status
         if status == "memory":
-            memory = self._life.jail.limits.memory / GIB
-            self.reason = f"The code asked for more than {memory:.3g} GB of memory. {KEPT}"
+            memory = self._process.spec.limits.memory / GIB
+            self.reason = f"The code asked for more than {memory:.3g} GB of memory"
+            self.variables_kept = True
         elif status == "interrupted":
-            self.reason = f"Interrupted. {KEPT}"
+            self.reason, self.variables_kept = "Interrupted", True
 
-    def lost(self) -> None:
-        """End the kernel after all, and say so."""
-        self._life.kill()
-        self.reason = self.reason.replace(KEPT, GONE)
+    def end_kernel(self) -> None:
+        """End the kernel after the run, and report its variables as gone."""
+        self._process.kill()
+        self.variables_kept = False
 
-    async def _gone(self) -> None:
-        self._over = True
-        how = await self._life.ended()
-        cause = self._life.cause or Cause("died", f"The kernel ended: {how}")
-        self.status, self.reason = cause.status, f"{cause.reason}. {GONE}"
+    async def _record_exit(self) -> None:
+        """Record that the kernel ended with the run."""
+        self._is_over = True
+        exit_text = await self._process.wait_for_exit()
+        reason = self._control.stop_reason or self._process.exit_reason
+        reason = reason or StopReason("died", f"The kernel ended: {exit_text}")
+        self.status, self.reason, self.variables_kept = reason.status, reason.text, False

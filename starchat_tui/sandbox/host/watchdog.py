@@ -1,8 +1,8 @@
-"""Counts what all processes behind the wall use together, which no limit of one process bounds.
+"""Watchdog: measures what all processes of a sandbox use together, which no rlimit covers.
 
-Covered: memory of all processes and of the files in memory, processes, files, and computing that
-goes on after a run. Not covered: what is taken and given back between two looks; the limits of a
-single process, which the runner sets itself, bound that. Nor, on a disk, a removed file that is
+Covered: memory of all processes and of files in memory, processes, files, and computing that goes
+on after a run. Not covered: what is taken and returned between two measurements; the limits of a
+single process, which the runner sets itself, cover that. Nor, on a disk, a removed file that is
 mapped and no longer open; nor sockets of a process whose descriptors this one may not see.
 """
 
@@ -17,76 +17,83 @@ from pathlib import Path
 
 from starchat_tui.sandbox.limits import Limits
 
-EVERY = 0.25
-"""Seconds between two looks while a run lasts."""
-IDLE = 1.0
-"""Seconds between two looks while none does."""
-LEFT_BEHIND = 60.0
-"""Seconds of computing that threads and processes of ended runs are given."""
-SLACK = 1.125
-"""What all together may hold, as a multiple of what one process may: so that the process hears
-`MemoryError`, and keeps its variables, before everything is ended."""
-_MOST_WALKED = 100_000
-"""Entries of a folder on the disk after which there is no need to go on."""
+RUN_INTERVAL = 0.25
+"""Seconds between two measurements during a run."""
+IDLE_INTERVAL = 1.0
+"""Seconds between two measurements between runs."""
+IDLE_CPU_LIMIT = 60.0
+"""Seconds of CPU time that threads and processes of ended runs may use."""
+TOTAL_FACTOR = 1.125
+"""Memory of all processes together, as a multiple of the limit of one.
+
+Above 1, so that a single process meets its own limit first: it gets a `MemoryError` and keeps its
+variables, where the watchdog would end everything."""
+_MAX_WALKED = 100_000
+"""Entries of a folder on the disk after which counting stops: far above any limit."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """What the processes under one use."""
+class ResourceUse:
+    """Resources that the processes of one sandbox use."""
 
     processes: int
-    """Processes and threads, all told."""
+    """Processes and threads together."""
     memory: int
-    """Bytes, those of files in memory included."""
+    """Bytes, including files in memory."""
     files: int
     cpu: float
-    """Seconds of computing of those that live."""
+    """CPU seconds of the processes that are alive."""
     sockets: int = 0
-    """Descriptors of sockets, all told."""
+    """Descriptors of sockets in all processes."""
 
 
-def look(pids: Sequence[int], folders: Sequence[Path], enough: int) -> Use:
-    """What processes use, with the folders that lie in memory.
+def measure_use(pids: Sequence[int], folders: Sequence[Path], memory_limit: int) -> ResourceUse:
+    """Return what processes and the folders that they write to use.
 
-    Memory is first counted roughly, pages that several share several times; only where that is
-    more than `enough` bytes is each page counted once, which takes the system longer.
+    Memory is first counted roughly, a page that several processes share several times. Only if that
+    exceeds `memory_limit` bytes, each page is counted once (PSS).
     """
-    found = {pid: state for pid in pids if (state := _stat(pid))}
-    kept, files = _kept(folders)
-    sockets, removed = _held(found, folders)
-    kept += removed
-    memory = sum(resident for _, resident, _ in found.values())
-    if memory + kept > enough:
-        memory = sum(_own(pid, resident) for pid, (_, resident, _) in found.items())
-    threads = sum(count for count, _, _ in found.values())
-    cpu = sum(cpu for _, _, cpu in found.values())
-    return Use(threads, memory + kept, files, cpu, sockets)
+    stats = {pid: state for pid in pids if (state := _read_stat(pid))}
+    stored, files = _measure_folders(folders)
+    sockets, removed = _measure_descriptors(stats, folders)
+    stored += removed
+    memory = sum(resident for _, resident, _ in stats.values())
+    # PSS is the right figure: 20 forks of a process of 500 MB have an RSS of 11 GB and a PSS of
+    # 0.5 GB. But the kernel walks every page for it, half a second for 11 GB; so it is read last.
+    if memory + stored > memory_limit:
+        memory = sum(_measure_own_memory(pid, resident) for pid, (_, resident, _) in stats.items())
+    threads = sum(count for count, _, _ in stats.values())
+    cpu = sum(cpu for _, _, cpu in stats.values())
+    return ResourceUse(threads, memory + stored, files, cpu, sockets)
 
 
-def _stat(pid: int) -> tuple[int, int, float] | None:
-    """Threads, resident bytes, and seconds of computing of a process (proc_pid_stat(5))."""
+def _read_stat(pid: int) -> tuple[int, int, float] | None:
+    """Return threads, resident bytes and CPU seconds of a process (proc_pid_stat(5))."""
     try:
-        # The name of the program stands in brackets, and may hold any bytes.
+        # The name of the program is in brackets and may hold any bytes: code that called itself
+        # `) R 0` would shift the fields for a reader that splits at the first bracket.
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return None
+    # User and system time, its own and that of its children that were waited for.
     cpu = sum(map(int, fields[11:15])) / _TICKS
     return int(fields[17]), int(fields[21]) * _PAGE, cpu
 
 
-def _own(pid: int, resident: int) -> int:
-    """The bytes that are a process's alone, and its share of others; not those of mapped files.
+def _measure_own_memory(pid: int, resident: int) -> int:
+    """Return a process's own bytes and its share of shared ones, without those of mapped files.
 
-    All that are resident where the system does not let this process look closer.
+    All `resident` bytes if the system does not allow a closer look.
     """
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except PermissionError:
         return resident
-    except OSError:  # it has ended
+    except OSError:  # the process has ended
         return 0
+    # Pages of mapped files, such as libraries, belong to the page cache, not to the code.
     words = dict(line.split(":", 1) for line in lines if line.startswith("Pss_"))
     return (
         sum(int(words[name].split()[0]) for name in ("Pss_Anon", "Pss_Shmem") if name in words)
@@ -94,44 +101,48 @@ def _own(pid: int, resident: int) -> int:
     )
 
 
-def _held(pids: Iterable[int], folders: Sequence[Path]) -> tuple[int, int]:
-    """How many descriptors are sockets; bytes of removed files on the disk that are still open."""
+def _measure_descriptors(pids: Iterable[int], folders: Sequence[Path]) -> tuple[int, int]:
+    """Return the number of sockets, and the bytes of removed files that are still open."""
     disks = set[int]()
-    for folder in filter(_on_disk, folders):
+    for folder in filter(_is_on_disk, folders):
         with suppress(OSError):
             disks.add(os.stat(folder).st_dev)
     sockets, removed = 0, dict[tuple[int, int], int]()
     for pid in pids:
-        for state in _open_files(pid):
+        for state in _stat_descriptors(pid):
             sockets += stat.S_ISSOCK(state.st_mode)
+            # A removed file is in no folder, but takes space until it is closed. Keyed by inode, as
+            # several processes may hold the same one.
             if stat.S_ISREG(state.st_mode) and not state.st_nlink and state.st_dev in disks:
                 removed[state.st_dev, state.st_ino] = state.st_blocks * 512
     return sockets, sum(removed.values())
 
 
-def _open_files(pid: int) -> list[os.stat_result]:
-    """What lies behind the descriptors of a process."""
-    found = []
+def _stat_descriptors(pid: int) -> list[os.stat_result]:
+    """Return the file states of a process's descriptors."""
+    stats = []
     with suppress(OSError):
         for descriptor in os.scandir(f"/proc/{pid}/fd"):
             with suppress(OSError):
-                found.append(os.stat(descriptor.path))
-    return found
+                stats.append(os.stat(descriptor.path))
+    return stats
 
 
-def _on_disk(folder: Path) -> bool:
-    """Whether a folder is none in memory, which is seen through /proc."""
+def _is_on_disk(folder: Path) -> bool:
+    """Return whether a folder is on the disk; those in memory are reached through /proc."""
     return folder.parts[1:2] != ("proc",)
 
 
-def _kept(folders: Sequence[Path]) -> tuple[int, int]:
-    """Bytes and entries in file systems that lie in memory, and in folders on the disk."""
+def _measure_folders(folders: Sequence[Path]) -> tuple[int, int]:
+    """Return the bytes and entries of folders in memory and on the disk."""
     size = entries = 0
     for folder in folders:
-        if _on_disk(folder):
-            on_disk = _walked(folder)
+        if _is_on_disk(folder):
+            on_disk = _walk_folder(folder)
             size, entries = size + on_disk[0], entries + on_disk[1]
             continue
+        # Each folder is a tmpfs of its own, so the file system's own count is exact, and cheap
+        # however many files there are. bubblewrap cannot limit their number (nr_inodes).
         try:
             state = os.statvfs(folder)
         except OSError:
@@ -141,27 +152,29 @@ def _kept(folders: Sequence[Path]) -> tuple[int, int]:
     return size, entries
 
 
-def _walked(folder: Path) -> tuple[int, int]:
-    """Bytes and entries in a folder on the disk; no link is followed."""
+def _walk_folder(folder: Path) -> tuple[int, int]:
+    """Return the bytes and entries below a folder on the disk; no link is followed."""
     size = entries = 0
     for where, folders, files in os.walk(folder):
         entries += len(folders) + len(files)
         for name in files:
             with suppress(OSError):
                 size += os.lstat(os.path.join(where, name)).st_blocks * 512
-        if entries > _MOST_WALKED:
+        if entries > _MAX_WALKED:
             break
     return size, entries
 
 
-def excess(use: Use, limits: Limits) -> str:
-    """What is too much, as a sentence without its full stop; empty where nothing is."""
-    if use.memory > limits.memory * SLACK:
+def describe_excess(use: ResourceUse, limits: Limits) -> str:
+    """Return what exceeds the limits, as a sentence without its full stop; else an empty text."""
+    if use.memory > limits.memory * TOTAL_FACTOR:
         return f"The code and its files held more than {limits.memory / 2**30:.3g} GB of memory"
+    # The kernel enforces the limit itself, except for root. This catches what got past it, with a
+    # tolerance, so that the exact limit is the kernel's.
     if use.processes > limits.processes * 2:
         return f"The code ran more than {limits.processes} processes and threads"
     if use.sockets > limits.sockets:
         return f"The code opened more than {limits.sockets} sockets"
     if use.files > limits.entries:
-        return f"The code made more than {limits.entries:,} files"
+        return f"The code created more than {limits.entries:,} files"
     return ""

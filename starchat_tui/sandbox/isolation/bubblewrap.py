@@ -1,12 +1,13 @@
-"""The walls as data: which command line holds which code, and what it can see.
+"""Sandboxes as data: which command line confines some code, and what the code can see.
 
-Covered: no network, no file of the user's but those attached, no process but its own, no
-environment, no capability, nothing it can write but sized memory. Not covered: a defect of the
-kernel, which is shared; the time and the memory a run takes, which the kernel's host bounds.
+Covered: no network, none of the user's files but the attached ones, no process but its own, no
+environment, no capability, nothing writable but memory of a fixed size. Not covered: a defect of
+the kernel, which is shared; the time and the memory a run takes, which the host limits. Source of
+the flags: bwrap(1), 0.8.0.
 
     isolated     bubblewrap: own namespaces, and the system call filter
     restricted   Landlock or Apple's sandbox, and the filter; the process numbers are the user's
-    unsafe       no wall, because the user said so
+    unsafe       no sandbox, because the user said so
 """
 
 from __future__ import annotations
@@ -21,96 +22,110 @@ from pathlib import Path
 
 from starchat_tui.sandbox.isolation import drop_privileges
 from starchat_tui.sandbox.limits import Limits
-from starchat_tui.sandbox.outputs import Level
+from starchat_tui.sandbox.outputs import IsolationLevel
 
 NOBODY = 65534
-"""The user whom root hands the code to: the number of processes is not bounded for root."""
-INSIDE = 1000
-"""The user and the group the code believes it is."""
-FOLDER = "/cell"
-"""The folder of the code, where attached files lie too."""
+"""User that runs the code if the host is root: RLIMIT_NPROC does not apply to root."""
+SANDBOX_UID = 1000
+"""User and group of the code as it sees itself."""
+CELL_FOLDER = "/cell"
+"""Working directory of the code, which also holds the attached files."""
 BWRAP = tuple(
     Path(folder) / "bwrap"
     for folder in ("/usr/bin", "/bin", "/usr/local/bin", "/run/current-system/sw/bin")
 )
-"""Where bubblewrap may lie: never the working directory. Ubuntu's profile names the first."""
+"""Paths of bubblewrap. Not looked up in PATH, which may name the working directory.
+
+Ubuntu's AppArmor profile allows user namespaces for the first one only."""
 _SYSTEM_LINKS = ("bin", "sbin", "lib", "lib64", "lib32", "libx32")
-_SYSTEM = (
+_SYSTEM_PATHS = (
     *("/etc/ld.so.cache", "/etc/fonts", "/etc/localtime", "/etc/alternatives"),
     *("/nix/store", "/gnu/store"),
 )
-"""What programs in /usr lean on, where it exists; it says nothing about the user."""
-_PARTS = ("bin", "lib", "lib64", "include", "share/proj", "pyvenv.cfg")
-"""What of a prefix is seen that is the user's folder too."""
-_ENVIRONMENT = {
+"""Paths that programs in /usr need, if they exist; they say nothing about the user."""
+_PREFIX_PARTS = ("bin", "lib", "lib64", "include", "share/proj", "pyvenv.cfg")
+"""Parts of a prefix that are visible if it also holds files of the user's."""
+_ENVIRONMENT_ENTRIES = {
     *("bin", "lib", "lib64", "include", "share", "etc", "man", "pyvenv.cfg"),
     *(".gitignore", "CACHEDIR.TAG", ".lock"),
 }
-"""What a virtual environment holds."""
+"""Entries of a virtual environment that holds nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
-class Jail:
-    """A wall of a level, and what lies behind it."""
+class SandboxSpec:
+    """Sandbox of one level: what the code sees, and what it may use."""
 
-    level: Level
+    level: IsolationLevel
     bwrap: Path = BWRAP[0]
-    drop: bool = False
-    """Whether root hands the code to `NOBODY`."""
+    drop_to_nobody: bool = False
+    """True if the host is root and runs the code as `NOBODY`."""
     limits: Limits = field(default_factory=Limits)
     mounts: tuple[tuple[Path, str], ...] = ()
-    """Files and folders of ours, and where the code finds them, read-only."""
+    """Our files and folders with their paths in the sandbox; read-only."""
     attached: tuple[Path, ...] = ()
-    """The user's files, copied to `FOLDER` by their names, read-only."""
+    """The user's files, copied to `CELL_FOLDER` under their own names; read-only."""
     python: Path = field(default_factory=lambda: Path(sys.executable))
-    """The interpreter; it has the same path inside."""
-    prefixes: tuple[Path, ...] = field(default_factory=lambda: prefixes())
-    """The folders of the interpreter and its libraries; they have the same paths inside."""
+    """Interpreter, under the same path in the sandbox."""
+    prefixes: tuple[Path, ...] = field(default_factory=lambda: find_prefixes())
+    """Folders of the interpreter and its libraries, under the same paths in the sandbox."""
 
-    def argv(self, command: Sequence[str], fds: Fds) -> list[str]:
-        """The command line that runs `command` behind bubblewrap.
+    def build_argv(self, command: Sequence[str], fds: BwrapFds) -> list[str]:
+        """Return the command line that runs `command` in bubblewrap.
 
-        Next to nothing of it can be read from a process list, or from inside: the rest is in
-        `arguments`, which is handed over by `fds.arguments`.
+        The flags are not in it: bubblewrap reads them from `fds.arguments`. A command line can be
+        read by every user of the machine, and by the code itself, and would show host paths.
         """
         inner = [str(self.bwrap), "--args", str(fds.arguments), "--", *command]
-        if not self.drop:
+        if not self.drop_to_nobody:
             return inner
-        return [str(self.python), "-I", "-S", drop_privileges.__file__, str(fds.covers), *inner]
+        return [
+            str(self.python),
+            "-I",
+            "-S",
+            drop_privileges.__file__,
+            str(fds.private_folders),
+            *inner,
+        ]
 
-    def arguments(self, fds: Fds) -> list[str]:
-        """The flags of bubblewrap, in their order: what is mounted later lies over the earlier."""
+    def build_bwrap_flags(self, fds: BwrapFds) -> list[str]:
+        """Return the flags of bubblewrap; a later mount covers an earlier one."""
         return [
             *_NAMESPACES,
             *("--ro-bind", "/usr", "/usr"),
-            *_system_links(),
-            *(word for path in _SYSTEM if os.path.exists(path) for word in _seen(path)),
+            *_system_link_flags(),
+            *(word for path in _SYSTEM_PATHS if os.path.exists(path) for word in _bind_flags(path)),
+            # No procfs: /proc/1/environ and cmdline would show the host's environment and paths.
+            # The empty folder is for programs that expect one.
             *("--dir", "/proc", "--dev", "/dev"),
-            # It gives zeros too, and cannot be mapped: shared memory of no file is not counted.
+            # Reads as zeros like the real one, but cannot be mapped: a shared mapping of /dev/zero
+            # is memory of no file and no process, which no limit counts.
             *("--dev-bind", "/dev/full", "/dev/zero"),
-            *self._tmpfs(),
-            *(word for path in self.prefixes for word in _seen(str(path))),
-            *(word for path, seen in self.mounts for word in ("--ro-bind", str(path), seen)),
-            *(word for name, fd in fds.attached for word in _copied(name, fd)),
-            *(word for item in self.environment().items() for word in ("--setenv", *item)),
+            # Before the binds: a library below /home or /tmp must lie over the empty folder.
+            *self._tmpfs_flags(),
+            *(word for path in self.prefixes for word in _bind_flags(str(path))),
+            *(word for path, inside in self.mounts for word in ("--ro-bind", str(path), inside)),
+            *(word for name, fd in fds.attached for word in _data_flags(name, fd)),
+            *(word for item in self.build_environment().items() for word in ("--setenv", *item)),
             *("--json-status-fd", str(fds.status), "--seccomp", str(fds.filter)),
-            # Last: nothing can be mounted below afterwards. These two have no size of their own.
+            # Last, as bubblewrap could create no mount point below afterwards. These two tmpfs have
+            # no size of their own: writable, they would take all memory of the host.
             *("--remount-ro", "/dev", "--remount-ro", "/"),
         ]
 
-    def covers(self) -> Mapping[str, Sequence[str]]:
-        """Folders that only root may enter, and what in them nobody has to read all the same.
+    def find_private_folders(self) -> Mapping[str, Sequence[str]]:
+        """Return folders that only root may enter, each with the paths below that `NOBODY` needs.
 
-        Such as /root, where root's interpreter lies in it: see `become`.
+        For instance /root, if root's interpreter is installed there; see `drop_privileges`.
         """
         found: dict[str, list[str]] = {}
-        for source in _outermost(self.sources()):
-            if closed := _closed(source):
-                found.setdefault(str(closed), []).append(str(source))
+        for source in _drop_nested(self.list_sources()):
+            if private := find_private_parent(source):
+                found.setdefault(str(private), []).append(str(source))
         return found
 
-    def environment(self, root: str = "") -> Mapping[str, str]:
-        """All that the code finds in its environment; `root` stands before every folder."""
+    def build_environment(self, root: str = "") -> Mapping[str, str]:
+        """Return the whole environment of the code; `root` is put before every folder."""
         return {
             "PATH": f"{self.python.parent}:/usr/local/bin:/usr/bin:/bin",
             "HOME": f"{root}/home",
@@ -121,134 +136,146 @@ class Jail:
             "MPLBACKEND": "agg",
             "MPLCONFIGDIR": f"{root}/tmp/matplotlib",
             "IPYTHONDIR": f"{root}/tmp/ipython",
-            # More threads than one would count against the number of processes.
+            # Threads count as processes: one pool per library and core would use up the limit.
             **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
 
-    def resources(self) -> Mapping[str, int]:
-        """The limits of a single process, by the names of the `resource` module.
-
-        The number of processes is counted by user: without a namespace, with those the user has
-        already.
-        """
-        found = dict(self.limits.resources())
-        if self.level != "isolated" and not self.drop:
-            found["RLIMIT_NPROC"] += _tasks(os.getuid())
+    def build_rlimits(self) -> Mapping[str, int]:
+        """Return the limits of a single process, by the names of the `resource` module."""
+        found = dict(self.limits.process_rlimits())
+        if self.level != "isolated" and not self.drop_to_nobody:
+            # The kernel counts by user: without a user namespace of its own, the code is counted
+            # together with the user's other processes.
+            found["RLIMIT_NPROC"] += _count_tasks(os.getuid())
         return found
 
-    def sources(self) -> list[Path]:
-        """What of the interpreter and of ours the code sees, as this machine calls it."""
+    def list_sources(self) -> list[Path]:
+        """Return the host paths of our files and of the interpreter that the code sees."""
         return [*self.prefixes, *(path for path, _ in self.mounts)]
 
-    def system(self) -> list[str]:
-        """What of the system the code sees."""
+    def list_system_paths(self) -> list[str]:
+        """Return the paths of the system that the code sees."""
         names = (f"/{name}" for name in _SYSTEM_LINKS)
-        return [path for path in ("/usr", *names, *_SYSTEM) if os.path.exists(path)]
+        return [path for path in ("/usr", *names, *_SYSTEM_PATHS) if os.path.exists(path)]
 
-    def at(self, seen: str) -> str:
-        """Where the code finds what is mounted at `seen`; without namespaces, where it lies."""
+    def resolve_path(self, mount_point: str) -> str:
+        """Return the path under which the code finds a mount; without namespaces, the host's."""
         if self.level == "isolated":
-            return seen
-        return next((str(path) for path, inside in self.mounts if inside == seen), seen)
+            return mount_point
+        found = (str(path) for path, inside in self.mounts if inside == mount_point)
+        return next(found, mount_point)
 
-    def _tmpfs(self) -> list[str]:
+    def _tmpfs_flags(self) -> list[str]:
         limits = self.limits
+        # Every writable folder has a size: an unsized tmpfs may take half of the host's memory.
         sizes = {
             "/tmp": limits.temporary,
             "/dev/shm": limits.shared,
             "/home": limits.shared,
-            FOLDER: limits.folder,
+            CELL_FOLDER: limits.folder,
         }
         flags = [
             word for path, size in sizes.items() for word in ("--size", str(size), "--tmpfs", path)
         ]
-        return [*flags, "--chdir", FOLDER]
+        return [*flags, "--chdir", CELL_FOLDER]
 
 
 @dataclass(frozen=True, slots=True)
-class Fds:
-    """The descriptors bubblewrap is handed, by what they hold."""
+class BwrapFds:
+    """Descriptors that bubblewrap inherits, by what they hold."""
 
     arguments: int
     status: int
     filter: int
-    covers: int = -1
+    private_folders: int = -1
     attached: tuple[tuple[str, int], ...] = ()
 
 
 _NAMESPACES = (
+    # --unshare-all only tries a user namespace (as root it goes without one, and root's
+    # capabilities would be those of the host); --unshare-user demands it. --disable-userns keeps
+    # code from nesting another one, in which it would have all capabilities again.
     *("--unshare-all", "--unshare-user", "--disable-userns"),
-    *("--uid", str(INSIDE), "--gid", str(INSIDE), "--cap-drop", "ALL"),
+    *("--uid", str(SANDBOX_UID), "--gid", str(SANDBOX_UID), "--cap-drop", "ALL"),
+    # --die-with-parent: a kernel must not outlive a host that is killed. --new-session: with the
+    # host's terminal, code pushed input into it with TIOCSTI, or wrote escape sequences to it.
     *("--die-with-parent", "--new-session", "--clearenv", "--hostname", "sandbox"),
 )
 
 
 def find_bwrap(candidates: Iterable[Path] = BWRAP) -> Path | None:
-    """The bubblewrap of the system."""
+    """Return the first executable bubblewrap; None if there is none."""
     return next((path for path in candidates if os.access(path, os.X_OK)), None)
 
 
-def prefixes() -> tuple[Path, ...]:
-    """The folders of this interpreter and its libraries that lie outside /usr.
+def find_prefixes() -> tuple[Path, ...]:
+    """Return the folders of this interpreter and its libraries that are outside /usr.
 
-    A prefix that holds more than they (a virtual environment made in a home folder, or in that of
-    a project) is seen in parts.
+    Of a prefix that holds other files too, such as a virtual environment in a home folder or in a
+    project's, only the interpreter's parts are returned.
     """
     found: list[Path] = []
-    for prefix in dict.fromkeys((Path(sys.prefix), Path(sys.base_prefix), *_library_folders())):
+    for prefix in dict.fromkeys(
+        (Path(sys.prefix), Path(sys.base_prefix), *_find_library_folders())
+    ):
         if not prefix.is_relative_to("/usr"):
-            found += [prefix / part for part in _PARTS] if _holds_more(prefix) else [prefix]
-    return tuple(_outermost([path for path in found if path.exists()]))
+            found += (
+                [prefix / part for part in _PREFIX_PARTS]
+                if _has_foreign_entries(prefix)
+                else [prefix]
+            )
+    return tuple(_drop_nested([path for path in found if path.exists()]))
 
 
-def _holds_more(prefix: Path) -> bool:
-    """Whether a prefix is the user's folder too, and not the libraries' alone."""
+def _has_foreign_entries(prefix: Path) -> bool:
+    """Return whether a prefix also holds files of the user's."""
     if Path("~").expanduser().is_relative_to(prefix):
         return True
-    # An interpreter's own prefix holds what it likes; only an environment is made anywhere.
+    # An interpreter's own prefix has folders of all kinds. Only a virtual environment is created
+    # in places where other files are.
     made = (prefix / "pyvenv.cfg").exists()
-    return made and any(path.name not in _ENVIRONMENT for path in prefix.iterdir())
+    return made and any(path.name not in _ENVIRONMENT_ENTRIES for path in prefix.iterdir())
 
 
-def _outermost(paths: Sequence[Path]) -> list[Path]:
-    """The paths that lie below no other of them."""
+def _drop_nested(paths: Sequence[Path]) -> list[Path]:
+    """Return the paths that are not below another one of them."""
     return [p for p in paths if not any(p != q and p.is_relative_to(q) for q in paths)]
 
 
-def _library_folders() -> list[Path]:
-    """Where packages are found besides the prefixes, such as a user's own site-packages."""
+def _find_library_folders() -> list[Path]:
+    """Return folders of packages outside the prefixes, such as the user's own site-packages."""
     names = ("site-packages", "dist-packages")
     return [Path(entry) for entry in sys.path if Path(entry).name in names]
 
 
-def machine() -> str:
-    """This machine, as the system call filter calls it."""
+def get_machine() -> str:
+    """Return this machine's architecture as `seccomp.ARCHITECTURES` names it."""
     return {"arm64": "aarch64", "amd64": "x86_64"}.get(platform.machine(), platform.machine())
 
 
-def _seen(path: str) -> list[str]:
+def _bind_flags(path: str) -> list[str]:
     return ["--ro-bind", path, path]
 
 
-def _copied(name: str, fd: int) -> list[str]:
-    return ["--perms", "0444", "--ro-bind-data", str(fd), f"{FOLDER}/{name}"]
+def _data_flags(name: str, fd: int) -> list[str]:
+    return ["--perms", "0444", "--ro-bind-data", str(fd), f"{CELL_FOLDER}/{name}"]
 
 
-def _system_links() -> list[str]:
-    """/bin, /lib and their like as the host has them: links into /usr, or folders."""
+def _system_link_flags() -> list[str]:
+    """Return the flags for /bin, /lib and so on, which may be links into /usr or folders."""
     found: list[str] = []
     for name in _SYSTEM_LINKS:
         path = Path("/") / name
         if path.is_symlink():
             found += ["--symlink", os.readlink(path), str(path)]
         elif path.is_dir():
-            found += _seen(str(path))
+            found += _bind_flags(str(path))
     return found
 
 
-def _tasks(user: int) -> int:
-    """How many processes and threads a user has; 0 where the system does not say."""
+def _count_tasks(user: int) -> int:
+    """Return how many processes and threads a user has; 0 if /proc does not show it."""
     count = 0
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -257,13 +284,13 @@ def _tasks(user: int) -> int:
     return count
 
 
-def open_to_all(path: Path) -> bool:
-    """Whether everybody may come as far as `path`."""
-    return _closed(path) is None
+def is_world_accessible(path: Path) -> bool:
+    """Return whether every user can reach `path`."""
+    return find_private_parent(path) is None
 
 
-def _closed(path: Path) -> Path | None:
-    """The first folder on the way to `path` that not everybody may enter."""
+def find_private_parent(path: Path) -> Path | None:
+    """Return the first folder above `path` that not every user may enter; None if there is none."""
     for folder in reversed(path.parents):
         if not folder.stat().st_mode & 0o001:
             return folder

@@ -1,7 +1,8 @@
-"""Which wall holds on this machine, found by putting it up; and what would help where none does.
+"""Probe for the sandbox that works on this machine, and for the commands that would help.
 
-That a program called bwrap exists proves nothing: containers, distributions and kernels each refuse
-it in their own way. So the real command line is run, and what runs inside looks for holes.
+That a program called bwrap exists proves nothing: containers, distributions and kernels each
+refuse it in their own way. So the real command line is run, with a program inside that looks for
+holes.
 """
 
 from __future__ import annotations
@@ -11,21 +12,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 from starchat_tui.errors import StarChatError
 from starchat_tui.sandbox.isolation import landlock, remedies, seatbelt, seccomp
-from starchat_tui.sandbox.isolation.bubblewrap import BWRAP, Jail, find_bwrap, machine
-from starchat_tui.sandbox.isolation.launcher import start
+from starchat_tui.sandbox.isolation.bubblewrap import BWRAP, SandboxSpec, find_bwrap, get_machine
+from starchat_tui.sandbox.isolation.launcher import start_sandbox
 from starchat_tui.sandbox.isolation.remedies import Host, Remedy
 from starchat_tui.sandbox.limits import Limits
-from starchat_tui.sandbox.outputs import Level
+from starchat_tui.sandbox.outputs import IsolationLevel
+from starchat_tui.settings import SandboxLevel
 
-Wanted = Literal["auto", "isolated", "restricted", "off"]
-
-PATIENCE = 60.0
-"""Seconds a wall may take to stand: an interpreter starts behind it, be the machine busy or not."""
-_HOLDS = "the wall holds"
+PROBE_TIMEOUT = 60.0
+"""Seconds until the probe must answer: it starts an interpreter, maybe on a busy machine."""
+_CONFINED = "no holes"
+# prctl 39 and 21 are PR_GET_NO_NEW_PRIVS and PR_GET_SECCOMP (2 is a filter), 0x10000000 is
+# CLONE_NEWUSER, errno 97 EAFNOSUPPORT: refused by the filter, not by a network that is down.
 _CHECK = """
 import ctypes, os, socket, sys
 libc, holes = ctypes.CDLL(None), []
@@ -44,39 +45,39 @@ for path in {secrets!r}:
     except OSError: pass
 try: open("/usr/.starchat", "wb").close(); holes.append("writing to /usr")
 except OSError: pass
-print("holes: " + ", ".join(holes) if holes else {holds!r}, file=sys.stderr)
+print("holes: " + ", ".join(holes) if holes else {confined!r}, file=sys.stderr)
 """
-"""Run inside; says on stderr what it could do and should not have been able to."""
+"""Program for the sandbox: prints on stderr what it could do, and should not be able to."""
 _SECRETS = ("/etc/passwd", "/proc/1/environ", "/proc/self/mountinfo")
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The wall that holds here."""
+class Capability:
+    """Sandbox that works here, or the reason why none does."""
 
-    level: Level
-    why: str = ""
-    """What is missing, where it is not the best; sentences for the user."""
-    fix: tuple[str, ...] = ()
-    """The exact commands that would help, in their order."""
+    level: IsolationLevel
+    reason: str = ""
+    """Sentences for the user if this is not the strongest level; else empty."""
+    fix_commands: tuple[str, ...] = ()
+    """Commands that would help, in their order."""
     bwrap: Path = BWRAP[0]
-    drop: bool = False
-    """Whether root hands the code to nobody, for whom the number of processes is bounded."""
-    trouble: str = ""
-    """The name of what is wrong, as `remedies` calls it."""
+    drop_to_nobody: bool = False
+    """True if the host is root and runs code as `NOBODY`, whose processes the kernel limits."""
+    problem: str = ""
+    """Name of the remedy that applies; empty for none."""
 
-    def jail(
+    def create_spec(
         self,
         *,
         limits: Limits,
         mounts: Sequence[tuple[Path, str]] = (),
         attached: Sequence[Path] = (),
-    ) -> Jail:
-        """The jail of this wall."""
-        return Jail(
+    ) -> SandboxSpec:
+        """Return the specification of a sandbox of this kind."""
+        return SandboxSpec(
             self.level,
             bwrap=self.bwrap,
-            drop=self.drop,
+            drop_to_nobody=self.drop_to_nobody,
             limits=limits,
             mounts=tuple(mounts),
             attached=tuple(attached),
@@ -84,54 +85,57 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tried:
-    """What became of one attempt."""
+class _Attempt:
+    """Result of one attempt to run the probe program."""
 
-    jail: Jail
-    said: str
-    """What came from stderr, where the wall does not hold."""
-    holds: bool = False
+    stderr: str
+    """Its stderr, which says what went wrong."""
+    is_confined: bool = False
 
 
 @cache
-def probe(wanted: Wanted = "auto", *, bwraps: tuple[Path, ...] = BWRAP) -> Verdict:
-    """The best wall that holds, or the one that is `wanted`; looked at once in a process.
+def probe_sandbox(wanted: SandboxLevel = "auto", *, bwraps: tuple[Path, ...] = BWRAP) -> Capability:
+    """Return the strongest sandbox that works, or the `wanted` one; probed once per process.
 
-    Never less than what is wanted: where that does not hold, the level is `off`.
+    Never a weaker one than wanted: if that does not work, the level is `off`.
     """
-    host = remedies.host()
+    host = remedies.detect_host()
     if wanted == "off":
-        return Verdict("off", "The sandbox is switched off.", ("starchat --sandbox=auto",))
+        return Capability("off", "The sandbox is switched off.", ("starchat --sandbox=auto",))
     if host.system != "linux":
-        return _elsewhere(host, wanted)
-    if machine() not in seccomp.ARCHITECTURES:
-        said = f"There is no system call filter for {machine()} processors."
-        return Verdict("off", said, trouble="ARCHITECTURE")
+        return _probe_other_system(host, wanted)
+    if get_machine() not in seccomp.ARCHITECTURES:
+        reason = f"There is no system call filter for {get_machine()} processors."
+        return Capability("off", reason, problem="ARCHITECTURE")
     if wanted == "restricted":
-        return _restricted(_off(remedies.named("RESTRICTED_WANTED"), host), host)
-    verdict = _isolated(host, bwraps)
-    if verdict.level == "off" and wanted == "auto":
-        return _restricted(verdict, host)
-    return verdict
+        preference = _report_unavailable(remedies.find_remedy("RESTRICTED_WANTED"), host)
+        return _probe_landlock(preference, host)
+    capability = _probe_bubblewrap(host, bwraps)
+    if capability.level == "off" and wanted == "auto":
+        return _probe_landlock(capability, host)
+    return capability
 
 
-def _isolated(host: Host, bwraps: tuple[Path, ...]) -> Verdict:
+def _probe_bubblewrap(host: Host, bwraps: tuple[Path, ...]) -> Capability:
     bwrap = find_bwrap(bwraps)
     if bwrap is None:
-        return _off(remedies.named("NO_BWRAP"), host)
-    tried: list[_Tried] = []
-    for drop in (True, False) if host.root and _can_drop() else (False,):
-        tried.append(_try(Jail("isolated", bwrap=bwrap, drop=drop)))
-        if tried[-1].holds:
-            why = remedies.AS_ROOT if host.root and not drop else ""
-            return Verdict("isolated", why, bwrap=bwrap, drop=drop)
-    return _off(remedies.of_message(tried[-1].said), host, tried[-1].said)
+        return _report_unavailable(remedies.find_remedy("NO_BWRAP"), host)
+    attempts: list[_Attempt] = []
+    # As root first with the code as NOBODY: the kernel limits the number of its processes only.
+    for drop in (True, False) if host.root and _can_become_nobody() else (False,):
+        attempts.append(_run_probe(SandboxSpec("isolated", bwrap=bwrap, drop_to_nobody=drop)))
+        if attempts[-1].is_confined:
+            reason = remedies.AS_ROOT if host.root and not drop else ""
+            return Capability("isolated", reason, bwrap=bwrap, drop_to_nobody=drop)
+    stderr = attempts[-1].stderr
+    return _report_unavailable(remedies.match_remedy(stderr), host, stderr)
 
 
-def _can_drop() -> bool:
-    """Whether this root may become nobody, and afterwards still end what nobody runs.
+def _can_become_nobody() -> bool:
+    """Return whether this root may become `NOBODY`, and may still kill its processes afterwards.
 
-    CAP_KILL, CAP_SETGID and CAP_SETUID are bits 5 to 7 (linux/capability.h).
+    A container's root may lack the capabilities. CAP_KILL, CAP_SETGID and CAP_SETUID are bits 5 to
+    7 (linux/capability.h).
     """
     try:
         status = Path("/proc/self/status").read_text()
@@ -141,46 +145,56 @@ def _can_drop() -> bool:
     return effective >> 5 & 0b111 == 0b111
 
 
-def _restricted(better: Verdict, host: Host) -> Verdict:
-    """The wall without namespaces; `better` says why it is not the one with them."""
-    if landlock.version() == 0:
-        said = f"{better.why} Landlock, the weaker wall, is not in this kernel either."
-        return Verdict("off", said.strip(), better.fix, trouble=better.trouble or "NO_LANDLOCK")
-    drop = host.root and _can_drop()
-    tried = _try(Jail("restricted", drop=drop))
-    if not tried.holds:
-        said = f"{better.why} Landlock, the weaker wall, does not hold either: {tried.said}"
-        return Verdict("off", said.strip(), better.fix, trouble=better.trouble or "LANDLOCK")
-    why = f"{better.why} {remedies.restricted(landlock.version())}".strip()
-    return Verdict("restricted", why, better.fix, drop=drop, trouble=better.trouble)
+def _probe_landlock(better: Capability, host: Host) -> Capability:
+    """Probe the sandbox without namespaces; `better` says why it is not the one with them."""
+    abi = landlock.get_abi_version()
+    if abi == 0:
+        reason = f"{better.reason} Landlock, the weaker sandbox, is not in this kernel either."
+        problem = better.problem or "NO_LANDLOCK"
+        return Capability("off", reason.strip(), better.fix_commands, problem=problem)
+    drop = host.root and _can_become_nobody()
+    attempt = _run_probe(SandboxSpec("restricted", drop_to_nobody=drop))
+    if not attempt.is_confined:
+        reason = f"{better.reason} Landlock, the weaker sandbox, fails too: {attempt.stderr}"
+        problem = better.problem or "LANDLOCK"
+        return Capability("off", reason.strip(), better.fix_commands, problem=problem)
+    return Capability(
+        "restricted",
+        f"{better.reason} {remedies.describe_landlock_level(abi)}".strip(),
+        better.fix_commands,
+        drop_to_nobody=drop,
+        problem=better.problem,
+    )
 
 
-def _elsewhere(host: Host, wanted: Wanted) -> Verdict:
+def _probe_other_system(host: Host, wanted: SandboxLevel) -> Capability:
     if host.system == "darwin" and wanted != "isolated" and seatbelt.PROGRAM.exists():
-        tried = _try(Jail("restricted"))
-        if tried.holds:
-            return Verdict("restricted", remedies.SEATBELT)
-        return Verdict("off", f"Apple's sandbox does not hold here: {tried.said}")
-    return _off(remedies.named("WSL1" if host.system == "wsl1" else "NO_LINUX"), host)
+        attempt = _run_probe(SandboxSpec("restricted"))
+        if attempt.is_confined:
+            return Capability("restricted", remedies.SEATBELT)
+        return Capability("off", f"Apple's sandbox does not work here: {attempt.stderr}")
+    name = "WSL1" if host.system == "wsl1" else "NO_LINUX"
+    return _report_unavailable(remedies.find_remedy(name), host)
 
 
-def _off(remedy: Remedy, host: Host, said: str = "") -> Verdict:
-    why = remedy.why.replace("{said}", remedies.one_line(said))
-    return Verdict("off", why, remedy.commands(host), trouble=remedy.name)
+def _report_unavailable(remedy: Remedy, host: Host, stderr: str = "") -> Capability:
+    reason = remedy.reason.replace("{message}", remedies.flatten_message(stderr))
+    return Capability("off", reason, remedy.list_commands(host), problem=remedy.name)
 
 
-def _try(jail: Jail) -> _Tried:
-    """Put the wall up around a program that looks for holes in it."""
-    check = _CHECK.format(secrets=_SECRETS, holds=_HOLDS)
+def _run_probe(spec: SandboxSpec) -> _Attempt:
+    """Run the probe program in the sandbox."""
+    check = _CHECK.format(secrets=_SECRETS, confined=_CONFINED)
     try:
-        started = start(jail, [str(jail.python), "-I", "-S", "-c", check])
+        started = start_sandbox(spec, [str(spec.python), "-I", "-S", "-c", check])
     except (OSError, StarChatError) as error:
-        return _Tried(jail, str(error))
+        return _Attempt(str(error))
     try:
-        _, said = started.process.communicate(timeout=PATIENCE)
+        _, output = started.process.communicate(timeout=PROBE_TIMEOUT)
     except subprocess.TimeoutExpired:
-        return _Tried(jail, f"it did not stand after {PATIENCE:g} s")
+        return _Attempt(f"no answer within {PROBE_TIMEOUT:g} s")
     finally:
         started.close()
-    words = said.decode(errors="replace").strip()
-    return _Tried(jail, words, holds=words == _HOLDS and started.process.returncode == 0)
+    stderr = output.decode(errors="replace").strip()
+    # The exact text and the exit code: a warning among it would mean that something is different.
+    return _Attempt(stderr, stderr == _CONFINED and started.process.returncode == 0)

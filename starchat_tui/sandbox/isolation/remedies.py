@@ -1,4 +1,7 @@
-"""What bubblewrap says where it cannot work, what that means, and the exact commands that help."""
+"""Error messages of bubblewrap: what each one means, and the commands that help.
+
+The messages were collected on machines that refuse it, and from its issue tracker.
+"""
 
 from __future__ import annotations
 
@@ -10,67 +13,70 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-_LONGEST = 300
-"""Characters of another program's message that are passed on."""
+_MAX_MESSAGE = 300
+"""Characters of another program's message that are passed on to the user."""
 _RESTRICTED = "starchat --sandbox=restricted"
 AS_ROOT = (
-    "StarChat runs as root and could not become nobody: the processes of the code are counted, "
-    "not bounded by the kernel."
+    "StarChat runs as root and could not switch to user nobody: the number of processes is "
+    "checked by StarChat, not limited by the kernel."
 )
 SEATBELT = (
-    "This is Apple's sandbox with a profile that denies by default. It was never tested, and "
-    "bounds neither memory nor processes."
+    "This is Apple's sandbox with a profile that denies by default. It has never been tested, and "
+    "limits neither memory nor processes."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What the commands depend on."""
+    """Properties of this machine that the commands depend on."""
 
     system: str
-    """linux, darwin, wsl1 or win32."""
+    """`linux`, `darwin`, `wsl1` or `win32`."""
     root: bool
     container: bool
     families: tuple[str, ...] = ()
-    """The distribution and those it comes from, as /etc/os-release calls them."""
-    knobs: tuple[str, ...] = ()
-    """Which settings of the kernel that are in the way exist and are 0."""
+    """Distribution and those it derives from: ID and ID_LIKE of os-release(5)."""
+    sysctls: tuple[str, ...] = ()
+    """Kernel settings that forbid namespaces here, since they are 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """A trouble: how it is recognised, what to say, what to type."""
+    """One problem: how to recognize it, what to tell the user, which commands help."""
 
     name: str
     pattern: str
-    why: str
-    commands: Callable[[Host], tuple[str, ...]]
+    """Regular expression for its message, in any case; empty if it has none."""
+    reason: str
+    """Sentence for the user; `{message}` stands for what bubblewrap said."""
+    list_commands: Callable[[Host], tuple[str, ...]]
 
 
-_KNOBS = {
+_SYSCTLS = {
     "kernel.unprivileged_userns_clone": "1",
     "user.max_user_namespaces": "15000",
     "user.max_net_namespaces": "15000",
     "user.max_pid_namespaces": "15000",
     "user.max_mnt_namespaces": "15000",
 }
-"""Settings (sysctl) that forbid namespaces where they are 0, and what allows them."""
+"""Settings (sysctl) that forbid namespaces if they are 0, with values that allow them."""
 
 
-def host() -> Host:
-    """This machine."""
+def detect_host() -> Host:
+    """Return the properties of this machine."""
     release = platform.release()
+    # WSL 1 emulates Linux 4.4 and marks its release with a capital M; WSL 2 has a real kernel.
     system = "wsl1" if release.endswith("-Microsoft") else sys.platform
     return Host(
         system=system,
         root=hasattr(os, "geteuid") and os.geteuid() == 0,
         container=any(map(os.path.exists, ("/.dockerenv", "/run/.containerenv"))),
-        families=_families(Path("/etc/os-release")),
-        knobs=tuple(name for name in _KNOBS if _zero(name)),
+        families=_read_families(Path("/etc/os-release")),
+        sysctls=tuple(name for name in _SYSCTLS if _is_zero(name)),
     )
 
 
-def _families(file: Path) -> tuple[str, ...]:
+def _read_families(file: Path) -> tuple[str, ...]:
     try:
         words = re.findall(r'^ID(?:_LIKE)?="?([^"\n]*)', file.read_text(), flags=re.MULTILINE)
     except OSError:
@@ -78,41 +84,41 @@ def _families(file: Path) -> tuple[str, ...]:
     return tuple(" ".join(words).split())
 
 
-def _zero(name: str) -> bool:
+def _is_zero(name: str) -> bool:
     try:
         return Path("/proc/sys", *name.split(".")).read_text().strip() == "0"
     except OSError:
         return False
 
 
-def one_line(said: str) -> str:
-    """The first words of a message, in one line."""
-    return " ".join(said.split())[:_LONGEST]
+def flatten_message(message: str) -> str:
+    """Return the beginning of a message as one line."""
+    return " ".join(message.split())[:_MAX_MESSAGE]
 
 
-def restricted(version: int) -> str:
-    """What the weaker wall is, and what it does not hold; `version` is Landlock's."""
-    said = (
-        "Code runs with reduced isolation (Landlock and the system call filter): no network and no "
-        "file of yours, but it sees that files exist and which, and its folder lies on the disk."
+def describe_landlock_level(version: int) -> str:
+    """Return a description of the weaker sandbox; `version` is that of Landlock's ABI."""
+    message = (
+        "Code runs with reduced isolation (Landlock and a system call filter): no network and none "
+        "of your files, but it sees which files exist, and its folder is on the disk."
     )
     if version < 6:
-        said += " It may send no signals, not even to programs it started."
-    return said
+        message += " It cannot send signals, not even to programs it started."
+    return message
 
 
-def named(name: str) -> Remedy:
-    """The remedy of that name; raises `StopIteration` for none."""
+def find_remedy(name: str) -> Remedy:
+    """Return the remedy of that name; raise `StopIteration` if there is none."""
     return next(remedy for remedy in REMEDIES if remedy.name == name)
 
 
-def of_message(said: str) -> Remedy:
-    """The first remedy whose pattern is in what bubblewrap said, or the one for what is left."""
-    fitting = (one for one in REMEDIES if one.pattern and re.search(one.pattern, said, re.I))
+def match_remedy(message: str) -> Remedy:
+    """Return the first remedy whose pattern matches what bubblewrap said, or the last of all."""
+    fitting = (one for one in REMEDIES if one.pattern and re.search(one.pattern, message, re.I))
     return next(fitting, REMEDIES[-1])
 
 
-def _install(host: Host) -> tuple[str, ...]:
+def _install_commands(host: Host) -> tuple[str, ...]:
     commands = {
         ("debian", "ubuntu"): "apt install bubblewrap",
         ("fedora", "rhel", "centos"): "dnf install bubblewrap",
@@ -121,106 +127,115 @@ def _install(host: Host) -> tuple[str, ...]:
         ("alpine",): "apk add bubblewrap",
         ("nixos",): "nix-env -iA nixos.bubblewrap",
     }
+    # ID_LIKE leads derivatives to their parent's package manager. Of an unknown distribution the
+    # user gets the three most common commands to choose from.
     for families, command in commands.items():
         if set(families) & set(host.families):
-            return (_as_root(host, command),)
-    return tuple(_as_root(host, command) for command in list(commands.values())[:3])
+            return (_with_sudo(host, command),)
+    return tuple(_with_sudo(host, command) for command in list(commands.values())[:3])
 
 
-def _allow_namespaces(host: Host) -> tuple[str, ...]:
-    """The settings that are in the way, now and after a restart."""
-    if host.container and not host.knobs:
-        return _container(host)
-    names = host.knobs or ("user.max_user_namespaces",)
+def _sysctl_commands(host: Host) -> tuple[str, ...]:
+    """Return commands that change the settings now and for later boots."""
+    if host.container and not host.sysctls:
+        return _container_commands(host)
+    names = host.sysctls or ("user.max_user_namespaces",)
+    # A file, as `sysctl -w` alone is lost with the next boot.
     file = "/etc/sysctl.d/90-user-namespaces.conf"
-    lines = "\\n".join(f"{name} = {_KNOBS[name]}" for name in names)
+    lines = "\\n".join(f"{name} = {_SYSCTLS[name]}" for name in names)
     return (
-        _as_root(host, f"sh -c \"printf '{lines}\\n' > {file}\""),
-        _as_root(host, "sysctl --system"),
+        _with_sudo(host, f"sh -c \"printf '{lines}\\n' > {file}\""),
+        _with_sudo(host, "sysctl --system"),
     )
 
 
-def _container(_host: Host) -> tuple[str, ...]:
-    """The container is a wall of its own, and not ours to weaken."""
+def _container_commands(_host: Host) -> tuple[str, ...]:
+    """Return the flag for the weaker sandbox; to weaken the container is not ours to advise."""
     return (_RESTRICTED,)
 
 
-def _apparmor(host: Host) -> tuple[str, ...]:
+def _apparmor_commands(host: Host) -> tuple[str, ...]:
     profile, source = "bwrap-userns-restrict", "/usr/share/apparmor/extra-profiles"
     return (
-        _as_root(host, "apt install apparmor-profiles apparmor-utils"),
-        _as_root(host, f"install -m 0644 {source}/{profile} /etc/apparmor.d/"),
-        _as_root(host, f"apparmor_parser -r /etc/apparmor.d/{profile}"),
+        _with_sudo(host, "apt install apparmor-profiles apparmor-utils"),
+        _with_sudo(host, f"install -m 0644 {source}/{profile} /etc/apparmor.d/"),
+        _with_sudo(host, f"apparmor_parser -r /etc/apparmor.d/{profile}"),
     )
 
 
-def _newer(host: Host) -> tuple[str, ...]:
-    """From its source: a distribution that has an old one has no newer one."""
+def _upgrade_commands(host: Host) -> tuple[str, ...]:
+    """Return a build from source: a distribution with an old version has no newer one."""
     tools = "apt install git meson pkg-config gcc libcap-dev"
     if {"fedora", "rhel", "centos"} & set(host.families):
         tools = "dnf install git meson pkgconf gcc libcap-devel"
     return (
-        _as_root(host, tools),
+        _with_sudo(host, tools),
         "git clone --branch v0.11.0 https://github.com/containers/bubblewrap",
         "meson setup --prefix=/usr bubblewrap/_build bubblewrap",
-        _as_root(host, "meson install -C bubblewrap/_build"),
+        _with_sudo(host, "meson install -C bubblewrap/_build"),
     )
 
 
-def _as_root(host: Host, command: str) -> str:
+def _with_sudo(host: Host, command: str) -> str:
     return command if host.root else f"sudo {command}"
 
 
-def _none(_host: Host) -> tuple[str, ...]:
+def _no_commands(_host: Host) -> tuple[str, ...]:
     return ()
 
 
 REMEDIES = (
-    Remedy("NO_BWRAP", "", "bubblewrap is not installed.", _install),
+    Remedy("NO_BWRAP", "", "bubblewrap is not installed.", _install_commands),
     Remedy(
         "OLD_BWRAP",
         r"unknown option",
-        "This bubblewrap is too old: 0.8.0 or newer is needed ({said}).",
-        _newer,
+        "This bubblewrap is too old: 0.8.0 or newer is needed ({message}).",
+        _upgrade_commands,
     ),
     Remedy(
         "APPARMOR",
+        # AppArmor refuses the second step, not the namespace: the uid map, or the loopback device.
         r"setting up uid map: permission denied|failed rtm_newaddr",
-        "AppArmor blocks user namespaces for bubblewrap, as on Ubuntu 24.04 ({said}).",
-        _apparmor,
+        "AppArmor blocks user namespaces for bubblewrap, as on Ubuntu 24.04 ({message}).",
+        _apparmor_commands,
     ),
     Remedy(
         "NO_USERNS",
         r"max_\*_namespaces exceeded|max_user_namespaces",
-        "This kernel allows no user namespaces, or no more of them ({said}).",
-        _allow_namespaces,
+        "This kernel allows no user namespaces, or no more of them ({message}).",
+        _sysctl_commands,
     ),
     Remedy(
         "NO_PERMISSION",
         r"no permissions? to creat(e|ing) (a )?new namespace",
-        "This container or kernel does not allow user namespaces ({said}).",
-        _allow_namespaces,
+        "This container or kernel does not allow user namespaces ({message}).",
+        _sysctl_commands,
     ),
     Remedy(
         "CONTAINER",
         r"setting up (uid|gid) map: operation not permitted|failed to make / slave",
-        "StarChat runs in a container that may not put up walls of its own ({said}).",
-        _container,
+        "StarChat runs in a container that may not create namespaces ({message}).",
+        _container_commands,
     ),
     Remedy(
         "MASKED_PROC",
         r"can't mount proc",
-        "bubblewrap could not mount /proc, which StarChat does not ask for: a wrapper stands in "
-        "its place ({said}).",
-        _install,
+        "bubblewrap could not mount /proc, which StarChat never asks for: another program may be "
+        "installed in its place ({message}).",
+        _install_commands,
     ),
     Remedy(
         "NO_INTERPRETER",
         r"execvp .*(no such file|permission denied)|can't find source path",
-        "Python, or a folder it needs, cannot be seen from behind the wall ({said}).",
-        _none,
+        "Python, or a folder that it needs, is not visible in the sandbox ({message}).",
+        _no_commands,
     ),
-    Remedy("HOLES", r"^holes: ", "The wall stands, but it has holes ({said}).", _none),
+    Remedy(
+        "HOLES",
+        r"^holes: ",
+        "The sandbox starts, but does not confine code ({message}).",
+        _no_commands,
+    ),
     Remedy(
         "RESTRICTED_WANTED",
         "",
@@ -239,6 +254,6 @@ REMEDIES = (
         "There is no sandbox for this system; on Windows, WSL 2 has one.",
         lambda host: ("wsl --install",) if host.system == "win32" else (),
     ),
-    Remedy("UNKNOWN", "", "bubblewrap does not work here: {said}", _none),
+    Remedy("UNKNOWN", "", "bubblewrap does not work here: {message}", _no_commands),
 )
-"""In the order in which they are looked for; the last is what is left."""
+"""Remedies in the order in which their patterns are tried; the last one is for all the rest."""

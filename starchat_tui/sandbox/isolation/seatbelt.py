@@ -1,8 +1,9 @@
-"""Apple's sandbox as the wall of level `restricted`: a profile that denies what it does not name.
+"""Apple's sandbox for the level `restricted`: a profile that denies what it does not name.
 
-Written after Apple's own profiles in /System/Library/Sandbox/Profiles, and NOT TESTED: no Mac ran
-it. Covered, as far as it holds: network, files but those named, other processes' memory. Not
-covered: memory, the number of processes, names and sizes of files, signals to one's own processes.
+Written after Apple's own profiles in /System/Library/Sandbox/Profiles, and NOT TESTED: it has never
+run on a Mac. Covered, as far as it works: network, files but those named, memory of other
+processes. Not covered: memory use, the number of processes, names and sizes of files, signals
+between processes of the sandbox.
 """
 
 from __future__ import annotations
@@ -24,25 +25,30 @@ _PROFILE = """\
   (subpath "/usr/lib") (subpath "/usr/share") (subpath "/usr/bin") (subpath "/bin")
   (subpath "/System/Library") (subpath "/Library/Apple") (subpath "/private/var/db/dyld"))
 """
-"""What every program on a Mac needs; no mach services, no network, no home."""
+"""Rules that every program on a Mac needs; no Mach services, no network, no home folder."""
 
 
-def profile(*, seen: Sequence[str], changed: Sequence[str]) -> str:
-    """The profile in which `seen` can be read and run, and `changed` be written as well."""
-    lines = [f"(allow file-read* process-exec file-map-executable {_below(path)})" for path in seen]
-    for path in changed:
-        lines.append(f"(allow file-read* file-write* process-exec {_below(path)})")
-        # Later rules win: links and special files cannot be made.
-        lines.append(f"(deny file-link file-mknod {_below(path)})")
+def build_profile(*, readable: Sequence[str], writable: Sequence[str]) -> str:
+    """Return a profile in which `readable` may be read and run, and `writable` changed as well."""
+    lines = [
+        f"(allow file-read* process-exec file-map-executable {_subpath(path)})" for path in readable
+    ]
+    for path in writable:
+        lines.append(f"(allow file-read* file-write* process-exec {_subpath(path)})")
+        # The last matching rule wins, so this has to follow. A link or device in the folder could
+        # trick a host program that opens it later.
+        lines.append(f"(deny file-link file-mknod {_subpath(path)})")
     return _PROFILE + "\n".join(lines) + "\n"
 
 
-def argv(command: Sequence[str], *, seen: Sequence[str], changed: Sequence[str]) -> list[str]:
-    """The command line that runs `command` behind the profile."""
-    return [str(PROGRAM), "-p", profile(seen=seen, changed=changed), *command]
+def build_argv(
+    command: Sequence[str], *, readable: Sequence[str], writable: Sequence[str]
+) -> list[str]:
+    """Return the command line that runs `command` under the profile."""
+    return [str(PROGRAM), "-p", build_profile(readable=readable, writable=writable), *command]
 
 
-def _below(path: str) -> str:
-    """A path and what lies below it; a quote in its name ends nothing."""
+def _subpath(path: str) -> str:
+    """Return the filter for a path and everything below it, quoted for the profile."""
     escaped = path.replace("\\", "\\\\").replace('"', '\\"')
     return f'(subpath "{escaped}")'

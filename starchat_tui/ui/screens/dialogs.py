@@ -1,4 +1,4 @@
-"""Screens over the conversation: a link before it is opened, and a text to read."""
+"""Dialogs over the conversation: a link before it is followed, and a text to read."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from starchat_tui.sanitize import clean
+from starchat_tui.sanitize import sanitize_text
 
 
 class LinkDialog(ModalScreen[Literal["open", "copy"] | None]):
-    """The whole address of a link, before anything happens with it."""
+    """Shows the whole address of a link before anything is done with it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("o", "answer('open')", "Open"),
-        Binding("c", "answer('copy')", "Copy"),
-        Binding("escape,q", "answer('')", "Close"),
+        Binding("o", "choose('open')", "Open"),
+        Binding("c", "choose('copy')", "Copy"),
+        Binding("escape,q", "dismiss(None)", "Close"),
     ]
 
     def __init__(self, url: str) -> None:
@@ -29,47 +29,45 @@ class LinkDialog(ModalScreen[Literal["open", "copy"] | None]):
         self._url = url
 
     @property
-    def openable(self) -> bool:
-        """Whether the link leads to a web page, and to nothing else on this machine."""
+    def is_openable(self) -> bool:
+        """True if the link leads to a web page, and not to something on this machine."""
         try:
             return urlsplit(self._url).scheme in ("http", "https")
-        except ValueError:  # `https://[your-host]/` is none
+        except ValueError:  # `https://[your-host]/` has no valid host
             return False
 
     def compose(self) -> ComposeResult:
-        """The address and the keys."""
-        keys = "o opens it in the browser   " if self.openable else ""
+        """Yield the address and the keys."""
+        keys = "o open in the browser · " if self.is_openable else ""
         with Vertical(classes="dialog"):
             yield Static("A link in the answer", markup=False, classes="dialog--title")
-            yield Static(Content(clean(self._url)), markup=False, classes="dialog--url")
-            yield Static(f"{keys}c copies it   Esc closes", markup=False, classes="dialog--keys")
+            yield Static(Content(sanitize_text(self._url)), markup=False, classes="dialog--url")
+            yield Static(f"{keys}c copy · Esc close", markup=False, classes="dialog--keys")
 
-    def action_answer(self, choice: str) -> None:
-        """Leave with what the reader wants."""
-        if choice == "open" and self.openable:
-            self.dismiss("open")
-        elif choice != "open":
-            self.dismiss("copy" if choice == "copy" else None)
+    def action_choose(self, choice: Literal["open", "copy"]) -> None:
+        """Close the dialog with the choice; a link that is not a web page stays closed."""
+        if choice == "copy" or self.is_openable:
+            self.dismiss(choice)
 
 
-class Reader(ModalScreen[None]):
-    """A text to read and to scroll."""
+class TextDialog(ModalScreen[None]):
+    """A text to read and scroll."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,f1", "dismiss", "Close")]
 
-    def __init__(self, title: str, text: Content) -> None:
+    def __init__(self, title: str, text: Content | str) -> None:
         super().__init__()
         self._title = title
-        self._text = text
+        self._text = Content(text) if isinstance(text, str) else text
 
     def compose(self) -> ComposeResult:
-        """The title, the text, the key that closes it."""
+        """Yield the title, the text and the key that closes the dialog."""
         with Vertical(classes="dialog reader"):
-            yield Static(Content(clean(self._title)), markup=False, classes="dialog--title")
+            yield Static(Content(sanitize_text(self._title)), markup=False, classes="dialog--title")
             with VerticalScroll():
                 yield Static(self._text, markup=False)
-            yield Static("Esc closes", markup=False, classes="dialog--keys")
+            yield Static("Esc close", markup=False, classes="dialog--keys")
 
     def on_mount(self) -> None:
-        """The arrow keys scroll at once."""
+        """Focus the text: the arrow keys scroll it."""
         self.query_one(VerticalScroll).focus()

@@ -1,4 +1,4 @@
-"""The stored conversations: type to search, Enter to go on."""
+"""List of the stored conversations: type to search, Enter opens one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from textual.widgets.option_list import Option
 
 from starchat_tui.chat.store import Summary
 from starchat_tui.errors import StarChatError
-from starchat_tui.sanitize import clean
+from starchat_tui.sanitize import sanitize_text
 
-SHOWN = 200
-"""Conversations in the list."""
+MAX_ROWS = 200
+"""Conversations that are listed."""
 
 
-class Library(ModalScreen[str | None]):
-    """Ends with the id of the chosen conversation, or with None."""
+class ConversationLibrary(ModalScreen[str | None]):
+    """Returns the id of the chosen conversation, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "Close"),
@@ -31,69 +31,72 @@ class Library(ModalScreen[str | None]):
     ]
 
     def __init__(
-        self, find: Callable[[str], Sequence[Summary]], *, now: float, query: str = ""
+        self, search: Callable[[str], Sequence[Summary]], *, now: float, query: str = ""
     ) -> None:
         super().__init__()
-        self._find = find
+        self._search = search
         self._now = now
         """Seconds since the epoch."""
         self._query = query
 
     def compose(self) -> ComposeResult:
-        """A search field over the list."""
+        """Yield a search field above the list."""
         with Vertical(classes="dialog library"):
-            yield Input(self._query, placeholder="Search what was said", select_on_focus=False)
+            yield Input(self._query, placeholder="Search your conversations", select_on_focus=False)
             yield OptionList(markup=False)
-            yield Static("Enter goes on with it   Esc closes", markup=False, classes="dialog--keys")
+            yield Static("Enter open · Esc close", markup=False, classes="dialog--keys")
 
     def on_mount(self) -> None:
-        """Show what there is."""
-        self._show(self._query)
+        """List the conversations that the initial query finds."""
+        self._list_conversations(self._query)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Narrow the list."""
-        self._show(event.value)
+        """Narrow the list to the words typed."""
+        self._list_conversations(event.value)
 
     def on_input_submitted(self) -> None:
-        """Take the highlighted one."""
+        """Open the highlighted conversation."""
         options = self.query_one(OptionList)
         if options.highlighted is not None:
             self.dismiss(options.get_option_at_index(options.highlighted).id)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Take the clicked one."""
+        """Open the clicked conversation."""
         self.dismiss(event.option_id)
 
     def action_move(self, step: int) -> None:
-        """Move the highlight while the search field has the keys."""
+        """Move the highlight; the search field keeps the focus."""
         options = self.query_one(OptionList)
         if options.option_count:
             at = options.highlighted if options.highlighted is not None else -step
             options.highlighted = (at + step) % options.option_count
 
-    def _show(self, query: str) -> None:
+    def _list_conversations(self, query: str) -> None:
         options = self.query_one(OptionList)
         options.clear_options()
         try:
-            found = list(self._find(query.strip()))[:SHOWN]
+            found = list(self._search(query.strip()))[:MAX_ROWS]
         except StarChatError as error:
-            options.add_option(Option(Content(clean(error.message)), disabled=True))
+            options.add_option(Option(Content(sanitize_text(error.message)), disabled=True))
             return
-        options.add_options([Option(_row(one, self._now), id=one.id) for one in found])
+        options.add_options([Option(_build_row(one, self._now), id=one.id) for one in found])
         if found:
             options.highlighted = 0
         else:
-            options.add_option(Option(Content("nothing found"), disabled=True))
+            options.add_option(Option(Content("No conversation found"), disabled=True))
 
 
-def _row(summary: Summary, now: float) -> Content:
+def _build_row(summary: Summary, now: float) -> Content:
     turns = "1 turn" if summary.turns == 1 else f"{summary.turns} turns"
-    about = f"{ago(now - summary.updated)} · {turns} · {clean(summary.model)} · {summary.mode}"
-    return Content.assemble(clean(summary.title) or "untitled", "\n", (about, "$foreground 55%"))
+    age, model = format_age(now - summary.updated), sanitize_text(summary.model)
+    about = f"{age} · {turns} · {model} · {summary.mode}"
+    return Content.assemble(
+        sanitize_text(summary.title) or "untitled", "\n", (about, "$foreground 55%")
+    )
 
 
-def ago(seconds: float) -> str:
-    """A stretch of time before now, in its largest unit."""
+def format_age(seconds: float) -> str:
+    """Return a duration before now in its largest unit, such as `3 hours ago`."""
     for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if seconds >= size:
             count = int(seconds // size)

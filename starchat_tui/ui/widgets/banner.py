@@ -1,4 +1,4 @@
-"""What went wrong and what to do next; and the questions that wait their turn."""
+"""The error banner, and the queue of questions below it."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ from textual.content import Content
 from textual.widgets import Static
 
 from starchat_tui.errors import StarChatError
-from starchat_tui.sanitize import clean
-from starchat_tui.ui.messages import BannerClosed
+from starchat_tui.sanitize import sanitize_text
+from starchat_tui.ui.messages import BannerDismissed
 
 
 class Banner(Static):
-    """One error: its message, its hint, and how to be rid of it."""
+    """One error: its message, its hint, and the key that closes it."""
 
     def __init__(self) -> None:
         super().__init__("", markup=False)
         self.display = False
 
-    def show(self, error: StarChatError) -> None:
-        """Say what happened."""
-        message = Content.styled(clean(error.message), "bold $text-error")
-        hint = Content(f"\n{clean(error.hint)}") if error.hint else Content("")
-        self.update(message + hint + Content.styled("   Esc closes", "$foreground 50%"))
+    def show_error(self, error: StarChatError) -> None:
+        """Show an error in place of the one before."""
+        message = Content.styled(sanitize_text(error.message), "bold $text-error")
+        hint = Content(f"\n{sanitize_text(error.hint)}") if error.hint else Content("")
+        self.update(message + hint + Content.styled("   Esc close", "$foreground 50%"))
         self.display = True
 
-    def close(self) -> None:
-        """Hide it."""
+    def hide(self) -> None:
+        """Hide the banner."""
         self.display = False
 
     def on_click(self) -> None:
-        """A click dismisses it."""
-        self.post_message(BannerClosed())
+        """Dismiss the error."""
+        self.post_message(BannerDismissed())
 
 
-class Queue(Static):
+class QuestionQueue(Static):
     """Questions that were sent while an answer was being written, one row each."""
 
     def __init__(self) -> None:
@@ -41,24 +41,24 @@ class Queue(Static):
         self.display = False
         self._questions: list[str] = []
 
-    def put(self, text: str) -> None:
-        """One more, at the end."""
+    def add(self, text: str) -> None:
+        """Add a question at the end."""
         self._questions.append(text)
-        self._show()
+        self._refresh_rows()
 
-    def take(self) -> str:
-        """The first one, which leaves; empty where none waits."""
+    def take_first(self) -> str:
+        """Remove and return the first question; empty if there is none."""
         text = self._questions.pop(0) if self._questions else ""
-        self._show()
+        self._refresh_rows()
         return text
 
     def take_all(self) -> list[str]:
-        """All of them, which leave."""
+        """Remove and return all questions."""
         questions, self._questions = self._questions, []
-        self._show()
+        self._refresh_rows()
         return questions
 
-    def _show(self) -> None:
-        rows = [clean(text).strip().split("\n", 1)[0] for text in self._questions]
+    def _refresh_rows(self) -> None:
+        rows = [sanitize_text(text).strip().split("\n", 1)[0] for text in self._questions]
         self.update(Content("\n".join(f"next: {row}" for row in rows)))
         self.display = bool(rows)

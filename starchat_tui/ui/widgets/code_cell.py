@@ -12,109 +12,112 @@ from textual.geometry import Size
 from textual.widgets import Static
 
 from starchat_tui.codeblocks import CodeBlock
-from starchat_tui.execution.kernel_manager import runnable
-from starchat_tui.execution.run_result import Outcome
-from starchat_tui.sanitize import clean
-from starchat_tui.terminal.highlight import Highlighter, language_of
+from starchat_tui.execution.cells import is_runnable
+from starchat_tui.execution.run_result import RunResult
+from starchat_tui.sanitize import sanitize_text
+from starchat_tui.terminal.highlight import Highlighter, choose_language
+from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.ui.messages import CopyRequested, FixRequested, RunRequested
 from starchat_tui.ui.widgets.column import Column
-from starchat_tui.ui.widgets.image import Images
-from starchat_tui.ui.widgets.lines import Lines, width
+from starchat_tui.ui.widgets.image import HALF_BLOCKS
+from starchat_tui.ui.widgets.lines import LineView, line_width
 
 if TYPE_CHECKING:
     from starchat_tui.ui.widgets.output import RunOutput
 
 
-class CodeLines(Lines):
-    """The lines of a code block, coloured as they arrive; the last one may be incomplete."""
+class CodeLines(LineView):
+    """Lines of a code block, colored as they arrive; the last one may be incomplete."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "tell('copy')", "Copy", show=False, id="cell.copy"),
-        Binding("r", "tell('run')", "Run", show=False, id="cell.run"),
-        Binding("f", "tell('fix')", "Fix it", show=False, id="cell.fix"),
+        Binding("c", "request('copy')", "Copy", show=False, id="cell.copy"),
+        Binding("r", "request('run')", "Run", show=False, id="cell.run"),
+        Binding("f", "request('fix')", "Fix it", show=False, id="cell.fix"),
     ]
 
     def __init__(self, language: str = "", number: int = 0) -> None:
         super().__init__()
-        self._named = language
+        self._language = language
         self._number = number
         self._highlighter: Highlighter | None = None
-        self._raw: list[str] = [""]
-        """The lines as the model wrote them."""
+        self._source_lines: list[str] = [""]
+        """The lines as the model wrote them; those to draw are highlighted and sanitized."""
         self._widest = 0
 
     @property
     def code(self) -> str:
         """The block's text as the model wrote it."""
-        return "\n".join(self._raw)
+        return "\n".join(self._source_lines)
 
     def feed(self, text: str) -> None:
-        """Add text at the end; costs no more than the lines it touches."""
+        """Add text at the end; only the lines that it touches are lexed and drawn."""
         first, *others = text.replace("\r\n", "\n").split("\n")
-        begun = len(self._raw) - 1
-        self._raw[-1] += first
+        begun = len(self._source_lines) - 1
+        self._source_lines[-1] += first
         for line in others:
-            self._lines[-1] = self._lexer().feed(self._raw[-1])
-            self._raw.append(line)
+            self._lines[-1] = self._get_highlighter().feed(self._source_lines[-1])
+            self._source_lines.append(line)
             self._lines.append(())
-        self._lines[-1] = self._lexer().peek(self._raw[-1])
-        self._changed(begun)
+        self._lines[-1] = self._get_highlighter().peek(self._source_lines[-1])
+        self._refresh_from(begun)
 
     def finish(self) -> None:
         """Lex the whole block once more: some tokens are known only from their end."""
-        while len(self._raw) > 1 and not self._raw[-1].strip():
-            del self._raw[-1], self._lines[-1]
-        if any(self._raw):
-            self._lines = self._lexer().whole(self._raw)
+        while len(self._source_lines) > 1 and not self._source_lines[-1].strip():
+            del self._source_lines[-1], self._lines[-1]
+        if any(self._source_lines):
+            self._lines = self._get_highlighter().highlight_whole(self._source_lines)
         self._widest = 0
-        self._changed(0)
+        self._refresh_from(0)
 
-    def _lexer(self) -> Highlighter:
-        if self._highlighter is None or not any(self._raw[:-1]):
-            first = next((line for line in self._raw if line.strip()), "")
-            self._highlighter = Highlighter(language_of(self._named, first))
+    def _get_highlighter(self) -> Highlighter:
+        if self._highlighter is None or not any(self._source_lines[:-1]):
+            first = next((line for line in self._source_lines if line.strip()), "")
+            self._highlighter = Highlighter(choose_language(self._language, first))
         return self._highlighter
 
-    def _changed(self, first: int) -> None:
-        """Lines from `first` on are new."""
+    def _refresh_from(self, first: int) -> None:
+        """Redraw the lines from `first` on."""
         for y in range(first, len(self._lines)):
             self._strips.pop(y, None)
-            self._widest = max(self._widest, width(self._lines[y]))
-        self.virtual_size = Size(self._widest, self._height())
+            self._widest = max(self._widest, line_width(self._lines[y]))
+        self.virtual_size = Size(self._widest, self._count_rows())
         self.refresh_lines(first, len(self._lines) - first)
 
-    def _height(self) -> int:
-        """Rows; a last line that is still empty has none."""
-        return max(1, len(self._lines) - (self._raw[-1] == ""))
+    def _count_rows(self) -> int:
+        """Return the number of rows; a last line that is still empty has none."""
+        return max(1, len(self._lines) - (self._source_lines[-1] == ""))
 
-    def action_tell(self, wish: str) -> None:
-        """Ask for this block in the clipboard, for its run, or for a mended one."""
-        if wish == "copy":
+    def action_request(self, action: str) -> None:
+        """Ask to copy or run this block, or to have the model fix it."""
+        if action == "copy":
             self.post_message(CopyRequested(self.code, "the code block"))
-        elif wish == "fix":
+        elif action == "fix":
             self.post_message(FixRequested(self._number))
         else:
             self.post_message(RunRequested(self._number))
 
 
 class CodeCell(Column):
-    """A code block with its language, its number, ways to run and copy it, and what it came to."""
+    """A code block with its language, its number, buttons, and the output of its last run."""
 
-    def __init__(self, language: str, number: int, images: Images = Images()) -> None:  # noqa: B008
+    def __init__(self, language: str, number: int, images: ImageSettings = HALF_BLOCKS) -> None:
         super().__init__()
         self._language = language
         self._images = images
         self.number = number
-        self._complete = False
+        self._is_complete = False
         self._body = CodeLines(language, number)
         self.output: RunOutput | None = None
-        """What the block said when it was last run."""
+        """Output of the last run."""
 
     def compose(self) -> ComposeResult:
-        """A title row over the lines."""
+        """Yield a title row and the lines below it."""
         with Horizontal(classes="cell--title"):
-            yield Static(clean(self._language) or "code", markup=False, classes="cell--language")
-            if runnable(self._language):
+            yield Static(
+                sanitize_text(self._language) or "code", markup=False, classes="cell--language"
+            )
+            if is_runnable(self._language):
                 yield Static(f"run {self.number}", markup=False, classes="cell--run cell--key")
             yield Static(
                 Content(f"copy {self.number}"), markup=False, classes="cell--copy cell--key"
@@ -123,21 +126,21 @@ class CodeCell(Column):
 
     @property
     def block(self) -> CodeBlock:
-        """What the model wrote, as far as it has come."""
-        return CodeBlock(self._language, self._body.code, self._complete)
+        """The code that the model has written so far."""
+        return CodeBlock(self._language, self._body.code, self._is_complete)
 
     def feed(self, text: str) -> None:
         """Add code at the end."""
         self._body.feed(text)
 
     def finish(self) -> None:
-        """The block is whole, or nothing more will come."""
-        self._complete = True
+        """End the block: it is complete, or nothing more will arrive."""
+        self._is_complete = True
         self._body.finish()
 
-    async def begin_run(self) -> RunOutput:
-        """A place for what the block says, instead of what it said before."""
-        # Late: the first frame need not wait for what only a run shows.
+    async def start_output(self) -> RunOutput:
+        """Mount and return an empty output, in place of that of the last run."""
+        # Imported late: only a run needs it, and the first frame comes sooner.
         from starchat_tui.ui.widgets.output import RunOutput
 
         if self.output is not None:
@@ -146,15 +149,15 @@ class CodeCell(Column):
         await self.mount(self.output)
         return self.output
 
-    async def show(self, outcome: Outcome) -> None:
-        """What the block came to when it was last run."""
-        output = await self.begin_run()
-        for one in (*outcome.outputs, outcome.ended):
-            output.take(one)
+    async def show_result(self, result: RunResult) -> None:
+        """Show the stored result of the last run."""
+        output = await self.start_output()
+        for one in (*result.outputs, result.ended):
+            output.add_output(one)
         await output.draw()
 
     def on_click(self, event: object) -> None:
-        """A click on the title's right end copies or runs."""
+        """Copy or run the block at a click on a button of the title row."""
         widget = getattr(event, "widget", None)
         if widget is None:
             return

@@ -1,8 +1,8 @@
-"""Columns that grow while they are read.
+"""Containers that are laid out once when a child grows, not three times.
 
-Textual lays the whole screen out and paints it once more after each change of a container's
-`virtual_size`. Here it is what the layout just found, so nothing can have moved since; a scroll bar
-that comes or goes asks for its own layout.
+Textual lays out and repaints the whole screen after each change of a container's `virtual_size`.
+Here the change is itself the result of a layout, so nothing can have moved since; a scroll bar that
+appears or disappears requests its own layout. (Textual 8.2: `Widget.virtual_size`.)
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from textual.reactive import Reactive
 
 
 class Column(Vertical):
-    """Widgets one below the other; where one grows, the screen is drawn once, not three times."""
+    """Vertical container without the extra layouts."""
 
     virtual_size = Reactive(Size(0, 0), layout=False, repaint=False)
 
 
 class ScrolledColumn(VerticalScroll):
-    """The same, scrolled."""
+    """Scrolling vertical container without the extra layouts."""
 
     virtual_size = Reactive(Size(0, 0), layout=False, repaint=False)

@@ -1,9 +1,9 @@
-"""A plot on the screen: the picture, the same in words, and what can be done with it."""
+"""A plot on the screen: the image, its description in words, and the keys for it."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from rich.color import Color
 from rich.segment import Segment
@@ -11,28 +11,33 @@ from rich.style import Style
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
 from starchat_tui.sandbox.outputs import Figure
-from starchat_tui.sanitize import clean
-from starchat_tui.terminal.images import NoPicture, Row, decoded, fit, half_blocks, shades
-from starchat_tui.ui.messages import FigureWanted
+from starchat_tui.sanitize import sanitize_text
+from starchat_tui.terminal.image_detection import ImageSettings
+from starchat_tui.terminal.images import (
+    InvalidImage,
+    Row,
+    decode_png,
+    fit_to_cells,
+    render_half_blocks,
+    render_shades,
+)
+from starchat_tui.ui.messages import FigureActionRequested
 from starchat_tui.ui.widgets.column import Column
-from starchat_tui.ui.widgets.image import Images, picture_widget
+from starchat_tui.ui.widgets.image import create_image_widget
 
-MOST_ROWS = 24
+MAX_ROWS = 24
 """Rows of a plot in the conversation."""
-LARGE = 4.0
-"""How many times its own pixels an enlarged plot may take."""
-COARSE = 2.0
-"""The same for half-blocks anywhere: a cell shows two pixels, so more cells show more."""
-CARD_LINES = 8
-"""Lines of its card there; all of them stand under the enlarged one."""
+HALF_BLOCK_SCALE = 2.0
+"""Additional enlargement for half-blocks: a cell shows two pixels, so more cells show more."""
+DESCRIPTION_LINES = 8
+"""Lines of the description in the conversation; the enlarged plot shows all of them."""
 
 
 class HalfBlocks(Widget):
@@ -45,7 +50,7 @@ class HalfBlocks(Widget):
         self.styles.width, self.styles.height = len(rows[0]), len(rows)
 
     def render_line(self, y: int) -> Strip:
-        """One row."""
+        """Render one row."""
         if y >= len(self._rows):
             return Strip.blank(self.size.width)
         if y not in self._strips:
@@ -61,119 +66,91 @@ class HalfBlocks(Widget):
 
 
 class Plot(Vertical):
-    """The picture alone, as large as its place allows, and at most `most` times its pixels."""
+    """The image alone, as large as its container allows."""
 
     def __init__(
-        self, figure: Figure, images: Images, *, most_rows: int = MOST_ROWS, most: float = 1.0
+        self,
+        figure: Figure,
+        images: ImageSettings,
+        *,
+        max_rows: int = MAX_ROWS,
+        max_scale: float = 1.0,
     ) -> None:
+        """Create the widget; the image is enlarged at most `max_scale` times."""
         super().__init__()
         self._figure = figure
         self._images = images
-        self._most_rows = most_rows
-        self._most = most if images.kind in ("kitty", "sixel") else COARSE * most
-        self._drawn = (0, 0)
+        self._max_rows = max_rows
+        has_pixels = images.protocol in ("kitty", "sixel")
+        self._max_scale = max_scale if has_pixels else HALF_BLOCK_SCALE * max_scale
+        self._drawn_size = (0, 0)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Draw it in its new width."""
-        size = fit(
+        """Draw the image for the new width."""
+        size = fit_to_cells(
             self._figure.width,
             self._figure.height,
             event.size.width,
-            self._most_rows,
-            self._images.cell,
-            most=self._most,
+            self._max_rows,
+            self._images.cell_size,
+            max_scale=self._max_scale,
         )
-        if event.size.width and size != self._drawn and self._images.kind != "off":
-            self._drawn = size
+        if event.size.width and size != self._drawn_size and self._images.protocol != "off":
+            self._drawn_size = size
             self.run_worker(self._draw(*size), exclusive=True)
 
     async def _draw(self, columns: int, rows: int) -> None:
         try:
-            drawn = await asyncio.to_thread(self._made, columns, rows)
-        except NoPicture as error:
-            drawn = Static(f"{error.message}; {error.hint}", markup=False)
+            # In a thread: decoding a large image would hold up the keys.
+            drawn = await asyncio.to_thread(self._create_widget, columns, rows)
+        except InvalidImage as error:
+            text = f"{error.message}; {error.hint}".removesuffix("; ")
+            drawn = Static(text, markup=False)
         async with self.batch():
             await self.remove_children()
             await self.mount(drawn)
 
-    def _made(self, columns: int, rows: int) -> Widget:
-        """The widget; made in a thread, because decoding takes its time."""
-        image = decoded(self._figure.png)
-        if self._images.kind == "half":
-            return HalfBlocks(half_blocks(image, columns, rows))
-        if self._images.kind == "unicode":
-            return Static(Content("\n".join(shades(image, columns, rows))), markup=False)
-        drawn = picture_widget(image, self._images)
-        drawn.styles.width, drawn.styles.height = columns, rows
-        return drawn
+    def _create_widget(self, columns: int, rows: int) -> Widget:
+        image = decode_png(self._figure.png)
+        if self._images.protocol == "unicode":
+            return Static(Content("\n".join(render_shades(image, columns, rows))), markup=False)
+        if self._images.protocol in ("kitty", "sixel"):
+            drawn = create_image_widget(image, self._images)
+            drawn.styles.width, drawn.styles.height = columns, rows
+            return drawn
+        return HalfBlocks(render_half_blocks(image, columns, rows))
 
 
 class FigureView(Column, can_focus=True):
-    """A plot under its code."""
+    """A plot below its code."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "want('enlarge')", "Enlarge", show=False, id="figure.enlarge"),
-        Binding("o", "want('open')", "Open", show=False, id="figure.open"),
-        Binding("s", "want('save')", "Save", show=False, id="figure.save"),
+        Binding("enter", "request('enlarge')", "Enlarge", show=False, id="figure.enlarge"),
+        Binding("o", "request('open')", "Open", show=False, id="figure.open"),
+        Binding("s", "request('save')", "Save", show=False, id="figure.save"),
     ]
 
-    def __init__(self, figure: Figure, images: Images) -> None:
+    def __init__(self, figure: Figure, images: ImageSettings) -> None:
         super().__init__()
         self._figure = figure
         self._images = images
 
     def compose(self) -> ComposeResult:
-        """The picture, the card, the keys."""
-        if self._images.kind != "off":
+        """Yield the image, its description and the keys."""
+        if self._images.protocol != "off":
             yield Plot(self._figure, self._images)
-        lines = clean(self._figure.card).strip().split("\n")
-        more = [f"… {len(lines) - CARD_LINES} more lines"] if len(lines) > CARD_LINES else []
-        card = "\n".join(lines[:CARD_LINES] + more)
-        yield Static(Content(card), markup=False, classes="figure--card")
-        keys = "Enter enlarges   o opens   s saves"
+        lines = sanitize_text(self._figure.card).strip().split("\n")
+        hidden = len(lines) - DESCRIPTION_LINES
+        more = [f"… {hidden} more lines"] if hidden > 0 else []
+        description = "\n".join(lines[:DESCRIPTION_LINES] + more)
+        yield Static(Content(description), markup=False, classes="figure--card")
+        keys = "Enter enlarge · o open · s save"
         yield Static(keys, markup=False, classes="figure--keys")
 
     def on_click(self) -> None:
-        """A click enlarges."""
-        self.action_want("enlarge")
+        """Enlarge the plot."""
+        self.action_request("enlarge")
 
-    def action_want(self, how: str) -> None:
-        """Say what the reader wants with it."""
-        ways = {"enlarge": "enlarge", "open": "open", "save": "save"}
-        self.post_message(FigureWanted(self._figure, ways[how]))  # type: ignore[arg-type]
-
-
-class Enlarged(ModalScreen[None]):
-    """A plot as large as the screen, with its whole card."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,enter", "dismiss", "Close"),
-        Binding("o", "want('open')", "Open"),
-        Binding("s", "want('save')", "Save"),
-    ]
-
-    def __init__(self, figure: Figure, images: Images, rows: int) -> None:
-        super().__init__()
-        self._figure = figure
-        self._images = images
-        self._rows = rows
-        """Rows of the screen."""
-
-    def compose(self) -> ComposeResult:
-        """The picture, the card below it, the keys."""
-        lines = clean(self._figure.card).strip()
-        room = max(4, self._rows - 7 - min(10, lines.count("\n") + 1))
-        with Vertical(classes="dialog enlarged"):
-            yield Plot(self._figure, self._images, most_rows=room, most=LARGE)
-            with VerticalScroll():
-                yield Static(Content(lines), markup=False)
-            keys = "o opens   s saves   Esc closes"
-            yield Static(keys, markup=False, classes="dialog--keys")
-
-    def on_mount(self) -> None:
-        """The arrow keys scroll the card at once."""
-        self.query_one(VerticalScroll).focus()
-
-    def action_want(self, how: str) -> None:
-        """Say what the reader wants with it."""
-        self.post_message(FigureWanted(self._figure, "open" if how == "open" else "save"))
+    def action_request(self, action: Literal["enlarge", "open", "save"]) -> None:
+        """Ask to enlarge, open or save the plot."""
+        self.post_message(FigureActionRequested(self._figure, action))

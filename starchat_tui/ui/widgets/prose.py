@@ -1,4 +1,4 @@
-"""Answers' prose as Markdown that cannot open links, hide text or forge a control sequence."""
+"""Prose of answers as Markdown that cannot open links, hide text or emit control sequences."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ from textual.highlight import highlight
 from textual.widgets import Markdown
 from textual.widgets.markdown import MarkdownFence
 
-from starchat_tui.sanitize import clean
-from starchat_tui.terminal.highlight import TAB
-from starchat_tui.ui.messages import LinkOpened
+from starchat_tui.sanitize import sanitize_text
+from starchat_tui.terminal.highlight import TAB_SIZE
+from starchat_tui.ui.messages import LinkClicked
 
 
 class QuotedFence(MarkdownFence):
-    """A code block inside a quotation, or an indented one: small, so the stock widget serves."""
+    """A code block inside a quotation, or an indented one: small, so Textual's widget will do."""
 
     @classmethod
     def highlight(cls, code: str, language: str, ansi: bool = False, dark: bool = False) -> Content:
-        """The code in colours; without a language it stays plain, guessing loads every lexer."""
-        return highlight(code.expandtabs(TAB), language=language or "text")
+        """Return the code in colors; without a language it stays plain."""
+        # Textual would guess the language, which imports every lexer of Pygments (0.4 s). Tabs are
+        # expanded first: its lexer expands them too and would shift every color behind one.
+        return highlight(code.expandtabs(TAB_SIZE), language=language or "text")
 
 
 class Prose(Markdown):
-    """One run of prose between code blocks."""
+    """Prose between two code blocks."""
 
     BLOCKS = {  # noqa: RUF012 (as Markdown has it)
         **Markdown.BLOCKS,
@@ -34,29 +36,30 @@ class Prose(Markdown):
     }
 
     def __init__(self) -> None:
-        super().__init__(parser_factory=parser, open_links=False)
+        super().__init__(parser_factory=create_parser, open_links=False)
 
     def on_markdown_link_clicked(self, event: Markdown.LinkClicked) -> None:
-        """Say it; nothing is opened from here."""
+        """Report the click; nothing is opened from here."""
         event.stop()
-        self.post_message(LinkOpened(event.href))
+        self.post_message(LinkClicked(event.href))
 
 
-def parser() -> MarkdownIt:
-    """Markdown without HTML (Textual would drop it) and without guessing links (`main.py`)."""
-    made = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    made.core.ruler.push("clean", _clean_tokens)
-    return made
+def create_parser() -> MarkdownIt:
+    """Return a Markdown parser without HTML, which Textual would drop, and without autolinks."""
+    # No `linkify`: it would make a link of `main.py`, which is a domain in Paraguay.
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.core.ruler.push("sanitize", _sanitize_tokens)
+    return parser
 
 
-def _clean_tokens(state: Any) -> None:
-    """Entities such as `&#x202E;` are written out by now, so what they made is judged here."""
+def _sanitize_tokens(state: Any) -> None:
+    """Sanitize tokens after parsing: entities such as `&#x202E;` are decoded only by then."""
     pending = list(state.tokens)
     while pending:
         token = pending.pop()
-        token.content, token.info = clean(token.content), clean(token.info)
+        token.content, token.info = sanitize_text(token.content), sanitize_text(token.info)
         token.attrs = {
-            key: clean(value) if isinstance(value, str) else value
+            key: sanitize_text(value) if isinstance(value, str) else value
             for key, value in token.attrs.items()
         }
         pending += token.children or []

@@ -9,134 +9,139 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from starchat_tui.chat.store import StoredTurn
-from starchat_tui.codeblocks import CodeBlock, blocks
-from starchat_tui.execution.run_result import Outcome
-from starchat_tui.sanitize import clean
-from starchat_tui.terminal.wording import ENDINGS
-from starchat_tui.ui.messages import EarlierRequested
-from starchat_tui.ui.widgets.answer_view import Answer
+from starchat_tui.codeblocks import CodeBlock, parse_code_blocks
+from starchat_tui.execution.run_result import RunResult
+from starchat_tui.sanitize import sanitize_text
+from starchat_tui.terminal.image_detection import ImageSettings
+from starchat_tui.terminal.status_text import ANSWER_END_TEXTS
+from starchat_tui.ui.messages import EarlierTurnsRequested
+from starchat_tui.ui.widgets.answer_view import AnswerView
 from starchat_tui.ui.widgets.code_cell import CodeCell
 from starchat_tui.ui.widgets.column import ScrolledColumn
-from starchat_tui.ui.widgets.image import Images
+from starchat_tui.ui.widgets.image import HALF_BLOCKS
 
-TAIL = 20
-"""Turns of a resumed conversation that are mounted at once."""
-FOLDED = 24
-"""Lines of a question that are shown before it is unfolded."""
+PAGE_TURNS = 20
+"""Turns of a resumed conversation that are mounted at a time."""
+FOLD_LINES = 24
+"""Lines of the longest question that is not folded."""
 
 
 class Question(Static):
-    """What the user asked, as typed; a long one is folded until it is clicked."""
+    """A question as typed; a long one is folded until it is clicked."""
 
     def __init__(self, text: str) -> None:
-        lines = clean(text).expandtabs(4).split("\n")
+        lines = sanitize_text(text).expandtabs(4).split("\n")
         self._whole = "\n".join(lines)
-        self._folded = len(lines) > FOLDED
-        more = f"\n… {len(lines) - FOLDED + 4} more lines (click to unfold)"
-        shown = "\n".join(lines[: FOLDED - 4]) + more if self._folded else self._whole
+        self._folded = len(lines) > FOLD_LINES
+        more = f"\n… {len(lines) - FOLD_LINES + 4} more lines (click to show)"
+        shown = "\n".join(lines[: FOLD_LINES - 4]) + more if self._folded else self._whole
         super().__init__(Content(shown), markup=False)
 
     def on_click(self) -> None:
-        """Unfold."""
+        """Show all lines."""
         if self._folded:
             self._folded = False
             self.update(Content(self._whole))
 
 
 class Note(Static):
-    """A line between turns: what changed, what an answer took."""
+    """A line between turns that is not part of the conversation."""
 
     def __init__(self, text: str, *, classes: str = "") -> None:
-        super().__init__(Content(clean(text)), markup=False, classes=classes)
+        super().__init__(Content(sanitize_text(text)), markup=False, classes=classes)
 
 
-class Unseen(Note):
-    """The border between the turns that the model no longer sees and the others."""
+class ContextBoundary(Note):
+    """The border below the turns that the model no longer sees."""
 
     def __init__(self, turns: int) -> None:
         are = "turn" if turns == 1 else f"{turns} turns"
         super().__init__(f"the model no longer sees the {are} above")
 
 
-class Earlier(Note):
+class EarlierTurns(Note):
     """Stands for the turns that are not mounted."""
 
     def __init__(self, turns: int) -> None:
         super().__init__(f"↑ load {turns} earlier turns")
 
     def on_click(self) -> None:
-        """Ask for them."""
-        self.post_message(EarlierRequested())
+        """Ask for these turns."""
+        self.post_message(EarlierTurnsRequested())
 
 
 class Transcript(ScrolledColumn, can_focus=False):
-    """The turns in order; follows the newest line until the reader scrolls up."""
+    """Turns in order; follows the newest line until the user scrolls up."""
 
     def __init__(
         self,
         welcome: Widget,
         *,
-        images: Images = Images(),  # noqa: B008
-        outcomes: Callable[[int], Mapping[int, Outcome]] = lambda turn: {},
+        images: ImageSettings = HALF_BLOCKS,
+        load_results: Callable[[int], Mapping[int, RunResult]] = lambda turn: {},
     ) -> None:
         super().__init__(welcome)
         self._images = images
-        self._outcomes = outcomes
-        """What the code blocks of a stored turn came to."""
+        self._load_results = load_results
+        """Returns the results of a stored turn's code blocks by their index."""
         self._welcome: Widget | None = welcome
         self._turns: list[Widget] = []
-        """One widget a turn, for those that are mounted."""
+        """The widget of each mounted turn."""
         self._hidden: tuple[StoredTurn, ...] = ()
-        """Turns before those."""
+        """Turns before the mounted ones."""
         self._hidden_blocks: list[CodeBlock] = []
-        self._unseen: Unseen | None = None
+        self._context_boundary: ContextBoundary | None = None
 
     def watch_virtual_size(self) -> None:
-        """Keep to the end once there is more than fits; a short conversation stays at the top."""
+        """Follow the end once there is more than fits; a short conversation stays at the top."""
         if not self.is_anchored:
-            self._follow()
+            self._anchor_if_full()
 
-    def _follow(self) -> None:
+    def _anchor_if_full(self) -> None:
         if self.virtual_size.height > self.size.height > 0:
             self.anchor()
 
     @property
     def code_blocks(self) -> list[CodeBlock]:
-        """All code blocks in the order of the numbers they are labelled with."""
-        mounted = [cell.block for answer in self.query(Answer) for cell in answer.cells]
+        """All code blocks in the order of their numbers."""
+        mounted = [cell.block for answer in self.query(AnswerView) for cell in answer.cells]
         return [*self._hidden_blocks, *mounted]
 
-    async def cell(self, number: int) -> tuple[Answer, int, CodeCell]:
-        """The numbered code block, its answer and its place there; older turns are mounted."""
+    async def find_cell(self, number: int) -> tuple[AnswerView, int, CodeCell]:
+        """Return the answer, the index in it and the cell of a code block.
+
+        Turns that are not mounted yet are, as far back as needed.
+        """
         while number <= len(self._hidden_blocks):
-            await self.show_earlier()
-        for answer in self.query(Answer):
-            for place, cell in enumerate(answer.cells):
+            await self.show_earlier_turns()
+        for answer in self.query(AnswerView):
+            for index, cell in enumerate(answer.cells):
                 if cell.number == number:
-                    return answer, place, cell
+                    return answer, index, cell
         raise LookupError(number)
 
     def reveal(self, widget: Widget) -> None:
-        """Scroll until the end of what has grown is in view, where it is not."""
+        """Scroll a widget into view, after the layout of what was just mounted."""
         self.call_after_refresh(self.scroll_to_widget, widget, animate=False, force=True)
 
     @property
     def last_answer(self) -> str:
-        """The newest answer's text, empty where there is none."""
-        answers = [turn.text for turn in self._turns if isinstance(turn, Answer)]
+        """Text of the newest answer; empty if there is none."""
+        answers = [turn.text for turn in self._turns if isinstance(turn, AnswerView)]
         return answers[-1] if answers else ""
 
-    async def ask(self, text: str) -> None:
-        """Show a question, after what is being shown: another conversation may be on its way."""
+    async def add_question(self, text: str) -> None:
+        """Add a question at the end."""
+        # The lock: `show_turns` may be replacing the conversation, and removes all that is here.
         async with self.lock:
-            await self._leave_welcome()
+            await self._remove_welcome()
             await self._mount_turn(Question(text))
-        self._follow()
+        self._anchor_if_full()
 
-    async def answer(self) -> Answer:
-        """An empty answer at the end."""
+    async def add_answer(self) -> AnswerView:
+        """Add an empty answer at the end and return it."""
         async with self.lock:
-            answer = Answer(number=len(self.code_blocks) + 1, images=self._images)
+            answer = AnswerView(number=len(self.code_blocks) + 1, images=self._images)
             await self._mount_turn(answer)
         return answer
 
@@ -144,73 +149,75 @@ class Transcript(ScrolledColumn, can_focus=False):
         self._turns.append(turn)
         await self.mount(turn)
 
-    async def note(self, text: str, *, classes: str = "", before: Widget | None = None) -> None:
-        """Show a line at the end, or before a turn."""
+    async def add_note(self, text: str, *, classes: str = "", before: Widget | None = None) -> None:
+        """Add a line at the end, or before a turn."""
         await self.mount(Note(text, classes=classes), before=before)
 
-    async def _leave_welcome(self) -> None:
+    async def _remove_welcome(self) -> None:
         if self._welcome is not None:
             await self._welcome.remove()
             self._welcome = None
 
-    async def take_back(self, *, question: bool) -> None:
-        """What was to be answered was never asked: the empty answer goes, and the question."""
+    async def remove_unanswered(self, *, question: bool) -> None:
+        """Remove an empty answer and, with `question`, the question that was not stored."""
         await self._turns.pop().remove()
         if question:
             await self._turns.pop().remove()
 
-    def set_aside(self) -> None:
-        """A sibling of the last answer, if there is one, stays readable, but is no turn."""
-        if len(self._turns) > 1 and isinstance(self._turns[-2], Answer):
+    def dim_previous_answer(self) -> None:
+        """Dim the answer that a new one replaces; it stays readable but is no turn."""
+        if len(self._turns) > 1 and isinstance(self._turns[-2], AnswerView):
             self._turns.pop(-2).add_class("set-aside")
 
-    async def unseen(self, dropped: int) -> None:
-        """Mark that the oldest `dropped` turns are no longer sent."""
-        if self._unseen is not None:
-            await self._unseen.remove()
-            self._unseen = None
-        place = dropped - len(self._hidden)
-        if dropped and 0 <= place < len(self._turns):
-            self._unseen = Unseen(dropped)
-            await self.mount(self._unseen, before=self._turns[place])
+    async def mark_context_boundary(self, dropped: int) -> None:
+        """Mark that the oldest `dropped` turns no longer fit into the prompt."""
+        if self._context_boundary is not None:
+            await self._context_boundary.remove()
+            self._context_boundary = None
+        index = dropped - len(self._hidden)
+        if dropped and 0 <= index < len(self._turns):
+            self._context_boundary = ContextBoundary(dropped)
+            await self.mount(self._context_boundary, before=self._turns[index])
 
-    async def show(self, turns: Sequence[StoredTurn], *, welcome: Widget | None = None) -> None:
-        """Show these turns in place of all that is there, only the last `TAIL` at first."""
+    async def show_turns(
+        self, turns: Sequence[StoredTurn], *, welcome: Widget | None = None
+    ) -> None:
+        """Replace the conversation; only the last `PAGE_TURNS` turns are mounted at first."""
         async with self.batch():
             await self.remove_children()
-            self._turns, self._unseen, self._welcome = [], None, welcome
-            first = max(0, len(turns) - TAIL)
-            self._hide(turns[:first])
+            self._turns, self._context_boundary, self._welcome = [], None, welcome
+            first = max(0, len(turns) - PAGE_TURNS)
+            self._set_hidden(turns[:first])
             if welcome is not None:
                 await self.mount(welcome)
             if self._hidden:
-                await self.mount(Earlier(len(self._hidden)))
-            self._turns = await self._mount_all(turns[first:], before=None)
+                await self.mount(EarlierTurns(len(self._hidden)))
+            self._turns = await self._mount_turns(turns[first:], before=None)
         self.anchor(False)
         self.scroll_home(animate=False)
-        self.call_after_refresh(self._follow)
+        self.call_after_refresh(self._anchor_if_full)
 
-    async def show_earlier(self) -> None:
-        """Mount the next older turns above the others, and keep the reader's place."""
+    async def show_earlier_turns(self) -> None:
+        """Mount the next older turns above the others and keep the scroll position."""
         below = self.virtual_size.height - self.scroll_offset.y
-        first = max(0, len(self._hidden) - TAIL)
+        first = max(0, len(self._hidden) - PAGE_TURNS)
         page = self._hidden[first:]
-        self._hide(self._hidden[:first])
+        self._set_hidden(self._hidden[:first])
         async with self.batch():
-            await self.query(Earlier).remove()
+            await self.query(EarlierTurns).remove()
             if self._hidden:
-                await self.mount(Earlier(len(self._hidden)), before=0)
-            self._turns[:0] = await self._mount_all(page, before=self._turns[0])
+                await self.mount(EarlierTurns(len(self._hidden)), before=0)
+            self._turns[:0] = await self._mount_turns(page, before=self._turns[0])
         self.call_after_refresh(
             lambda: self.scroll_to(y=self.virtual_size.height - below, animate=False)
         )
 
-    def _hide(self, turns: Sequence[StoredTurn]) -> None:
+    def _set_hidden(self, turns: Sequence[StoredTurn]) -> None:
         self._hidden = tuple(turns)
         answers = (one.turn.text for one in turns if one.turn.role == "assistant")
-        self._hidden_blocks = [block for text in answers for block in blocks(text)]
+        self._hidden_blocks = [block for text in answers for block in parse_code_blocks(text)]
 
-    async def _mount_all(
+    async def _mount_turns(
         self, turns: Sequence[StoredTurn], *, before: Widget | None
     ) -> list[Widget]:
         number = len(self._hidden_blocks) + 1
@@ -220,16 +227,16 @@ class Transcript(ScrolledColumn, can_focus=False):
             widget = (
                 Question(turn.text)
                 if turn.role == "user"
-                else Answer(number=number, turn=stored.id, images=self._images)
+                else AnswerView(number=number, turn=stored.id, images=self._images)
             )
             await self.mount(widget, before=before)
-            if isinstance(widget, Answer):
+            if isinstance(widget, AnswerView):
                 await widget.finish(turn.text)
                 number += len(widget.cells)
-                for place, outcome in self._outcomes(stored.id).items():
-                    if place < len(widget.cells):
-                        await widget.cells[place].show(outcome)
-            if stored.state in ENDINGS:
-                await self.note(ENDINGS[stored.state], classes="state", before=before)
+                for index, result in self._load_results(stored.id).items():
+                    if index < len(widget.cells):
+                        await widget.cells[index].show_result(result)
+            if stored.state in ANSWER_END_TEXTS:
+                await self.add_note(ANSWER_END_TEXTS[stored.state], classes="state", before=before)
             mounted.append(widget)
         return mounted

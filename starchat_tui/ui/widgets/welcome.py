@@ -1,4 +1,4 @@
-"""What an empty conversation shows."""
+"""The screen of an empty conversation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from starchat_tui.sanitize import clean
+from starchat_tui.sanitize import sanitize_text
 from starchat_tui.ui.messages import ExampleChosen
 
 EXAMPLES = (
@@ -23,7 +23,7 @@ EXAMPLES = (
 
 
 class Example(Static, can_focus=True):
-    """A question to begin with; Enter or a click takes it into the composer."""
+    """An example question; Enter or a click puts it into the composer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Take", show=False)]
 
@@ -32,52 +32,56 @@ class Example(Static, can_focus=True):
         self._text = text
 
     def action_choose(self) -> None:
-        """Take it."""
+        """Put the question into the composer."""
         self.post_message(ExampleChosen(self._text))
 
     def on_click(self) -> None:
-        """Take it."""
+        """Put the question into the composer."""
         self.action_choose()
 
 
 class Welcome(Vertical):
-    """Who answers, what to try, and how to get a larger model where this one is a demo."""
+    """The model's name, example questions, and how to get a larger model than the demo."""
 
-    def __init__(self, *, model: str, demo: bool, advice: Callable[[], str] | None = None) -> None:
+    def __init__(
+        self, *, model: str, demo: bool, get_advice: Callable[[], str] | None = None
+    ) -> None:
         super().__init__()
         self._model = model
         self._demo = demo
-        self._advice = advice
-        """Which real model this machine can hold."""
+        self._get_advice = get_advice
+        """Returns one line about the models that this machine can run."""
 
     def compose(self) -> ComposeResult:
-        """A heading, the demo's own words, three questions."""
-        name = Content.styled(clean(self._model), "bold $primary")
+        """Yield a heading, an introduction and the example questions."""
+        name = Content.styled(sanitize_text(self._model), "bold $primary")
         heading = Content.styled("★ StarChat", "bold $accent")
         yield Static(heading + Content("   ") + name, markup=False, classes="welcome--heading")
         yield Static(_DEMO if self._demo else _PLAIN, markup=False, classes="welcome--text")
         yield Static("Try", markup=False, classes="welcome--try")
         for text in EXAMPLES:
             yield Example(text)
-        # The last line: it comes when the machine has been asked, and must move nothing.
+        # Last, because it is filled in later and must not move the lines above.
         yield Static("", markup=False, classes="welcome--fits")
 
     def on_mount(self) -> None:
-        """Ask the machine what fits it, beside the first frame: that may take a moment."""
-        if self._demo and self._advice is not None:
-            self.run_worker(self._advise(self._advice))
+        """Look up which models fit this machine, after the first frame: it may take a moment."""
+        if self._demo and self._get_advice is not None:
+            self.run_worker(self._show_advice(self._get_advice))
 
-    async def _advise(self, advice: Callable[[], str]) -> None:
-        text = clean(await asyncio.to_thread(advice))
-        for line in self.query(".welcome--fits").results(Static):  # none, where it left meanwhile
+    async def _show_advice(self, advice: Callable[[], str]) -> None:
+        text = sanitize_text(await asyncio.to_thread(advice))
+        for line in self.query(".welcome--fits").results(
+            Static
+        ):  # none if it was removed meanwhile
             line.update(Content(text))
 
 
 _PLAIN = Content("Ask about code. Everything stays on this machine.")
 _DEMO = Content.assemble(
     ("This is a demo model", "bold $warning"),
-    ": very small, it comes with the package and answers simple Python questions.\n"
-    "For a real one, start with ",
+    ": tiny, included in the package, good for simple Python questions.\n"
+    "For a full-size model, start with ",
     ("starchat --model starchat-beta", "bold"),
-    ", the path of a model's folder, or any Hub id (OWNER/NAME).",
+    ", a model folder, or a Hub id (OWNER/NAME).",
 )

@@ -1,4 +1,4 @@
-"""The thread that owns the device: what it survives, and what it says when it does not."""
+"""Worker thread: results, errors that it survives, and errors that end the engine."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from starchat_tui.client.protocol import Delta, ModelCard, Progress, Request, Sampling
-from starchat_tui.engine.models.bigcode import BigCode
-from starchat_tui.engine.serving import routes
-from starchat_tui.engine.serving.routes import is_last
-from starchat_tui.engine.serving.worker import Choices, Event, Job, Worker
+from starchat_tui.engine.models.bigcode import BigCodeModel
+from starchat_tui.engine.serving.job_stream import is_last
+from starchat_tui.engine.serving.worker import EngineOptions, Event, Job, Worker
 from starchat_tui.errors import (
+    Busy,
     EngineGone,
     ModelUnavailable,
     OutOfMemory,
@@ -29,8 +29,8 @@ from tests.waiting import block_until
 
 
 @dataclass
-class Seen:
-    """The events of one job."""
+class EventLog:
+    """Events of one job."""
 
     events: list[Event] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -42,59 +42,59 @@ class Seen:
 
     @property
     def last(self) -> Event:
-        """The last event, once it has come."""
+        """Last event, waited for."""
         assert self.ended.wait(60)
         return self.events[-1]
 
 
 @pytest.fixture
 def worker(tmp_path: Path) -> Iterator[Worker]:
-    made = Worker(Choices(device="cpu", cache=tmp_path))
-    made.start()
-    yield made
-    made.leave()
-    made.join(60)
-    assert not made.alive
+    worker = Worker(EngineOptions(device="cpu", cache_dir=tmp_path))
+    worker.start()
+    yield worker
+    worker.shutdown()
+    worker.join(60)
+    assert not worker.is_alive
 
 
-def ask(worker: Worker, folder: Path, *, max_tokens: int = 5) -> Seen:
-    seen = Seen()
+def submit_request(worker: Worker, folder: Path, *, max_tokens: int = 5) -> EventLog:
+    log = EventLog()
     sampling = Sampling(max_tokens=max_tokens, temperature=0.0)
     request = Request(str(folder), (1, 2, 3), sampling)
-    worker.submit(Job(str(folder), seen, request))
-    return seen
+    worker.submit(Job(str(folder), log, request))
+    return log
 
 
 def test_a_job_ends_with_its_reason(worker: Worker, tiny_folder: Path) -> None:
-    last = ask(worker, tiny_folder).last
+    last = submit_request(worker, tiny_folder).last
     assert isinstance(last, Delta)
     assert last.finish_reason == "length"
     block_until(lambda: worker.state == "idle")
-    assert (worker.prefilled, worker.generated) == (3, 5)
+    assert (worker.prefilled_tokens, worker.generated_tokens) == (3, 5)
     assert worker.finished_jobs == 1
 
 
 def test_a_load_ends_with_the_card(worker: Worker, tiny_folder: Path) -> None:
-    seen = Seen()
-    worker.submit(Job(str(tiny_folder), seen))
-    assert isinstance(seen.last, ModelCard)
+    log = EventLog()
+    worker.submit(Job(str(tiny_folder), log))
+    assert isinstance(log.last, ModelCard)
     assert (
         {"importing", "loading", "warming"}
-        >= {event.stage for event in seen.events if isinstance(event, Progress)}
+        >= {event.stage for event in log.events if isinstance(event, Progress)}
         >= {"loading", "warming"}
     )
 
 
 def fail_once(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    """Have the model fail at its third reading after the load, as a full device does."""
-    extend, count = BigCode.extend, iter(range(1_000))
+    """Have the model fail at its third decode step after the load, as a full device does."""
+    forward, count = BigCodeModel.forward, iter(range(1_000))
 
-    def failing(self: BigCode, ids: list[int], cache: object) -> torch.Tensor:
+    def failing(self: BigCodeModel, ids: list[int], cache: object) -> torch.Tensor:
         if len(ids) == 1 and ids[0] != 0 and next(count) == 2:
             raise error
-        return extend(self, ids, cache)  # type: ignore[arg-type]
+        return forward(self, ids, cache)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(BigCode, "extend", failing)
+    monkeypatch.setattr(BigCodeModel, "forward", failing)
 
 
 @pytest.mark.parametrize(
@@ -106,61 +106,61 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_full_device_is_told_and_survived(
+def test_a_full_device_is_reported_and_survived(
     worker: Worker, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    expected = ids_of(ask(worker, tiny_folder))
+    expected = wait_for_ids(submit_request(worker, tiny_folder))
     fail_once(monkeypatch, error)
-    failed = ask(worker, tiny_folder)
+    failed = submit_request(worker, tiny_folder)
     assert isinstance(failed.last, OutOfMemory)
     assert failed.last.hint
-    again = ask(worker, tiny_folder)
-    assert ids_of(again) == expected
+    again = submit_request(worker, tiny_folder)
+    assert wait_for_ids(again) == expected
     assert isinstance(again.last, Delta)
     assert again.last.usage
     assert again.last.usage.cached_tokens == 0, "the caches were freed"
 
 
-def ids_of(seen: Seen) -> list[int]:
-    assert seen.ended.wait(60)
-    return [token for event in seen.events if isinstance(event, Delta) for token in event.ids]
+def wait_for_ids(log: EventLog) -> list[int]:
+    assert log.ended.wait(60)
+    return [token for event in log.events if isinstance(event, Delta) for token in event.ids]
 
 
-def test_an_error_of_torch_is_told_and_survived(
+def test_an_error_of_torch_is_reported_and_survived(
     worker: Worker, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = ids_of(ask(worker, tiny_folder))
+    expected = wait_for_ids(submit_request(worker, tiny_folder))
     fail_once(monkeypatch, RuntimeError("mat1 and mat2 do not fit"))
-    failed = ask(worker, tiny_folder).last
+    failed = submit_request(worker, tiny_folder).last
     assert type(failed) is StarChatError
     assert "mat1" in failed.message
-    assert ids_of(ask(worker, tiny_folder)) == expected
+    assert wait_for_ids(submit_request(worker, tiny_folder)) == expected
 
 
 def test_a_broken_device_ends_the_engine(
     worker: Worker, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail_once(monkeypatch, RuntimeError("CUDA error: device-side assert triggered"))
-    failed = ask(worker, tiny_folder).last
+    failed = submit_request(worker, tiny_folder).last
     assert isinstance(failed, StarChatError)
-    block_until(lambda: not worker.alive)
-    with pytest.raises(Unavailable, match="leaving"):
-        ask(worker, tiny_folder)
+    block_until(lambda: not worker.is_alive)
+    with pytest.raises(Unavailable, match="shutting down"):
+        submit_request(worker, tiny_folder)
 
 
-def test_what_nobody_foresaw_is_told_and_survived(
+def test_an_unforeseen_error_is_reported_and_survived(
     worker: Worker,
     tiny_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    expected = ids_of(ask(worker, tiny_folder))
+    expected = wait_for_ids(submit_request(worker, tiny_folder))
     fail_once(monkeypatch, LookupError("a defect"))
-    failed = ask(worker, tiny_folder).last
+    failed = submit_request(worker, tiny_folder).last
     assert type(failed) is StarChatError
     assert "LookupError: a defect" in failed.message
     assert "Traceback" in capsys.readouterr().err, "it goes to the engine's log"
-    assert ids_of(ask(worker, tiny_folder)) == expected
+    assert wait_for_ids(submit_request(worker, tiny_folder)) == expected
 
 
 def test_a_config_that_transformers_refuses_is_survived(
@@ -171,8 +171,8 @@ def test_a_config_that_transformers_refuses_is_survived(
     # No plain attention, so that transformers computes it.
     config |= {"scale_attn_weights": False, "n_layer": "two"}
     (strange / "config.json").write_text(json.dumps(config))
-    assert isinstance(ask(worker, strange).last, ModelUnavailable)
-    assert ids_of(ask(worker, tiny_folder))
+    assert isinstance(submit_request(worker, strange).last, ModelUnavailable)
+    assert wait_for_ids(submit_request(worker, tiny_folder))
 
 
 # The thread's own traceback is what goes to the engine's log.
@@ -181,47 +181,61 @@ def test_a_torch_that_cannot_be_imported_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "starchat_tui.engine.serving.model_pool", None)
-    broken, seen = Worker(Choices(cache=tmp_path)), Seen()
-    broken.submit(Job("m", seen))
+    broken, log = Worker(EngineOptions(cache_dir=tmp_path)), EventLog()
+    broken.submit(Job("m", log))
     broken.start()
-    assert isinstance(seen.last, EngineGone)
-    assert seen.last.message.startswith("torch cannot be used (ModuleNotFoundError")
-    assert seen.last.hint
-    block_until(lambda: not broken.alive)
+    assert isinstance(log.last, EngineGone)
+    assert log.last.message.startswith("torch cannot be used (ModuleNotFoundError")
+    assert log.last.hint
+    block_until(lambda: not broken.is_alive)
     with pytest.raises(EngineGone, match="torch cannot be used"):
-        broken.submit(Job("m", Seen()))
+        broken.submit(Job("m", EventLog()))
 
 
-def test_who_waits_is_told_when_the_engine_leaves(worker: Worker, tiny_folder: Path) -> None:
-    busy, waiting = ask(worker, tiny_folder, max_tokens=500), ask(worker, tiny_folder)
+def test_a_waiting_job_fails_when_the_engine_shuts_down(worker: Worker, tiny_folder: Path) -> None:
+    busy, waiting = (
+        submit_request(worker, tiny_folder, max_tokens=500),
+        submit_request(worker, tiny_folder),
+    )
     block_until(lambda: any(isinstance(event, Delta) for event in busy.events))
-    worker.leave()
+    worker.shutdown()
     assert isinstance(waiting.last, Unavailable)
     assert isinstance(busy.last, Delta)
     assert busy.last.finish_reason == "cancelled"
 
 
-async def test_a_long_silence_is_broken_by_heartbeats(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(routes, "HEARTBEAT", 0.01)
-    # Its thread is never started: as in a load that takes minutes.
-    ticket = routes.Ticket(Worker(Choices(cache=tmp_path)), "m", Request("m", (1,), progress=False))
-    events = ticket.events()
-    assert [await anext(events) for _ in range(3)] == [None, None, None]
-    ticket.cancel()
-    last = [event async for event in events if event is not None]
-    assert last == [Delta(finish_reason="cancelled")]
-
-
-def test_a_job_that_left_the_queue_is_not_begun(worker: Worker, tiny_folder: Path) -> None:
-    busy, seen = ask(worker, tiny_folder, max_tokens=500), Seen()
-    job = Job(str(tiny_folder), seen, Request(str(tiny_folder), (1,)))
+def test_a_job_that_left_the_queue_is_not_run(worker: Worker, tiny_folder: Path) -> None:
+    busy, log = submit_request(worker, tiny_folder, max_tokens=500), EventLog()
+    job = Job(str(tiny_folder), log, Request(str(tiny_folder), (1,)))
     worker.submit(job)
     worker.cancel(job)
-    assert isinstance(seen.last, Delta)
-    assert seen.last.finish_reason == "cancelled"
+    assert isinstance(log.last, Delta)
+    assert log.last.finish_reason == "cancelled"
     assert busy.last
     block_until(lambda: worker.state == "idle")
     assert worker.finished_jobs == 1
-    assert "prefill" not in {event.stage for event in seen.events if isinstance(event, Progress)}
+    assert "prefill" not in {event.stage for event in log.events if isinstance(event, Progress)}
+
+
+def test_a_full_queue_refuses_the_next_job(tmp_path: Path) -> None:
+    # Its thread is never started, so that all of them wait.
+    worker = Worker(EngineOptions(cache_dir=tmp_path, queue_capacity=2))
+    logs = [EventLog(), EventLog()]
+    for log in logs:
+        worker.submit(Job("m", log))
+    with pytest.raises(Busy, match="2 requests"):
+        worker.submit(Job("m", EventLog()))
+    assert worker.queue_length == 2
+    queued = [event for event in logs[1].events if isinstance(event, Progress)]
+    assert [(event.stage, event.done) for event in queued] == [("importing", 0), ("queued", 1)]
+
+
+def test_the_state_follows_the_jobs(worker: Worker, tiny_folder: Path) -> None:
+    block_until(lambda: worker.state == "idle")
+    busy = submit_request(worker, tiny_folder, max_tokens=500)
+    assert worker.state == "busy"
+    assert worker.idle_seconds == 0.0
+    assert busy.last
+    block_until(lambda: worker.state == "idle")
+    worker.shutdown()
+    assert worker.state == "stopping"

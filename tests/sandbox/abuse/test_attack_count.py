@@ -7,13 +7,13 @@ from collections import Counter
 from pathlib import Path
 
 from tests.sandbox import attacks
-from tests.sandbox.abuse import test_ends, test_kernel_attacks
+from tests.sandbox.abuse import test_kernel_attacks, test_process_attacks
 
 README = Path(__file__).parents[3] / "README.md"
 ROWS = 29
 """Of the list that the design was first measured with."""
 TABLES = (*attacks.ATTACKS, *test_kernel_attacks.ATTACKS)
-FOUND = Counter([attack.row for attack in TABLES] + list(test_ends.ROWS.values()))
+FOUND = Counter([attack.row for attack in TABLES] + list(test_process_attacks.ROWS.values()))
 
 
 def test_every_row_of_the_list_is_tried() -> None:
@@ -37,4 +37,4 @@ def test_the_readme_says_how_many_are_tried() -> None:
 
 
 def test_every_attack_of_the_last_kind_is_a_test() -> None:
-    assert all(callable(getattr(test_ends, name)) for name in test_ends.ROWS)
+    assert all(callable(getattr(test_process_attacks, name)) for name in test_process_attacks.ROWS)

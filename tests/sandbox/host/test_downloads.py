@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 from starchat_tui.sandbox.host import downloads
-from starchat_tui.sandbox.host.downloads import Download, Network, Refused, fetch, is_public, urls
+from starchat_tui.sandbox.host.downloads import (
+    Download,
+    DownloadRefused,
+    Network,
+    fetch,
+    find_urls,
+    is_public,
+)
 from tests.waiting import PATIENCE
 
 CERTIFICATE = Path(__file__).parents[1] / "data.example.pem"
@@ -86,12 +93,12 @@ def trusting() -> ssl.SSLContext:
 
 
 def resolving(network: Network, *addresses: str) -> Network:
-    return Network(lambda host: list(addresses), network.dial, network.tls)
+    return Network(lambda host: list(addresses), network.connect, network.tls)
 
 
 async def refused(url: str, network: Network, patience: float = 20.0) -> str:
-    with pytest.raises(Refused) as caught:
-        await fetch(url, network=network, patience=patience)
+    with pytest.raises(DownloadRefused) as caught:
+        await fetch(url, network=network, timeout=patience)
     return caught.value.message
 
 
@@ -166,7 +173,7 @@ def test_public_addresses_are() -> None:
 
 async def test_a_name_is_resolved_once(server: Server, network: Network) -> None:
     answers = iter([[PUBLIC], ["127.0.0.1"]])
-    once = Network(lambda host: next(answers), network.dial, network.tls)
+    once = Network(lambda host: next(answers), network.connect, network.tls)
     server.answers["/a"] = b"HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n"
     server.answers["/b"] = CSV
     assert (await fetch("https://data.example/a", network=once)).name == "b"
@@ -197,7 +204,7 @@ async def test_a_name_that_no_host_can_have_is_refused(
 ) -> None:
     longest = "a" * 70  # a label has at most 63
     said = await refused(
-        f"https://{longest}.example/d", Network(dial=network.dial, tls=network.tls)
+        f"https://{longest}.example/d", Network(connect=network.connect, tls=network.tls)
     )
     assert "could not be reached" in said
     assert not dialled
@@ -206,13 +213,13 @@ async def test_a_name_that_no_host_can_have_is_refused(
 async def test_redirects_in_a_circle_end(server: Server, network: Network) -> None:
     server.answers["/a"] = b"HTTP/1.1 302 x\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n"
     assert "circles" in await refused("https://data.example/a", network)
-    assert len(server.requests) == downloads.MOST_REDIRECTS + 1
+    assert len(server.requests) == downloads.MAX_REDIRECTS + 1
 
 
 async def test_a_file_that_is_too_large_is_given_up(
     server: Server, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloads, "MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(downloads, "MAX_BYTES", 1_000_000)
 
     def endless(connection: ssl.SSLSocket) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -275,7 +282,7 @@ async def test_what_is_no_answer_is_refused(
 async def test_a_server_has_to_show_that_it_is_the_host(server: Server, network: Network) -> None:
     server.answers["/d"] = CSV
     assert "certificate" in await refused("https://other.example/d", network)
-    stranger = Network(network.resolve, network.dial)
+    stranger = Network(network.resolve, network.connect)
     assert "certificate" in await refused("https://data.example/d", stranger)
     assert not server.requests
 
@@ -289,20 +296,20 @@ again = "https://a.example/x.csv"
 made = f"https://c.example/{name}.csv"
 said = "read https://d.example/ first"
 """
-    assert urls(code) == ["https://a.example/x.csv", "http://b.example/y.csv"]
+    assert find_urls(code) == ["https://a.example/x.csv", "http://b.example/y.csv"]
 
 
 def test_what_cannot_be_taken_apart_is_no_address() -> None:
     code = """
 a("https://[your-host]/api"), b("http://[::1/x"), c('https:///x'), d("https://a.example/x.csv")
 """
-    assert urls(code) == ["https://a.example/x.csv"]
+    assert find_urls(code) == ["https://a.example/x.csv"]
 
 
 def test_what_is_here_already_is_not_offered_for_download() -> None:
     code = 'gpd.read_file("https://naciscdn.org/naturalearth/110m/cultural/ne_110m_admin_0_countries.zip")'
-    assert urls(code) == []
-    assert len(urls(code, strict=True)) == 1
+    assert find_urls(code) == []
+    assert len(find_urls(code, strict=True)) == 1
 
 
 @pytest.mark.parametrize(
@@ -325,9 +332,9 @@ async def test_a_file_has_a_plain_name(
 
 def test_addresses_are_replaced_whole_and_names_differ() -> None:
     code = 'a = read("https://h.example/1/d.csv"); b = read("https://h.example/2/d.csv")'
-    got = [Download(url, "d.csv", b"") for url in urls(code)]
-    files: Sequence[Download] = downloads.apart(got, taken=["d.csv"])
+    got = [Download(url, "d.csv", b"") for url in find_urls(code)]
+    files: Sequence[Download] = downloads.assign_unique_names(got, taken=["d.csv"])
     assert [file.name for file in files] == ["2-d.csv", "3-d.csv"]
-    assert downloads.offline(code, files) == 'a = read("2-d.csv"); b = read("3-d.csv")'
+    assert downloads.replace_urls(code, files) == 'a = read("2-d.csv"); b = read("3-d.csv")'
     longer = 'read("https://h.example/1/d.csv.gz")'
-    assert downloads.offline(longer, files) == longer
+    assert downloads.replace_urls(longer, files) == longer

@@ -11,18 +11,18 @@ from collections.abc import Iterator
 import pytest
 
 from starchat_tui.sandbox.guest import frame_protocol
-from starchat_tui.sandbox.guest.frame_protocol import KINDS, LETTERS, pack
+from starchat_tui.sandbox.guest.frame_protocol import FRAME_KINDS, KIND_BY_NAME, pack_frame
 from starchat_tui.sandbox.host.frames import (
-    Begun,
-    Chunk,
-    Done,
-    Heard,
-    Parser,
+    FileChunk,
+    FileReply,
+    Frame,
+    FrameParser,
+    ProtocolViolation,
     Ready,
-    Served,
-    Violation,
+    RunDone,
+    RunStarted,
 )
-from starchat_tui.sandbox.outputs import Failure, Figure, Note, Result, Text, Written
+from starchat_tui.sandbox.outputs import Failure, Figure, Note, Result, StreamText, WrittenFile
 
 FRAMES = 120_000
 """Hostile frames of the fuzzer."""
@@ -35,43 +35,43 @@ def png(width: int, height: int, size: int = 100) -> bytes:
     return head.ljust(size, b"\0")
 
 
-HEARD: list[tuple[bytes, Heard]] = [
-    (pack("ready"), Ready()),
-    (pack("begun", 7), Begun(7)),
-    (pack("text", "stdout", "zażółć\x1b[2J"), Text("stdout", "zażółć\x1b[2J")),
-    (pack("result", "42"), Result("42")),
-    (pack("figure", png(3, 2), 3, 2, "axes"), Figure(png(3, 2), 3, 2, "axes")),
-    (pack("failure", "E", "m", "t"), Failure("E", "m", "t")),
-    (pack("written", "a/b.csv", 12), Written("a/b.csv", 12)),
-    (pack("note", "n"), Note("n")),
-    (pack("done", "ok"), Done("ok")),
-    (pack("chunk", b"\0\xff"), Chunk(b"\0\xff")),
-    (pack("served", ""), Served("")),
+HEARD: list[tuple[bytes, Frame]] = [
+    (pack_frame("ready"), Ready()),
+    (pack_frame("begun", 7), RunStarted(7)),
+    (pack_frame("text", "stdout", "zażółć\x1b[2J"), StreamText("stdout", "zażółć\x1b[2J")),
+    (pack_frame("result", "42"), Result("42")),
+    (pack_frame("figure", png(3, 2), 3, 2, "axes"), Figure(png(3, 2), 3, 2, "axes")),
+    (pack_frame("failure", "E", "m", "t"), Failure("E", "m", "t")),
+    (pack_frame("written", "a/b.csv", 12), WrittenFile("a/b.csv", 12)),
+    (pack_frame("note", "n"), Note("n")),
+    (pack_frame("done", "ok"), RunDone("ok")),
+    (pack_frame("chunk", b"\0\xff"), FileChunk(b"\0\xff")),
+    (pack_frame("served", ""), FileReply("")),
 ]
 STREAM = b"".join(frame for frame, _ in HEARD)
 
 
-def heard(data: bytes) -> list[Heard]:
-    return [one for one, _ in Parser().feed(data)]
+def heard(data: bytes) -> list[Frame]:
+    return [one for one, _ in FrameParser().feed(data)]
 
 
 def test_every_kind_is_heard_as_it_was_said() -> None:
     assert heard(STREAM) == [one for _, one in HEARD]
-    assert {frame[:1] for frame, _ in HEARD} | {LETTERS[n] for n in ASKED} == set(KINDS)
+    assert {frame[:1] for frame, _ in HEARD} | {KIND_BY_NAME[n] for n in ASKED} == set(FRAME_KINDS)
 
 
 def test_frames_are_the_same_however_they_are_cut() -> None:
     for cut in range(len(STREAM) + 1):
-        parser = Parser()
+        parser = FrameParser()
         pieces = [*parser.feed(STREAM[:cut]), *parser.feed(STREAM[cut:])]
         assert [one for one, _ in pieces] == [one for _, one in HEARD], cut
-    parser = Parser()
+    parser = FrameParser()
     single = [one for index in range(len(STREAM)) for one, _ in parser.feed(STREAM[index:][:1])]
     assert single == [one for _, one in HEARD]
 
 
 def test_a_frame_says_its_size() -> None:
-    assert sum(size for _, size in Parser().feed(STREAM)) == len(STREAM)
+    assert sum(size for _, size in FrameParser().feed(STREAM)) == len(STREAM)
 
 
 ASKED = ("run", "fetch", "open", "put", "close")
@@ -135,49 +135,49 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_bytes_are_a_violation(name: str) -> None:
-    with pytest.raises(Violation):
+    with pytest.raises(ProtocolViolation):
         heard(HOSTILE[name])
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_bytes_are_a_violation_one_by_one(name: str) -> None:
-    parser, data = Parser(), HOSTILE[name]
-    with pytest.raises(Violation):
+    parser, data = FrameParser(), HOSTILE[name]
+    with pytest.raises(ProtocolViolation):
         [list(parser.feed(data[index : index + 1])) for index in range(len(data))]
 
 
 def test_what_came_before_a_violation_is_heard() -> None:
     got = []
-    with pytest.raises(Violation):
-        got.extend(one for one, _ in Parser().feed(STREAM + b"Z\0\0\0\0"))
+    with pytest.raises(ProtocolViolation):
+        got.extend(one for one, _ in FrameParser().feed(STREAM + b"Z\0\0\0\0"))
     assert got == [one for _, one in HEARD]
 
 
 def test_a_frame_that_never_ends_takes_no_more_than_its_kind() -> None:
-    for kind in (LETTERS[name] for name in ("figure", "result", "chunk", "failure")):
-        most = frame_protocol.largest(kind)
-        parser = Parser()
+    for kind in (KIND_BY_NAME[name] for name in ("figure", "result", "chunk", "failure")):
+        most = frame_protocol.max_body_size(kind)
+        parser = FrameParser()
         list(parser.feed(kind + most.to_bytes(4, "big")))
-        with pytest.raises(Violation):
+        with pytest.raises(ProtocolViolation):
             [list(parser.feed(bytes(2**20))) for _ in range(18)]
 
 
 def test_the_largest_picture_passes() -> None:
     largest = png(5000, 5000, 16 * 2**20)
-    assert heard(pack("figure", largest, 5000, 5000, "c" * 65536)) == [
+    assert heard(pack_frame("figure", largest, 5000, 5000, "c" * 65536)) == [
         Figure(largest, 5000, 5000, "c" * 65536)
     ]
 
 
 def test_what_does_not_fit_is_cut_or_refused_by_the_sender() -> None:
-    assert heard(pack("note", "ż" * 5000)) == [Note("ż" * 2048)]
-    assert heard(pack("note", "a\ud800b")) == [Note("a?b")]
+    assert heard(pack_frame("note", "ż" * 5000)) == [Note("ż" * 2048)]
+    assert heard(pack_frame("note", "a\ud800b")) == [Note("a?b")]
     with pytest.raises(ValueError, match="at most"):
-        pack("chunk", bytes(2**20 + 1))
+        pack_frame("chunk", bytes(2**20 + 1))
     with pytest.raises(ValueError, match="at most"):
-        pack("begun", 10**13)
+        pack_frame("begun", 10**13)
     with pytest.raises(ValueError, match="fields"):
-        pack("note")
+        pack_frame("note")
 
 
 def mutants(dice: random.Random) -> Iterator[bytes]:
@@ -201,12 +201,12 @@ def mutants(dice: random.Random) -> Iterator[bytes]:
             case 4:
                 frame[5:9] = dice.choice(sizes).to_bytes(4, "big")
             case 5:
-                frame[:1] = dice.choice(list(KINDS))
+                frame[:1] = dice.choice(list(FRAME_KINDS))
             case 6:
                 frame = bytearray(dice.choice(hostile))
                 frame[dice.randrange(len(frame))] ^= 1 << dice.randrange(8)
             case _:
-                kind = dice.choice(list(KINDS))
+                kind = dice.choice(list(FRAME_KINDS))
                 count = dice.randrange(6)
                 frame = bytearray(
                     framed(kind, *(dice.randbytes(dice.randrange(40)) for _ in range(count)))
@@ -228,7 +228,7 @@ def picture_in_pieces() -> Iterator[bytes]:
 def small_frames() -> Iterator[bytes]:
     """As many frames as fit into what is read at once, often."""
     for _ in range(8):
-        yield pack("ready") * (65536 // 5)
+        yield pack_frame("ready") * (65536 // 5)
 
 
 @pytest.mark.slow
@@ -239,19 +239,19 @@ def test_no_frame_of_very_many_does_anything_but_violate() -> None:
     tracemalloc.start()
     try:
         for _, frame in zip(range(FRAMES), mutants(dice), strict=False):
-            parser = Parser()
+            parser = FrameParser()
             data = STREAM[:20] + frame if dice.random() < 0.1 else frame
             cut = dice.randrange(len(data) + 1)
             try:
                 for piece in (data[:cut], data[cut:]):
                     for one, _size in parser.feed(piece):
-                        assert isinstance(one, Heard)
+                        assert isinstance(one, Frame)
                         harmless += 1
-            except Violation:
+            except ProtocolViolation:
                 violations += 1
         # Floods: the most that a parser may hold, and as many small frames as fit into a read.
         for flood in (picture_in_pieces(), small_frames()):
-            parser = Parser()
+            parser = FrameParser()
             for piece in flood:
                 for _heard in parser.feed(piece):
                     pass

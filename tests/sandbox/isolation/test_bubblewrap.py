@@ -9,19 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.sandbox.isolation import bubblewrap as jail_module
-from starchat_tui.sandbox.isolation import drop_privileges
+from starchat_tui.sandbox.isolation import bubblewrap, drop_privileges
 from starchat_tui.sandbox.isolation.bubblewrap import (
     BWRAP,
-    Fds,
-    Jail,
+    BwrapFds,
+    SandboxSpec,
     find_bwrap,
-    open_to_all,
-    prefixes,
+    find_prefixes,
+    is_world_accessible,
 )
 from starchat_tui.sandbox.limits import Limits
 
-FDS = Fds(arguments=9, status=10, filter=11, covers=12, attached=(("data.csv", 13),))
+FDS = BwrapFds(arguments=9, status=10, filter=11, private_folders=12, attached=(("data.csv", 13),))
 GOLDEN = """\
 --unshare-all --unshare-user --disable-userns
 --uid 1000 --gid 1000 --cap-drop ALL
@@ -58,11 +57,11 @@ GOLDEN = """\
 
 
 @pytest.fixture
-def jail(monkeypatch: pytest.MonkeyPatch) -> Jail:
-    monkeypatch.setattr(jail_module, "_system_links", lambda: ["--symlink", "usr/bin", "/bin"])
-    monkeypatch.setattr(jail_module, "_SYSTEM", ("/etc/localtime", "/etc/missing"))
+def spec(monkeypatch: pytest.MonkeyPatch) -> SandboxSpec:
+    monkeypatch.setattr(bubblewrap, "_system_link_flags", lambda: ["--symlink", "usr/bin", "/bin"])
+    monkeypatch.setattr(bubblewrap, "_SYSTEM_PATHS", ("/etc/localtime", "/etc/missing"))
     monkeypatch.setattr(os.path, "exists", lambda path: path == "/etc/localtime")
-    return Jail(
+    return SandboxSpec(
         "isolated",
         mounts=((Path("/srv/guest"), "/run/guest"),),
         attached=(Path("/home/me/data.csv"),),
@@ -71,26 +70,26 @@ def jail(monkeypatch: pytest.MonkeyPatch) -> Jail:
     )
 
 
-def test_the_flags_are_those_that_held(jail: Jail) -> None:
-    assert jail.arguments(FDS) == GOLDEN.split()
+def test_the_flags_are_those_that_held(spec: SandboxSpec) -> None:
+    assert spec.build_bwrap_flags(FDS) == GOLDEN.split()
 
 
-def test_the_flags_say_the_limits(jail: Jail) -> None:
-    small = Jail("isolated", limits=Limits(folder=1, temporary=2, shared=3))
-    flags = " ".join(small.arguments(FDS))
+def test_the_flags_say_the_limits(spec: SandboxSpec) -> None:
+    small = SandboxSpec("isolated", limits=Limits(folder=1, temporary=2, shared=3))
+    flags = " ".join(small.build_bwrap_flags(FDS))
     assert "--size 1 --tmpfs /cell" in flags
     assert "--size 2 --tmpfs /tmp" in flags
     assert "--size 3 --tmpfs /dev/shm --size 3 --tmpfs /home" in flags
 
 
-def test_a_process_list_shows_next_to_nothing(jail: Jail) -> None:
+def test_a_process_list_shows_next_to_nothing(spec: SandboxSpec) -> None:
     command = ["/home/me/venv/bin/python", "-I", "/run/guest/runner.py"]
-    assert jail.argv(command, FDS) == ["/usr/bin/bwrap", "--args", "9", "--", *command]
+    assert spec.build_argv(command, FDS) == ["/usr/bin/bwrap", "--args", "9", "--", *command]
 
 
-def test_root_becomes_nobody_first(jail: Jail) -> None:
-    rooted = Jail("isolated", drop=True, python=Path("/usr/bin/python3"))
-    assert rooted.argv(["true"], FDS) == [
+def test_root_becomes_nobody_first(spec: SandboxSpec) -> None:
+    rooted = SandboxSpec("isolated", drop_to_nobody=True, python=Path("/usr/bin/python3"))
+    assert rooted.build_argv(["true"], FDS) == [
         *("/usr/bin/python3", "-I", "-S", drop_privileges.__file__, "12"),
         *("/usr/bin/bwrap", "--args", "9", "--", "true"),
     ]
@@ -102,18 +101,20 @@ def test_what_only_root_may_enter_is_opened_for_nobody_alone(empty_home: Path) -
     prefix = closed / "deep" / "python"
     prefix.mkdir(parents=True)
     closed.chmod(0o700)
-    assert not open_to_all(prefix)
-    rooted = Jail("isolated", drop=True, prefixes=(prefix,))
-    assert rooted.covers() == {str(closed): [str(prefix)]}
+    assert not is_world_accessible(prefix)
+    rooted = SandboxSpec("isolated", drop_to_nobody=True, prefixes=(prefix,))
+    assert rooted.find_private_folders() == {str(closed): [str(prefix)]}
     # What a wheel installed there mounts lies in it already.
-    within = Jail("isolated", drop=True, prefixes=(prefix,), mounts=((prefix / "x", "/x"),))
-    assert within.covers() == {str(closed): [str(prefix)]}
+    within = SandboxSpec(
+        "isolated", drop_to_nobody=True, prefixes=(prefix,), mounts=((prefix / "x", "/x"),)
+    )
+    assert within.find_private_folders() == {str(closed): [str(prefix)]}
     closed.chmod(0o755)
-    assert rooted.covers() == {}
+    assert rooted.find_private_folders() == {}
 
 
-def test_the_last_flags_close_what_has_no_size(jail: Jail) -> None:
-    assert jail.arguments(FDS)[-4:] == ["--remount-ro", "/dev", "--remount-ro", "/"]
+def test_the_last_flags_close_what_has_no_size(spec: SandboxSpec) -> None:
+    assert spec.build_bwrap_flags(FDS)[-4:] == ["--remount-ro", "/dev", "--remount-ro", "/"]
 
 
 def test_bubblewrap_is_the_systems_and_never_found_by_name(
@@ -138,7 +139,7 @@ def test_a_bubblewrap_that_cannot_be_run_is_none(tmp_path: Path) -> None:
 
 
 def test_the_interpreter_and_its_libraries_are_seen() -> None:
-    found = prefixes()
+    found = find_prefixes()
     for needed in map(Path, (sys.executable, sysconfig.get_path("purelib"), os.__file__)):
         assert needed.is_relative_to("/usr") or any(needed.is_relative_to(one) for one in found)
     assert all(path.is_absolute() and path.exists() for path in found)
@@ -152,7 +153,7 @@ def test_an_environment_made_in_the_home_folder_does_not_show_the_home(
     (tmp_path / ".ssh").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    found = prefixes()
+    found = find_prefixes()
     assert tmp_path / "lib" in found
     assert tmp_path / "bin" in found
     assert not any((tmp_path / ".ssh").is_relative_to(path) for path in found)
@@ -165,31 +166,36 @@ def test_an_environment_made_in_a_project_does_not_show_the_project(
         (tmp_path / name).mkdir()
     (tmp_path / "pyvenv.cfg").touch()
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    assert tmp_path in prefixes()
+    assert tmp_path in find_prefixes()
     (tmp_path / ".env").touch()
-    found = prefixes()
+    found = find_prefixes()
     assert {tmp_path / "lib", tmp_path / "bin", tmp_path / "pyvenv.cfg"} <= set(found)
     assert not any((tmp_path / ".env").is_relative_to(path) for path in found)
 
 
 def test_without_namespaces_things_lie_where_they_lie() -> None:
     mounts = ((Path("/srv/guest"), "/run/guest"),)
-    assert Jail("isolated", mounts=mounts).at("/run/guest") == "/run/guest"
-    assert Jail("restricted", mounts=mounts).at("/run/guest") == "/srv/guest"
+    assert SandboxSpec("isolated", mounts=mounts).resolve_path("/run/guest") == "/run/guest"
+    assert SandboxSpec("restricted", mounts=mounts).resolve_path("/run/guest") == "/srv/guest"
 
 
 def test_the_environment_is_ours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    environment = Jail("isolated").environment()
+    environment = SandboxSpec("isolated").build_environment()
     assert "secret" not in str(environment)
     assert environment["HOME"] == "/home"
-    assert Jail("restricted").environment("/tmp/x")["HOME"] == "/tmp/x/home"
+    assert SandboxSpec("restricted").build_environment("/tmp/x")["HOME"] == "/tmp/x/home"
 
 
 def test_processes_are_bounded_by_user_and_those_that_run_already_do_not_count() -> None:
     limits = Limits(processes=10)
-    assert Jail("isolated", limits=limits).resources()["RLIMIT_NPROC"] == 10
-    assert Jail("restricted", drop=True, limits=limits).resources()["RLIMIT_NPROC"] == 10
+    assert SandboxSpec("isolated", limits=limits).build_rlimits()["RLIMIT_NPROC"] == 10
+    assert (
+        SandboxSpec("restricted", drop_to_nobody=True, limits=limits).build_rlimits()[
+            "RLIMIT_NPROC"
+        ]
+        == 10
+    )
     # At least this process and its first thread.
-    assert Jail("restricted", limits=limits).resources()["RLIMIT_NPROC"] > 10
-    assert Jail("restricted", limits=limits).resources()["RLIMIT_CORE"] == 0
+    assert SandboxSpec("restricted", limits=limits).build_rlimits()["RLIMIT_NPROC"] > 10
+    assert SandboxSpec("restricted", limits=limits).build_rlimits()["RLIMIT_CORE"] == 0

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become 
 
 def run(covers: dict[str, list[str]], *command: str) -> subprocess.CompletedProcess[str]:
     plan = os.memfd_create("plan")
-    os.write(plan, json.dumps({"user": NOBODY, "covers": covers}).encode())
+    os.write(plan, json.dumps({"user": NOBODY, "private_folders": covers}).encode())
     os.lseek(plan, 0, os.SEEK_SET)
     try:
         return subprocess.run(
@@ -78,4 +78,4 @@ def test_what_cannot_be_covered_is_said_and_nothing_runs(closed: Path) -> None:
     told = run({str(closed / "deep/file"): []}, "/bin/echo", "ran")
     assert told.returncode == 1
     assert told.stdout == ""
-    assert told.stderr.startswith("become: mount on ")
+    assert told.stderr.startswith("drop_privileges: mount on ")

@@ -13,17 +13,19 @@ from typing import Any
 import pytest
 
 from starchat_tui.sandbox.isolation import landlock
-from starchat_tui.sandbox.isolation.bubblewrap import Jail
-from starchat_tui.sandbox.isolation.launcher import Started, start
+from starchat_tui.sandbox.isolation.bubblewrap import SandboxSpec
+from starchat_tui.sandbox.isolation.launcher import SandboxProcess, start_sandbox
 from tests.sandbox.conftest import ROOT, _as_nobody
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")
+pytestmark = pytest.mark.skipif(
+    not landlock.get_abi_version(), reason="this kernel has no Landlock"
+)
 
 
-def begin(code: str, level: Any = "restricted") -> Started:
-    one = Jail(level, drop=os.geteuid() == 0)
-    return start(one, [str(one.python), "-I", "-S", "-c", code])
+def begin(code: str, level: Any = "restricted") -> SandboxProcess:
+    one = SandboxSpec(level, drop_to_nobody=os.geteuid() == 0)
+    return start_sandbox(one, [str(one.python), "-I", "-S", "-c", code])
 
 
 def run(code: str, level: Any = "restricted") -> str:
@@ -84,13 +86,13 @@ child = subprocess.Popen(["/bin/sleep", "60"])
 child.terminate()
 found = child.wait()
 """)
-    assert found == (-15 if landlock.version() >= landlock.SCOPED_SINCE else found)
+    assert found == (-15 if landlock.get_abi_version() >= landlock.SCOPES_SINCE_ABI else found)
 
 
 def test_where_landlock_keeps_no_signals_within_the_filter_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(landlock, "SCOPED_SINCE", 1000)
+    monkeypatch.setattr(landlock, "SCOPES_SINCE_ABI", 1000)
     found = facts("""
 def refused(call):
     try: call()
@@ -125,7 +127,7 @@ folder = tempfile.mkdtemp()
 os.makedirs(folder + "/a/b/c")
 os.symlink("/", folder + "/a/link")
 for name in ("/a/b", "/a"): os.chmod(folder + name, 0)
-landlock._remove(folder)
+landlock._remove_folder(folder)
 print(os.getuid(), os.path.exists(folder))
 """
     command = [sys.executable, "-c", code]
@@ -145,7 +147,7 @@ def test_an_exit_code_and_a_signal_come_through() -> None:
 
 
 def test_a_program_that_is_not_there_is_said() -> None:
-    started = start(Jail("restricted"), ["/usr/bin/no-such-program"])
+    started = start_sandbox(SandboxSpec("restricted"), ["/usr/bin/no-such-program"])
     text = started.process.communicate()[1].decode()
     started.close()
     assert text == "landlock: /usr/bin/no-such-program: No such file or directory\n"
@@ -173,15 +175,15 @@ print("ready", file=sys.stderr, flush=True)
     # The command has ended, or will in a moment; its orphan is ended with it.
     await wait_until(lambda: started.process.poll() is not None)
     assert started.process.returncode == 0
-    assert started.members() == []
+    assert started.list_pids() == []
     started.close()
 
 
 def test_children_are_found_without_their_files(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["sleep", "60"]) as child:
-        assert child.pid in landlock.children(os.getpid())
+        assert child.pid in landlock.list_children(os.getpid())
         monkeypatch.setattr(landlock.os, "listdir", only_processes)
-        assert child.pid in landlock.children(os.getpid())
+        assert child.pid in landlock.list_children(os.getpid())
         child.kill()
 
 
@@ -200,12 +202,12 @@ def test_a_kernel_without_landlock_has_version_zero() -> None:
 import sys
 sys.path.insert(0, {str(Path(landlock.__file__).parents[3])!r})
 from starchat_tui.sandbox.isolation import landlock, seccomp
-from starchat_tui.sandbox.isolation.bubblewrap import machine
+from starchat_tui.sandbox.isolation.bubblewrap import get_machine
 landlock._prctl(38, 1)
 number = landlock.CREATE_RULESET
 lines = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x50026), (0x06, 0, 0, 0x7FFF0000)]
-landlock._install(b"".join(seccomp._INSTRUCTION.pack(*line) for line in lines))
-print(landlock.version())
+landlock._install_filter(b"".join(seccomp._INSTRUCTION.pack(*line) for line in lines))
+print(landlock.get_abi_version())
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "0\n"

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from starchat_tui.byte_units import MIB
 from starchat_tui.errors import StarChatError
-from starchat_tui.sandbox.isolation.bubblewrap import Jail
-from starchat_tui.sandbox.isolation.launcher import Started, start
-from starchat_tui.sandbox.limits import MIB, Limits
+from starchat_tui.sandbox.isolation.bubblewrap import SandboxSpec
+from starchat_tui.sandbox.isolation.launcher import SandboxProcess, start_sandbox
+from starchat_tui.sandbox.limits import Limits
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.bwrap
@@ -27,63 +28,65 @@ except KeyboardInterrupt: print("interrupted", file=sys.stderr, flush=True)
 """
 
 
-def command(one: Jail, code: str) -> list[str]:
+def command(one: SandboxSpec, code: str) -> list[str]:
     return [str(one.python), "-I", "-S", "-c", code]
 
 
 @pytest.fixture(params=["isolated", "restricted", "unsafe"])
-def jail(request: pytest.FixtureRequest) -> Jail:
-    return Jail(request.param, drop=os.geteuid() == 0, limits=Limits(folder=4 * MIB))
+def spec(request: pytest.FixtureRequest) -> SandboxSpec:
+    return SandboxSpec(
+        request.param, drop_to_nobody=os.geteuid() == 0, limits=Limits(folder=4 * MIB)
+    )
 
 
 @pytest.fixture
-def sleeping(jail: Jail) -> Iterator[Started]:
-    started = start(jail, command(jail, SLEEPING))
+def sleeping(spec: SandboxSpec) -> Iterator[SandboxProcess]:
+    started = start_sandbox(spec, command(spec, SLEEPING))
     assert started.process.stderr
     assert started.process.stderr.readline() == b"ready\n"
     yield started
     started.close()
 
 
-def test_the_command_is_found_among_this_machines_processes(sleeping: Started) -> None:
-    runner = sleeping.runner()
+def test_the_command_is_found_among_this_machines_processes(sleeping: SandboxProcess) -> None:
+    runner = sleeping.find_runner_pid()
     assert runner
-    assert runner in sleeping.members()
+    assert runner in sleeping.list_pids()
     assert b"-S" in Path(f"/proc/{runner}/cmdline").read_bytes()
 
 
-async def test_an_interrupt_reaches_the_command_alone(sleeping: Started) -> None:
+async def test_an_interrupt_reaches_the_command_alone(sleeping: SandboxProcess) -> None:
     assert sleeping.interrupt()
     assert sleeping.process.communicate()[1] == b"interrupted\n"
     assert sleeping.process.returncode == 0
     assert not sleeping.interrupt()
 
 
-def test_it_can_be_ended_more_than_once(sleeping: Started) -> None:
+def test_it_can_be_ended_more_than_once(sleeping: SandboxProcess) -> None:
     sleeping.kill()
     sleeping.kill()
     assert sleeping.process.wait() != 0
     sleeping.close()
     sleeping.close()
-    assert sleeping.members() == []
+    assert sleeping.list_pids() == []
     assert not sleeping.interrupt()
 
 
-def test_a_signal_in_this_terminal_does_not_reach_it(sleeping: Started) -> None:
+def test_a_signal_in_this_terminal_does_not_reach_it(sleeping: SandboxProcess) -> None:
     assert os.getsid(sleeping.process.pid) != os.getsid(0)
-    runner = sleeping.runner()
+    runner = sleeping.find_runner_pid()
     assert runner
     assert os.getsid(runner) not in (os.getsid(0), os.getsid(sleeping.process.pid))
 
 
 async def test_folders_in_memory_can_be_measured_from_outside() -> None:
-    one = Jail("isolated", drop=os.geteuid() == 0, limits=Limits(folder=4 * MIB))
+    one = SandboxSpec("isolated", drop_to_nobody=os.geteuid() == 0, limits=Limits(folder=4 * MIB))
     code = "open('big', 'wb').write(bytes(2**20))\n" + SLEEPING
-    started = start(one, command(one, code))
+    started = start_sandbox(one, command(one, code))
     assert started.process.stderr
     started.process.stderr.readline()
     sizes = {}
-    for folder in started.folders():
+    for folder in started.list_writable_folders():
         state = os.statvfs(folder)
         total = state.f_blocks * state.f_frsize
         sizes[folder.name] = (total, total - state.f_bfree * state.f_frsize)
@@ -94,16 +97,16 @@ async def test_folders_in_memory_can_be_measured_from_outside() -> None:
     assert started.scratch is None
 
 
-def test_on_the_disk_the_folder_is_the_users_alone(sleeping: Started) -> None:
+def test_on_the_disk_the_folder_is_the_users_alone(sleeping: SandboxProcess) -> None:
     if sleeping.scratch:
-        assert sleeping.folders() == [sleeping.scratch]
+        assert sleeping.list_writable_folders() == [sleeping.scratch]
         assert sleeping.scratch.stat().st_mode & 0o077 == 0
 
 
-def test_what_is_handed_over_arrives(jail: Jail) -> None:
+def test_what_is_handed_over_arrives(spec: SandboxSpec) -> None:
     read, write = os.pipe()
-    started = start(
-        jail, command(jail, f"import os; os.write({write}, b'hello')"), pass_fds=[write]
+    started = start_sandbox(
+        spec, command(spec, f"import os; os.write({write}, b'hello')"), pass_fds=[write]
     )
     os.close(write)
     assert os.read(read, 100) == b"hello"
@@ -111,41 +114,43 @@ def test_what_is_handed_over_arrives(jail: Jail) -> None:
     started.close()
 
 
-def test_files_are_copied_as_they_are_now(jail: Jail, tmp_path: Path) -> None:
+def test_files_are_copied_as_they_are_now(spec: SandboxSpec, tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_bytes(b"x" * 3 * MIB)
-    one = Jail(jail.level, drop=jail.drop, attached=(path,))
+    one = SandboxSpec(spec.level, drop_to_nobody=spec.drop_to_nobody, attached=(path,))
     code = "import sys; print(len(open('data.csv').read()), file=sys.stderr)"
     for size in (3 * MIB, 10):
         path.write_bytes(b"x" * size)
-        started = start(one, command(one, code))
+        started = start_sandbox(one, command(one, code))
         said = started.process.communicate()[1].split()
         started.close()
         assert said[0] == str(size).encode()
 
 
-def test_all_files_together_have_a_size(jail: Jail, tmp_path: Path) -> None:
+def test_all_files_together_have_a_size(spec: SandboxSpec, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(b"x" * 600)
-    one = Jail(jail.level, limits=Limits(attached=1000), attached=(tmp_path / "a", tmp_path / "b"))
+    one = SandboxSpec(
+        spec.level, limits=Limits(attached=1000), attached=(tmp_path / "a", tmp_path / "b")
+    )
     with pytest.raises(StarChatError, match="600 bytes; 400 are left"):
-        start(one, ["true"])
+        start_sandbox(one, ["true"])
 
 
 def test_where_there_is_no_wall_nothing_starts() -> None:
     with pytest.raises(StarChatError, match="Running code is off"):
-        start(Jail("off"), ["true"])
+        start_sandbox(SandboxSpec("off"), ["true"])
 
 
-async def test_a_command_that_ends_takes_the_wall_with_it(jail: Jail) -> None:
-    started = start(jail, command(jail, "raise SystemExit(3)"))
+async def test_a_command_that_ends_takes_the_wall_with_it(spec: SandboxSpec) -> None:
+    started = start_sandbox(spec, command(spec, "raise SystemExit(3)"))
     await wait_until(lambda: started.process.poll() is not None)
     assert started.process.returncode == 3
     started.close()
 
 
-def test_a_signal_that_ends_the_command_is_told(jail: Jail) -> None:
-    started = start(jail, command(jail, "import os; os.abort()"))
+def test_a_signal_that_ends_the_command_is_told(spec: SandboxSpec) -> None:
+    started = start_sandbox(spec, command(spec, "import os; os.abort()"))
     started.process.communicate()
     assert started.process.returncode == 128 + signal.SIGABRT
     started.close()

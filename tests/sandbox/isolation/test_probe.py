@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.sandbox.isolation import landlock, remedies, seccomp
-from starchat_tui.sandbox.isolation import probe as preflight
-from starchat_tui.sandbox.isolation.probe import probe
-from starchat_tui.sandbox.isolation.remedies import Host, of_message
+from starchat_tui.sandbox.isolation import landlock, probe, remedies, seccomp
+from starchat_tui.sandbox.isolation.probe import probe_sandbox
+from starchat_tui.sandbox.isolation.remedies import Host, match_remedy
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has this wall")
 DEBIAN = Host("linux", root=False, container=False, families=("debian",))
@@ -47,7 +46,7 @@ MUST_SAY = {
 
 @pytest.fixture(autouse=True)
 def fresh() -> None:
-    probe.cache_clear()
+    probe_sandbox.cache_clear()
 
 
 def fake(folder: Path, script: str) -> tuple[Path, ...]:
@@ -64,28 +63,30 @@ def test_each_refusal_is_understood_and_nothing_runs(
     message: str, trouble: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The commands depend on the distribution, and on whether this is a container.
-    monkeypatch.setattr(remedies, "host", lambda: DEBIAN)
+    monkeypatch.setattr(remedies, "detect_host", lambda: DEBIAN)
     (tmp_path / "message").write_text(message + "\n")
     bwraps = fake(tmp_path, f'cat "{tmp_path}/message" >&2; exit 1')
-    verdict = probe("isolated", bwraps=bwraps)
-    assert (verdict.level, verdict.trouble) == ("off", trouble)
-    assert verdict.why.count("\n") == 0
+    capability = probe_sandbox("isolated", bwraps=bwraps)
+    assert (capability.level, capability.problem) == ("off", trouble)
+    assert capability.reason.count("\n") == 0
     if trouble in MUST_SAY:
-        assert any(MUST_SAY[trouble] in command for command in verdict.fix), verdict.fix
-    assert all("\n" not in command for command in verdict.fix)
+        assert any(MUST_SAY[trouble] in command for command in capability.fix_commands), (
+            capability.fix_commands
+        )
+    assert all("\n" not in command for command in capability.fix_commands)
 
 
 @pytest.mark.parametrize(("message", "trouble"), MESSAGES.items(), ids=MESSAGES.values())
 def test_capitals_do_not_matter(message: str, trouble: str) -> None:
-    assert of_message(message.upper()).name == trouble
+    assert match_remedy(message.upper()).name == trouble
 
 
 @LINUX
 def test_a_missing_bubblewrap_is_installed_as_the_distribution_does_it(tmp_path: Path) -> None:
-    verdict = probe("isolated", bwraps=(tmp_path / "bwrap",))
-    assert (verdict.level, verdict.trouble) == ("off", "NO_BWRAP")
-    assert verdict.fix
-    remedy = remedies.named("NO_BWRAP")
+    capability = probe_sandbox("isolated", bwraps=(tmp_path / "bwrap",))
+    assert (capability.level, capability.problem) == ("off", "NO_BWRAP")
+    assert capability.fix_commands
+    remedy = remedies.find_remedy("NO_BWRAP")
     for family, command in {
         "debian": "sudo apt install bubblewrap",
         "ubuntu": "sudo apt install bubblewrap",
@@ -93,73 +94,75 @@ def test_a_missing_bubblewrap_is_installed_as_the_distribution_does_it(tmp_path:
         "arch": "sudo pacman -S bubblewrap",
         "alpine": "sudo apk add bubblewrap",
     }.items():
-        assert remedy.commands(Host("linux", False, False, (family,))) == (command,)
-    assert len(remedy.commands(Host("linux", False, False))) == 3
-    assert remedy.commands(Host("linux", True, False, ("debian",))) == ("apt install bubblewrap",)
+        assert remedy.list_commands(Host("linux", False, False, (family,))) == (command,)
+    assert len(remedy.list_commands(Host("linux", False, False))) == 3
+    assert remedy.list_commands(Host("linux", True, False, ("debian",))) == (
+        "apt install bubblewrap",
+    )
 
 
 @LINUX
 def test_a_bubblewrap_that_only_pretends_is_found_out(tmp_path: Path) -> None:
     """It runs the command without any wall: what runs inside sees that."""
     script = 'while [ "$1" != "--" ]; do shift; done; shift; exec "$@"'
-    verdict = probe("isolated", bwraps=fake(tmp_path, script))
-    assert verdict.level == "off"
-    assert verdict.trouble in ("HOLES", "UNKNOWN", "NO_INTERPRETER")
-    assert "system calls" in verdict.why or "bwrap" in verdict.why
+    capability = probe_sandbox("isolated", bwraps=fake(tmp_path, script))
+    assert capability.level == "off"
+    assert capability.problem in ("HOLES", "UNKNOWN", "NO_INTERPRETER")
+    assert "system calls" in capability.reason or "bwrap" in capability.reason
 
 
 @LINUX
 def test_one_that_never_answers_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preflight, "PATIENCE", 0.3)
-    verdict = probe("isolated", bwraps=fake(tmp_path, "exec sleep 600"))
-    assert verdict.level == "off"
-    assert "did not stand" in verdict.why
+    monkeypatch.setattr(probe, "PROBE_TIMEOUT", 0.3)
+    capability = probe_sandbox("isolated", bwraps=fake(tmp_path, "exec sleep 600"))
+    assert capability.level == "off"
+    assert "no answer" in capability.reason
 
 
 @LINUX
 def test_a_long_message_with_escapes_is_one_short_line(tmp_path: Path) -> None:
     script = r"i=0; while [ $i -lt 2000 ]; do printf 'bwrap: no\n\n' >&2; i=$((i+1)); done; exit 1"
-    verdict = probe("isolated", bwraps=fake(tmp_path, script))
-    assert len(verdict.why) < 400
-    assert "\n" not in verdict.why
+    capability = probe_sandbox("isolated", bwraps=fake(tmp_path, script))
+    assert len(capability.reason) < 400
+    assert "\n" not in capability.reason
 
 
 @LINUX
-@pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")
+@pytest.mark.skipif(not landlock.get_abi_version(), reason="this kernel has no Landlock")
 def test_without_namespaces_the_weaker_wall_stands_and_says_so(tmp_path: Path) -> None:
     bwraps = fake(tmp_path, "echo 'bwrap: setting up uid map: Permission denied' >&2; exit 1")
-    verdict = probe("auto", bwraps=bwraps)
-    assert verdict.level == "restricted"
-    assert "AppArmor blocks" in verdict.why
-    assert "reduced isolation" in verdict.why
-    assert "apparmor_parser" in verdict.fix[-1]
+    capability = probe_sandbox("auto", bwraps=bwraps)
+    assert capability.level == "restricted"
+    assert "AppArmor blocks" in capability.reason
+    assert "reduced isolation" in capability.reason
+    assert "apparmor_parser" in capability.fix_commands[-1]
 
 
 @LINUX
 def test_without_any_wall_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(landlock, "version", lambda: 0)
+    monkeypatch.setattr(landlock, "get_abi_version", lambda: 0)
     for wanted in ("auto", "restricted"):
-        verdict = probe(wanted, bwraps=(tmp_path / "none",))
-        assert verdict.level == "off"
-        assert "Landlock" in verdict.why
+        capability = probe_sandbox(wanted, bwraps=(tmp_path / "none",))
+        assert capability.level == "off"
+        assert "Landlock" in capability.reason
 
 
 @LINUX
 def test_a_processor_without_a_filter_has_no_wall(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seccomp, "ARCHITECTURES", {})
-    verdict = probe("auto")
-    assert verdict.level == "off"
-    assert "filter" in verdict.why
+    capability = probe_sandbox("auto")
+    assert capability.level == "off"
+    assert "filter" in capability.reason
 
 
 @pytest.mark.bwrap
 def test_the_real_one_holds() -> None:
-    verdict = probe("isolated")
-    assert verdict.level == "isolated", verdict
-    assert verdict.fix == ()
-    assert verdict.drop == (os.geteuid() == 0)
+    capability = probe_sandbox("isolated")
+    assert capability.level == "isolated", capability
+    assert capability.fix_commands == ()
+    assert capability.drop_to_nobody == (os.geteuid() == 0)
 
 
 @pytest.mark.bwrap
@@ -167,46 +170,48 @@ def test_the_real_one_holds() -> None:
 def test_a_root_that_may_not_end_what_nobody_runs_stays_root(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(preflight, "_can_drop", lambda: False)
-    verdict = probe("isolated")
-    assert (verdict.level, verdict.drop) == ("isolated", False)
-    assert "counted" in verdict.why
+    monkeypatch.setattr(probe, "_can_become_nobody", lambda: False)
+    capability = probe_sandbox("isolated")
+    assert (capability.level, capability.drop_to_nobody) == ("isolated", False)
+    assert "checked by StarChat" in capability.reason
 
 
 @LINUX
-@pytest.mark.skipif(not landlock.version(), reason="this kernel has no Landlock")
+@pytest.mark.skipif(not landlock.get_abi_version(), reason="this kernel has no Landlock")
 def test_less_is_given_where_less_is_wanted() -> None:
-    assert probe("restricted").level == "restricted"
-    assert probe("off").level == "off"
+    assert probe_sandbox("restricted").level == "restricted"
+    assert probe_sandbox("off").level == "off"
 
 
 @pytest.mark.bwrap
 def test_it_is_looked_at_once(tmp_path: Path) -> None:
     bwraps = fake(tmp_path, f'echo x >> "{tmp_path}/tries"; exit 1')
-    first = probe("isolated", bwraps=bwraps)
+    first = probe_sandbox("isolated", bwraps=bwraps)
     tries = (tmp_path / "tries").read_text()
-    assert probe("isolated", bwraps=bwraps) is first
+    assert probe_sandbox("isolated", bwraps=bwraps) is first
     assert (tmp_path / "tries").read_text() == tries
 
 
 def test_elsewhere_the_way_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     for system, said in {"wsl1": "WSL 1", "win32": "WSL 2"}.items():
-        monkeypatch.setattr(remedies, "host", lambda system=system: Host(system, False, False))
-        probe.cache_clear()
-        verdict = probe("auto")
-        assert verdict.level == "off"
-        assert said in verdict.why
-        assert verdict.fix[0].startswith("wsl ")
+        monkeypatch.setattr(
+            remedies, "detect_host", lambda system=system: Host(system, False, False)
+        )
+        probe_sandbox.cache_clear()
+        capability = probe_sandbox("auto")
+        assert capability.level == "off"
+        assert said in capability.reason
+        assert capability.fix_commands[0].startswith("wsl ")
 
 
 def test_settings_that_are_in_the_way_are_named() -> None:
-    remedy = of_message("bwrap: No permissions to create new namespace")
-    host = Host("linux", False, False, knobs=("kernel.unprivileged_userns_clone",))
-    assert "kernel.unprivileged_userns_clone = 1" in remedy.commands(host)[0]
-    assert remedy.commands(Host("linux", False, True)) == ("starchat --sandbox=restricted",)
+    remedy = match_remedy("bwrap: No permissions to create new namespace")
+    host = Host("linux", False, False, sysctls=("kernel.unprivileged_userns_clone",))
+    assert "kernel.unprivileged_userns_clone = 1" in remedy.list_commands(host)[0]
+    assert remedy.list_commands(Host("linux", False, True)) == ("starchat --sandbox=restricted",)
 
 
 def test_the_distribution_is_read_from_its_file(tmp_path: Path) -> None:
     (tmp_path / "os-release").write_text('NAME="x"\nID=linuxmint\nID_LIKE="ubuntu debian"\n')
-    assert remedies._families(tmp_path / "os-release") == ("linuxmint", "ubuntu", "debian")
-    assert remedies._families(tmp_path / "none") == ()
+    assert remedies._read_families(tmp_path / "os-release") == ("linuxmint", "ubuntu", "debian")
+    assert remedies._read_families(tmp_path / "none") == ()

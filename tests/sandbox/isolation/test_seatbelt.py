@@ -11,7 +11,7 @@ CHANGED = ("/tmp/cell",)
 
 
 def text() -> str:
-    return seatbelt.profile(seen=SEEN, changed=CHANGED)
+    return seatbelt.build_profile(readable=SEEN, writable=CHANGED)
 
 
 def test_what_is_not_named_is_denied() -> None:
@@ -37,7 +37,7 @@ def test_the_brackets_match() -> None:
 
 
 def test_the_command_follows_the_profile() -> None:
-    argv = seatbelt.argv(["python", "-I"], seen=SEEN, changed=CHANGED)
+    argv = seatbelt.build_argv(["python", "-I"], readable=SEEN, writable=CHANGED)
     assert argv[:2] == ["/usr/bin/sandbox-exec", "-p"]
     assert argv[2] == text()
     assert argv[3:] == ["python", "-I"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from starchat_tui.sandbox.isolation import landlock, seccomp
-from starchat_tui.sandbox.isolation.bubblewrap import machine
+from starchat_tui.sandbox.isolation.bubblewrap import get_machine
 
 ALLOWED = "allowed"
 KILLED = "killed"
@@ -62,7 +62,7 @@ class Filter:
     """The filter of a machine, to be asked about calls by their name."""
 
     def __init__(self, name: str, **kinds: bool) -> None:
-        self.program = seccomp.build(name, **kinds)
+        self.program = seccomp.build_filter(name, **kinds)
         self.architecture = seccomp.ARCHITECTURES[name]
         self.numbers = {
             call: numbers[self.architecture.column]
@@ -70,8 +70,8 @@ class Filter:
                 ORDINARY,
                 seccomp._CALLS,
                 *seccomp.DENIED.values(),
-                *seccomp.DENIED_AMONG_OTHERS.values(),
-                *seccomp.SIGNALS.values(),
+                *seccomp.DENIED_WITHOUT_NAMESPACES.values(),
+                *seccomp.DENIED_SIGNALS.values(),
             )
             for call, numbers in table.items()
         }
@@ -152,7 +152,7 @@ def test_a_process_cannot_hide_what_it_holds(ask: Filter) -> None:
 
 def test_a_call_by_another_convention_ends_the_process() -> None:
     for name in MACHINES:
-        program = seccomp.build(name)
+        program = seccomp.build_filter(name)
         others = [one.audit for key, one in seccomp.ARCHITECTURES.items() if key != name]
         for audit in (0x40000003, 0x40000028, 0, *others):  # i386, arm, none, the other one
             assert evaluate(program, 0, audit=audit) == KILLED
@@ -172,11 +172,11 @@ def test_a_call_nobody_looked_at_does_not_exist(ask: Filter) -> None:
 
 def test_among_the_users_processes_more_is_refused() -> None:
     for name in MACHINES:
-        alone, scoped = Filter(name), Filter(name, alone=False)
-        without = Filter(name, alone=False, signals=False)
-        for call in alone.names(seccomp.DENIED_AMONG_OTHERS):
+        alone, scoped = Filter(name), Filter(name, has_namespaces=False)
+        without = Filter(name, has_namespaces=False, signals_scoped=False)
+        for call in alone.names(seccomp.DENIED_WITHOUT_NAMESPACES):
             assert (alone(call), scoped(call), without(call)) == (ALLOWED, "EPERM", "EPERM"), call
-        for call in alone.names(seccomp.SIGNALS):
+        for call in alone.names(seccomp.DENIED_SIGNALS):
             assert (alone(call), scoped(call), without(call)) == (ALLOWED, ALLOWED, "EPERM"), call
         for command in (8, 10, 15):
             assert scoped("fcntl", 0, command) == ALLOWED
@@ -188,28 +188,31 @@ def test_among_the_users_processes_more_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", MACHINES)
-@pytest.mark.parametrize("kinds", [{}, {"alone": False}, {"alone": False, "signals": False}])
+@pytest.mark.parametrize(
+    "kinds",
+    [{}, {"has_namespaces": False}, {"has_namespaces": False, "signals_scoped": False}],
+)
 def test_the_kernel_would_take_the_program(name: str, kinds: dict[str, bool]) -> None:
-    lines = seccomp.program(name, **kinds)
+    lines = seccomp.build_program(name, **kinds)
     assert len(lines) <= 4096
     assert lines[-1].operation == 0x06
     for at, line in enumerate(lines):
-        assert line.why
-        assert at + 1 + max(line.true, line.false) < len(lines) or line.operation == 0x06
+        assert line.comment
+        assert at + 1 + max(line.if_true, line.if_false) < len(lines) or line.operation == 0x06
         assert line.operation != 0x20 or line.k % 4 == 0
 
 
 def test_no_jump_lands_on_a_comparison_of_the_wrong_word() -> None:
     # After a block that loads an argument, the number of the call has to be loaded again.
     for name in MACHINES:
-        lines = seccomp.program(name, alone=False, signals=False)
+        lines = seccomp.build_program(name, has_namespaces=False, signals_scoped=False)
         loaded = {0: 4}
         for at, line in enumerate(lines):
             word = line.k if line.operation == 0x20 else loaded[at]
-            if line.why.endswith("?") and line.why[:-1] in Filter(name).numbers:
+            if line.comment.endswith("?") and line.comment[:-1] in Filter(name).numbers:
                 assert word == 0, (at, line)
             if line.operation != 0x06:
-                for step in {line.true, line.false}:
+                for step in {line.if_true, line.if_false}:
                     assert loaded.setdefault(at + 1 + step, word) == word, (at, line)
 
 
@@ -233,7 +236,7 @@ def test_the_numbers_are_those_of_the_headers(name: str, file: str) -> None:
 
 def test_a_machine_without_numbers_has_no_filter() -> None:
     with pytest.raises(KeyError):
-        seccomp.build("riscv64")
+        seccomp.build_filter("riscv64")
 
 
 TRY_ALL = """
@@ -244,7 +247,7 @@ sys.modules["landlock"] = landlock
 spec.loader.exec_module(landlock)
 libc = ctypes.CDLL(None, use_errno=True)
 landlock._prctl(38, 1)
-landlock._install(bytes.fromhex(sys.argv[2]))
+landlock._install_filter(bytes.fromhex(sys.argv[2]))
 found = {}
 for name, number in json.loads(sys.argv[3]).items():
     # Arguments that mean nothing: a call that is not refused fails, and does no harm.
@@ -254,12 +257,12 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.skipif(machine() not in MACHINES, reason="no filter for this processor")
+@pytest.mark.skipif(get_machine() not in MACHINES, reason="no filter for this processor")
 def test_this_kernel_obeys_it() -> None:
-    ask = Filter(machine(), alone=False)
-    groups = {**seccomp.DENIED, **seccomp.DENIED_AMONG_OTHERS}
+    ask = Filter(get_machine(), has_namespaces=False)
+    groups = {**seccomp.DENIED, **seccomp.DENIED_WITHOUT_NAMESPACES}
     numbers = {call: ask.numbers[call] for call in [*ask.names(groups), "socket", "clone3"]}
-    numbers |= {"new": 467, "getpid": {"x86_64": 39, "aarch64": 172}[machine()]}
+    numbers |= {"new": 467, "getpid": {"x86_64": 39, "aarch64": 172}[get_machine()]}
     arguments = [ask.program.hex(), json.dumps(numbers)]
     ran = subprocess.run(
         [sys.executable, "-I", "-c", TRY_ALL, landlock.__file__, *arguments],

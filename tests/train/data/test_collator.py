@@ -1,50 +1,64 @@
-"""Rows that begin anywhere in the window."""
+"""Batches of packed rows."""
 
 from __future__ import annotations
 
+import pickle
+
+import numpy as np
+import pytest
 import torch
 
-from starchat_tui.templates.template import IGNORED
-from train.data.collator import SHIFTED, shifted
+from starchat_tui.templates.template import IGNORE_INDEX
+from train.data.collator import Collator
+from train.data.packing import PackedRow
+from train.data.rows import RowDataset
+from train.modeling.masks import build_dense_mask
 
 
-def batch(rows: int, length: int, seed: int = 0) -> dict[str, torch.Tensor]:
-    ids = torch.randint(0, 99, (rows, length), generator=torch.Generator().manual_seed(seed))
-    labels = ids.clone()
-    labels[:, : length // 3] = IGNORED
-    positions = torch.arange(length).repeat(rows, 1)
-    positions[:, length // 2 :] -= length // 2
-    return {"input_ids": ids, "labels": labels, "position_ids": positions}
+def test_rows_and_collator_can_be_pickled(packed: list[PackedRow]) -> None:
+    again = pickle.loads(pickle.dumps(RowDataset(packed)))
+    collate = pickle.loads(pickle.dumps(Collator(600, 0)))
+    assert len(again) == len(packed)
+    for name, column in Collator(600, 0)(packed).items():
+        assert column.equal(collate([again[at] for at in range(len(again))])[name])
 
 
-def test_half_of_the_rows_move_and_none_leaves_the_window() -> None:
-    given = batch(2000, 24)
-    found = shifted(given, window=64, seed=3)
-    moves = found - given["position_ids"]
-    assert (moves == moves[:, :1]).all(), "a row moves as a whole"
-    assert found.min() == 0
-    assert found.max() == 63
-    still = float((moves[:, 0] == 0).float().mean())
-    assert abs(still - (1 - SHIFTED)) < 0.06
+def test_a_batch_has_the_arguments_of_a_model(packed: list[PackedRow]) -> None:
+    batch = Collator(600, 7)(packed[:3])
+    longest = max(map(len, packed[:3]))
+    shapes = {name: tuple(column.shape) for name, column in batch.items()}
+    assert shapes == {
+        "input_ids": (3, longest),
+        "labels": (3, longest),
+        "position_ids": (3, longest),
+        "weights": (3, longest),
+        "attention_mask": (3, 1, longest, longest),
+    }
+    assert batch["attention_mask"].dtype == torch.bool
+    assert batch["input_ids"].dtype == batch["labels"].dtype == torch.int64
+    for row, ids, labels in zip(packed, batch["input_ids"], batch["labels"], strict=False):
+        size = len(row)
+        assert np.array_equal(ids[:size].numpy(), row.ids)
+        assert (ids[size:] == 7).all()
+        assert (labels[size:] == IGNORE_INDEX).all()
 
 
-def test_where_a_row_goes_is_its_own_matter() -> None:
-    given = batch(8, 24)
-    whole = shifted(given, window=64, seed=3)
-    for at in range(8):
-        alone = {name: column[at : at + 1] for name, column in given.items()}
-        padded = {
-            name: torch.cat(
-                [column, column.new_full((1, 5), 0 if name != "labels" else IGNORED)], 1
-            )
-            for name, column in alone.items()
-        }
-        assert torch.equal(shifted(alone, window=64, seed=3), whole[at : at + 1])
-        assert torch.equal(shifted(padded, window=64, seed=3)[:, :24], whole[at : at + 1])
-    assert not torch.equal(shifted(given, window=64, seed=4), whole)
+def test_padding_attends_only_to_itself(packed: list[PackedRow]) -> None:
+    batch = Collator(600, 0, fixed=True)(packed[:2])
+    for row, mask in zip(packed, batch["attention_mask"], strict=False):
+        size = len(row)
+        assert mask.shape == (1, 600, 600)
+        assert mask[0, size:].equal(torch.eye(600, dtype=torch.bool)[size:])
+        assert not mask[0, :size, size:].any()
 
 
-def test_a_row_as_long_as_the_window_stays() -> None:
-    given = batch(50, 24)
-    given["position_ids"] = torch.arange(24).repeat(50, 1)
-    assert torch.equal(shifted(given, window=24, seed=0), given["position_ids"])
+def test_exits_describe_the_mask(packed: list[PackedRow]) -> None:
+    dense = Collator(600, 0)(packed)["attention_mask"]
+    bare = Collator(600, 0, form="exits")(packed)
+    assert "attention_mask" not in bare
+    assert build_dense_mask(bare["exits"]).equal(dense)
+
+
+def test_a_row_beyond_the_block_fails_an_assertion(packed: list[PackedRow]) -> None:
+    with pytest.raises(AssertionError, match="in a block of 8"):
+        Collator(8, 0)(packed[:1])

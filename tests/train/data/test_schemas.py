@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.train.forest import jsonl
-from train.data.load import Loaded, load
-from train.data.schemas import Filters, Refused, dialogue, schema_of
+from tests.train.random_trees import write_jsonl
+from train.data.load import LoadedTrees, load_trees
+from train.data.schemas import Filters, RefusedRow, detect_schema, parse_dialogue
 from train.train_errors import DataError
 
 WHERE = "f:1"
@@ -25,12 +25,12 @@ def messages(*turns: Any) -> dict[str, Any]:
     return {"messages": list(turns)}
 
 
-def spoken(row: dict[str, Any]) -> list[tuple[str, str]]:
-    schema = schema_of(row)
+def list_turns(row: dict[str, Any]) -> list[tuple[str, str]]:
+    schema = detect_schema(row)
     assert schema is not None
-    tree = dialogue(row, schema, WHERE, Filters())
-    told = [("system", tree.system)] if tree.system else []
-    return [*told, *((one.role, one.text) for one in tree.messages)]
+    tree = parse_dialogue(row, schema, WHERE, Filters())
+    message = [("system", tree.system)] if tree.system else []
+    return [*message, *((one.role, one.text) for one in tree.messages)]
 
 
 SYSTEM = {"role": "system", "content": "s"}
@@ -71,8 +71,8 @@ FITTING: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
 
 
 @pytest.mark.parametrize(("row", "wanted"), FITTING)
-def test_every_schema_is_recognised(row: dict[str, Any], wanted: list[tuple[str, str]]) -> None:
-    assert spoken(row) == wanted
+def test_every_schema_is_detected(row: dict[str, Any], wanted: list[tuple[str, str]]) -> None:
+    assert list_turns(row) == wanted
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -81,7 +81,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (messages(assistant(), user()), "the assistant begins"),
     (messages(user(), user(), assistant()), "two user turns in a row"),
     (messages(user(), assistant(), assistant()), "two assistant turns in a row"),
-    (messages(user(), {"role": "system", "content": "s"}, assistant()), "a system turn behind"),
+    (messages(user(), {"role": "system", "content": "s"}, assistant()), "a system turn after"),
     (messages(user(), {"role": "tool", "content": "x"}), "unknown role 'tool'"),
     (messages(user(), {"content": "x"}), "unknown role 'None'"),
     (messages(user(), {"role": {"a": 1}, "content": "x"}), "unknown role"),
@@ -106,8 +106,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("row", "reason"), REFUSED)
 def test_a_row_that_does_not_fit_is_refused_with_a_reason(row: dict[str, Any], reason: str) -> None:
-    with pytest.raises(Refused, match=reason.replace("'", ".")):
-        spoken(row)
+    with pytest.raises(RefusedRow, match=reason.replace("'", ".")):
+        list_turns(row)
 
 
 @pytest.mark.parametrize(
@@ -121,23 +121,23 @@ def test_a_row_that_does_not_fit_is_refused_with_a_reason(row: dict[str, Any], r
     ],
 )
 def test_other_schemas_are_not_known(row: dict[str, Any]) -> None:
-    assert schema_of(row) is None
+    assert detect_schema(row) is None
 
 
-def read(tmp_path: Path, *rows: Any) -> Loaded:
-    return load(jsonl(tmp_path / "rows.jsonl", *rows))
+def read(tmp_path: Path, *rows: Any) -> LoadedTrees:
+    return load_trees(write_jsonl(tmp_path / "rows.jsonl", *rows))
 
 
-def test_weight_zero_is_read_and_not_learned(tmp_path: Path) -> None:
+def test_weight_zero_is_context_only(tmp_path: Path) -> None:
     row = messages(user(), assistant("draft", weight=0), user("again"), assistant("final"))
     (tree,) = read(tmp_path, row).trees
-    assert [one.taught for one in tree.messages] == [False, False, False, True]
+    assert [one.is_learned for one in tree.messages] == [False, False, False, True]
 
 
 def test_of_a_prompt_with_turns_only_the_completion_is_learned(tmp_path: Path) -> None:
     row = {"prompt": [user(), assistant("old"), user("more")], "completion": [assistant("new")]}
     (tree,) = read(tmp_path, row).trees
-    assert [one.text for one in tree.messages if one.taught] == ["new"]
+    assert [one.text for one in tree.messages if one.is_learned] == ["new"]
 
 
 def test_schemas_may_be_mixed_and_refusals_are_counted(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_schemas_may_be_mixed_and_refusals_are_counted(tmp_path: Path) -> None:
     )
     assert found.rows == 8
     assert sorted(tree.messages[0].text for tree in found.trees) == ["1", "2", "3", "4"]
-    assert found.reasons() == {"no assistant turn to learn": 2, "no known schema": 1}
+    assert found.count_reasons() == {"no assistant turn to learn": 2, "no known schema": 1}
     places = {one.where.rsplit(":")[-1] for one in found.refused}
     assert places == {"6", "7", "8"}
 
@@ -165,21 +165,21 @@ def test_rows_that_share_a_beginning_become_a_tree(tmp_path: Path) -> None:
     rows.append(messages(user(), assistant("0"), user("thanks")))
     (tree,) = read(tmp_path, *rows).trees
     assert len(tree.messages) == 6
-    assert [one.ends for one in tree.messages] == [0, 2, 0, 1, 1, 1]
+    assert [one.dialogue_count for one in tree.messages] == [0, 2, 0, 1, 1, 1]
 
 
-def test_an_empty_file_is_told(tmp_path: Path) -> None:
+def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no rows"):
         read(tmp_path)
 
 
-def test_a_wrong_schema_is_told_with_those_that_are_known(tmp_path: Path) -> None:
+def test_an_unknown_schema_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="known schema") as caught:
         read(tmp_path, {"instruction": "i", "output": "o"})
     assert "conversations" in caught.value.hint
 
 
-def test_no_assistant_turn_is_told(tmp_path: Path) -> None:
+def test_data_without_assistant_turns_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Nothing") as caught:
         read(tmp_path, messages(user()), messages(user("x")))
     assert "no assistant turn to learn: 2" in caught.value.hint

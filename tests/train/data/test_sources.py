@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from starchat_tui.errors import Unavailable, UsageError
-from train.data.sources import rows
+from train.data.sources import read_rows
 from train.train_errors import DataError
 
 ONE, TWO = {"messages": []}, {"prompt": "é\u2028", "completion": "\ud800"}
@@ -32,25 +32,25 @@ LINES = f"{json.dumps(ONE)}\n{json.dumps(TWO)}\n".encode()
         ("no suffix", LINES),
     ],
 )
-def test_rows_come_out_of_every_kind_of_file(tmp_path: Path, name: str, raw: bytes) -> None:
+def test_every_file_format_is_read(tmp_path: Path, name: str, raw: bytes) -> None:
     (tmp_path / name).write_bytes(raw)
-    assert [row for _, row in rows(str(tmp_path / name))] == [ONE, TWO]
+    assert [row for _, row in read_rows(str(tmp_path / name))] == [ONE, TWO]
 
 
 def test_raw_line_separators_inside_a_string_do_not_end_a_row(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps(TWO | {"completion": "x\x85y"}, ensure_ascii=False) + "\n")
-    assert [row["prompt"] for _, row in rows(str(path))] == ["é\u2028"]
+    assert [row["prompt"] for _, row in read_rows(str(path))] == ["é\u2028"]
 
 
-def test_a_row_knows_its_line(tmp_path: Path) -> None:
+def test_a_row_has_its_line_number(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b"\n" + LINES)
-    assert [where for where, _ in rows(str(tmp_path / "a.jsonl"))] == [
+    assert [where for where, _ in read_rows(str(tmp_path / "a.jsonl"))] == [
         f"{tmp_path}/a.jsonl:2",
         f"{tmp_path}/a.jsonl:3",
     ]
     (tmp_path / "b.json").write_text("[{}, {}]")
-    assert [where for where, _ in rows(str(tmp_path / "b.json"))] == [
+    assert [where for where, _ in read_rows(str(tmp_path / "b.json"))] == [
         f"{tmp_path}/b.json:item 1",
         f"{tmp_path}/b.json:item 2",
     ]
@@ -58,13 +58,13 @@ def test_a_row_knows_its_line(tmp_path: Path) -> None:
 
 def test_a_pretty_printed_object_is_one_row(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(ONE, indent=4))
-    assert [row for _, row in rows(str(tmp_path / "a.json"))] == [ONE]
+    assert [row for _, row in read_rows(str(tmp_path / "a.json"))] == [ONE]
 
 
 def test_a_folder_is_its_files_in_order(tmp_path: Path) -> None:
     for name, row in (("b.jsonl", TWO), ("a.jsonl", ONE), ("notes.txt", {})):
         (tmp_path / name).write_text(json.dumps(row))
-    assert [row for _, row in rows(str(tmp_path))] == [ONE, TWO]
+    assert [row for _, row in read_rows(str(tmp_path))] == [ONE, TWO]
 
 
 def test_parquet_rows(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_parquet_rows(tmp_path: Path) -> None:
 
     listed = [{"messages": [{"role": "user", "content": "q"}]}, {"messages": []}]
     parquet.write_table(pyarrow.Table.from_pylist(listed), tmp_path / "a.parquet")
-    found = list(rows(str(tmp_path / "a.parquet")))
+    found = list(read_rows(str(tmp_path / "a.parquet")))
     assert [row for _, row in found] == listed
     assert found[1][0].endswith("a.parquet:row 2")
 
@@ -81,10 +81,10 @@ def test_parquet_rows(tmp_path: Path) -> None:
 MALFORMED = [
     (b'{"a": 1}\n{"a": \n', "a.jsonl:2: not JSON"),
     (b'{"a": 1}\nhello\n', "a.jsonl:2: not JSON"),
-    (b"[1, 2]\n", "a.jsonl:1: an object was expected, and there is an array"),
-    (b"{}\n\n3\n", "a.jsonl:3: an object was expected, and there is a number"),
-    (b"null\n", "a.jsonl:1: an object was expected, and there is null"),
-    (b'"text"\n', "a.jsonl:1: an object was expected, and there is a string"),
+    (b"[1, 2]\n", "a.jsonl:1: expected an object, found an array"),
+    (b"{}\n\n3\n", "a.jsonl:3: expected an object, found a number"),
+    (b"null\n", "a.jsonl:1: expected an object, found null"),
+    (b'"text"\n', "a.jsonl:1: expected an object, found a string"),
     (b'{"a": "\xff"}\n', "a.jsonl:1: not UTF-8 text"),
     ('{"a": 1}\n'.encode("utf-16"), "a.jsonl:1: not UTF-8 text"),
     (b"\x00\x00\x00", "a.jsonl:1: not JSON"),
@@ -94,21 +94,26 @@ MALFORMED = [
 ]
 
 
-@pytest.mark.parametrize(("raw", "told"), MALFORMED, ids=[told for _, told in MALFORMED])
-def test_a_malformed_line_is_told_with_file_line_and_expectation(
-    tmp_path: Path, raw: bytes, told: str
+@pytest.mark.parametrize(
+    ("raw", "expected"), MALFORMED, ids=[expected for _, expected in MALFORMED]
+)
+def test_a_malformed_line_is_reported_with_its_location(
+    tmp_path: Path, raw: bytes, expected: str
 ) -> None:
     (tmp_path / "a.jsonl").write_bytes(raw)
     with pytest.raises(DataError) as caught:
-        list(rows(str(tmp_path / "a.jsonl")))
-    assert told in caught.value.message
+        list(read_rows(str(tmp_path / "a.jsonl")))
+    assert expected in caught.value.message
     assert "messages" in caught.value.hint
     assert caught.value.exit_code == 65
 
 
 def test_a_line_of_ten_megabytes_is_a_line(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"prompt": "x" * 10_000_000}) + "\n{}\n")
-    assert [len(row.get("prompt", "")) for _, row in rows(str(tmp_path / "a.jsonl"))] == [10**7, 0]
+    assert [len(row.get("prompt", "")) for _, row in read_rows(str(tmp_path / "a.jsonl"))] == [
+        10**7,
+        0,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -124,42 +129,40 @@ def test_a_line_of_ten_megabytes_is_a_line(tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(tmp_path: Path, name: str, raw: bytes) -> None:
     (tmp_path / name).write_bytes(raw)
     with pytest.raises(DataError, match=name):
-        list(rows(str(tmp_path / name)))
+        list(read_rows(str(tmp_path / name)))
 
 
 def test_an_empty_file_has_no_rows(tmp_path: Path) -> None:
     for name in ("a.jsonl", "a.json"):
         (tmp_path / name).write_bytes(b"")
-        assert list(rows(str(tmp_path / name))) == []
+        assert list(read_rows(str(tmp_path / name))) == []
 
 
 @pytest.mark.parametrize("name", ["absent.jsonl", "folder/absent.json", "absent", "a/b/c", ""])
-def test_a_file_that_is_not_there_is_told(tmp_path: Path, name: str) -> None:
+def test_a_missing_file_is_an_error(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="no file") as caught:
-        list(rows(name or str(tmp_path / "none")))
+        list(read_rows(name or str(tmp_path / "none")))
     assert caught.value.exit_code == 2
 
 
-def test_a_folder_without_data_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_data_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no data file"):
-        list(rows(str(tmp_path)))
+        list(read_rows(str(tmp_path)))
 
 
-def test_a_file_that_may_not_be_read_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreadable_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(LINES)
 
-    def denied(self: Path, *_: object) -> None:
+    def deny_access(self: Path, *_: object) -> None:
         raise PermissionError(13, "Permission denied", str(self))
 
-    monkeypatch.setattr(Path, "open", denied)
+    monkeypatch.setattr(Path, "open", deny_access)
     with pytest.raises(DataError, match="cannot be read"):
-        list(rows(str(path)))
+        list(read_rows(str(path)))
 
 
-def test_a_data_set_of_the_hub_is_read_by_split(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_dataset_is_read_by_split(monkeypatch: pytest.MonkeyPatch) -> None:
     import datasets
 
     asked: list[tuple[str, str]] = []
@@ -169,7 +172,7 @@ def test_a_data_set_of_the_hub_is_read_by_split(monkeypatch: pytest.MonkeyPatch)
         return datasets.Dataset.from_list([ONE | {"n": 1}, ONE | {"n": 2}])
 
     monkeypatch.setattr(datasets, "load_dataset", load)
-    found = list(rows("owner/name", split="test"))
+    found = list(read_rows("owner/name", split="test"))
     assert asked == [("owner/name", "test")]
     assert [(where, row["n"]) for where, row in found] == [
         ("owner/name:row 1", 1),
@@ -177,7 +180,7 @@ def test_a_data_set_of_the_hub_is_read_by_split(monkeypatch: pytest.MonkeyPatch)
     ]
 
 
-def test_a_data_set_that_cannot_be_had_is_told() -> None:
+def test_an_unavailable_hub_dataset_is_an_error() -> None:
     with pytest.raises(Unavailable, match="owner/absent") as caught:
-        list(rows("owner/absent"))
+        list(read_rows("owner/absent"))
     assert caught.value.exit_code == 69

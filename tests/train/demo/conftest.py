@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from starchat_tui.templates.tokenizer import Vocabulary
+from starchat_tui.templates.tokenizer import Tokenizer
 from train.demo import bpe_training
 from train.demo.tasks.family import Sample
 from train.demo.tasks.registry import draw_samples
@@ -16,8 +16,8 @@ def samples() -> list[Sample]:
 
 
 @pytest.fixture(scope="module")
-def vocabulary(samples: list[Sample], tmp_path_factory: pytest.TempPathFactory) -> Vocabulary:
+def tokenizer(samples: list[Sample], tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     folder = tmp_path_factory.mktemp("tokenizer")
     spoken = (f"{e.question}\n{e.answer}" for sample in samples[:200] for e in sample.exchanges)
-    bpe_training.save(bpe_training.trained(spoken, 640), folder, window=256)
-    return Vocabulary.load(folder / "tokenizer.json", grow=False)
+    bpe_training.save_tokenizer(bpe_training.train_tokenizer(spoken, 640), folder, window=256)
+    return Tokenizer.load(folder / "tokenizer.json", add_chat_tokens=False)

@@ -1,4 +1,4 @@
-"""The command that makes the demo models, without making any."""
+"""The command that builds the demo models, without building any."""
 
 from __future__ import annotations
 
@@ -9,36 +9,37 @@ import pytest
 from train.demo import __main__ as command
 
 
-def called(monkeypatch: pytest.MonkeyPatch, *flags: str) -> list[Path]:
-    """The build folders that the command's stages are told."""
+def run_command(monkeypatch: pytest.MonkeyPatch, *flags: str) -> list[Path]:
+    """Run the command with a pipeline that does nothing; return its build folders."""
     found: list[Path] = []
 
-    class Nothing:
+    class NoPipeline:
         def __init__(self, sizes: object, build: Path) -> None:
             found.append(build)
 
-        def weights(self, target: Path) -> Path:
+        def export_weights(self, target: Path) -> Path:
             return target
 
     monkeypatch.setenv("DS_ACCELERATOR", "cpu")
-    monkeypatch.setattr(command, "Stages", Nothing)
+    monkeypatch.setattr(command, "Pipeline", NoPipeline)
     monkeypatch.setattr("sys.argv", ["train.demo", *flags])
     command.main()
     return found
 
 
-def test_a_build_folder_is_told_by_its_whole_path(
+def test_the_pipeline_gets_an_absolute_build_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The fine-tune is started in another folder."""
+    """The fine-tune is started with another working directory."""
     monkeypatch.chdir(tmp_path)
-    assert called(monkeypatch, "--smoke", "--build", "here") == [Path("here").resolve()]
+    assert run_command(monkeypatch, "--smoke", "--build", "here") == [Path("here").resolve()]
 
 
-def test_a_size_that_is_none_names_them(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("flag", "value"), [("--size", "big"), ("--only", "everything")])
+def test_an_unknown_choice_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flag: str, value: str
 ) -> None:
     with pytest.raises(SystemExit) as caught:
-        called(monkeypatch, "--size", "big")
+        run_command(monkeypatch, flag, value)
     assert caught.value.code == 2
-    assert "invalid choice: 'big'" in capsys.readouterr().err
+    assert f"invalid choice: '{value}'" in capsys.readouterr().err

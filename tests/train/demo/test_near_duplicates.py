@@ -6,13 +6,13 @@ from random import Random
 
 import pytest
 
-from train.demo.near_duplicates import THRESHOLD, Known, shingles
+from train.demo.near_duplicates import SIMILARITY_THRESHOLD, NearDuplicateIndex, extract_shingles
 
 WORDS = "write a function that adds up all numbers in the list called zilpo".split()
 
 
 def similarity(left: str, right: str) -> float:
-    one, two = shingles(left), shingles(right)
+    one, two = extract_shingles(left), extract_shingles(right)
     return len(one & two) / len(one | two)
 
 
@@ -26,10 +26,12 @@ def changed(rng: Random, text: str) -> str:
 def test_the_index_finds_what_comparing_all_would_find() -> None:
     rng = Random(3)
     texts = [" ".join(rng.choices(WORDS, k=rng.randint(3, 30))) for _ in range(200)]
-    known = Known(texts)
+    known = NearDuplicateIndex(texts)
     asked = [changed(rng, rng.choice(texts)) for _ in range(400)]
-    truth = [any(similarity(text, other) >= THRESHOLD for other in texts) for text in asked]
-    assert [known.near(text) for text in asked] == truth
+    truth = [
+        any(similarity(text, other) >= SIMILARITY_THRESHOLD for other in texts) for text in asked
+    ]
+    assert [known.has_near_duplicate(text) for text in asked] == truth
     assert 0.1 < sum(truth) / len(truth) < 0.9
 
 
@@ -45,9 +47,12 @@ def test_the_index_finds_what_comparing_all_would_find() -> None:
     ],
 )
 def test_case_and_punctuation_do_not_matter_and_values_do(text: str, near: bool) -> None:
-    assert Known(["Print the numbers from 3 to 17.", "hi!"]).near(text) is near
+    assert (
+        NearDuplicateIndex(["Print the numbers from 3 to 17.", "hi!"]).has_near_duplicate(text)
+        is near
+    )
 
 
 def test_a_long_question_with_one_other_word_is_near() -> None:
     long = " ".join(f"word{number}" for number in range(60))
-    assert Known([long]).near(long.replace("word30", "other"))
+    assert NearDuplicateIndex([long]).has_near_duplicate(long.replace("word30", "other"))

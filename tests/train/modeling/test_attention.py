@@ -1,16 +1,16 @@
-"""Attention in blocks is attention: causal, packed, and as a tree."""
+"""Blockwise attention: causal, packed, and on trees."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from train.modeling.attention import attention
-from train.modeling.masks import attention_4d
+from train.modeling.attention import blockwise_attention
+from train.modeling.masks import build_dense_mask
 
 
-def exits(length: int) -> torch.Tensor:
-    """Two rows [2, T]: three dialogues one behind the other; a root with two branches."""
+def build_exits(length: int) -> torch.Tensor:
+    """Return two rows [2, T]: three consecutive dialogues; a root with two branches."""
     index = torch.arange(length)
     packed = torch.where(index < length // 3, length // 3, length)
     packed[length // 2 :] = length
@@ -21,26 +21,28 @@ def exits(length: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("masked", [True, False])
-@pytest.mark.parametrize("kinds", [1, 2, 4])
+@pytest.mark.parametrize("key_heads", [1, 2, 4])
 @pytest.mark.parametrize("length", [5, 96, 200, 800])
-def test_attention_in_blocks_is_attention(length: int, kinds: int, masked: bool) -> None:
-    dice = torch.Generator().manual_seed(length)
-    query = torch.randn(2, 4, length, 8, generator=dice).requires_grad_()
-    key, value = (torch.randn(2, kinds, length, 8, generator=dice).requires_grad_() for _ in "kv")
-    mask = attention_4d(exits(length)) if masked else None
-    out, _ = attention(torch.nn.Module(), query, key, value, mask, scaling=0.3)
-    spread = [one.repeat_interleave(4 // kinds, 1) for one in (key, value)]
+def test_blockwise_attention_equals_sdpa(length: int, key_heads: int, masked: bool) -> None:
+    rng = torch.Generator().manual_seed(length)
+    query = torch.randn(2, 4, length, 8, generator=rng).requires_grad_()
+    key, value = (
+        torch.randn(2, key_heads, length, 8, generator=rng).requires_grad_() for _ in "kv"
+    )
+    mask = build_dense_mask(build_exits(length)) if masked else None
+    out, _ = blockwise_attention(torch.nn.Module(), query, key, value, mask, scaling=0.3)
+    spread = [one.repeat_interleave(4 // key_heads, 1) for one in (key, value)]
     whole = torch.nn.functional.scaled_dot_product_attention(
         query, *spread, attn_mask=mask, is_causal=not masked, scale=0.3
     ).transpose(1, 2)
     assert torch.allclose(out, whole, atol=1e-5)
-    weights = torch.randn(whole.shape, generator=dice)
+    weights = torch.randn(whole.shape, generator=rng)
     ours = torch.autograd.grad((out * weights).sum(), [query, key, value])
     theirs = torch.autograd.grad((whole * weights).sum(), [query, key, value])
     assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(ours, theirs, strict=True))
 
 
-def test_what_is_cached_is_refused() -> None:
+def test_a_kv_cache_is_refused() -> None:
     query, key = torch.zeros(1, 2, 3, 4), torch.zeros(1, 1, 5, 4)
     with pytest.raises(AssertionError, match="no cache"):
-        attention(torch.nn.Module(), query, key, key, None, scaling=1.0)
+        blockwise_attention(torch.nn.Module(), query, key, key, None, scaling=1.0)

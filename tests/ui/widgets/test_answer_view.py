@@ -7,12 +7,12 @@ import pytest
 from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
 
-from starchat_tui.codeblocks import Event
+from starchat_tui.codeblocks import MarkdownEvent
 from starchat_tui.ui import app as app_module
-from starchat_tui.ui.messages import LinkOpened
-from starchat_tui.ui.widgets.answer_view import Answer
+from starchat_tui.ui.messages import LinkClicked
+from starchat_tui.ui.widgets.answer_view import AnswerView
 from starchat_tui.ui.widgets.prose import Prose
-from tests.scripted import cut
+from tests.scripted import split_text
 from tests.test_sanitize import PAYLOADS
 from tests.ui.looking import shown
 
@@ -52,14 +52,14 @@ class Bench(App[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.answer = Answer(number=1)
+        self.answer = AnswerView(number=1)
         self.links: list[str] = []
 
     def compose(self) -> ComposeResult:
         with VerticalScroll():
             yield self.answer
 
-    def on_link_opened(self, message: LinkOpened) -> None:
+    def on_link_opened(self, message: LinkClicked) -> None:
         self.links.append(message.url)
 
 
@@ -113,7 +113,7 @@ async def test_blocks_of_an_answer_drawn_anew_keep_their_numbers() -> None:
 async def test_nothing_a_terminal_would_obey_reaches_the_screen(size: int) -> None:
     prose = "".join(f"- {name} {payload}x\n" for name, payload in PAYLOADS.items())
     code = "".join(f"# {name} {payload}\n'{payload}'\n" for name, payload in PAYLOADS.items())
-    screen = await drawn(*cut(f"{prose}\n```python\n{code}```\n", size), height=120)
+    screen = await drawn(*split_text(f"{prose}\n```python\n{code}```\n", size), height=120)
     assert [one for one in screen if one != "\n" and not one.isprintable()] == []
     for name in PAYLOADS:
         assert screen.count(f" {name} ") == 2, name
@@ -144,10 +144,10 @@ async def test_a_link_is_said_and_not_followed() -> None:
 async def test_waiting_gives_way_to_the_answer() -> None:
     bench = Bench()
     async with bench.run_test(size=(70, 20)) as pilot:
-        bench.answer.waiting("loading the model … 10 %")
+        bench.answer.show_waiting("loading the model … 10 %")
         await pilot.pause()
         assert "10 %" in shown(bench)
-        bench.answer.waiting("loading the model … 20 %")
+        bench.answer.show_waiting("loading the model … 20 %")
         await pilot.pause()
         assert "20 %" in shown(bench)
         assert "10 %" not in shown(bench)
@@ -160,15 +160,15 @@ async def test_waiting_gives_way_to_the_answer() -> None:
 async def test_an_answer_that_ends_while_it_is_drawn_loses_nothing() -> None:
     bench = Bench()
     async with bench.run_test(size=(70, 20)) as pilot:
-        answer, show = bench.answer, bench.answer._show
+        answer, show = bench.answer, bench.answer._handle_events
         drawing, go_on = asyncio.Event(), asyncio.Event()
 
-        async def slowly(events: list[Event]) -> None:
+        async def slowly(events: list[MarkdownEvent]) -> None:
             drawing.set()
             await go_on.wait()
             await show(events)
 
-        answer._show = slowly  # type: ignore[method-assign]
+        answer._handle_events = slowly  # type: ignore[method-assign]
         answer.feed("```\nsome code\n```")
         await drawing.wait()
         ending = asyncio.create_task(answer.finish(answer.text))

@@ -7,12 +7,12 @@ from textual import events
 from textual._xterm_parser import XTermParser
 from textual.app import App, ComposeResult
 
-from starchat_tui.sanitize import clean
+from starchat_tui.sanitize import sanitize_text
 from starchat_tui.terminal.input_history import InputHistory
 from starchat_tui.ui import app as app_module
-from starchat_tui.ui.app_base import Shell
+from starchat_tui.ui.app_base import BaseApp
 from starchat_tui.ui.messages import Submitted
-from starchat_tui.ui.widgets.composer import PASTE_CHARACTERS, PASTE_LINES, Composer
+from starchat_tui.ui.widgets.composer import MAX_PASTE_CHARACTERS, MAX_PASTE_LINES, Composer
 from tests.ui.looking import paste, shown
 
 
@@ -57,7 +57,7 @@ async def test_a_new_line_has_three_keys(key: str) -> None:
     ids=ascii,
 )
 async def test_terminals_spell_a_new_line_in_many_ways(sequence: str) -> None:
-    Shell(environ={}, theme="dark")
+    BaseApp(theme="dark")
     parser = XTermParser()
     bench = Bench()
     async with bench.run_test() as pilot:
@@ -114,10 +114,10 @@ async def test_a_small_paste_is_text_in_one_piece() -> None:
 @pytest.mark.parametrize(
     ("text", "folded"),
     [
-        ("x\n" * (PASTE_LINES - 1) + "x", False),
-        ("x\n" * PASTE_LINES + "x", True),
-        ("x" * PASTE_CHARACTERS, False),
-        ("x" * (PASTE_CHARACTERS + 1), True),
+        ("x\n" * (MAX_PASTE_LINES - 1) + "x", False),
+        ("x\n" * MAX_PASTE_LINES + "x", True),
+        ("x" * MAX_PASTE_CHARACTERS, False),
+        ("x" * (MAX_PASTE_CHARACTERS + 1), True),
         ("a\x1b[31mb", True),
         ("a\u202eb", True),
     ],
@@ -129,7 +129,7 @@ async def test_a_large_paste_is_folded_and_sent_whole(text: str, folded: bool) -
         await paste(pilot, text)
         assert ("[pasted " in bench.composer.text) == folded
         assert bench.composer.draft == f"see {text}"
-        assert clean(shown(bench)) == shown(bench)
+        assert sanitize_text(shown(bench)) == shown(bench)
         await pilot.press("enter")
         assert bench.sent == [f"see {text}"]
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 from textual.app import App, ComposeResult
 
-from starchat_tui.ui.widgets.status import Status, StatusLine, meter
+from starchat_tui.ui.widgets.status import Status, StatusLine, render_meter
 from tests.ui.looking import shown
 
-FULL = Status("nano-chat", "chat", True, 512, 2048, "41 tok/s · first after 0.3 s")
+FULL = Status("nano-chat", "chat", True, 512, 2048, "41 tok/s · first token 0.3 s")
 
 
 class Bench(App[None]):
@@ -27,7 +27,7 @@ class Bench(App[None]):
     [
         (
             100,
-            "nano-chat   chat   demo model   ██       512/2,048   41 tok/s · first after 0.3 s"
+            "nano-chat   chat   demo model   ██       512/2,048   41 tok/s · first token 0.3 s"
             "            F1 keys",
         ),
         (66, "nano-chat   chat   demo model   512/2,048                  F1 keys"),
@@ -60,4 +60,4 @@ async def test_what_is_not_known_is_not_shown() -> None:
     ],
 )
 def test_the_bar_fills_by_eighths(share: float, bar: str) -> None:
-    assert meter(share, 4) == bar
+    assert render_meter(share, 4) == bar

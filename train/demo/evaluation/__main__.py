@@ -1,8 +1,10 @@
-"""Scores by execution: `python -m train.demo.evaluation [WEIGHTS] --dialogues FOLDER [--out FILE]`.
+"""Score the demo models by execution.
 
-Both models answer the same questions at temperature 0 through the product's engine. A later turn
-stands behind the model's own earlier answers, as it would for a user. Answers are kept beside the
-dialogues, so that a run that was interrupted goes on where it stopped.
+    python -m train.demo.evaluation [WEIGHTS] --dialogues FOLDER [--out FILE]
+
+Both models answer the same questions at temperature 0 through the product's engine. A follow-up
+turn comes after the model's own earlier answers, as it would for a user. Answers are cached beside
+the dialogues, so that an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -22,38 +24,38 @@ import yaml
 
 from starchat_tui.dialogue import Dialogue, Mode
 from starchat_tui.errors import PromptTooLong, StarChatError
-from starchat_tui.sanitize import clean
-from starchat_tui.templates.prompt_files import text_of
+from starchat_tui.sanitize import sanitize_text
+from starchat_tui.templates.prompt_files import read_prompt_text
 from train.demo import demo_card, synthesize
 from train.demo.evaluation import generate
-from train.demo.evaluation.check import check_all
-from train.demo.evaluation.generate import Answer, Answerer, engine
-from train.demo.evaluation.statistics import Mark, table
+from train.demo.evaluation.check import check_answers
+from train.demo.evaluation.generate import Answer, Answerer, run_engine
+from train.demo.evaluation.statistics import Mark, build_table
 from train.demo.tasks.family import Check, Exchange, Sample
 
 ROOT = Path(__file__).parents[3]
-TWENTY = Path(__file__).with_name("twenty.yaml")
-MODES: dict[Mode, str] = {"chat": "nano-chat", "ta": "nano-base"}
-TOLD_EVERY = 20.0
+TWENTY_FILE = Path(__file__).with_name("twenty.yaml")
+MODEL_NAMES: dict[Mode, str] = {"chat": "nano-chat", "ta": "nano-base"}
+PROGRESS_SECONDS = 20.0
 """Seconds between two lines of progress."""
 
 
 @dataclass(frozen=True, slots=True)
-class Conversation:
-    """One scored conversation: its side of the split, and what is asked in it."""
+class ScoredConversation:
+    """One conversation to score, with its side of the split."""
 
     side: str
     sample: Sample
 
     @property
     def key(self) -> str:
-        """The same for the same questions."""
+        """Digest of the side and the questions."""
         asked = "\n".join(exchange.question for exchange in self.sample.exchanges)
         return hashlib.sha256(f"{self.side}\n{asked}".encode()).hexdigest()[:16]
 
 
-class Kept:
-    """The answers of one model so far, in a file that is only appended to."""
+class AnswerCache:
+    """Answers of one model so far, in a file that is only appended to."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -67,82 +69,93 @@ class Kept:
             self._found[entry["key"]] = [Answer(**answer) for answer in entry["answers"]]
 
     def get(self, key: str) -> list[Answer] | None:
-        """The answers of a conversation that was held before."""
+        """Return the cached answers of a conversation, None if there are none."""
         return self._found.get(key)
 
     def put(self, key: str, answers: Sequence[Answer]) -> None:
-        """Keep the answers of a conversation."""
+        """Append the answers of a conversation."""
         if self._path:
             entry = {"key": key, "answers": [asdict(answer) for answer in answers]}
             with self._path.open("a") as file:
                 file.write(json.dumps(entry) + "\n")
 
 
-async def held(answerer: Answerer, sample: Sample) -> list[Answer]:
-    """The model's answers to a conversation's questions, each behind its own earlier answers."""
+async def answer_conversation(answerer: Answerer, sample: Sample) -> list[Answer]:
+    """Return the model's answers, each given its own earlier answers as context."""
     dialogue, answers = Dialogue(), list[Answer]()
     for exchange in sample.exchanges:
-        dialogue = dialogue.plus("user", exchange.question)
+        dialogue = dialogue.with_message("user", exchange.question)
         try:
             answers.append(await answerer.answer(dialogue))
         except PromptTooLong:
             answers.append(Answer("", cut=False))
-        dialogue = dialogue.plus("assistant", answers[-1].text)
+        dialogue = dialogue.with_message("assistant", answers[-1].text)
     return answers
 
 
-async def answered(
-    weights: Path, mode: Mode, conversations: Sequence[Conversation], kept: Kept
+async def answer_all(
+    weights: Path, mode: Mode, conversations: Sequence[ScoredConversation], cache: AnswerCache
 ) -> list[list[Answer]]:
-    """The answers to every conversation; tells on stderr how far it is."""
+    """Return the answers to every conversation, with progress on stderr."""
     found: list[list[Answer]] = []
-    began = told = time.monotonic()
-    async with engine() as client:
+    began = reported = time.monotonic()
+    async with run_engine() as client:
         answerer = Answerer(client, weights, mode)
         for number, conversation in enumerate(conversations, start=1):
-            answers = kept.get(conversation.key)
+            answers = cache.get(conversation.key)
             if answers is None:
-                answers = await held(answerer, conversation.sample)
-                kept.put(conversation.key, answers)
+                answers = await answer_conversation(answerer, conversation.sample)
+                cache.put(conversation.key, answers)
             found.append(answers)
-            if (now := time.monotonic()) - told > TOLD_EVERY or number == len(conversations):
-                told = now
+            if (now := time.monotonic()) - reported > PROGRESS_SECONDS or number == len(
+                conversations
+            ):
+                reported = now
                 done = f"{number} of {len(conversations)} conversations in {now - began:.0f} s"
-                print(f"{MODES[mode]}: {done}", file=sys.stderr, flush=True)
+                print(f"{MODEL_NAMES[mode]}: {done}", file=sys.stderr, flush=True)
     return found
 
 
-def conversations_of(dialogues: Path | None, most: int, only: str = "") -> list[Conversation]:
-    """At most `most` conversations of each held-out side, side by side, and the twenty questions.
+def load_conversations(
+    dialogues: Path | None, most: int, only: str = ""
+) -> list[ScoredConversation]:
+    """Return the twenty questions and at most `most` conversations of each held-out side.
 
-    `only` is a part of a family's name, or a side.
+    The sides take turns. `only` restricts them to a side or to families whose name contains it.
     """
-    sides = [_side(dialogues, side)[:most] for side in synthesize.SCORED] if dialogues else []
+    sides = (
+        [_load_side(dialogues, side)[:most] for side in synthesize.SCORED_SIDES]
+        if dialogues
+        else []
+    )
     longest = max(map(len, sides), default=0)
     mixed = [side[at] for at in range(longest) for side in sides if at < len(side)]
-    every = [*twenty(), *mixed]
+    every = [*load_twenty(), *mixed]
     return [c for c in every if only in c.sample.family or only == c.side]
 
 
-def _side(dialogues: Path, side: str) -> list[Conversation]:
-    return [Conversation(side, sample) for sample in synthesize.load(dialogues / f"{side}.jsonl")]
+def _load_side(dialogues: Path, side: str) -> list[ScoredConversation]:
+    return [
+        ScoredConversation(side, sample)
+        for sample in synthesize.load_samples(dialogues / f"{side}.jsonl")
+    ]
 
 
-def marked(
-    conversations: Sequence[Conversation], answers: Sequence[Sequence[Answer]]
+def mark_answers(
+    conversations: Sequence[ScoredConversation], answers: Sequence[Sequence[Answer]]
 ) -> list[tuple[Mark, str, str]]:
-    """For each question: its mark, the answer's text, and what is wrong with it."""
+    """Return for each question its mark, the answer's text, and what is wrong with it."""
     asked = [
         (conversation, turn, exchange, answer)
-        for conversation, said in zip(conversations, answers, strict=True)
+        for conversation, given in zip(conversations, answers, strict=True)
         for turn, (exchange, answer) in enumerate(
-            zip(conversation.sample.exchanges, said, strict=True), start=1
+            zip(conversation.sample.exchanges, given, strict=True), start=1
         )
     ]
-    verdicts = check_all((answer.text, exchange.check) for _, _, exchange, answer in asked)
+    verdicts = check_answers((answer.text, exchange.check) for _, _, exchange, answer in asked)
     return [
         (
-            Mark(c.side, exchange.group, turn, not verdict, answer.cut, answer.ran_on),
+            Mark(c.side, exchange.group, turn, not verdict, answer.cut, answer.runs_on),
             answer.text,
             verdict,
         )
@@ -150,7 +163,7 @@ def marked(
     ]
 
 
-def scores(
+def score_model(
     weights: Path,
     mode: Mode,
     dialogues: Path | None,
@@ -159,44 +172,48 @@ def scores(
     only: str = "",
     show: bool = False,
 ) -> dict[str, Any]:
-    """One model's table: the three held-out sides and the twenty questions."""
-    conversations = conversations_of(dialogues, most, only)
-    kept = Kept(_answers_file(weights, mode, dialogues) if dialogues else None)
-    answers = asyncio.run(answered(weights, mode, conversations, kept))
-    found = marked(conversations, answers)
+    """Return one model's table of scores for the held-out sides and the twenty questions."""
+    conversations = load_conversations(dialogues, most, only)
+    cache = AnswerCache(_answers_path(weights, mode, dialogues) if dialogues else None)
+    answers = asyncio.run(answer_all(weights, mode, conversations, cache))
+    found = mark_answers(conversations, answers)
     if show:
-        _show(conversations, found)
-    return table([mark for mark, _, _ in found])
+        _print_wrong_answers(conversations, found)
+    return build_table([mark for mark, _, _ in found])
 
 
-def _answers_file(weights: Path, mode: Mode, dialogues: Path) -> Path:
-    """Another model, another way of asking it, another file."""
-    digest = _digest((weights / "model.safetensors").read_bytes())
+def _answers_path(weights: Path, mode: Mode, dialogues: Path) -> Path:
+    """Return the path of the answer cache: one per model, mode and way of asking."""
+    digest = _hash_bytes((weights / "model.safetensors").read_bytes())
     asking = Path(generate.__file__).read_bytes()
     if mode == "ta":
-        asking += text_of("ta").encode()
-    return dialogues.parent / f"answers-{mode}-{digest}-{_digest(asking)}.jsonl"
+        asking += read_prompt_text("ta").encode()
+    return dialogues.parent / f"answers-{mode}-{digest}-{_hash_bytes(asking)}.jsonl"
 
 
-def _digest(raw: bytes) -> str:
+def _hash_bytes(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()[:12]
 
 
-def _show(conversations: Iterable[Conversation], found: Sequence[tuple[Mark, str, str]]) -> None:
+def _print_wrong_answers(
+    conversations: Iterable[ScoredConversation], found: Sequence[tuple[Mark, str, str]]
+) -> None:
     asked = [(c, e) for c in conversations for e in c.sample.exchanges]
     for (conversation, exchange), (mark, text, verdict) in zip(asked, found, strict=True):
         if verdict or mark.side == "twenty":
             head = f"== {mark.side} {conversation.sample.family} turn {mark.turn}: {verdict}"
-            print(clean(f"{head}\nQ: {exchange.question}\nA: {text}"), file=sys.stderr)
+            print(sanitize_text(f"{head}\nQ: {exchange.question}\nA: {text}"), file=sys.stderr)
 
 
-def twenty() -> list[Conversation]:
-    """The twenty simple questions in our own words."""
-    entries = yaml.safe_load(TWENTY.read_text())
-    return [Conversation("twenty", Sample("twenty", (_entry(entry),))) for entry in entries]
+def load_twenty() -> list[ScoredConversation]:
+    """Load the twenty simple questions, which were written by hand."""
+    entries = yaml.safe_load(TWENTY_FILE.read_text())
+    return [
+        ScoredConversation("twenty", Sample("twenty", (_parse_entry(entry),))) for entry in entries
+    ]
 
 
-def _entry(entry: dict[str, Any]) -> Exchange:
+def _parse_entry(entry: dict[str, Any]) -> Exchange:
     probes = tuple((str(left), str(right)) for left, right in entry.get("probes", ()))
     check = Check(
         probes=probes, name=entry.get("name", ""), named="name" in entry, stdout=entry.get("stdout")
@@ -211,20 +228,20 @@ def main() -> None:
     parser.add_argument("--dialogues", type=Path, help="the folder of the dialogues stage")
     parser.add_argument("--asked", type=int, default=120, help="conversations of a side at most")
     parser.add_argument("--only", default="", help="a side, or a part of a family's name")
-    parser.add_argument("--mode", choices=tuple(MODES), action="append")
+    parser.add_argument("--mode", choices=tuple(MODEL_NAMES), action="append")
     parser.add_argument("--show", action="store_true", help="print wrong answers on stderr")
     parser.add_argument("--table", action="store_true", help="print the README's and ask nothing")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     if options.table:
-        told = [options.weights / name / "scores.json" for name in MODES.values()]
-        print(demo_card.readme_table(*(json.loads(path.read_text()) for path in told)))
+        paths = [options.weights / name / "scores.json" for name in MODEL_NAMES.values()]
+        print(demo_card.render_readme_table(*(json.loads(path.read_text()) for path in paths)))
         return
-    modes: list[Mode] = options.mode or list(MODES)
+    modes: list[Mode] = options.mode or list(MODEL_NAMES)
     try:
         result = {
-            mode: scores(
-                options.weights / MODES[mode],
+            mode: score_model(
+                options.weights / MODEL_NAMES[mode],
                 mode,
                 options.dialogues,
                 options.asked,

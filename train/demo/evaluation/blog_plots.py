@@ -1,8 +1,10 @@
-"""The three plots of the StarChat story: `python -m train.demo.evaluation.blog_plots [WEIGHTS] --out FOLDER`.
+"""Draw the three plots of the StarChat article with a demo model.
 
-The prompts are those of the StarChat article of May 2023, word for word; they were never trained.
-Each is asked as a user would type it, the code of the answer is run, and what it shows is kept as
-PNG. Source: https://huggingface.co/blog/starchat-alpha, "Generating plots".
+    python -m train.demo.evaluation.blog_plots [WEIGHTS] --out FOLDER
+
+The prompts are those of the article of May 2023, word for word; they were never trained. Each is
+asked as a user would type it, the code of the answer is run, and the figures are saved as PNG.
+Source: https://huggingface.co/blog/starchat-alpha, "Generating plots".
 """
 
 from __future__ import annotations
@@ -17,14 +19,14 @@ from typing import Any
 
 from starchat_tui.dialogue import Dialogue
 from starchat_tui.errors import StarChatError
-from starchat_tui.sanitize import clean
-from train.demo.evaluation.check import check_all, code_of
-from train.demo.evaluation.generate import Answer, Answerer, engine
+from starchat_tui.sanitize import sanitize_text
+from train.demo.evaluation.check import check_answers, extract_code
+from train.demo.evaluation.generate import Answer, Answerer, run_engine
 from train.demo.tasks.family import Check
 
 WEIGHTS = Path(__file__).parents[3] / "starchat_tui" / "weights" / "nano-chat"
 NAMES = ["Tom", "Brad", "Kyle", "Jerry"]
-SAVING = """
+SAVE_FIGURES = """
 import matplotlib.pyplot as plt
 
 def show(*args, _show=plt.show, **settings):
@@ -38,16 +40,16 @@ plt.show = show
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """One prompt, and the axes that it asks for, as `pictures.verdict` reads them."""
+class BlogPrompt:
+    """One prompt with its expected axes, as `figure_match.compare_figures` takes them."""
 
     name: str
-    prompt: str
+    text: str
     wanted: tuple[dict[str, Any], ...]
 
 
-STORIES = (
-    Story(
+BLOG_PROMPTS = (
+    BlogPrompt(
         "bars",
         "Give the following data {'Name':['Tom', 'Brad', 'Kyle', 'Jerry'], 'Age':[20, 21, 19, 18], "
         "'Height' : [6.1, 5.9, 6.0, 6.1]}. Can you plot one graph with two subplots as columns. "
@@ -58,13 +60,13 @@ STORIES = (
             {"kind": "bar", "labels": NAMES, "series": [[20, 21, 19, 18]]},
         ),
     ),
-    Story(
+    BlogPrompt(
         "map",
         "Draw me a map of the world using geopandas. Make it so that only Germany and Spain are "
         "colored red.",
         ({"kind": "map", "colors": {"#ff0000": ["Germany", "Spain"]}},),
     ),
-    Story(
+    BlogPrompt(
         "basketball",
         "There was a basketball game with the following stats. player, points, rebounds and "
         "assists: J. Harden 42 8 9 J. Embiid 34 13 4 T. Maxey 14 8 1 T. Harris 9 7 2 P. Tucker 6 3 "
@@ -85,59 +87,61 @@ STORIES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What came of a prompt."""
+class PromptResult:
+    """Result of one prompt."""
 
-    story: Story
+    prompt: BlogPrompt
     answer: Answer
     runs: str
-    """"" where the code ran to its end, else what stopped it."""
+    """Error that stopped the code; "" if it ran to its end."""
     draws: str
-    """"" where it shows what was asked for, else the first thing that differs."""
+    """First difference from the expected figure; "" if there is none."""
     pictures: tuple[Path, ...]
 
 
-async def asked(weights: Path) -> list[Answer]:
-    """The answer to each prompt, each in a conversation of its own."""
-    async with engine() as client:
+async def ask_prompts(weights: Path) -> list[Answer]:
+    """Return the answer to each prompt, each in a conversation of its own."""
+    async with run_engine() as client:
         answerer = Answerer(client, weights, "chat")
         return [
-            await answerer.answer(Dialogue().plus("user", story.prompt), most=512)
-            for story in STORIES
+            await answerer.answer(Dialogue().with_message("user", prompt.text), most=512)
+            for prompt in BLOG_PROMPTS
         ]
 
 
-def told(answers: list[Answer], folder: Path) -> list[Told]:
-    """Run the answers' code and put what it shows into `folder`, as NAME-1.png and so on."""
-    runs = [_running(story.name, folder) for story in STORIES]
-    draws = [Check(drawn=json.dumps(story.wanted)) for story in STORIES]
+def run_answers(answers: list[Answer], folder: Path) -> list[PromptResult]:
+    """Run the code of the answers and save its figures as NAME-1.png and so on in `folder`."""
+    runs = [_build_run_check(prompt.name, folder) for prompt in BLOG_PROMPTS]
+    draws = [Check(drawn=json.dumps(prompt.wanted)) for prompt in BLOG_PROMPTS]
     texts = [answer.text for answer in answers]
-    ran = check_all(zip(texts, runs, strict=True))
-    drew = check_all(zip(texts, draws, strict=True))
+    ran = check_answers(zip(texts, runs, strict=True))
+    drew = check_answers(zip(texts, draws, strict=True))
     return [
-        Told(story, answer, run, drawn, tuple(sorted(folder.glob(f"{story.name}-*.png"))))
-        for story, answer, run, drawn in zip(STORIES, answers, ran, drew, strict=True)
+        PromptResult(prompt, answer, run, drawn, tuple(sorted(folder.glob(f"{prompt.name}-*.png"))))
+        for prompt, answer, run, drawn in zip(BLOG_PROMPTS, answers, ran, drew, strict=True)
     ]
 
 
-def _running(name: str, folder: Path) -> Check:
-    """That code runs at all; the probe is true wherever the code came to its end."""
+def _build_run_check(name: str, folder: Path) -> Check:
+    """Build a check that code runs to its end; its probe is always true by then."""
     path = str(folder.resolve() / f"{name}-{{}}.png")
-    return Check(setup=SAVING.format(path=path), packages=True, probes=(("1", "1"),))
+    return Check(setup=SAVE_FIGURES.format(path=path), packages=True, probes=(("1", "1"),))
 
 
-def _report(one: Told) -> str:
-    pictures = ", ".join(path.name for path in one.pictures) or "none"
-    limit = "; it ran into the length limit" if one.answer.cut else ""
+def _format_result(result: PromptResult) -> str:
+    pictures = ", ".join(path.name for path in result.pictures) or "none"
+    limit = "; it reached the length limit" if result.answer.cut else ""
+    has_code = bool(extract_code(result.answer.text))
+    code = (result.runs or "ran to its end") if has_code else "none"
     return (
-        f"== {one.story.name}\n{one.story.prompt}\n\n{one.answer.text}\n\n"
-        f"code: {'none' if not code_of(one.answer.text) else one.runs or 'ran to its end'}{limit}\n"
-        f"shows what was asked for: {one.draws or 'yes'}\npictures: {pictures}\n"
+        f"== {result.prompt.name}\n{result.prompt.text}\n\n{result.answer.text}\n\n"
+        f"code: {code}{limit}\n"
+        f"shows what was asked for: {result.draws or 'yes'}\npictures: {pictures}\n"
     )
 
 
 def main() -> None:
-    """Ask, run, save, and print what came out."""
+    """Ask the prompts, run the answers, save the figures and print a report."""
     parser = argparse.ArgumentParser(
         prog="python -m train.demo.evaluation.blog_plots", description=__doc__
     )
@@ -146,10 +150,12 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     try:
-        answers = asyncio.run(asked(options.weights))
+        answers = asyncio.run(ask_prompts(options.weights))
     except (StarChatError, OSError) as error:
         sys.exit(f"error: {error}")
-    print(clean("\n".join(_report(one) for one in told(answers, options.out))))
+    print(
+        sanitize_text("\n".join(_format_result(one) for one in run_answers(answers, options.out)))
+    )
 
 
 if __name__ == "__main__":

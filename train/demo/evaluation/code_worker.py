@@ -1,9 +1,9 @@
-"""The child process that runs answers: jobs and verdicts are JSON lines on stdin and stdout.
+"""Child process that runs answers: jobs and verdicts are JSON lines on stdin and stdout.
 
-Covered: each job in a process of its own, with limits on time, memory, files and processes, in an
-empty directory, without input and without environment but the search path. Not covered: the
-network and reading files; this is for code that our own generator wrote, or that our own small
-model wrote from it. Imports nothing of ours.
+Covered: each job runs in a process of its own, with limits on time, memory, file size and number of
+processes, in an empty directory, without input, and with no environment but the search path. Not
+covered: network access and reading files. This is for code that our own generator wrote, or that
+our own small model derived from it. Imports nothing of this package.
 """
 
 from __future__ import annotations
@@ -24,57 +24,61 @@ from pathlib import Path
 from string import Template
 
 Job = dict[str, object]
-SECONDS = 3
-"""Of work, for a job."""
-PATIENCE = 5
-"""Seconds on the clock for each of work: the machine may be busy, and the job may sleep."""
+CPU_SECONDS = 3
+"""CPU seconds per job."""
+WALL_CLOCK_FACTOR = 5
+"""Wall-clock seconds per CPU second: the machine may be busy, and the job may sleep."""
 MEMORY = 512 * 2**20
 FILE_SIZE = 2**20
 PROCESSES = 64
-JUDGED = "="
-"""Begins every verdict; code that ends its own process leaves none."""
-LONGEST = 2000
-"""Bytes of a verdict; more would fill the pipe."""
-ROOMY = frozenset(("javascript", "c", "shell"))
-"""Languages whose tools need threads of their own, or reserve more memory than they use."""
+VERDICT_MARK = "="
+"""First character of every verdict: code that ends its own process leaves none."""
+MAX_VERDICT_BYTES = 2000
+"""Maximum bytes of a verdict, well below the capacity of a pipe."""
+UNCAPPED_LANGUAGES = frozenset(("javascript", "c", "shell"))
+"""Languages whose tools start threads or reserve more memory than they use."""
 TOOLS = {
     "shell": (("bash", "answer.shell"),),
     "javascript": (("node", "answer.javascript"),),
     "c": (("gcc", "-x", "c", "-o", "answer", "answer.c", "-lm"), ("./answer",)),
 }
-"""The commands of each language; the last one's output counts."""
+"""Commands for each language; the output of the last one counts."""
 
 
 def main() -> None:
-    """Answer every job until stdin ends."""
+    """Judge every job until stdin ends."""
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         for line in sys.stdin:
-            print(json.dumps(judged(json.loads(line))), flush=True)
+            print(json.dumps(judge_in_child(json.loads(line))), flush=True)
 
 
-def judged(job: Job, judge: Callable[[Job], str] | None = None, memory: int = MEMORY) -> str:
-    """What failed of the job, in a process of its own; nothing where every condition holds."""
+def judge_in_child(
+    job: Job, judge: Callable[[Job], str] | None = None, memory: int = MEMORY
+) -> str:
+    """Return what failed of the job, run in a child process; "" if every condition holds."""
     read, write = os.pipe()
     if not os.fork():
         os.close(read)
-        _answer(job, write, judge or verdict, memory)
+        _judge_and_exit(job, write, judge or judge_job, memory)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
-        said = pipe.read().decode(errors="replace")
+        failure = pipe.read().decode(errors="replace")
     _, status = os.wait()
-    _clear()
-    return said[1:] if said.startswith(JUDGED) and not status else "took too long or died"
+    _clear_folder()
+    return (
+        failure[1:] if failure.startswith(VERDICT_MARK) and not status else "took too long or died"
+    )
 
 
-def _clear() -> None:
-    """Nothing that one job wrote is there for the next."""
+def _clear_folder() -> None:
+    """Delete everything that a job wrote, before the next one runs."""
     for path in Path().iterdir():
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-def limit(memory: int | None, seconds: int = SECONDS) -> None:
-    """Hold this process, for good, to so many bytes of memory and seconds of work; no streams."""
+def apply_limits(memory: int | None, seconds: int = CPU_SECONDS) -> None:
+    """Limit this process, irrevocably, in memory and CPU time, and detach its streams."""
     limits = [(resource.RLIMIT_CPU, seconds), (resource.RLIMIT_FSIZE, FILE_SIZE)]
     if memory is not None:
         limits += [(resource.RLIMIT_AS, memory), (resource.RLIMIT_NPROC, PROCESSES)]
@@ -84,46 +88,46 @@ def limit(memory: int | None, seconds: int = SECONDS) -> None:
     for stream in (0, 1, 2):  # where the jobs come from, and the verdicts go
         os.dup2(nowhere, stream)
     sys.stdin = os.fdopen(nowhere)  # the old one may hold jobs that it has read ahead
-    signal.alarm(PATIENCE * seconds)
+    signal.alarm(WALL_CLOCK_FACTOR * seconds)
 
 
-def _answer(job: Job, write: int, judge: Callable[[Job], str], memory: int) -> None:
-    """In the child: limits, then the verdict into `write`; never returns."""
-    limit(None if job["language"] in ROOMY else memory)
-    found = ""
+def _judge_and_exit(job: Job, write: int, judge: Callable[[Job], str], memory: int) -> None:
+    """Apply the limits, write the verdict into `write` and exit, in the child process."""
+    apply_limits(None if job["language"] in UNCAPPED_LANGUAGES else memory)
+    failure = ""
     try:
-        found = judge(job)
+        failure = judge(job)
     finally:  # whatever the code raised, SystemExit too, is its verdict and goes no further
         error = sys.exc_info()[1]
-        said = f"{type(error).__name__}: {error}" if error else found
-        os.write(write, (JUDGED + said).encode(errors="replace")[:LONGEST])
+        failure = f"{type(error).__name__}: {error}" if error else failure
+        os.write(write, (VERDICT_MARK + failure).encode(errors="replace")[:MAX_VERDICT_BYTES])
         os._exit(0)
 
 
-def verdict(job: Job) -> str:
-    """Run the job here and say what failed of it."""
+def judge_job(job: Job) -> str:
+    """Run the job in this process and return what failed of it."""
     for name, content in job["files"]:  # type: ignore[attr-defined]
         Path(name).write_text(content)
     if job["language"] != "python":
-        printed = _sql(job) if job["language"] == "sql" else _tool(job)
-        return _printing(job, printed)
-    said = _python(job, str(job["setup"]))
-    if said:
-        return said
+        printed = _run_sql(job) if job["language"] == "sql" else _run_tool(job)
+        return _compare_output(job, printed)
+    failure = _run_python(job, str(job["setup"]))
+    if failure:
+        return failure
     for mutant in job["mutants"]:  # type: ignore[attr-defined]
         with contextlib.suppress(Exception):
-            if not _python(job, mutant):
+            if not _run_python(job, mutant):
                 return "does not notice a broken function"
     return ""
 
 
-def _printing(job: Job, printed: str) -> str:
+def _compare_output(job: Job, printed: str) -> str:
     if job["stdout"] is not None and printed.strip() != str(job["stdout"]).strip():
         return f"printed {printed[:80]!r}"
     return ""
 
 
-def _python(job: Job, setup: str) -> str:
+def _run_python(job: Job, setup: str) -> str:
     space: dict[str, object] = {"__name__": "__main__"}
     out = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()):
@@ -131,9 +135,9 @@ def _python(job: Job, setup: str) -> str:
     before = set(space)
     with contextlib.redirect_stdout(out):
         exec(compile(str(job["code"]) + "\n" + str(job["after"]), "answer", "exec"), space)
-    if said := _printing(job, out.getvalue()):
-        return said
-    name = _target(job, space, before)
+    if failure := _compare_output(job, out.getvalue()):
+        return failure
+    name = _find_target(job, space, before)
     for probe, expected in job["probes"]:  # type: ignore[attr-defined]
         with contextlib.redirect_stdout(io.StringIO()):
             value = eval(Template(probe).safe_substitute(f=name), space)
@@ -142,8 +146,8 @@ def _python(job: Job, setup: str) -> str:
     return ""
 
 
-def _sql(job: Job) -> str:
-    """The rows that the answer's statements give, as the sqlite3 program prints them."""
+def _run_sql(job: Job) -> str:
+    """Return the rows of the answer's statements in the format of the sqlite3 program."""
     lines: list[str] = []
     with contextlib.closing(sqlite3.connect(":memory:")) as base:
         base.executescript(str(job["setup"]))
@@ -153,8 +157,8 @@ def _sql(job: Job) -> str:
     return "\n".join(lines)
 
 
-def _tool(job: Job) -> str:
-    """What a program in another language prints; raises where it fails."""
+def _run_tool(job: Job) -> str:
+    """Return the output of a program in another language; raises `RuntimeError` if it fails."""
     language = str(job["language"])
     whole = f"{job['setup']}\n{job['code']}\n{job['after']}\n"
     Path(f"answer.{language}").write_text(whole)
@@ -165,8 +169,8 @@ def _tool(job: Job) -> str:
     return done.stdout
 
 
-def _target(job: Job, space: dict[str, object], before: set[str]) -> str:
-    """The name the question fixed, or else the first thing the code defined that can be called."""
+def _find_target(job: Job, space: dict[str, object], before: set[str]) -> str:
+    """Return the name that the question fixed, else of the first callable that the code defined."""
     name = str(job["name"])
     if name in space or job["named"]:
         return name

@@ -1,4 +1,4 @@
-"""Whether what was drawn is what was asked for: values, labels and texts, never the code."""
+"""Comparison of a drawn figure with the expected one: values, labels and texts, never the code."""
 
 from __future__ import annotations
 
@@ -6,168 +6,189 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-Seen = dict[str, Any]
-Wanted = dict[str, Any]
-BINS = 10
-"""Of a histogram where nobody said how many, as matplotlib has it."""
+AxesState = dict[str, Any]
+ExpectedAxes = dict[str, Any]
+DEFAULT_BINS = 10
+"""Bins of a histogram if the question names no number: matplotlib's default."""
 
 
-def verdict(wanted: Sequence[Wanted], seen: Sequence[Seen]) -> str:
-    """Nothing where every axes is as wanted, in order; else the first thing that is not."""
+def compare_figures(wanted: Sequence[ExpectedAxes], seen: Sequence[AxesState]) -> str:
+    """Return the first difference between the expected and the drawn axes, "" if none."""
     if not seen:
         return "draws nothing"
     if len(seen) != len(wanted):
         return f"draws {len(seen)} axes, not {len(wanted)}"
-    for want, have in zip(wanted, seen, strict=True):
-        kind = want["kind"]
-        fault = _texts(want, have) or KINDS[kind](want, have) or _extra(kind, have)
-        if fault:
-            return fault
+    for expected, actual in zip(wanted, seen, strict=True):
+        kind = expected["kind"]
+        difference = (
+            _compare_texts(expected, actual)
+            or COMPARERS[kind](expected, actual)
+            or _find_extra(kind, actual)
+        )
+        if difference:
+            return difference
     return ""
 
 
-def same(left: object, right: object) -> bool:
-    """Equal; numbers nearly; a number and its text are the same label."""
+def is_same(left: object, right: object) -> bool:
+    """Return whether two values agree: numbers approximately, a number with its text as a label."""
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):
-        return len(left) == len(right) and all(map(same, left, right))
+        return len(left) == len(right) and all(map(is_same, left, right))
     if isinstance(left, str) or isinstance(right, str):
-        return spelt(left) == spelt(right)
+        return format_label(left) == format_label(right)
     if isinstance(left, int | float) and isinstance(right, int | float):
         return math.isclose(left, right, rel_tol=1e-6, abs_tol=1e-9)
     return left == right
 
 
-def spelt(label: object) -> str:
-    """A label as it is read: whole numbers without a point."""
+def format_label(label: object) -> str:
+    """Format a label as a reader sees it: whole numbers without a decimal point."""
     return f"{label:.10g}" if isinstance(label, int | float) else str(label)
 
 
-def _differs(what: str, have: object, want: object) -> str:
-    return "" if same(have, want) else f"{what}: {have!r}, not {want!r}"[:300]
+def _compare(what: str, actual: object, expected: object) -> str:
+    return "" if is_same(actual, expected) else f"{what}: {actual!r}, not {expected!r}"[:300]
 
 
-def _extra(kind: str, have: Seen) -> str:
-    """What is drawn beside the kind that was asked for."""
-    shown = {part for part in OWN.values() if have[part]}
-    if have["lines"] and all(math.isnan(y) for line in have["lines"] for y in line["y"]):
+def _find_extra(kind: str, actual: AxesState) -> str:
+    """Return what is drawn besides the expected kind of plot."""
+    shown = {part for part in OWN_PARTS.values() if actual[part]}
+    if actual["lines"] and all(math.isnan(y) for line in actual["lines"] for y in line["y"]):
         shown -= {"lines"}  # seaborn draws its bars of error even where there is no error
-    others = shown - {OWN[kind]} - ({"lines"} if kind == "box" else set())
+    others = shown - {OWN_PARTS[kind]} - ({"lines"} if kind == "box" else set())
     return f"draws {', '.join(sorted(others))} too" if others else ""
 
 
-def _texts(want: Wanted, have: Seen) -> str:
-    fault = _differs("title", have["title"], want.get("title", ""))
+def _compare_texts(expected: ExpectedAxes, actual: AxesState) -> str:
+    difference = _compare("title", actual["title"], expected.get("title", ""))
     for key in ("xlabel", "ylabel", "xscale", "yscale", "legend", "size", "xrotations"):
-        if key in want:
-            fault = fault or _differs(key, have[key], want[key])
-    if not fault and "xscale" not in want and want["kind"] != "map":
-        scales = [have["xscale"], have["yscale"]]
-        fault = _differs("scales", scales, ["linear", want.get("yscale", "linear")])
-    return fault
+        if key in expected:
+            difference = difference or _compare(key, actual[key], expected[key])
+    if not difference and "xscale" not in expected and expected["kind"] != "map":
+        scales = [actual["xscale"], actual["yscale"]]
+        difference = _compare("scales", scales, ["linear", expected.get("yscale", "linear")])
+    return difference
 
 
-def _bar(want: Wanted, have: Seen) -> str:
-    flat = want.get("flat", False)
-    series = [sorted(bars, key=lambda bar: bar["at"]) for bars in have["bars"]]
-    if len(want["series"]) == 1:  # seaborn keeps each bar in a container of its own
+def _compare_bars(expected: ExpectedAxes, actual: AxesState) -> str:
+    flat = expected.get("flat", False)
+    series = [sorted(bars, key=lambda bar: bar["at"]) for bars in actual["bars"]]
+    if len(expected["series"]) == 1:  # seaborn keeps each bar in a container of its own
         series = [sorted((bar for bars in series for bar in bars), key=lambda bar: bar["at"])]
     names = [[bar["name"] for bar in bars] for bars in series]
     lengths = [[bar["length"] for bar in bars] for bars in series]
-    labels = [want["labels"]] * len(want["series"])
-    fault = _differs("values", lengths, want["series"]) or _differs("labels", names, labels)
-    if not fault and any(bar["flat"] != flat for bars in series for bar in bars):
-        fault = f"the bars are {'upright' if flat else 'flat'}"
+    labels = [expected["labels"]] * len(expected["series"])
+    difference = _compare("values", lengths, expected["series"]) or _compare(
+        "labels", names, labels
+    )
+    if not difference and any(bar["flat"] != flat for bars in series for bar in bars):
+        difference = f"the bars are {'upright' if flat else 'flat'}"
     if (
-        not fault
-        and not want.get("stacked")
+        not difference
+        and not expected.get("stacked")
         and any(bar["start"] for bars in series for bar in bars)
     ):
-        fault = "the bars do not stand on the axis"
-    if not fault and want.get("stacked"):
-        below = [[sum(column[:at]) for column in _columns(want)] for at in range(len(series))]
+        difference = "the bars do not stand on the axis"
+    if not difference and expected.get("stacked"):
+        below = [
+            [sum(column[:at]) for column in _transpose_series(expected)]
+            for at in range(len(series))
+        ]
         starts = [[bar["start"] for bar in bars] for bars in series]
-        return _differs("stacked on", starts, below)
-    if not fault and len(series) > 1:
-        fault = _beside(series)
-    return fault or _color(want, [bar["color"] for bars in series for bar in bars])
+        return _compare("stacked on", starts, below)
+    if not difference and len(series) > 1:
+        difference = _find_overlap(series)
+    return difference or _compare_colors(
+        expected, [bar["color"] for bars in series for bar in bars]
+    )
 
 
-def _beside(series: Sequence[Sequence[Seen]]) -> str:
-    """Bars of one label stand beside each other; on one place the last would hide the others."""
-    places = [round(bar["at"], 3) for bars in series for bar in bars]
-    return "" if len(set(places)) == len(places) else "bars hide each other"
+def _find_overlap(series: Sequence[Sequence[AxesState]]) -> str:
+    """Return an error if bars share a position: the last would hide the others."""
+    positions = [round(bar["at"], 3) for bars in series for bar in bars]
+    return "" if len(set(positions)) == len(positions) else "bars hide each other"
 
 
-def _columns(want: Wanted) -> list[tuple[float, ...]]:
-    return list(zip(*want["series"], strict=True))
+def _transpose_series(expected: ExpectedAxes) -> list[tuple[float, ...]]:
+    return list(zip(*expected["series"], strict=True))
 
 
-def _line(want: Wanted, have: Seen) -> str:
-    lines = [line for line in have["lines"] if line["x"]]
-    fault = _differs("lines", len(lines), len(want["series"]))
-    for line, values in zip(lines, want["series"], strict=False):
-        fault = fault or _differs("values", line["y"], values)
-        fault = fault or _differs("x", line["x"], want["labels"])
-        fault = fault or _differs("steps", line["step"], want.get("step", False))
-        if "marker" in want:
-            fault = fault or _differs("marker", line["marker"], want["marker"])
-        if "style" in want:
-            fault = fault or _differs("style", line["style"], want["style"])
-        if "width" in want:
-            fault = fault or _differs("width", line["width"], want["width"])
-    return fault or _color(want, [line["color"] for line in lines])
+def _compare_lines(expected: ExpectedAxes, actual: AxesState) -> str:
+    lines = [line for line in actual["lines"] if line["x"]]
+    difference = _compare("lines", len(lines), len(expected["series"]))
+    for line, values in zip(lines, expected["series"], strict=False):
+        difference = difference or _compare("values", line["y"], values)
+        difference = difference or _compare("x", line["x"], expected["labels"])
+        difference = difference or _compare("steps", line["step"], expected.get("step", False))
+        if "marker" in expected:
+            difference = difference or _compare("marker", line["marker"], expected["marker"])
+        if "style" in expected:
+            difference = difference or _compare("style", line["style"], expected["style"])
+        if "width" in expected:
+            difference = difference or _compare("width", line["width"], expected["width"])
+    return difference or _compare_colors(expected, [line["color"] for line in lines])
 
 
-def _scatter(want: Wanted, have: Seen) -> str:
-    points = [point for cloud in have["points"] for point in cloud["xy"]]
-    pairs = [[x, y] for x, y in zip(want["x"], want["y"], strict=True)]
-    fault = _differs("points", points, pairs)
-    if want.get("names"):
-        texts = [text["text"] for text in have["texts"]]
-        places = [text["xy"] for text in have["texts"]]
-        fault = fault or _differs("names", texts, want["names"])
-        fault = fault or ("" if _near(places, pairs) else "names are not at their points")
-    return fault or _color(want, [c for cloud in have["points"] for c in cloud["colors"]])
+def _compare_scatter(expected: ExpectedAxes, actual: AxesState) -> str:
+    points = [point for cloud in actual["points"] for point in cloud["xy"]]
+    pairs = [[x, y] for x, y in zip(expected["x"], expected["y"], strict=True)]
+    difference = _compare("points", points, pairs)
+    if expected.get("names"):
+        texts = [text["text"] for text in actual["texts"]]
+        positions = [text["xy"] for text in actual["texts"]]
+        difference = difference or _compare("names", texts, expected["names"])
+        difference = difference or (
+            "" if _are_near(positions, pairs) else "names are not at their points"
+        )
+    return difference or _compare_colors(
+        expected, [c for cloud in actual["points"] for c in cloud["colors"]]
+    )
 
 
-def _near(places: Sequence[Sequence[float]], points: Sequence[Sequence[float]]) -> bool:
-    """Whether each text is over its own point: nearer to it than a twentieth of all."""
+def _are_near(positions: Sequence[Sequence[float]], points: Sequence[Sequence[float]]) -> bool:
+    """Return whether each text is within 8 % of the data's range from its own point."""
     for axis in (0, 1):
         reach = max(p[axis] for p in points) - min(p[axis] for p in points)
-        room = 0.08 * (reach or 1.0)
-        if any(abs(a[axis] - b[axis]) > room for a, b in zip(places, points, strict=True)):
+        tolerance = 0.08 * (reach or 1.0)
+        if any(abs(a[axis] - b[axis]) > tolerance for a, b in zip(positions, points, strict=True)):
             return False
     return True
 
 
-def _pie(want: Wanted, have: Seen) -> str:
-    whole = sum(want["values"])
-    shares = [value / whole for value in want["values"]]
-    fault = _differs("pieces", len(have["wedges"]), len(shares))
-    for wedge, share in zip(have["wedges"], shares, strict=False):
+def _compare_pie(expected: ExpectedAxes, actual: AxesState) -> str:
+    whole = sum(expected["values"])
+    shares = [value / whole for value in expected["values"]]
+    difference = _compare("pieces", len(actual["wedges"]), len(shares))
+    for wedge, share in zip(actual["wedges"], shares, strict=False):
         if not math.isclose(wedge["share"], share, abs_tol=1e-5):
-            fault = fault or f"share {wedge['share']:.4f}, not {share:.4f}"
-    fault = fault or _differs("labels", [w["name"] for w in have["wedges"]], want["labels"])
-    fault = fault or _differs(
-        "hole", any(w["hole"] for w in have["wedges"]), want.get("hole", False)
+            difference = difference or f"share {wedge['share']:.4f}, not {share:.4f}"
+    difference = difference or _compare(
+        "labels", [w["name"] for w in actual["wedges"]], expected["labels"]
     )
-    if not fault and want.get("percent"):
-        parts = [text["text"] for text in have["texts"] if text["text"].endswith("%")]
-        fault = _differs("percentages", len(parts), len(shares))
-    return fault
+    difference = difference or _compare(
+        "hole", any(w["hole"] for w in actual["wedges"]), expected.get("hole", False)
+    )
+    if not difference and expected.get("percent"):
+        parts = [text["text"] for text in actual["texts"] if text["text"].endswith("%")]
+        difference = _compare("percentages", len(parts), len(shares))
+    return difference
 
 
-def _hist(want: Wanted, have: Seen) -> str:
-    bars = [bar for bars in have["bars"] for bar in bars]
-    counts, edges = binned(want["values"], want.get("bins", BINS))
-    fault = _differs("values", have["counted"], sorted(want["values"])) if have["counted"] else ""
-    fault = fault or _differs("counts", [bar["length"] for bar in bars], counts)
-    fault = fault or _differs("bins", [bar["edges"] for bar in bars], edges)
-    return fault or _color(want, [bar["color"] for bar in bars])
+def _compare_histogram(expected: ExpectedAxes, actual: AxesState) -> str:
+    bars = [bar for bars in actual["bars"] for bar in bars]
+    counts, edges = compute_bins(expected["values"], expected.get("bins", DEFAULT_BINS))
+    difference = (
+        _compare("values", actual["counted"], sorted(expected["values"]))
+        if actual["counted"]
+        else ""
+    )
+    difference = difference or _compare("counts", [bar["length"] for bar in bars], counts)
+    difference = difference or _compare("bins", [bar["edges"] for bar in bars], edges)
+    return difference or _compare_colors(expected, [bar["color"] for bar in bars])
 
 
-def binned(values: Sequence[float], bins: int) -> tuple[list[int], list[list[float]]]:
-    """Counts and edges of `bins` equal bins, the last closed on both sides, as numpy has it."""
+def compute_bins(values: Sequence[float], bins: int) -> tuple[list[int], list[list[float]]]:
+    """Return counts and edges of equal bins, the last one closed, as `numpy.histogram` does."""
     low, high = min(values), max(values)
     if low == high:
         low, high = low - 0.5, high + 0.5
@@ -184,78 +205,78 @@ def binned(values: Sequence[float], bins: int) -> tuple[list[int], list[list[flo
     return counts, [[marks[at], marks[at + 1]] for at in range(bins)]
 
 
-def _box(want: Wanted, have: Seen) -> str:
-    names = [box["name"] for box in have["boxes"]]
-    fault = _differs("boxes", len(names), len(want["groups"]))
-    if want.get("labels"):
-        fault = fault or _differs("labels", names, want["labels"])
-    for box, values in zip(have["boxes"], want["groups"], strict=False):
-        quarters = [quantile(values, share) for share in (0.25, 0.5, 0.75)]
-        fault = fault or _differs("box", [box["q1"], box["med"], box["q3"]], quarters)
+def _compare_boxes(expected: ExpectedAxes, actual: AxesState) -> str:
+    names = [box["name"] for box in actual["boxes"]]
+    difference = _compare("boxes", len(names), len(expected["groups"]))
+    if expected.get("labels"):
+        difference = difference or _compare("labels", names, expected["labels"])
+    for box, values in zip(actual["boxes"], expected["groups"], strict=False):
+        quarters = [compute_quantile(values, share) for share in (0.25, 0.5, 0.75)]
+        difference = difference or _compare("box", [box["q1"], box["med"], box["q3"]], quarters)
         reach = 1.5 * (quarters[2] - quarters[0])
         inside = [v for v in values if quarters[0] - reach <= v <= quarters[2] + reach]
         ends = [min(*inside, quarters[0]), max(*inside, quarters[2])]
-        fault = fault or _differs("whiskers", [box["whislo"], box["whishi"]], ends)
-    return fault
+        difference = difference or _compare("whiskers", [box["whislo"], box["whishi"]], ends)
+    return difference
 
 
-def quantile(values: Sequence[float], share: float) -> float:
-    """By linear interpolation, as numpy's default has it."""
+def compute_quantile(values: Sequence[float], share: float) -> float:
+    """Return a quantile by linear interpolation, numpy's default."""
     ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    low = math.floor(place)
+    position = share * (len(ordered) - 1)
+    low = math.floor(position)
     high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
 
 
-def _heat(want: Wanted, have: Seen) -> str:
-    fault = _differs("grid", have["grids"], [want["grid"]])
+def _compare_heat_map(expected: ExpectedAxes, actual: AxesState) -> str:
+    difference = _compare("grid", actual["grids"], [expected["grid"]])
     for key in ("xticks", "yticks"):
-        if key in want:
-            fault = fault or _differs(key, have[key], want[key])
-    if not fault and want.get("written"):
-        numbers = [float(text["text"]) for text in have["texts"]]
-        fault = _differs("numbers", numbers, [v for row in want["grid"] for v in row])
-    return fault
+        if key in expected:
+            difference = difference or _compare(key, actual[key], expected[key])
+    if not difference and expected.get("written"):
+        numbers = [float(text["text"]) for text in actual["texts"]]
+        difference = _compare("numbers", numbers, [v for row in expected["grid"] for v in row])
+    return difference
 
 
-def _area(want: Wanted, have: Seen) -> str:
-    if not have["areas"]:
+def _compare_area(expected: ExpectedAxes, actual: AxesState) -> str:
+    if not actual["areas"]:
         return "no area"
-    corners = have["areas"][0]["corners"]
-    pairs = [[x, y] for x, y in zip(want["labels"], want["values"], strict=True)]
-    missing = [pair for pair in pairs if not any(same(pair, corner) for corner in corners)]
-    strange = [c for c in corners if not any(same(c, p) for p in pairs) and not same(c[1], 0)]
+    corners = actual["areas"][0]["corners"]
+    pairs = [[x, y] for x, y in zip(expected["labels"], expected["values"], strict=True)]
+    missing = [pair for pair in pairs if not any(is_same(pair, corner) for corner in corners)]
+    strange = [c for c in corners if not any(is_same(c, p) for p in pairs) and not is_same(c[1], 0)]
     if missing or strange:
         return f"area lacks {missing}, has {strange}"[:300]
-    return _color(want, have["areas"][0]["colors"])
+    return _compare_colors(expected, actual["areas"][0]["colors"])
 
 
-def _map(want: Wanted, have: Seen) -> str:
-    """Each country has the colour that was painted last; `countries` comes with the seen axes."""
+def _compare_map(expected: ExpectedAxes, actual: AxesState) -> str:
+    """Compare the colour that was painted last over each country."""
     painted: dict[str, str] = {}
-    for regions in have["regions"]:
+    for regions in actual["regions"]:
         painted |= dict(regions)
-    countries: dict[str, str] = have["countries"]
+    countries: dict[str, str] = actual["countries"]
     colors = {name: painted.get(key, "") for key, name in countries.items()}
-    for color, names in want["colors"].items():
+    for color, names in expected["colors"].items():
         found = sorted(name for name, shown in colors.items() if shown == color)
-        fault = _differs(f"countries in {color}", found, sorted(names))
-        if fault:
-            return fault
+        difference = _compare(f"countries in {color}", found, sorted(names))
+        if difference:
+            return difference
     missing = [name for name, shown in colors.items() if not shown]
     return f"not on the map: {missing[:5]}" if missing else ""
 
 
-def _color(want: Wanted, colors: Sequence[str]) -> str:
-    if "colors" in want:
-        return _differs("colours", list(colors), want["colors"])
-    if "color" not in want:
+def _compare_colors(expected: ExpectedAxes, colors: Sequence[str]) -> str:
+    if "colors" in expected:
+        return _compare("colours", list(colors), expected["colors"])
+    if "color" not in expected:
         return ""
-    return _differs("colours", sorted(set(colors)), [want["color"]])
+    return _compare("colours", sorted(set(colors)), [expected["color"]])
 
 
-OWN = {
+OWN_PARTS = {
     "bar": "bars",
     "line": "lines",
     "scatter": "points",
@@ -266,15 +287,15 @@ OWN = {
     "area": "areas",
     "map": "regions",
 }
-"""Where each kind is found in what was seen."""
-KINDS: dict[str, Callable[[Wanted, Seen], str]] = {
-    "bar": _bar,
-    "line": _line,
-    "scatter": _scatter,
-    "pie": _pie,
-    "hist": _hist,
-    "box": _box,
-    "heat": _heat,
-    "area": _area,
-    "map": _map,
+"""Part of the axes' state in which each kind of plot is found."""
+COMPARERS: dict[str, Callable[[ExpectedAxes, AxesState], str]] = {
+    "bar": _compare_bars,
+    "line": _compare_lines,
+    "scatter": _compare_scatter,
+    "pie": _compare_pie,
+    "hist": _compare_histogram,
+    "box": _compare_boxes,
+    "heat": _compare_heat_map,
+    "area": _compare_area,
+    "map": _compare_map,
 }

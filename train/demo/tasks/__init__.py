@@ -1,1 +1,1 @@
-"""Dialogues made by rule: simple Python questions, their answers, and how to tell a right one."""
+"""Synthetic dialogues: simple programming questions, answers, and checks of answers."""

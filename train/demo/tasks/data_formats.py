@@ -6,129 +6,141 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from train.demo.tasks.family import Draw
-from train.demo.tasks.phrasing import ask
+from train.demo.tasks.family import TaskSampler
+from train.demo.tasks.phrasing import phrase_question
 
 Texts = tuple[str, ...]
 Pairs = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Data in the words of a question."""
+class FormattedData:
+    """Data as written in a question."""
 
     text: str
     block: bool = False
-    """Whether it stands in lines of its own."""
+    """Whether it has lines of its own."""
     listed: bool = False
-    """Whether labels and numbers stand apart, each in a list."""
+    """Whether labels and numbers are separate lists."""
 
 
-def quoted(texts: Sequence[str], mark: str = '"') -> str:
-    """A list of strings."""
+def format_strings(texts: Sequence[str], mark: str = '"') -> str:
+    """Format a list of strings."""
     return "[" + ", ".join(f"{mark}{text}{mark}" for text in texts) + "]"
 
 
-def bare(texts: Sequence[str]) -> str:
-    """A list of numbers, each as it was typed."""
+def format_numbers(texts: Sequence[str]) -> str:
+    """Format a list of numbers, each as it was typed."""
     return "[" + ", ".join(texts) + "]"
 
 
-def spoken(texts: Sequence[str]) -> str:
-    """Items as in a sentence: "a, b and c"."""
+def join_words(texts: Sequence[str]) -> str:
+    """Join items as in a sentence: "a, b and c"."""
     return ", ".join(texts[:-1]) + f" and {texts[-1]}" if len(texts) > 1 else texts[0]
 
 
-def _json(pairs: Pairs) -> str:
+def _format_json(pairs: Pairs) -> str:
     return "{" + ", ".join(f'"{name}": {value}' for name, value in pairs) + "}"
 
 
-def _dict(pairs: Pairs) -> str:
+def _format_dict(pairs: Pairs) -> str:
     return "{" + ", ".join(f"'{name}': {value}" for name, value in pairs) + "}"
 
 
-def _spread(pairs: Pairs) -> str:
+def _format_multiline_dict(pairs: Pairs) -> str:
     return "{\n" + ",\n".join(f'  "{name}": {value}' for name, value in pairs) + "\n}"
 
 
-def _tuples(pairs: Pairs) -> str:
+def _format_tuples(pairs: Pairs) -> str:
     return "[" + ", ".join(f'("{name}", {value})' for name, value in pairs) + "]"
 
 
-def _has(pairs: Pairs) -> str:
-    return spoken([f"{name} has {value}" for name, value in pairs])
+def _format_has(pairs: Pairs) -> str:
+    return join_words([f"{name} has {value}" for name, value in pairs])
 
 
-def _has_once(pairs: Pairs) -> str:
+def _format_has_once(pairs: Pairs) -> str:
     (name, value), *rest = pairs
-    return spoken([f"{name} has {value}", *(f"{name} {value}" for name, value in rest)])
+    return join_words([f"{name} has {value}", *(f"{name} {value}" for name, value in rest)])
 
 
-INLINE: tuple[tuple[Callable[[Pairs], str], int], ...] = (
-    (_json, 4),
-    (_dict, 3),
-    (_tuples, 1),
-    (_has, 1),
-    (_has_once, 2),
+INLINE_FORMATS: tuple[tuple[Callable[[Pairs], str], int], ...] = (
+    (_format_json, 4),
+    (_format_dict, 3),
+    (_format_tuples, 1),
+    (_format_has, 1),
+    (_format_has_once, 2),
     (lambda pairs: ", ".join(f"{name}: {value}" for name, value in pairs), 4),
     (lambda pairs: ", ".join(f"{name} {value}" for name, value in pairs), 4),
-    (lambda pairs: spoken([f"{name} {value}" for name, value in pairs]), 2),
+    (lambda pairs: join_words([f"{name} {value}" for name, value in pairs]), 2),
     (lambda pairs: ", ".join(f"{name}={value}" for name, value in pairs), 1),
     (lambda pairs: ", ".join(f"{name} = {value}" for name, value in pairs), 1),
     (lambda pairs: ", ".join(f"{name} ({value})" for name, value in pairs), 1),
-    (lambda pairs: spoken([f"{name} with {value}" for name, value in pairs]), 1),
+    (lambda pairs: join_words([f"{name} with {value}" for name, value in pairs]), 1),
     (lambda pairs: "; ".join(f"{name}: {value}" for name, value in pairs), 1),
     (lambda pairs: ", ".join(f"{name}: {value}%" for name, value in pairs), 1),
-    (lambda pairs: spoken([f"{name} {value}%" for name, value in pairs]), 1),
-    (lambda pairs: spoken([f"{name} got {value}" for name, value in pairs]), 1),
+    (lambda pairs: join_words([f"{name} {value}%" for name, value in pairs]), 1),
+    (lambda pairs: join_words([f"{name} got {value}" for name, value in pairs]), 1),
 )
-"""Ways to say pairs in a sentence, and how often."""
-BLOCKS: tuple[tuple[Callable[[Pairs], str], int], ...] = (
-    (_spread, 2),
-    (_json, 1),
+"""Formats of pairs within a sentence, with their weights."""
+BLOCK_FORMATS: tuple[tuple[Callable[[Pairs], str], int], ...] = (
+    (_format_multiline_dict, 2),
+    (_format_json, 1),
     (lambda pairs: "\n".join(f"{name}: {value}" for name, value in pairs), 3),
     (lambda pairs: "\n".join(f"- {name}: {value}" for name, value in pairs), 1),
     (lambda pairs: "\n".join(f"{name} {value}" for name, value in pairs), 2),
     (lambda pairs: "\n".join(f"{name}, {value}" for name, value in pairs), 1),
     (lambda pairs: "\n".join(f"{name} - {value}" for name, value in pairs), 1),
 )
-"""Ways to write pairs in lines, and how often."""
-SPACED = tuple(way for ways in (INLINE, BLOCKS) for way, _ in ways if way([("8", "9")]) == "8 9")
+"""Formats of pairs in lines, with their weights."""
 
 
-def pairs(dice: Draw, names: Texts, values: Texts, columns: Texts = ("", "")) -> Told:
-    """Labels with a number each; with `columns`, a table has their names over it."""
+def format_pairs(
+    sampler: TaskSampler, names: Texts, values: Texts, columns: Texts = ("", "")
+) -> FormattedData:
+    """Format labels with a number each, under the names `columns` if it is a table."""
     found = list(zip(names, values, strict=True))
     numeric = any(name[:1].isdigit() for name in names)
-    kind = dice.rng.random()
+    kind = sampler.rng.random()
     if kind < 0.55:
         ways = [
-            (w, n) for w, n in INLINE if not (numeric and w(found[:1]).startswith(_naked(found)))
+            (w, n)
+            for w, n in INLINE_FORMATS
+            if not (numeric and w(found[:1]).startswith(_format_plain_pair(found)))
         ]
-        way = dice.rng.choices([w for w, _ in ways], [n for _, n in ways])[0]
-        return Told(way(found))
+        way = sampler.rng.choices([w for w, _ in ways], [n for _, n in ways])[0]
+        return FormattedData(way(found))
     if kind < 0.7:
         ways = [
-            (w, n) for w, n in BLOCKS if not (numeric and w(found[:1]).startswith(_naked(found)))
+            (w, n)
+            for w, n in BLOCK_FORMATS
+            if not (numeric and w(found[:1]).startswith(_format_plain_pair(found)))
         ]
-        way = dice.rng.choices([w for w, _ in ways], [n for _, n in ways])[0]
-        return Told(way(found), block=True)
+        way = sampler.rng.choices([w for w, _ in ways], [n for _, n in ways])[0]
+        return FormattedData(way(found), block=True)
     if kind < 0.85:
         heads = columns if all(columns) else ("name", "value")
-        return Told(table(dice, heads, found, headed=all(columns) or dice.chance(0.6)), block=True)
-    return lists(dice, names, values)
+        return FormattedData(
+            format_table(sampler, heads, found, headed=all(columns) or sampler.chance(0.6)),
+            block=True,
+        )
+    return format_lists(sampler, names, values)
 
 
-def _naked(found: Pairs) -> str:
+def _format_plain_pair(found: Pairs) -> str:
     return f"{found[0][0]} {found[0][1]}"
 
 
-def table(
-    dice: Draw, heads: Sequence[str], rows: Sequence[Sequence[str]], *, headed: bool = True
+def format_table(
+    sampler: TaskSampler,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    headed: bool = True,
 ) -> str:
-    """A table: CSV, with bars, with tabs, or as wide columns."""
+    """Format a table as CSV, with bars, with tabs, or in Markdown."""
     lines = [tuple(heads), *map(tuple, rows)] if headed else [tuple(row) for row in rows]
-    kind = dice.rng.random()
+    kind = sampler.rng.random()
     if kind < 0.3:
         return "\n".join(",".join(line) for line in lines)
     if kind < 0.4:
@@ -142,94 +154,108 @@ def table(
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def lists(dice: Draw, names: Texts, values: Texts) -> Told:
-    """Labels and numbers apart."""
+def format_lists(sampler: TaskSampler, names: Texts, values: Texts) -> FormattedData:
+    """Format labels and numbers separately."""
     ways = (
-        f"{quoted(names)} and {bare(values)}",
-        f"names = {quoted(names)} and values = {bare(values)}",
+        f"{format_strings(names)} and {format_numbers(values)}",
+        f"names = {format_strings(names)} and values = {format_numbers(values)}",
         f"the names {', '.join(names)} and the values {', '.join(values)}",
         f"labels {', '.join(names)}, values {', '.join(values)}",
-        f"{spoken(names)} with {spoken(values)}",
+        f"{join_words(names)} with {join_words(values)}",
     )
     blocks = (
-        f"names = {quoted(names)}\nvalues = {bare(values)}",
+        f"names = {format_strings(names)}\nvalues = {format_numbers(values)}",
         f"labels: {', '.join(names)}\nvalues: {', '.join(values)}",
         json.dumps({"names": ["@"], "values": ["#"]})
-        .replace('["@"]', quoted(names))
-        .replace('["#"]', bare(values)),
+        .replace('["@"]', format_strings(names))
+        .replace('["#"]', format_numbers(values)),
         f"{', '.join(names)}\n{', '.join(values)}",
     )
-    if dice.chance(0.5):
-        return Told(dice.rng.choice(ways), listed=True)
-    return Told(dice.rng.choice(blocks), block=True, listed=True)
+    if sampler.chance(0.5):
+        return FormattedData(sampler.rng.choice(ways), listed=True)
+    return FormattedData(sampler.rng.choice(blocks), block=True, listed=True)
 
 
-def points(dice: Draw, xs: Texts, ys: Texts) -> Told:
-    """Numbers in pairs: as points, or as two lists."""
+def format_points(sampler: TaskSampler, xs: Texts, ys: Texts) -> FormattedData:
+    """Format pairs of numbers as points or as two lists."""
     both = list(zip(xs, ys, strict=True))
-    if dice.chance(0.45):
+    if sampler.chance(0.45):
         ways = (
             ", ".join(f"({x}, {y})" for x, y in both),
             "[" + ", ".join(f"({x}, {y})" for x, y in both) + "]",
-            "the points " + spoken([f"({x}, {y})" for x, y in both]),
+            "the points " + join_words([f"({x}, {y})" for x, y in both]),
             "[" + ", ".join(f"[{x}, {y}]" for x, y in both) + "]",
         )
-        if dice.chance(0.7):
-            return Told(dice.rng.choice(ways))
-        return Told(table(dice, ("x", "y"), both, headed=dice.chance(0.7)), block=True)
+        if sampler.chance(0.7):
+            return FormattedData(sampler.rng.choice(ways))
+        return FormattedData(
+            format_table(sampler, ("x", "y"), both, headed=sampler.chance(0.7)), block=True
+        )
     ways = (
-        f"x = {bare(xs)} and y = {bare(ys)}",
+        f"x = {format_numbers(xs)} and y = {format_numbers(ys)}",
         f"x: {', '.join(xs)}, y: {', '.join(ys)}",
-        f"{bare(xs)} and {bare(ys)}",
-        f"x={bare(xs)}, y={bare(ys)}",
+        f"{format_numbers(xs)} and {format_numbers(ys)}",
+        f"x={format_numbers(xs)}, y={format_numbers(ys)}",
     )
-    if dice.chance(0.7):
-        return Told(dice.rng.choice(ways), listed=True)
-    return Told(f"x = {bare(xs)}\ny = {bare(ys)}", block=True, listed=True)
+    if sampler.chance(0.7):
+        return FormattedData(sampler.rng.choice(ways), listed=True)
+    return FormattedData(
+        f"x = {format_numbers(xs)}\ny = {format_numbers(ys)}", block=True, listed=True
+    )
 
 
-def values(dice: Draw, texts: Texts) -> Told:
-    """Numbers alone."""
-    ways = (bare(texts), ", ".join(texts), bare(texts), spoken(texts), " ".join(texts))
-    if dice.chance(0.75):
-        return Told(dice.rng.choice(ways))
-    return Told(dice.rng.choice((", ".join(texts), bare(texts), "\n".join(texts))), block=True)
+def format_values(sampler: TaskSampler, texts: Texts) -> FormattedData:
+    """Format numbers alone."""
+    ways = (
+        format_numbers(texts),
+        ", ".join(texts),
+        format_numbers(texts),
+        join_words(texts),
+        " ".join(texts),
+    )
+    if sampler.chance(0.75):
+        return FormattedData(sampler.rng.choice(ways))
+    return FormattedData(
+        sampler.rng.choice((", ".join(texts), format_numbers(texts), "\n".join(texts))), block=True
+    )
 
 
-def groups(dice: Draw, names: Texts, rows: Sequence[Texts]) -> Told:
-    """Several numbers under each name."""
+def format_groups(sampler: TaskSampler, names: Texts, rows: Sequence[Texts]) -> FormattedData:
+    """Format several numbers under each name."""
     both = list(zip(names, rows, strict=True))
     ways = (
-        "{" + ", ".join(f'"{name}": {bare(row)}' for name, row in both) + "}",
-        "{" + ", ".join(f"'{name}': {bare(row)}" for name, row in both) + "}",
-        ", ".join(f"{name}: {bare(row)}" for name, row in both),
+        "{" + ", ".join(f'"{name}": {format_numbers(row)}' for name, row in both) + "}",
+        "{" + ", ".join(f"'{name}': {format_numbers(row)}" for name, row in both) + "}",
+        ", ".join(f"{name}: {format_numbers(row)}" for name, row in both),
         "; ".join(f"{name}: {', '.join(row)}" for name, row in both),
-        " and ".join(f"{name} {bare(row)}" for name, row in both),
+        " and ".join(f"{name} {format_numbers(row)}" for name, row in both),
     )
-    if dice.chance(0.5):
-        return Told(dice.rng.choice(ways))
+    if sampler.chance(0.5):
+        return FormattedData(sampler.rng.choice(ways))
     blocks = (
         "\n".join(f"{name}: {', '.join(row)}" for name, row in both),
         "\n".join(f"{name}: {' '.join(row)}" for name, row in both),
-        "\n".join(f"{name} = {bare(row)}" for name, row in both),
-        "{\n" + ",\n".join(f'  "{name}": {bare(row)}' for name, row in both) + "\n}",
+        "\n".join(f"{name} = {format_numbers(row)}" for name, row in both),
+        "{\n" + ",\n".join(f'  "{name}": {format_numbers(row)}' for name, row in both) + "\n}",
         "\n".join(f"{name},{','.join(row)}" for name, row in both),
     )
-    return Told(dice.rng.choice(blocks), block=True)
+    return FormattedData(sampler.rng.choice(blocks), block=True)
 
 
-HERE = ("this data", "this", "the data below", "these numbers", "the following data")
-"""What stands in a sentence for data that stand under it."""
+DATA_REFERENCES = ("this data", "this", "the data below", "these numbers", "the following data")
+"""Phrases for data that come before or after the sentence."""
 
 
-def question(dice: Draw, template: str, told: Told, **slots: object) -> str:
-    """The question of a template with {data}: in the sentence, or in lines after or before it."""
-    if not told.block:
-        return ask(dice, template, data=told.text, **slots)
-    text = ask(dice, template, data=dice.rng.choice(HERE), **slots)
-    if dice.chance(0.15):
-        return f"{told.text}\n\n{text}"
-    text = text.rstrip(".") if dice.chance(0.6) else text
-    mark = ":" if not text.endswith(("?", ".", "!", ":")) and dice.chance(0.7) else ""
-    body = f"```\n{told.text}\n```" if dice.chance(0.12) else told.text
-    return f"{text}{mark}{dice.rng.choice((chr(10), chr(10) * 2))}{body}"
+def build_question(
+    sampler: TaskSampler, template: str, data: FormattedData, **slots: object
+) -> str:
+    """Build a question from a template with {data}, in the sentence or in lines beside it."""
+    if not data.block:
+        return phrase_question(sampler, template, data=data.text, **slots)
+    text = phrase_question(sampler, template, data=sampler.rng.choice(DATA_REFERENCES), **slots)
+    if sampler.chance(0.15):
+        return f"{data.text}\n\n{text}"
+    text = text.rstrip(".") if sampler.chance(0.6) else text
+    mark = ":" if not text.endswith(("?", ".", "!", ":")) and sampler.chance(0.7) else ""
+    body = f"```\n{data.text}\n```" if sampler.chance(0.12) else data.text
+    return f"{text}{mark}{sampler.rng.choice((chr(10), chr(10) * 2))}{body}"

@@ -1,4 +1,4 @@
-"""What a task family is: a way to draw a conversation whose every answer can be checked."""
+"""Task families: each draws conversations with checkable answers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from random import Random
+from typing import Literal
 
+Stage = Literal["pretrain", "finetune"]
+"""First stage of training that learns a family."""
 HELD_OUT_SHARE = 10
-"""One phrasing in this many is never trained."""
-FEWEST = 4
-"""Phrasings of one thing, of which one at least is held out."""
+"""One in so many phrasings is never trained."""
+MIN_PHRASINGS = 4
+"""Number of phrasings from which on at least one is held out."""
 LANGUAGES: dict[str, str | None] = {
     "python": None,
     "sql": None,
@@ -19,51 +22,54 @@ LANGUAGES: dict[str, str | None] = {
     "javascript": "node",
     "c": "gcc",
 }
-"""What answers are written in, and the program on the machine that checks them."""
+"""Languages of answers, and the program that checks them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How to tell a right answer: every condition that is set must hold."""
+    """Conditions of a right answer; all that are set must hold.
+
+    The field names are part of the format of saved dialogues.
+    """
 
     probes: tuple[tuple[str, str], ...] = ()
-    """Expressions over `$f`, and the literal each must equal after the code ran."""
+    """Expressions over `$f`, and the literal that each must equal after the code ran."""
     name: str = ""
-    """What `$f` stands for; another function of the code is taken when it is missing."""
+    """Name for `$f`; if the code does not define it, another of its functions is taken."""
     named: bool = False
-    """Whether the question fixed `name`, so that no other function will do."""
+    """Whether the question fixed `name`, so that no other function is accepted."""
     setup: str = ""
-    """Code that runs before the answer's code: what earlier turns defined."""
+    """Code to run before the answer's: definitions from earlier turns."""
     stdout: str | None = None
-    """What the code must print, white space at the ends aside."""
+    """Expected output, ignoring white space at both ends."""
     mutants: tuple[str, ...] = ()
-    """Broken versions of `setup`: under each of them the probes must fail."""
+    """Broken versions of `setup`; with each of them the probes must fail."""
     language: str = "python"
-    """What the code is written in: a key of `LANGUAGES`."""
+    """Language of the code: a key of `LANGUAGES`."""
     files: tuple[tuple[str, str], ...] = ()
-    """Names and contents of files that lie beside the code when it runs."""
+    """Names and contents of files beside the code."""
     after: str = ""
-    """Code of the same language that runs after the answer's code."""
+    """Code of the same language to run after the answer's."""
     drawn: str = ""
-    """What the code must draw: the axes that `pictures.verdict` wants, as JSON."""
+    """Expected axes for `figure_match.compare_figures`, as JSON."""
     packages: bool = False
-    """Whether the code needs pandas or matplotlib to run."""
+    """Whether the code needs pandas or matplotlib."""
     says: tuple[str, ...] = ()
-    """Texts that the answer must contain, letter case aside."""
+    """Texts that the answer must contain, ignoring case."""
     has: tuple[str, ...] = ()
     """Texts that the code must contain."""
     lacks: tuple[str, ...] = ()
     """Texts that the code must not contain."""
 
     @property
-    def runs(self) -> bool:
+    def needs_execution(self) -> bool:
         """Whether there is anything to execute."""
         return bool(self.probes) or self.stdout is not None or bool(self.drawn)
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One question with its reference answer, and how any answer to it is checked."""
+    """Question with its reference answer and the check of any answer to it."""
 
     question: str
     answer: str
@@ -73,68 +79,69 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A conversation drawn from one family."""
+    """Conversation drawn from one family."""
 
     family: str
     exchanges: tuple[Exchange, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
-    """The dice of one sample, and which side of the split its phrasings come from."""
+class TaskSampler:
+    """Random source of one sample, restricted to one side of the phrasings' split."""
 
     rng: Random
     held_out: bool = False
 
-    def phrase(self, phrasings: tuple[str, ...]) -> str:
-        """One phrasing of this side of the split; any of them where the other side has all."""
-        held = held_out(phrasings)
-        mine = [text for text in phrasings if (text in held) == self.held_out]
-        return self.rng.choice(mine or phrasings)
+    def choose_phrasing(self, phrasings: tuple[str, ...]) -> str:
+        """Return a phrasing of this side, or any of them if this side has none."""
+        held_back = select_held_out(phrasings)
+        own_side = [text for text in phrasings if (text in held_back) == self.held_out]
+        return self.rng.choice(own_side or phrasings)
 
     def chance(self, share: float) -> bool:
-        """True in `share` of the draws."""
+        """Return True with probability `share`."""
         return self.rng.random() < share
 
 
-Drawer = Callable[[Draw], tuple[Exchange, ...]]
-"""What draws a conversation."""
+Drawer = Callable[[TaskSampler], tuple[Exchange, ...]]
+"""Function that draws a conversation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A named kind of conversation."""
+    """Named kind of conversation."""
 
     name: str
     group: str
     draw: Drawer
     weight: float = 1.0
-    """How often it is drawn, against the others."""
+    """Relative frequency among the families of its stage."""
+    stage: Stage = "pretrain"
 
-    def sample(self, draw: Draw) -> Sample:
-        """One conversation of this family."""
-        return Sample(self.name, self.draw(draw))
+    def sample(self, sampler: TaskSampler) -> Sample:
+        """Draw one conversation."""
+        return Sample(self.name, self.draw(sampler))
 
 
 @cache
-def held_out(phrasings: tuple[str, ...]) -> frozenset[str]:
-    """The phrasings of one thing that are never trained: a tenth, and one of any four at least."""
-    held = frozenset(text for text in phrasings if is_held_out(text))
-    if held or len(phrasings) < FEWEST:
-        return held
+def select_held_out(phrasings: tuple[str, ...]) -> frozenset[str]:
+    """Return the phrasings that are never trained: a tenth, and at least one of four or more."""
+    held_back = frozenset(text for text in phrasings if is_held_out(text))
+    if held_back or len(phrasings) < MIN_PHRASINGS:
+        return held_back
     return frozenset((min(phrasings, key=lambda text: zlib.crc32(text.encode())),))
 
 
 def is_held_out(phrasing: str) -> bool:
-    """Whether a phrasing belongs to the side that is never trained."""
+    """Return whether a phrasing is held out by its hash."""
     return zlib.crc32(phrasing.encode()) % HELD_OUT_SHARE == 0
 
 
-def fenced(code: str, language: str = "python") -> str:
-    """Code in a Markdown fence."""
+def fence_code(code: str, language: str = "python") -> str:
+    """Put code into a Markdown fence."""
     return f"```{language}\n{code.strip(chr(10))}\n```"
 
 
-def answer(before: str, code: str, after: str = "", *, language: str = "python") -> str:
-    """The one form of every answer with code: a sentence, the block, a line of explanation."""
-    return "\n\n".join(part for part in (before, fenced(code, language), after) if part)
+def format_answer(before: str, code: str, after: str = "", *, language: str = "python") -> str:
+    """Format an answer with code: a sentence, the block, a line of explanation."""
+    return "\n\n".join(part for part in (before, fence_code(code, language), after) if part)

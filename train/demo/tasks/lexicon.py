@@ -1,12 +1,12 @@
-"""What plots and tables are about: names, numbers, titles and columns, drawn to be copied."""
+"""Lexicon of plots and tables: names, numbers, titles and columns, drawn to be copied."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
 
-from train.demo.tasks.family import Draw
-from train.demo.tasks.load_yaml import table
+from train.demo.tasks.family import TaskSampler
+from train.demo.tasks.load_yaml import load_table
 from train.demo.tasks.phrasing import NOUNS, PEOPLE, SYLLABLES
 
 THINGS = (
@@ -22,7 +22,7 @@ THINGS = (
     "history alpha beta gamma delta Anna Ben Clara David Emma Felix Greta Hugo 2019 2020 "
     "2021 2022 2023 2024"
 ).split()
-"""Short labels of every sort."""
+"""Short labels of all sorts."""
 TITLES = (
     "Sales Fruit Results Scores Visitors Weather Animals Votes Growth Rain Output Speed Profit "
     "Costs Budget Income Points Orders Users Energy Population Exports Rainfall Temperature Marks "
@@ -54,8 +54,8 @@ COLORS = {
     "skyblue": "#87ceeb",
     "salmon": "#fa8072",
 }
-"""Names that matplotlib knows, and what it makes of them."""
-RUNS = (
+"""Colour names of matplotlib, and their hexadecimal values."""
+ORDERED_LABELS = (
     "Mon Tue Wed Thu Fri Sat Sun",
     "Monday Tuesday Wednesday Thursday Friday Saturday Sunday",
     "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec",
@@ -65,9 +65,9 @@ RUNS = (
     "A B C D E F G H",
     "first second third fourth fifth sixth",
 )
-"""Labels that come in their order."""
-FEWEST, MOST = 3, 7
-NUMBERS: tuple[Callable[[Random], str], ...] = (
+"""Labels with a natural order."""
+MIN_ITEMS, MAX_ITEMS = 3, 7
+NUMBER_FORMATS: tuple[Callable[[Random], str], ...] = (
     lambda rng: str(rng.randint(1, 9)),
     lambda rng: str(rng.randint(1, 99)),
     lambda rng: str(rng.randint(10, 99)),
@@ -79,60 +79,62 @@ NUMBERS: tuple[Callable[[Random], str], ...] = (
     lambda rng: f"{rng.uniform(0, 1):.2f}",
     lambda rng: f"{rng.uniform(1, 60):.2f}",
 )
-"""Sorts of numbers, each as it is typed; the numbers of one question are of one sort."""
+"""Formats of numbers; all numbers of a question have the same."""
 
 
-def count(rng: Random) -> int:
-    """How many items a question has."""
-    return rng.choice((3, 3, 4, 4, 4, 5, 5, 6, MOST))
+def draw_count(rng: Random) -> int:
+    """Draw the number of items in a question."""
+    return rng.choice((3, 3, 4, 4, 4, 5, 5, 6, MAX_ITEMS))
 
 
-def numbers(rng: Random, many: int, *, negative: bool = False) -> tuple[str, ...]:
-    """Numbers as they are typed; with `negative`, now and then some are below zero."""
-    sort = rng.choice(NUMBERS)
+def draw_numbers(rng: Random, many: int, *, negative: bool = False) -> tuple[str, ...]:
+    """Draw numbers as they are typed; with `negative`, some may be below zero."""
+    sort = rng.choice(NUMBER_FORMATS)
     found = [sort(rng) for _ in range(many)]
     if negative and rng.random() < 0.12:
         found = [f"-{text}" if rng.random() < 0.4 else text for text in found]
     return tuple(found)
 
 
-def names(rng: Random, many: int, *, single: bool = False) -> tuple[str, ...]:
-    """Different labels of one sort: people, places, products, runs, codes or invented words."""
+def draw_names(rng: Random, many: int, *, single: bool = False) -> tuple[str, ...]:
+    """Draw different labels of one sort: people, places, products, codes or invented words."""
     kind = rng.random()
     if kind < 0.18:
-        return tuple(rng.sample(people(), many))
+        return tuple(rng.sample(list_people(), many))
     if kind < 0.36:
-        sort = rng.choice(sorted(set(table("labels")) - {"phrases", "people"}))
-        return tuple(rng.sample(table("labels")[sort], many))
+        sort = rng.choice(sorted(set(load_table("labels")) - {"phrases", "people"}))
+        return tuple(rng.sample(load_table("labels")[sort], many))
     if kind < 0.48:
-        run = rng.choice([run.split() for run in RUNS if len(run.split()) >= many] or [THINGS[:12]])
+        run = rng.choice(
+            [run.split() for run in ORDERED_LABELS if len(run.split()) >= many] or [THINGS[:12]]
+        )
         start = rng.randint(0, len(run) - many)
         return tuple(run[start : start + many])
     if kind < 0.56 and not single:
-        return tuple(rng.sample(table("labels")["phrases"], many))
+        return tuple(rng.sample(load_table("labels")["phrases"], many))
     if kind < 0.62:
         letter = rng.choice("ABCDEFGHKLMNPRSTVXZ")
         return tuple(f"{letter}{n}" for n in rng.sample(range(1, 60), many))
     if kind < 0.7:
         return tuple(rng.sample(THINGS[:-6], many))
     if kind < 0.76:
-        return _versions(rng, many)
+        return _draw_versions(rng, many)
     title = rng.random() < 0.6
     found: list[str] = []
     while len(found) < many:
-        name = invented(rng)
+        name = invent_word(rng)
         name = name.title() if title else name
         if name not in found:
             found.append(name)
     return tuple(found)
 
 
-def _versions(rng: Random, many: int) -> tuple[str, ...]:
-    """Names with a size or a version behind them, like those of models and products."""
-    word = invented(rng).title()
+def _draw_versions(rng: Random, many: int) -> tuple[str, ...]:
+    """Draw names with a size or a version, like those of models and products."""
+    word = invent_word(rng).title()
     found: list[str] = []
     while len(found) < many:
-        word = word if rng.random() < 0.3 else invented(rng).title()
+        word = word if rng.random() < 0.3 else invent_word(rng).title()
         tail = rng.choice(
             (f"{rng.randint(1, 90)}B", f"v{rng.randint(1, 9)}", str(rng.randint(2, 99)))
         )
@@ -142,45 +144,45 @@ def _versions(rng: Random, many: int) -> tuple[str, ...]:
     return tuple(found)
 
 
-def people() -> list[str]:
-    """First names."""
-    return sorted({*PEOPLE, *table("labels")["people"]})
+def list_people() -> list[str]:
+    """Return first names."""
+    return sorted({*PEOPLE, *load_table("labels")["people"]})
 
 
-def invented(rng: Random) -> str:
-    """A word that nobody has seen."""
+def invent_word(rng: Random) -> str:
+    """Invent a word from syllables."""
     kind = rng.random()
     word = "".join(rng.choices(SYLLABLES, k=rng.choice((2, 2, 3))))
     return word + rng.choice("nrslkmtx") if kind < 0.4 else word
 
 
-def title(rng: Random) -> str:
-    """What may stand over a plot."""
+def draw_title(rng: Random) -> str:
+    """Draw a title of a plot."""
     kind = rng.random()
     if kind < 0.2:
         return rng.choice(TITLES)
     if kind < 0.5:
         return rng.choice(TITLES) + rng.choice(TITLE_TAILS)
     words = " ".join(
-        rng.choice((rng.choice(NOUNS), rng.choice(TITLES).lower(), invented(rng)))
+        rng.choice((rng.choice(NOUNS), rng.choice(TITLES).lower(), invent_word(rng)))
         for _ in range(rng.randint(1, 3))
     )
     kind = rng.random()
     return words.title() if kind < 0.4 else words[:1].upper() + words[1:] if kind < 0.8 else words
 
 
-def columns(rng: Random, many: int = 2) -> tuple[str, ...]:
-    """Names for the columns of a table, different and in lower case."""
+def draw_columns(rng: Random, many: int = 2) -> tuple[str, ...]:
+    """Draw different lower-case names for the columns of a table."""
     first = "name city team product month country item day player model language kind".split()
     rest = "score value points price amount age sales count goals grade weight rank total".split()
-    found = [rng.choice(first) if rng.random() < 0.8 else invented(rng)]
+    found = [rng.choice(first) if rng.random() < 0.8 else invent_word(rng)]
     while len(found) < many:
-        word = rng.choice(rest) if rng.random() < 0.8 else invented(rng)
+        word = rng.choice(rest) if rng.random() < 0.8 else invent_word(rng)
         if word not in found:
             found.append(word)
     return tuple(found)
 
 
-def color(dice: Draw) -> str:
-    """The name of a colour."""
-    return dice.rng.choice(sorted(COLORS))
+def draw_color(sampler: TaskSampler) -> str:
+    """Draw the name of a colour."""
+    return sampler.rng.choice(sorted(COLORS))

@@ -1,4 +1,4 @@
-"""The tables in data/: how people ask, the functions they ask for, what words mean."""
+"""Loader of the tables in data/."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import yaml
 
 DATA = Path(__file__).with_name("data")
 PHRASES = ("phrases", "changes")
-"""The tables that say how people ask."""
+"""Tables with phrasings of questions."""
 
 
 @cache
-def phrases(name: str) -> tuple[str, ...]:
-    """The phrasings called `name`; KeyError where there are none."""
-    return tuple({**table(PHRASES[0]), **table(PHRASES[1])}[name])
+def load_phrases(name: str) -> tuple[str, ...]:
+    """Return the phrasings called `name`; raises `KeyError` if there are none."""
+    return tuple({**load_table(PHRASES[0]), **load_table(PHRASES[1])}[name])
 
 
 @cache
-def asked(name: str, of: str) -> tuple[str, ...]:
-    """The phrasings called `of` in data/`name`.yaml; KeyError where there are none."""
-    return tuple(table(name)[of])
+def load_phrasings(name: str, of: str) -> tuple[str, ...]:
+    """Return the phrasings called `of` in data/`name`.yaml; raises `KeyError` if none."""
+    return tuple(load_table(name)[of])
 
 
 @cache
-def table(name: str) -> Any:
-    """The content of data/`name`.yaml."""
+def load_table(name: str) -> Any:
+    """Load data/`name`.yaml."""
     return yaml.safe_load((DATA / f"{name}.yaml").read_text(encoding="utf-8"))

@@ -1,11 +1,11 @@
-"""How people ask: polite, terse, sloppy, with typing errors; what must be copied stays intact."""
+"""Wording of questions: polite, terse, sloppy, with typing errors; copied parts stay intact."""
 
 from __future__ import annotations
 
 from random import Random
 from string import Formatter
 
-from train.demo.tasks.family import Draw
+from train.demo.tasks.family import TaskSampler
 
 GREETINGS = (
     "Hi! ",
@@ -48,17 +48,17 @@ PEOPLE = (
 
 
 RESERVED = frozenset(("goto",))
-"""Names that the syllables can make and that C does not allow."""
+"""Names that the syllables can form and that C reserves."""
 
 
-def identifier(rng: Random) -> str:
-    """A snake_case name, usual or invented."""
-    while (name := _name(rng)) in RESERVED:
+def draw_identifier(rng: Random) -> str:
+    """Draw a snake_case name, common or invented."""
+    while (name := _draw_name(rng)) in RESERVED:
         pass
     return name
 
 
-def _name(rng: Random) -> str:
+def _draw_name(rng: Random) -> str:
     kind = rng.random()
     if kind < 0.35:
         return f"{rng.choice(VERBS)}_{rng.choice(NOUNS)}"
@@ -71,8 +71,8 @@ def _name(rng: Random) -> str:
     return f"{''.join(rng.choices(SYLLABLES, k=2))}_{rng.choice(NOUNS)}"
 
 
-def third_person(do: str) -> str:
-    """The third person of "add up a list", which is "adds up a list"."""
+def to_third_person(do: str) -> str:
+    """Return "adds up a list" for "add up a list"."""
     verb, _, rest = do.partition(" ")
     if verb.endswith(("s", "sh", "ch", "x", "o")):
         verb += "es"
@@ -84,39 +84,39 @@ def third_person(do: str) -> str:
 
 
 def with_article(name: str) -> str:
-    """`a stack`, `an account`, `a user`."""
+    """Return `a stack`, `an account`, `a user`."""
     return f"{'an' if name[:1].lower() in tuple('aeio') else 'a'} {name}"
 
 
-def sentence(text: str) -> str:
-    """With a capital letter at the start and a full stop at the end."""
+def to_sentence(text: str) -> str:
+    """Add a capital letter at the start and a full stop at the end."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
-def ask(draw: Draw, template: str, /, **slots: object) -> str:
-    """The question of a template: its words as people type them, its slots filled exactly."""
-    rng = draw.rng
+def phrase_question(sampler: TaskSampler, template: str, /, **slots: object) -> str:
+    """Fill a template: its words as people type them, its slots verbatim."""
+    rng = sampler.rng
     pieces = list(Formatter().parse(template))
-    lower, typos = draw.chance(0.2), draw.chance(0.12)
+    lower, typos = sampler.chance(0.2), sampler.chance(0.12)
     words: list[str] = []
     for literal, field, _, _ in pieces:
         literal = literal.lower() if lower else literal
-        words.append(_misspelt(rng, literal) if typos else literal)
+        words.append(_misspell(rng, literal) if typos else literal)
         if field:
             words.append(str(slots[field]))
     question = "".join(words)
-    if draw.chance(0.15) and question.endswith((".", "?")) and "\n" not in question:
+    if sampler.chance(0.15) and question.endswith((".", "?")) and "\n" not in question:
         question = question[:-1]
-    if draw.chance(0.12):
+    if sampler.chance(0.12):
         question = rng.choice(GREETINGS) + question
-    if draw.chance(0.1) and "\n" not in question:
+    if sampler.chance(0.1) and "\n" not in question:
         question += rng.choice(CLOSINGS)
     return question
 
 
-def with_code(draw: Draw, question: str, code: str, language: str = "python") -> str:
-    """The question with code beside it: fenced or bare, after or before."""
-    kind = draw.rng.random()
+def attach_code(sampler: TaskSampler, question: str, code: str, language: str = "python") -> str:
+    """Attach code to a question: fenced or plain, before or after it."""
+    kind = sampler.rng.random()
     block = (
         code
         if kind < 0.25
@@ -124,10 +124,10 @@ def with_code(draw: Draw, question: str, code: str, language: str = "python") ->
         if kind < 0.65
         else f"```\n{code}\n```"
     )
-    return f"{block}\n\n{question}" if draw.chance(0.2) else f"{question}\n\n{block}"
+    return f"{block}\n\n{question}" if sampler.chance(0.2) else f"{question}\n\n{block}"
 
 
-def _misspelt(rng: Random, literal: str) -> str:
+def _misspell(rng: Random, literal: str) -> str:
     words = literal.split(" ")
     long = [index for index, word in enumerate(words) if len(word) > 4 and word.isalpha()]
     if not long:

@@ -1,8 +1,8 @@
-"""The kinds of task: which groups each has, and how much of what is drawn."""
+"""Kinds of task: the groups of each, and its share of the drawn conversations."""
 
 from __future__ import annotations
 
-KINDS = {
+GROUP_KINDS = {
     "lists": "functions",
     "numbers": "functions",
     "strings": "functions",
@@ -21,8 +21,8 @@ KINDS = {
     "c": "languages",
     "translation": "languages",
 }
-"""The kind of a group, where it is not called like its kind."""
-SHARES = {
+"""Kind of a group whose name differs from its kind."""
+KIND_SHARES = {
     "functions": 0.24,
     "plots": 0.25,
     "scripts": 0.12,
@@ -37,9 +37,9 @@ SHARES = {
     "explanations": 0.04,
     "files": 0.03,
 }
-"""How much of the draws each kind gets, against the others."""
+"""Relative share of each kind."""
 
 
-def kind_of(group: str) -> str:
-    """The kind of a group."""
-    return KINDS.get(group, group)
+def find_kind(group: str) -> str:
+    """Return the kind of a group."""
+    return GROUP_KINDS.get(group, group)

@@ -1,4 +1,4 @@
-"""Maps, heat maps, images and areas of a plot in words."""
+"""Maps, heat maps, images and filled shapes of a plot as text."""
 
 from __future__ import annotations
 
@@ -6,139 +6,153 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from starchat_tui.sandbox.guest.describe.phrases import number, place, quoted
+from starchat_tui.sandbox.guest.describe.phrases import format_number, format_position, quote_text
 
-MOST_CELLS = 400
-"""Cells of a heat map that are told one by one."""
-MOST_COLOURS = 8
-FEW_SHAPES = 12
-"""Shapes whose places are told."""
-_POINTS = ("PathCollection", "Path3DCollection")
+MAX_CELLS = 400
+"""Cells of a heat map that are all listed; of a larger one, only the range."""
+MAX_COLOURS = 8
+MAX_LOCATED_SHAPES = 12
+"""Shapes of one colour whose positions are listed."""
+_POINT_COLLECTIONS = ("PathCollection", "Path3DCollection")
 
 
-def told(axes: Any, used: set[int]) -> Iterator[str]:
-    """What the areas of the axes say; `used` collects the ids of their texts."""
-    for one in axes.collections:
-        kind = type(one).__name__
-        if kind in _POINTS or not one.get_visible():
+def describe_areas(axes: Any, used_texts: set[int]) -> Iterator[str]:
+    """Describe the areas of the axes.
+
+    The ids of the texts that belong to them are added to `used_texts`.
+    """
+    for collection in axes.collections:
+        kind = type(collection).__name__
+        if kind in _POINT_COLLECTIONS or not collection.get_visible():
             continue
         if kind == "QuadMesh":
-            yield _grid(axes, one, "heat map", 0.5, used)
+            # A mesh has its cells between whole numbers, an image has its pixels at them.
+            yield _describe_grid(axes, collection, "heat map", 0.5, used_texts)
         elif "Line" in kind:
-            yield f"{len(one.get_paths())} line segments{_reach(axes, one)}"
-        elif words := _shapes(axes, one):
+            count = len(collection.get_paths())
+            yield f"{count} line segments{_describe_extent(axes, collection)}"
+        elif words := _describe_shapes(axes, collection):
             yield words
     for image in axes.images:
-        yield _grid(axes, image, "image", 0.0, used)
-    yield from _areas(axes)
+        yield _describe_grid(axes, image, "image", 0.0, used_texts)
+    yield from _describe_patches(axes)
 
 
-def _grid(axes: Any, mesh: Any, what: str, half: float, used: set[int]) -> str:
-    """Values in rows and columns, with the names of both where the axes have them."""
+def _describe_grid(axes: Any, mesh: Any, what: str, offset: float, used_texts: set[int]) -> str:
+    """Describe values in rows and columns, with the names that the axes give both.
+
+    Args:
+        axes: Axes of the grid.
+        mesh: Artist whose `get_array` is [rows, columns], or an image of colours.
+        what: Kind of the grid, the first word of the description.
+        offset: Position of the middle of the first cell on both axes.
+        used_texts: Ids of texts that need no description; those in the cells are added.
+    """
     values = mesh.get_array()
-    if values is None or values.ndim != 2:
-        return (
-            f"{what} of {' × '.join(map(str, values.shape[:2]))} pixels"
-            if values is not None
-            else what
-        )
+    if values is None:
+        return what
+    if values.ndim != 2:
+        return f"{what} of {' × '.join(map(str, values.shape[:2]))} pixels"
     rows, columns = values.shape
-    low, high = number(values.min()), number(values.max())
+    low, high = format_number(values.min()), format_number(values.max())
     head = f"{what} of {rows} rows and {columns} columns, {low} to {high}"
-    if rows * columns > MOST_CELLS:
+    if rows * columns > MAX_CELLS:
         return head
     lines = [
-        f"    {place(axes.yaxis, row + half)}: "
+        f"    {format_position(axes.yaxis, row + offset)}: "
         + ", ".join(
-            f"{place(axes.xaxis, column + half)} {number(values[row, column])}"
+            f"{format_position(axes.xaxis, column + offset)} {format_number(values[row, column])}"
             for column in range(columns)
         )
         for row in range(rows)
     ]
     # A text in the middle of a cell repeats its value.
-    middles = {(column + half, row + half) for row in range(rows) for column in range(columns)}
-    used.update(id(text) for text in axes.texts if tuple(text.get_position()) in middles)
+    middles = {(column + offset, row + offset) for row in range(rows) for column in range(columns)}
+    used_texts.update(id(text) for text in axes.texts if tuple(text.get_position()) in middles)
     return "\n".join([f"{head}:", *lines])
 
 
-def _shapes(axes: Any, collection: Any) -> str:
-    """Filled shapes: how many of which colour, and where the few are."""
+def _describe_shapes(axes: Any, collection: Any) -> str:
+    """Describe filled shapes: how many of which colour, and where a few of them are."""
     paths = collection.get_paths()
     if not paths:
         return ""
     label = str(collection.get_label() or "")
-    name = f" {quoted(label)}" if label and not label.startswith("_") else ""
+    name = f" {quote_text(label)}" if label and not label.startswith("_") else ""
     values = collection.get_array()
     if values is not None and len(values):
-        colours = f", values {number(values.min())} to {number(values.max())}"
+        colours = f", values {format_number(values.min())} to {format_number(values.max())}"
     else:
-        colours = _colours(collection, len(paths))
-    return f"{len(paths)} shapes{name}{colours}{_reach(axes, collection)}"
+        colours = _describe_colours(collection, len(paths))
+    return f"{len(paths)} shapes{name}{colours}{_describe_extent(axes, collection)}"
 
 
-def _colours(collection: Any, count: int) -> str:
-    faces = [colour_name(face) for face in collection.get_facecolor()]
+def _describe_colours(collection: Any, count: int) -> str:
+    faces = [find_colour_name(face) for face in collection.get_facecolor()]
     if not faces:
         return ""
-    # A collection with fewer colours than shapes begins again with the first.
-    each = [faces[index % len(faces)] for index in range(count)]
-    found = Counter(each).most_common()
-    said = []
-    for colour, times in found[:MOST_COLOURS]:
-        few = [index for index, one in enumerate(each) if one == colour]
-        where = f" at {_centres(collection, few)}" if times <= FEW_SHAPES else ""
-        said.append(f"{times} {colour}{where}")
-    more = f" and {len(found) - MOST_COLOURS} more colours" if len(found) > MOST_COLOURS else ""
-    return f" ({'; '.join(said)}{more})"
+    # matplotlib reuses the colours from the first on if there are fewer of them than shapes.
+    colours = [faces[index % len(faces)] for index in range(count)]
+    ranking = Counter(colours).most_common()
+    parts = []
+    for colour, times in ranking[:MAX_COLOURS]:
+        indices = [index for index, one in enumerate(colours) if one == colour]
+        is_located = times <= MAX_LOCATED_SHAPES
+        where = f" at {_format_centres(collection, indices)}" if is_located else ""
+        parts.append(f"{times} {colour}{where}")
+    hidden = len(ranking) - MAX_COLOURS
+    more = f" and {hidden} more colours" if hidden > 0 else ""
+    return f" ({'; '.join(parts)}{more})"
 
 
-def _centres(collection: Any, indices: list[int]) -> str:
+def _format_centres(collection: Any, indices: list[int]) -> str:
     paths = collection.get_paths()
     boxes = [paths[index].get_extents() for index in indices]
+    centres = [((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2) for box in boxes]
     return ", ".join(
-        f"({number(round((box.x0 + box.x1) / 2, 1))}, {number(round((box.y0 + box.y1) / 2, 1))})"
-        for box in boxes
+        f"({format_number(round(x, 1))}, {format_number(round(y, 1))})" for x, y in centres
     )
 
 
-def _reach(axes: Any, collection: Any) -> str:
+def _describe_extent(axes: Any, collection: Any) -> str:
     boxes = [path.get_extents() for path in collection.get_paths() if len(path.vertices)]
     if not boxes or collection.get_offset_transform() is None:
         return ""
     low_x, high_x = min(box.x0 for box in boxes), max(box.x1 for box in boxes)
     low_y, high_y = min(box.y0 for box in boxes), max(box.y1 for box in boxes)
-    x = f"x {place(axes.xaxis, low_x)} to {place(axes.xaxis, high_x)}"
-    return f", {x}, y {number(low_y)} to {number(high_y)}"
+    x = f"x {format_position(axes.xaxis, low_x)} to {format_position(axes.xaxis, high_x)}"
+    return f", {x}, y {format_number(low_y)} to {format_number(high_y)}"
 
 
-def _areas(axes: Any) -> Iterator[str]:
-    """Patches that are neither bars nor slices: rectangles, circles, polygons, filled steps."""
+def _describe_patches(axes: Any) -> Iterator[str]:
+    """Count the patches that are neither bars nor wedges, such as rectangles and circles."""
     bars = {id(patch) for container in axes.containers for patch in container}
-    rest = [
-        one
-        for one in axes.patches
-        if id(one) not in bars and type(one).__name__ != "Wedge" and _is_seen(one)
+    patches = [
+        patch
+        for patch in axes.patches
+        if id(patch) not in bars and type(patch).__name__ != "Wedge" and _has_extent(patch)
     ]
-    for kind, times in Counter(type(one).__name__ for one in rest).items():
+    for kind, times in Counter(type(patch).__name__ for patch in patches).items():
+        # The boxes of box plots are such paths.
         if kind != "PathPatch":
             yield f"{times} × {kind}"
 
 
-def _is_seen(patch: Any) -> bool:
-    """Whether a patch has any extent: those made for a legend alone have none."""
+def _has_extent(patch: Any) -> bool:
+    """Return whether a patch is visible at all: one made for a legend has no size."""
     box = patch.get_path().get_extents(patch.get_patch_transform())
     return bool(box.width and box.height)
 
 
-def colour_name(rgba: Any) -> str:
-    """A colour by its name on the web, where it has one."""
+def find_colour_name(rgba: Any) -> str:
+    """Return the Tableau or CSS name of a colour, else its hexadecimal code."""
     from matplotlib.colors import CSS4_COLORS, TABLEAU_COLORS, to_hex
 
     if len(rgba) > 3 and rgba[3] == 0:
         return "clear"
-    plain = to_hex(rgba[:3])
+    code = to_hex(rgba[:3])
     for names in (TABLEAU_COLORS, CSS4_COLORS):
         for name, value in names.items():
-            if to_hex(value) == plain:
+            if to_hex(value) == code:
                 return str(name)
-    return plain
+    return code

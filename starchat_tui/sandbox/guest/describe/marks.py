@@ -1,4 +1,4 @@
-"""Bars, lines and points of a plot in words, by their values."""
+"""Bars, pies, lines and points of a plot as text, by their values."""
 
 from __future__ import annotations
 
@@ -8,97 +8,121 @@ from itertools import pairwise
 from typing import Any
 
 from starchat_tui.sandbox.guest.describe import box_plots
-from starchat_tui.sandbox.guest.describe.phrases import number, place, quoted, short
+from starchat_tui.sandbox.guest.describe.phrases import (
+    format_number,
+    format_position,
+    quote_text,
+    shorten_text,
+)
 
-MOST_BARS = 60
-MOST_POINTS = 40
-"""Points that are told one by one."""
-FEW, LAST = 8, 3
-"""Points of a longer line that are told, from its start and its end."""
-_TOUCHING = 0.02
-"""The gap between two bars of a histogram, as a share of their width."""
+MAX_BARS = 60
+MAX_POINTS = 40
+"""Points that are all listed; of more, only the first and the last."""
+FIRST_POINTS, LAST_POINTS = 8, 3
+"""Points listed from the start and the end of a longer line."""
+_MAX_BIN_GAP = 0.02
+"""Gap between two bars of a histogram, as a share of their width."""
+_MAX_LABEL_DISTANCE = 0.1
+"""Distance of a label from its point, as a share of the extent of all points."""
 
 
-def told(axes: Any, used: set[int]) -> Iterator[str]:
-    """What bars, lines and points of the axes say; `used` collects the ids of their texts."""
-    stats, drawn = box_plots.found(axes)
-    yield from (box_plots.told(axes, one) for one in stats)
-    bars = [one for one in axes.containers if type(one).__name__ == "BarContainer"]
-    for container, name in zip(bars, _legend_names(axes, bars), strict=True):
-        yield _bars(axes, container, name, used)
-    yield from _pie(axes, used)
+def describe_marks(axes: Any, used_texts: set[int]) -> Iterator[str]:
+    """Describe the bars, lines and points of the axes.
+
+    The ids of the texts that belong to them are added to `used_texts`.
+    """
+    boxes, box_lines = box_plots.find_boxes(axes)
+    yield from (box_plots.describe_box(axes, box) for box in boxes)
+    bars = [group for group in axes.containers if type(group).__name__ == "BarContainer"]
+    for container, name in zip(bars, _name_bar_groups(axes, bars), strict=True):
+        yield _describe_bars(axes, container, name, used_texts)
+    yield from _describe_pie(axes, used_texts)
     for line in axes.lines:
-        if id(line) not in drawn and (words := _line(axes, line)):
+        if id(line) not in box_lines and (words := _describe_line(axes, line)):
             yield words
     for points in axes.collections:
         if type(points).__name__ in ("PathCollection", "Path3DCollection"):
-            yield _points(axes, points, used)
+            yield _describe_points(axes, points, used_texts)
 
 
-def _legend_names(axes: Any, bars: Sequence[Any]) -> list[str]:
-    """What each group of bars is called: by itself, or by a legend with one entry for each."""
-    names = [_name(one) for one in bars]
+def _name_bar_groups(axes: Any, bars: Sequence[Any]) -> list[str]:
+    """Return the name of each group of bars: its label, or its entry in a legend."""
+    names = [_format_label(group) for group in bars]
     legends = [axes.get_legend(), *axes.figure.legends]
+    # seaborn labels the entries of the legend, not the bars.
     for legend in legends:
         if legend is not None and len(legend.get_texts()) == len(bars) > 1 and not any(names):
-            return [f" {quoted(text.get_text())}" for text in legend.get_texts()]
+            return [f" {quote_text(text.get_text())}" for text in legend.get_texts()]
     return names
 
 
-def _bars(axes: Any, container: Any, name: str, used: set[int]) -> str:
-    lying = getattr(container, "orientation", "vertical") == "horizontal"
-    patches = [one for one in container.patches if math.isfinite(_value(one, lying))]
-    if _is_histogram(patches, lying):
-        spans = [
-            f"{number(start)} to {number(end)}: {number(_value(one, lying))}"
-            for one in patches
-            for start, end in [_span(one, lying)]
+def _describe_bars(axes: Any, container: Any, name: str, used_texts: set[int]) -> str:
+    """Describe a group of bars, or a histogram if they touch.
+
+    Args:
+        axes: Axes of the bars.
+        container: matplotlib's `BarContainer`.
+        name: Name of the group, after a space; may be empty.
+        used_texts: Ids of texts that need no description; the labels of the bars are added.
+    """
+    horizontal = getattr(container, "orientation", "vertical") == "horizontal"
+    patches = [patch for patch in container.patches if math.isfinite(_bar_value(patch, horizontal))]
+    if _is_histogram(patches, horizontal):
+        bins = [
+            f"{format_number(start)} to {format_number(end)}: "
+            f"{format_number(_bar_value(patch, horizontal))}"
+            for patch in patches
+            for start, end in [_bar_span(patch, horizontal)]
         ]
-        return f"histogram{name}: {'; '.join(_some(spans, MOST_BARS))}"
-    axis = axes.yaxis if lying else axes.xaxis
+        return f"histogram{name}: {'; '.join(_limit_items(bins, MAX_BARS))}"
+    axis = axes.yaxis if horizontal else axes.xaxis
     values = [
-        f"{place(axis, sum(_span(one, lying)) / 2)} {number(_value(one, lying))}" for one in patches
+        f"{format_position(axis, sum(_bar_span(patch, horizontal)) / 2)} "
+        f"{format_number(_bar_value(patch, horizontal))}"
+        for patch in patches
     ]
-    _use_labels(axes, patches, used)
-    return f"bars{name}: {', '.join(_some(values, MOST_BARS))}"
+    _claim_bar_labels(axes, patches, used_texts)
+    return f"bars{name}: {', '.join(_limit_items(values, MAX_BARS))}"
 
 
-def _use_labels(axes: Any, patches: Sequence[Any], used: set[int]) -> None:
-    """A number written on its bar was told with the bar."""
-    tops = {number(patch.get_height()) for patch in patches}
-    tops |= {number(patch.get_width()) for patch in patches}
-    used.update(id(text) for text in axes.texts if _written(text) in tops)
+def _claim_bar_labels(axes: Any, patches: Sequence[Any], used_texts: set[int]) -> None:
+    """Add the texts that repeat the value of a bar to `used_texts`."""
+    sizes = {format_number(patch.get_height()) for patch in patches}
+    sizes |= {format_number(patch.get_width()) for patch in patches}
+    used_texts.update(id(text) for text in axes.texts if _normalize_number(text) in sizes)
 
 
-def _written(text: Any) -> str:
-    """The number a text says, the way `number` says it."""
+def _normalize_number(text: Any) -> str:
+    """Return the number in a text as `format_number` writes it; empty if there is none."""
     try:
-        return number(float(text.get_text().rstrip("%")))
+        return format_number(float(text.get_text().rstrip("%")))
     except ValueError:
         return ""
 
 
-def _value(patch: Any, lying: bool) -> float:
-    return float(patch.get_width() if lying else patch.get_height())
+def _bar_value(patch: Any, horizontal: bool) -> float:
+    return float(patch.get_width() if horizontal else patch.get_height())
 
 
-def _span(patch: Any, lying: bool) -> tuple[float, float]:
+def _bar_span(patch: Any, horizontal: bool) -> tuple[float, float]:
+    """Return start and end of a bar on the axis of the categories."""
     start, size = (
-        (patch.get_y(), patch.get_height()) if lying else (patch.get_x(), patch.get_width())
+        (patch.get_y(), patch.get_height()) if horizontal else (patch.get_x(), patch.get_width())
     )
     return float(start), float(start + size)
 
 
-def _is_histogram(patches: Sequence[Any], lying: bool) -> bool:
-    """Whether the bars touch: each begins where the one before it ends."""
-    spans = [_span(one, lying) for one in patches]
-    pairs = list(pairwise(spans))
+def _is_histogram(patches: Sequence[Any], horizontal: bool) -> bool:
+    """Return whether the bars touch, each beginning where the one before it ends."""
+    spans = [_bar_span(patch, horizontal) for patch in patches]
+    # `plt.hist` leaves nothing else by which to tell its bars from those of `plt.bar`.
     return len(spans) > 2 and all(
-        abs(right[0] - left[1]) <= _TOUCHING * abs(left[1] - left[0]) for left, right in pairs
+        abs(right[0] - left[1]) <= _MAX_BIN_GAP * abs(left[1] - left[0])
+        for left, right in pairwise(spans)
     )
 
 
-def _pie(axes: Any, used: set[int]) -> Iterator[str]:
+def _describe_pie(axes: Any, used_texts: set[int]) -> Iterator[str]:
     wedges = [patch for patch in axes.patches if type(patch).__name__ == "Wedge"]
     if not wedges:
         return
@@ -108,17 +132,17 @@ def _pie(axes: Any, used: set[int]) -> Iterator[str]:
         label = wedge.get_label()
         labels.append(label)
         share = 100 * (wedge.theta2 - wedge.theta1) / 360
-        shares.append(
-            f"{'' if label.startswith('_') else short(label) + ' '}{number(round(share, 1))} %"
-        )
+        name = "" if label.startswith("_") else f"{shorten_text(label)} "
+        shares.append(f"{name}{format_number(round(share, 1))} %")
     # The labels, and the percentages that `autopct` wrote.
     for text in axes.texts:
         if text.get_text() in labels or text.get_text().strip().endswith("%"):
-            used.add(id(text))
-    yield f"pie: {', '.join(_some(shares, MOST_BARS))}"
+            used_texts.add(id(text))
+    yield f"pie: {', '.join(_limit_items(shares, MAX_BARS))}"
 
 
-def _line(axes: Any, line: Any) -> str:
+def _describe_line(axes: Any, line: Any) -> str:
+    """Describe a line; an empty text if it is invisible or has no points."""
     xs, ys = line.get_xdata(orig=False), line.get_ydata(orig=False)
     pairs = [
         (float(x), float(y))
@@ -127,68 +151,81 @@ def _line(axes: Any, line: Any) -> str:
     ]
     if not pairs or not line.get_visible():
         return ""
-    name = _name(line)
+    name = _format_label(line)
+    # `axhline` and `axvline` give one coordinate as a share of the axes: these transforms.
     if line.get_transform() == axes.get_yaxis_transform(which="grid"):
-        return f"horizontal line{name} at {number(pairs[0][1])}"
+        return f"horizontal line{name} at {format_number(pairs[0][1])}"
     if line.get_transform() == axes.get_xaxis_transform(which="grid"):
-        return f"vertical line{name} at {place(axes.xaxis, pairs[0][0])}"
-    bars = any(type(one).__name__ == "BarContainer" for one in axes.containers)
-    if bars and line.get_label().startswith("_") and len(pairs) <= 3:
-        return f"error bar: {number(pairs[0][1])} to {number(pairs[-1][1])}"
-    return f"line{name}: {_pairs(axes, pairs, [''] * len(pairs))}"
+        return f"vertical line{name} at {format_position(axes.xaxis, pairs[0][0])}"
+    has_bars = any(type(group).__name__ == "BarContainer" for group in axes.containers)
+    # seaborn draws the error bars of a bar plot as lines without a label.
+    if has_bars and line.get_label().startswith("_") and len(pairs) <= 3:
+        return f"error bar: {format_number(pairs[0][1])} to {format_number(pairs[-1][1])}"
+    return f"line{name}: {_format_points(axes, pairs, [''] * len(pairs))}"
 
 
-def _points(axes: Any, points: Any, used: set[int]) -> str:
-    if (deep := getattr(points, "_offsets3d", None)) is not None:
-        said = [f"({', '.join(map(number, one))})" for one in zip(*deep, strict=False)]
-        return f"points{_name(points)}: {', '.join(_some(said, MOST_POINTS))}"
-    offsets = [(float(x), float(y)) for x, y in points.get_offsets() if _both_numbers(x, y)]
-    return f"points{_name(points)}: {_pairs(axes, offsets, _names(axes, offsets, used))}"
+def _describe_points(axes: Any, points: Any, used_texts: set[int]) -> str:
+    name = _format_label(points)
+    # Of points in 3D, `get_offsets` returns only their projection.
+    if (coordinates := getattr(points, "_offsets3d", None)) is not None:
+        listed = [
+            f"({', '.join(map(format_number, point))})" for point in zip(*coordinates, strict=False)
+        ]
+        return f"points{name}: {', '.join(_limit_items(listed, MAX_POINTS))}"
+    offsets = [
+        (float(x), float(y)) for x, y in points.get_offsets() if _is_number(x) and _is_number(y)
+    ]
+    return (
+        f"points{name}: {_format_points(axes, offsets, _match_labels(axes, offsets, used_texts))}"
+    )
 
 
-def _names(axes: Any, offsets: Sequence[tuple[float, float]], used: set[int]) -> list[str]:
-    """The text that stands at, or nearest to, each point; each text names one point."""
+def _match_labels(
+    axes: Any, offsets: Sequence[tuple[float, float]], used_texts: set[int]
+) -> list[str]:
+    """Return the text closest to each point, or an empty one; each text labels one point."""
     names = [""] * len(offsets)
     if not offsets:
         return names
-    wide = (max(x for x, _ in offsets) - min(x for x, _ in offsets)) or 1.0
-    high = (max(y for _, y in offsets) - min(y for _, y in offsets)) or 1.0
+    width = (max(x for x, _ in offsets) - min(x for x, _ in offsets)) or 1.0
+    height = (max(y for _, y in offsets) - min(y for _, y in offsets)) or 1.0
     for text in axes.texts:
+        # An annotation says which point it means; other texts only stand beside theirs.
         at = text.xy if hasattr(text, "xy") else text.get_position()
-        if not all(map(_is_number, at)) or id(text) in used:
+        if not all(map(_is_number, at)) or id(text) in used_texts:
             continue
-        apart = [math.hypot((x - at[0]) / wide, (y - at[1]) / high) for x, y in offsets]
-        nearest = min(range(len(offsets)), key=apart.__getitem__)
-        if apart[nearest] < 0.1 and not names[nearest]:
-            names[nearest] = short(text.get_text())
-            used.add(id(text))
+        distances = [math.hypot((x - at[0]) / width, (y - at[1]) / height) for x, y in offsets]
+        nearest = min(range(len(offsets)), key=distances.__getitem__)
+        if distances[nearest] < _MAX_LABEL_DISTANCE and not names[nearest]:
+            names[nearest] = shorten_text(text.get_text())
+            used_texts.add(id(text))
     return names
 
 
-def _pairs(axes: Any, pairs: Sequence[tuple[float, float]], names: Sequence[str]) -> str:
-    said = [
-        f"{name + ' ' if name else ''}({place(axes.xaxis, x)}, {place(axes.yaxis, y)})"
+def _format_points(axes: Any, pairs: Sequence[tuple[float, float]], names: Sequence[str]) -> str:
+    listed = [
+        f"{name + ' ' if name else ''}"
+        f"({format_position(axes.xaxis, x)}, {format_position(axes.yaxis, y)})"
         for (x, y), name in zip(pairs, names, strict=True)
     ]
-    if len(said) <= MOST_POINTS:
-        return ", ".join(said)
+    if len(listed) <= MAX_POINTS:
+        return ", ".join(listed)
     xs, ys = [x for x, _ in pairs], [y for _, y in pairs]
-    reach = f"x {place(axes.xaxis, min(xs))} to {place(axes.xaxis, max(xs))}, "
-    reach += f"y {number(min(ys))} to {number(max(ys))}"
-    return f"{', '.join(said[:FEW])}, …, {', '.join(said[-LAST:])} ({len(said)} points, {reach})"
+    low, high = format_position(axes.xaxis, min(xs)), format_position(axes.xaxis, max(xs))
+    extent = f"x {low} to {high}, y {format_number(min(ys))} to {format_number(max(ys))}"
+    first, last = ", ".join(listed[:FIRST_POINTS]), ", ".join(listed[-LAST_POINTS:])
+    return f"{first}, …, {last} ({len(listed)} points, {extent})"
 
 
-def _name(artist: Any) -> str:
+def _format_label(artist: Any) -> str:
+    """Return the label of an artist in quotation marks after a space; empty if it has none."""
     label = str(artist.get_label() or "")
-    return "" if label.startswith("_") or not label else f" {quoted(label)}"
+    # matplotlib's own labels begin with an underscore, as in `_child0`.
+    return "" if label.startswith("_") or not label else f" {quote_text(label)}"
 
 
-def _some(words: Sequence[str], most: int) -> Sequence[str]:
-    return words if len(words) <= most else [*words[:most], f"and {len(words) - most} more"]
-
-
-def _both_numbers(x: Any, y: Any) -> bool:
-    return _is_number(x) and _is_number(y)
+def _limit_items(items: Sequence[str], limit: int) -> Sequence[str]:
+    return items if len(items) <= limit else [*items[:limit], f"and {len(items) - limit} more"]
 
 
 def _is_number(value: Any) -> bool:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from train.demo.evaluation.blog_plots import STORIES, told
+from train.demo.evaluation.blog_plots import BLOG_PROMPTS, run_answers
 from train.demo.evaluation.generate import Answer
-from train.demo.tasks.family import fenced
+from train.demo.tasks.family import Stage, fence_code
 from train.demo.tasks.registry import draw_samples
 
 BARS = """import matplotlib.pyplot as plt
@@ -38,8 +38,8 @@ plt.show()"""
 
 @pytest.mark.slow
 def test_what_code_shows_is_kept_and_judged(tmp_path: Path) -> None:
-    answers = [Answer(fenced(code), cut=False) for code in (BARS, MAP, BASKETBALL)]
-    bars, world, basketball = told(answers, tmp_path)
+    answers = [Answer(fence_code(code), cut=False) for code in (BARS, MAP, BASKETBALL)]
+    bars, world, basketball = run_answers(answers, tmp_path)
     assert (bars.runs, bars.draws) == (world.runs, world.draws) == ("", "")
     assert basketball.runs == ""
     assert basketball.draws.startswith("points: ")  # three players are missing
@@ -49,15 +49,15 @@ def test_what_code_shows_is_kept_and_judged(tmp_path: Path) -> None:
 
 
 def test_code_that_fails_says_what_stopped_it(tmp_path: Path) -> None:
-    found = told([Answer(fenced("print(x)"), cut=False)] * len(STORIES), tmp_path)
+    found = run_answers([Answer(fence_code("print(x)"), cut=False)] * len(BLOG_PROMPTS), tmp_path)
     assert {one.runs for one in found} == {"NameError: name 'x' is not defined"}
     assert not any(one.pictures for one in found)
 
 
-@pytest.mark.parametrize("later", [False, True])
-def test_the_prompts_are_never_drawn(later: bool) -> None:
+@pytest.mark.parametrize("stage", ["pretrain", "finetune"])
+def test_the_prompts_are_never_drawn(stage: Stage) -> None:
     samples = list(
-        draw_samples(1, 4000, held_out_phrasing=False, held_out_families=False, later=later)
+        draw_samples(1, 4000, held_out_phrasing=False, held_out_families=False, stage=stage)
     )
     asked = "\n".join(exchange.question for sample in samples for exchange in sample.exchanges)
     assert not [name for name in ("Kyle", "Sixers", "Embiid") if name in asked]

@@ -8,17 +8,22 @@ from random import Random
 
 import pytest
 
-from train.demo.evaluation.check import check_all, code_of
-from train.demo.evaluation.figure_match import binned, quantile, same, verdict
-from train.demo.tasks.family import Check, Draw, Exchange, Family, fenced
-from train.demo.tasks.registry import families
+from train.demo.evaluation.check import check_answers, extract_code
+from train.demo.evaluation.figure_match import (
+    compare_figures,
+    compute_bins,
+    compute_quantile,
+    is_same,
+)
+from train.demo.tasks.family import Check, Exchange, Family, TaskSampler, fence_code
+from train.demo.tasks.registry import list_families
 
-DRAWING = [f for f in families() if f.group in ("plots", "maps", "data", "drills")]
+DRAWING = [f for f in list_families() if f.group in ("plots", "maps", "data", "drills")]
 
 
 def drawn(family: Family, seed: int) -> list[Exchange]:
-    found = family.sample(Draw(Random(f"{seed} {family.name}"))).exchanges
-    return [exchange for exchange in found if exchange.check.runs]
+    found = family.sample(TaskSampler(Random(f"{seed} {family.name}"))).exchanges
+    return [exchange for exchange in found if exchange.check.needs_execution]
 
 
 BARS = """import matplotlib.pyplot as plt
@@ -46,7 +51,7 @@ WANTED = [
 
 def judged(*programs: str, wanted: object = WANTED) -> list[str]:
     check = Check(drawn=json.dumps(wanted))
-    return check_all([(fenced(program), check) for program in programs])
+    return check_answers([(fence_code(program), check) for program in programs])
 
 
 def test_there_are_at_least_25_families_of_plots_and_tables() -> None:
@@ -58,7 +63,7 @@ def test_reference_answers_draw_what_was_asked_together_and_alone() -> None:
     found = [exchange for family in DRAWING for exchange in drawn(family, 1)]
     pairs = [(exchange.answer, exchange.check) for exchange in found]
     for trusted in (True, False):
-        verdicts = check_all(pairs, trusted=trusted)
+        verdicts = check_answers(pairs, trusted=trusted)
         wrong = {e.question: v for e, v in zip(found, verdicts, strict=True) if v}
         assert wrong == {}
 
@@ -140,10 +145,10 @@ def test_a_changed_label_or_title_fails_in_every_family() -> None:
     for family in DRAWING:
         for exchange in drawn(family, 2)[:1]:
             if exchange.check.drawn:
-                for text, code in swapped(code_of(exchange.answer), exchange.check.drawn):
-                    pairs.append((fenced(code), exchange.check))
+                for text, code in swapped(extract_code(exchange.answer), exchange.check.drawn):
+                    pairs.append((fence_code(code), exchange.check))
                     changed.append((family.name, text))
-    verdicts = check_all(pairs, trusted=True)
+    verdicts = check_answers(pairs, trusted=True)
     assert len(pairs) > 100
     assert [what for what, v in zip(changed, verdicts, strict=True) if not v] == []
 
@@ -153,14 +158,14 @@ def test_a_changed_number_fails_in_every_family() -> None:
     pairs, changed = [], []
     for family in DRAWING:
         for exchange in drawn(family, 3)[:1]:
-            lines = code_of(exchange.answer).split("\n")
+            lines = extract_code(exchange.answer).split("\n")
             at = next((i for i, line in enumerate(lines) if re.search(r" = [\[{]", line)), None)
             mutant = _other_number(lines[at]) if at is not None else None
             if at is not None and mutant:
                 lines[at] = mutant
-                pairs.append((fenced("\n".join(lines)), exchange.check))
+                pairs.append((fence_code("\n".join(lines)), exchange.check))
                 changed.append((family.name, mutant))
-    verdicts = check_all(pairs, trusted=True)
+    verdicts = check_answers(pairs, trusted=True)
     assert len(pairs) > 30
     assert [what for what, v in zip(changed, verdicts, strict=True) if not v] == []
 
@@ -182,7 +187,7 @@ def test_one_answers_damage_does_not_reach_its_neighbours() -> None:
     vandal = BARS.replace("plt.show()", "plt.show()\nplt.bar = None")
     check = Check(drawn=json.dumps(WANTED))
     answers = [vandal, BARS, BARS.replace("5", "6", 1), "import os\nos._exit(0)", BARS]
-    verdicts = check_all([(fenced(code), check) for code in answers], trusted=True)
+    verdicts = check_answers([(fence_code(code), check) for code in answers], trusted=True)
     assert [not v for v in verdicts] == [True, True, False, False, True]
 
 
@@ -198,18 +203,21 @@ def test_styles_of_one_answer_do_not_reach_the_next() -> None:
     blue = BARS.replace(', color="red"', "")
     wanted = [{**WANTED[0], "color": "#1f77b4"}]
     check = Check(drawn=json.dumps(wanted))
-    assert check_all([(fenced(c), check) for c in (logged + blue, blue)], trusted=True)[1] == ""
+    assert (
+        check_answers([(fence_code(c), check) for c in (logged + blue, blue)], trusted=True)[1]
+        == ""
+    )
 
 
 def test_labels_and_numbers_are_compared_as_they_are_read() -> None:
-    assert same([2019.0, "2020"], ["2019", 2020])
-    assert same(0.1 + 0.2, 0.3)
-    assert not same("Tom", "tom")
-    assert not same([1, 2], [1, 2, 3])
+    assert is_same([2019.0, "2020"], ["2019", 2020])
+    assert is_same(0.1 + 0.2, 0.3)
+    assert not is_same("Tom", "tom")
+    assert not is_same([1, 2], [1, 2, 3])
 
 
 def test_nothing_drawn_is_told_from_too_much() -> None:
-    assert verdict([{"kind": "bar"}], []) == "draws nothing"
+    assert compare_figures([{"kind": "bar"}], []) == "draws nothing"
 
 
 def test_bins_and_quartiles_are_those_of_numpy() -> None:
@@ -219,7 +227,7 @@ def test_bins_and_quartiles_are_those_of_numpy() -> None:
         values = [round(rng.uniform(-5, 50), rng.randint(0, 2)) for _ in range(rng.randint(3, 12))]
         bins = rng.randint(3, 12)
         counts, edges = numpy.histogram(values, bins)
-        ours, marks = binned(values, bins)
+        ours, marks = compute_bins(values, bins)
         assert ours == counts.tolist()
         assert [low for low, _ in marks] == pytest.approx(edges[:-1].tolist())
-        assert quantile(values, 0.25) == pytest.approx(numpy.quantile(values, 0.25))
+        assert compute_quantile(values, 0.25) == pytest.approx(numpy.quantile(values, 0.25))

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from train.demo.evaluation.statistics import Mark, counted, duel, table, wilson
+from train.demo.evaluation.statistics import (
+    Mark,
+    build_table,
+    compare_pairs,
+    compute_wilson_interval,
+    summarize_marks,
+)
 
 MARKS = (
     Mark("values", "lists", 1, True, False, False),
@@ -20,15 +26,15 @@ MARKS = (
     [(0, 10, 0.0, 0.278), (10, 10, 0.722, 1.0), (50, 100, 0.404, 0.596), (0, 0, 0.0, 1.0)],
 )
 def test_intervals_are_wilsons(right: int, count: int, low: float, high: float) -> None:
-    assert wilson(right, count) == pytest.approx((low, high), abs=0.001)
+    assert compute_wilson_interval(right, count) == pytest.approx((low, high), abs=0.001)
 
 
 def test_nothing_asked_has_no_share() -> None:
-    assert counted([])["share"] is None
+    assert summarize_marks([])["share"] is None
 
 
 def test_marks_are_counted_by_side_and_across_the_known_families() -> None:
-    found = table(MARKS)
+    found = build_table(MARKS)
     assert found["values"]["all"]["right"] == 1
     assert found["values"]["cut off"]["right"] == 1
     assert found["phrasing"]["ran on"]["right"] == 1
@@ -47,11 +53,11 @@ def test_marks_are_counted_by_side_and_across_the_known_families() -> None:
 
 
 def test_only_decided_pairs_count_in_a_duel() -> None:
-    found = duel({"values": "1100", "twenty": "1"}, {"values": "1010", "twenty": "0"})
+    found = compare_pairs({"values": "1100", "twenty": "1"}, {"values": "1010", "twenty": "0"})
     assert found["pairs"] == 5
     assert (found["won"]["right"], found["won"]["asked"]) == (2, 3)
 
 
 def test_a_duel_is_about_the_same_questions() -> None:
     with pytest.raises(ValueError, match="argument"):
-        duel({"values": "11"}, {"values": "1"})
+        compare_pairs({"values": "11"}, {"values": "1"})

@@ -1,4 +1,4 @@
-"""The later families build turn by turn, end, and leave out what is held out."""
+"""The fine-tune families build turn by turn, end, and leave out what is held out."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from random import Random
 import pytest
 
 from train.demo import chat_stage
-from train.demo.evaluation.check import check_all, code_of
-from train.demo.tasks.family import Draw, Exchange, Sample
-from train.demo.tasks.registry import draw_samples, later_families
+from train.demo.evaluation.check import check_answers, extract_code
+from train.demo.tasks.family import Exchange, Sample, TaskSampler
+from train.demo.tasks.registry import draw_samples, select_families
 
-FAMILIES = {family.name: family for family in later_families()}
+FAMILIES = {family.name: family for family in select_families("finetune")}
 
 
 @pytest.fixture(scope="module")
-def later() -> list[Sample]:
-    return list(draw_samples(3, 3000, held_out_phrasing=False, held_out_families=False, later=True))
+def samples() -> list[Sample]:
+    return list(
+        draw_samples(3, 3000, held_out_phrasing=False, held_out_families=False, stage="finetune")
+    )
 
 
 def drawn(name: str, many: int) -> Iterator[tuple[Exchange, ...]]:
     for seed in range(many):
-        yield FAMILIES[name].sample(Draw(Random(f"{name} {seed}"))).exchanges
+        yield FAMILIES[name].sample(TaskSampler(Random(f"{name} {seed}"))).exchanges
 
 
-def test_each_later_family_is_drawn_and_its_conversations_end(later: list[Sample]) -> None:
-    assert {sample.family for sample in later} == set(FAMILIES)
-    turns = [len(sample.exchanges) for sample in later]
+def test_each_finetune_family_is_drawn_and_its_conversations_end(samples: list[Sample]) -> None:
+    assert {sample.family for sample in samples} == set(FAMILIES)
+    turns = [len(sample.exchanges) for sample in samples]
     assert set(turns) == {1, 2, 3, 4, 5}
     assert sum(count > 1 for count in turns) > len(turns) / 2
 
@@ -44,9 +46,9 @@ def test_each_later_family_is_drawn_and_its_conversations_end(later: list[Sample
     ],
 )
 def test_nothing_teaches_a_family_that_is_held_out(
-    held: str, near: str, later: list[Sample]
+    held: str, near: str, samples: list[Sample]
 ) -> None:
-    told = "\n".join(e.answer for sample in later for e in sample.exchanges)
+    told = "\n".join(e.answer for sample in samples for e in sample.exchanges)
     assert near in told
     assert held not in told
 
@@ -54,7 +56,9 @@ def test_nothing_teaches_a_family_that_is_held_out(
 def test_a_class_keeps_what_earlier_turns_gave_it() -> None:
     grown = 0
     for turns in drawn("later_class_stack", 60):
-        codes = [code_of(e.answer) for e in turns if code_of(e.answer).startswith("class ")]
+        codes = [
+            extract_code(e.answer) for e in turns if extract_code(e.answer).startswith("class ")
+        ]
         for before, after in pairwise(codes):
             had, has = (re.findall(r"def (\w+)\(", code) for code in (before, after))
             assert len(has) >= len(had) - 1  # one may have been asked away
@@ -99,15 +103,15 @@ def test_a_look_that_was_not_asked_for_is_wrong(
     found = (e for turns in drawn(name, 200) for e in turns if re.search(pattern, e.answer))
     exchange = next(found)
     spoilt = re.sub(pattern, instead, exchange.answer)
-    right, wrong = check_all([(exchange.answer, exchange.check), (spoilt, exchange.check)])
+    right, wrong = check_answers([(exchange.answer, exchange.check), (spoilt, exchange.check)])
     assert right == ""
     assert wrong.startswith(verdict)
 
 
-def test_what_it_cannot_do_is_said_and_the_code_stays(later: list[Sample]) -> None:
+def test_what_it_cannot_do_is_said_and_the_code_stays(samples: list[Sample]) -> None:
     refused = [
         (before, e)
-        for sample in later
+        for sample in samples
         for before, e in pairwise(sample.exchanges)
         if e.answer.startswith("I do not know how")
     ]
@@ -115,14 +119,20 @@ def test_what_it_cannot_do_is_said_and_the_code_stays(later: list[Sample]) -> No
     assert all("```" not in e.answer for _, e in refused)
 
 
-def test_the_last_run_learns_every_later_dialogue_and_as_many_others(later: list[Sample]) -> None:
+def test_the_last_run_learns_every_finetune_dialogue_and_as_many_others(
+    samples: list[Sample],
+) -> None:
     first = list(draw_samples(3, 4000, held_out_phrasing=False, held_out_families=False))
-    taught = {"train": first, "later": later}
-    mixed = chat_stage.mixed(taught, 0.5, seed=1)
-    assert len(mixed) == 2 * len(later)
-    assert all(sample in mixed for sample in later[:50])
-    assert chat_stage.mixed(taught, 0.5, seed=1) == mixed != chat_stage.mixed(taught, 0.5, seed=2)
-    assert chat_stage.mixed(taught, 0.0, seed=1) == first
-    assert len(chat_stage.mixed(taught, 0.1, seed=1)) == len(first) + len(
-        later
-    )  # no more there are
+    dialogues = {"pretrain": first, "finetune": samples}
+    mixed = chat_stage.mix_dialogues(dialogues, 0.5, seed=1)
+    assert len(mixed) == 2 * len(samples)
+    assert all(sample in mixed for sample in samples[:50])
+    assert (
+        chat_stage.mix_dialogues(dialogues, 0.5, seed=1)
+        == mixed
+        != chat_stage.mix_dialogues(dialogues, 0.5, seed=2)
+    )
+    assert chat_stage.mix_dialogues(dialogues, 0.0, seed=1) == first
+    # A share of a tenth would need more pre-training dialogues than there are: all are taken.
+    all_of_them = chat_stage.mix_dialogues(dialogues, 0.1, seed=1)
+    assert len(all_of_them) == len(first) + len(samples)

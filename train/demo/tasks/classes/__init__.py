@@ -1,1 +1,1 @@
-"""Task families: classes."""
+"""Task families about classes."""

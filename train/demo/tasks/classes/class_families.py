@@ -2,50 +2,54 @@
 
 from __future__ import annotations
 
-from train.demo.tasks.data_formats import spoken
-from train.demo.tasks.family import Check, Draw, Exchange, Family, answer
-from train.demo.tasks.functions.bugs import ATTRIBUTES, NOUN_CLASSES
-from train.demo.tasks.load_yaml import phrases
-from train.demo.tasks.phrasing import NOUNS, ask, identifier
-from train.demo.tasks.programs.scripts import Maker, drawer
+from train.demo.tasks.data_formats import join_words
+from train.demo.tasks.family import Check, Exchange, Family, TaskSampler, format_answer
+from train.demo.tasks.functions.bugs import ATTRIBUTES, CLASS_NAMES
+from train.demo.tasks.load_yaml import load_phrases
+from train.demo.tasks.phrasing import NOUNS, draw_identifier, phrase_question
+from train.demo.tasks.programs.scripts import Maker, make_drawer
 
 TYPES = {"name": "str", "title": "str", "color": "str"}
 
 
 def families() -> tuple[Family, ...]:
-    """Every kind of class."""
+    """Return a family for each kind of class."""
     makers: dict[str, Maker] = {
-        "class": _class,
-        "dataclass": _dataclass,
-        "class_method": _class_method,
-        "counter": _counter,
-        "stack": _stack,
-        "queue": _queue,
-        "inherit": _inherit,
-        "account": _account,
+        "class": _draw_class,
+        "dataclass": _draw_dataclass,
+        "class_method": _draw_class_method,
+        "counter": _draw_counter,
+        "stack": _draw_stack,
+        "queue": _draw_queue,
+        "inherit": _draw_inheritance,
+        "account": _draw_account,
     }
-    return tuple(Family(name, "classes", drawer(maker), 1.3) for name, maker in makers.items())
+    return tuple(Family(name, "classes", make_drawer(maker), 1.3) for name, maker in makers.items())
 
 
-def _shape(dice: Draw, least: int = 1, most: int = 4) -> tuple[str, list[str]]:
-    cls = dice.rng.choice(NOUN_CLASSES) if dice.chance(0.6) else dice.rng.choice(NOUNS).title()
-    return cls, dice.rng.sample(
-        sorted({*ATTRIBUTES, *NOUNS[:30]} - {cls.lower()}), dice.rng.randint(least, most)
+def _draw_shape(sampler: TaskSampler, least: int = 1, most: int = 4) -> tuple[str, list[str]]:
+    cls = (
+        sampler.rng.choice(CLASS_NAMES)
+        if sampler.chance(0.6)
+        else sampler.rng.choice(NOUNS).title()
+    )
+    return cls, sampler.rng.sample(
+        sorted({*ATTRIBUTES, *NOUNS[:30]} - {cls.lower()}), sampler.rng.randint(least, most)
     )
 
 
-def _init(cls: str, attributes: list[str]) -> str:
+def _render_init(cls: str, attributes: list[str]) -> str:
     sets = "\n".join(f"        self.{name} = {name}" for name in attributes)
     return f"class {cls}:\n    def __init__(self, {', '.join(attributes)}):\n{sets}"
 
 
-def _class(dice: Draw) -> Exchange:
-    cls, attributes = _shape(dice)
-    question = ask(
-        dice,
-        dice.phrase(phrases("class")),
+def _draw_class(sampler: TaskSampler) -> Exchange:
+    cls, attributes = _draw_shape(sampler)
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("class")),
         c=cls,
-        a=spoken(attributes),
+        a=join_words(attributes),
     )
     values = list(range(1, len(attributes) + 1))
     probes = tuple(
@@ -55,19 +59,21 @@ def _class(dice: Draw) -> Exchange:
     check = Check(probes=probes, name=cls, named=True)
     return Exchange(
         question,
-        answer(f"The class `{cls}` keeps its values in `self`:", _init(cls, attributes)),
+        format_answer(
+            f"The class `{cls}` keeps its values in `self`:", _render_init(cls, attributes)
+        ),
         check,
         "classes",
     )
 
 
-def _dataclass(dice: Draw) -> Exchange:
-    cls, attributes = _shape(dice)
-    question = ask(
-        dice,
-        dice.phrase(phrases("dataclass")),
+def _draw_dataclass(sampler: TaskSampler) -> Exchange:
+    cls, attributes = _draw_shape(sampler)
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("dataclass")),
         c=cls,
-        a=spoken(attributes),
+        a=join_words(attributes),
     )
     fields = "\n".join(f"    {name}: {TYPES.get(name, 'int')}" for name in attributes)
     code = f"from dataclasses import dataclass\n\n\n@dataclass\nclass {cls}:\n{fields}"
@@ -79,35 +85,41 @@ def _dataclass(dice: Draw) -> Exchange:
         has=("@dataclass",),
     )
     return Exchange(
-        question, answer("The decorator writes `__init__` for you:", code), check, "classes"
+        question, format_answer("The decorator writes `__init__` for you:", code), check, "classes"
     )
 
 
-def _class_method(dice: Draw) -> Exchange:
-    cls, (attribute,) = _shape(dice, 1, 1)
-    method = dice.rng.choice(("show", "speak", "describe", "hello", "info", identifier(dice.rng)))
-    question = ask(
-        dice,
-        dice.phrase(phrases("class_method")),
+def _draw_class_method(sampler: TaskSampler) -> Exchange:
+    cls, (attribute,) = _draw_shape(sampler, 1, 1)
+    method = sampler.rng.choice(
+        ("show", "speak", "describe", "hello", "info", draw_identifier(sampler.rng))
+    )
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("class_method")),
         c=cls,
         a=attribute,
         m=method,
     )
-    code = f"{_init(cls, [attribute])}\n\n    def {method}(self):\n        return self.{attribute}"
+    body = f"    def {method}(self):\n        return self.{attribute}"
+    code = f"{_render_init(cls, [attribute])}\n\n{body}"
     check = Check(probes=((f"$f(5).{method}()", "5"),), name=cls, named=True)
     return Exchange(
-        question, answer(f"The method `{method}` returns the {attribute}:", code), check, "classes"
+        question,
+        format_answer(f"The method `{method}` returns the {attribute}:", code),
+        check,
+        "classes",
     )
 
 
-def _counter(dice: Draw) -> Exchange:
+def _draw_counter(sampler: TaskSampler) -> Exchange:
     cls, method = (
-        dice.rng.choice(("Counter", "Clicker", "Tally", "Score", "Meter")),
-        dice.rng.choice(("increment", "add", "up", "count", "tick")),
+        sampler.rng.choice(("Counter", "Clicker", "Tally", "Score", "Meter")),
+        sampler.rng.choice(("increment", "add", "up", "count", "tick")),
     )
-    question = ask(
-        dice,
-        dice.phrase(phrases("counter")),
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("counter")),
         c=cls,
         m=method,
     )
@@ -118,11 +130,13 @@ def _counter(dice: Draw) -> Exchange:
         name=cls,
         named=True,
     )
-    return Exchange(question, answer(f"Each call of `{method}` adds one:", code), check, "classes")
+    return Exchange(
+        question, format_answer(f"Each call of `{method}` adds one:", code), check, "classes"
+    )
 
 
-def _pile(
-    dice: Draw, cls: str, take: str, order: str, asks: tuple[str, ...], before: str
+def _draw_container(
+    sampler: TaskSampler, cls: str, take: str, order: str, asks: tuple[str, ...], before: str
 ) -> Exchange:
     put, get = ("push", "pop") if cls == "Stack" else ("put", "get")
     code = (
@@ -132,37 +146,45 @@ def _pile(
     )
     probe = f"(lambda s: (s.{put}(1), s.{put}(2), s.{get}()))($f())"
     check = Check(probes=((probe, f"(None, None, {order})"),), name=cls)
-    return Exchange(ask(dice, dice.phrase(asks)), answer(before, code), check, "classes")
+    return Exchange(
+        phrase_question(sampler, sampler.choose_phrasing(asks)),
+        format_answer(before, code),
+        check,
+        "classes",
+    )
 
 
-def _stack(dice: Draw) -> Exchange:
-    return _pile(
-        dice,
+def _draw_stack(sampler: TaskSampler) -> Exchange:
+    return _draw_container(
+        sampler,
         "Stack",
         "pop()",
         "2",
-        phrases("stack"),
+        load_phrases("stack"),
         "The last item that was pushed is popped first:",
     )
 
 
-def _queue(dice: Draw) -> Exchange:
-    return _pile(
-        dice,
+def _draw_queue(sampler: TaskSampler) -> Exchange:
+    return _draw_container(
+        sampler,
         "Queue",
         "pop(0)",
         "1",
-        phrases("queue"),
+        load_phrases("queue"),
         "The first item that was put in comes out first:",
     )
 
 
-def _inherit(dice: Draw) -> Exchange:
-    base, child = dice.rng.sample(NOUN_CLASSES, 2)
-    method, word = dice.rng.choice(("speak", "run", "show", "play", "work")), dice.rng.choice(NOUNS)
-    question = ask(
-        dice,
-        dice.phrase(phrases("inherit")),
+def _draw_inheritance(sampler: TaskSampler) -> Exchange:
+    base, child = sampler.rng.sample(CLASS_NAMES, 2)
+    method, word = (
+        sampler.rng.choice(("speak", "run", "show", "play", "work")),
+        sampler.rng.choice(NOUNS),
+    )
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("inherit")),
         c=base,
         d=child,
         m=method,
@@ -175,14 +197,16 @@ def _inherit(dice: Draw) -> Exchange:
         name=child,
         named=True,
     )
-    return Exchange(question, answer(f"`{child}` inherits from `{base}`:", code), check, "classes")
+    return Exchange(
+        question, format_answer(f"`{child}` inherits from `{base}`:", code), check, "classes"
+    )
 
 
-def _account(dice: Draw) -> Exchange:
-    cls = dice.rng.choice(("Account", "BankAccount", "Wallet", "Purse", "Savings"))
-    question = ask(
-        dice,
-        dice.phrase(phrases("account")),
+def _draw_account(sampler: TaskSampler) -> Exchange:
+    cls = sampler.rng.choice(("Account", "BankAccount", "Wallet", "Purse", "Savings"))
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("account")),
         c=cls,
     )
     code = (
@@ -198,7 +222,7 @@ def _account(dice: Draw) -> Exchange:
     )
     return Exchange(
         question,
-        answer("The balance changes with each deposit and withdrawal:", code),
+        format_answer("The balance changes with each deposit and withdrawal:", code),
         check,
         "classes",
     )

@@ -1,4 +1,4 @@
-"""A class as it stands after some turns of a conversation, and its source."""
+"""State of a class after some turns of a conversation, and its source."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from string import Template
 from typing import Any
 
 from train.demo.tasks.family import Check
-from train.demo.tasks.load_yaml import table
+from train.demo.tasks.load_yaml import load_table
 from train.demo.tasks.phrasing import with_article
 
 TYPES = {
     **dict.fromkeys("name title color word city user letter owner".split(), "str"),
     **dict.fromkeys("age price size speed weight score level power year count".split(), "int"),
 }
-"""What an attribute holds; `object` where it could be anything."""
+"""Types of attributes; any other is `object`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method of our table, with the name and the attribute that the question gave it."""
+    """Method of the table, with the name and the attribute that the question gave it."""
 
     op: str
     name: str
@@ -29,8 +29,8 @@ class Method:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """A class as it stands after some turns."""
+class ClassState:
+    """Class after some turns."""
 
     kind: str
     name: str
@@ -43,47 +43,49 @@ class Made:
 
     @property
     def facts(self) -> Any:
-        """The table's entry of this kind of class."""
-        return table("later_classes")["kinds"][self.kind]
+        """Entry of this kind of class in data/classes.yaml."""
+        return load_table("classes")["kinds"][self.kind]
 
     @property
-    def doc(self) -> str:
-        """What the class is, as a sentence."""
-        thing = self.kind if self.kind in ("stack", "queue") else words_of(self.name)
-        return f"{counted(thing).capitalize()}."
+    def docstring(self) -> str:
+        """Docstring of the class: a sentence that names it."""
+        thing = self.kind if self.kind in ("stack", "queue") else split_words(self.name)
+        return f"{with_article_unless_plural(thing).capitalize()}."
 
     @property
     def code(self) -> str:
-        """The source of the whole class."""
-        parts = [f'    """{self.doc}"""'] if self.documented else []
-        parts.append(self._init())
-        parts += [self._method(method) for method in self.methods]
+        """Source of the whole class."""
+        parts = [f'    """{self.docstring}"""'] if self.documented else []
+        parts.append(self._render_init())
+        parts += [self._render_method(method) for method in self.methods]
         return f"class {self.name}:\n" + "\n\n".join(parts)
 
     @property
     def check(self) -> Check:
-        """What must hold of any answer that gives the class as it stands."""
-        held = tuple((f"{self.fill('$new')}.{a}", str(i)) for i, a in self._numbered())
+        """Check of any answer that gives the class in this state."""
+        held = tuple(
+            (f"{self.fill_template('$new')}.{a}", str(i)) for i, a in self._number_attributes()
+        )
         probes = tuple(
-            (self.fill(test, method), self.fill(want, method))
+            (self.fill_template(test, method), self.fill_template(want, method))
             for method in self.methods
-            for test, want in (op_of(method)["probe"],)
+            for test, want in (find_operation(method)["probe"],)
         )
         has = ('"""',) * self.documented + ("-> None",) * self.hinted
         return Check(probes=held + probes, name=self.name, named=self.named, has=has)
 
     @property
-    def added(self) -> tuple[Method, ...]:
-        """The methods that a follow-up asked for."""
-        return tuple(method for method in self.methods if "kinds" in op_of(method))
+    def added_methods(self) -> tuple[Method, ...]:
+        """Methods that a follow-up asked for."""
+        return tuple(method for method in self.methods if "kinds" in find_operation(method))
 
-    def fill(self, text: str, method: Method | None = None, **more: str) -> str:
-        """Text of the table with its `$names` filled in; `$f` stays."""
+    def fill_template(self, text: str, method: Method | None = None, **more: str) -> str:
+        """Fill the `$names` of a text from the table; `$f` stays."""
         a = (method.about if method else "") or (self.attributes or ("",))[0]
         names = [m.name for m in self.methods] or [""]
         slots = {
             "cls": self.name,
-            "v": words_of(self.name).replace(" ", "_"),
+            "v": split_words(self.name).replace(" ", "_"),
             "m": method.name if method else "",
             "a": a,
             "type": TYPES.get(a, "object"),
@@ -91,16 +93,16 @@ class Made:
             "put": names[0],
             "get": names[min(1, len(names) - 1)],
             "first": names[0],
-            "new": f"$f({', '.join(str(i) for i, _ in self._numbered())})",
+            "new": f"$f({', '.join(str(i) for i, _ in self._number_attributes())})",
             "else": f"$f({', '.join('9' for _ in self.attributes)})",
         }
-        return Template(text).safe_substitute({**slots, **self._lists(), **more})
+        return Template(text).safe_substitute({**slots, **self._render_lists(), **more})
 
-    def _numbered(self) -> list[tuple[int, str]]:
+    def _number_attributes(self) -> list[tuple[int, str]]:
         return list(enumerate(self.attributes, start=1))
 
-    def _lists(self) -> dict[str, str]:
-        """The attributes written in all the ways that methods need."""
+    def _render_lists(self) -> dict[str, str]:
+        """Return the attributes in every notation that method bodies need."""
         ways: dict[str, tuple[str, Callable[[int, str], str]]] = {
             "shown": (", ", lambda i, a: f"{{self.{a}}}"),
             "shown_repr": (", ", lambda i, a: f"{{self.{a}!r}}"),
@@ -111,49 +113,53 @@ class Made:
             "values": (", ", lambda i, a: str(i)),
             "printed": (" ", lambda i, a: str(i)),
         }
-        numbered = self._numbered()
+        numbered = self._number_attributes()
         return {
             name: between.join(way(i, a) for i, a in numbered)
             for name, (between, way) in ways.items()
         }
 
-    def _init(self) -> str:
+    def _render_init(self) -> str:
         fields, starts = self.facts["fields"], self.facts["starts"]
         body = [f"self.{a} = {a}" for a in self.attributes]
         for field, start in starts.items():
             hint = f": {fields[field]}" if self.hinted and start == "[]" else ""
             body.append(f"self.{field}{hint} = {start}")
         params = {a: TYPES.get(a, "object") for a in self.attributes}
-        return self._def("__init__", params, "None", body)
+        return self._render_def("__init__", params, "None", body)
 
-    def _method(self, method: Method) -> str:
-        op = op_of(method)
+    def _render_method(self, method: Method) -> str:
+        op = find_operation(method)
         params = {
-            self.fill(name, method): self.fill(hint, method)
+            self.fill_template(name, method): self.fill_template(hint, method)
             for name, hint in op.get("params", {}).items()
         }
-        returns = self.fill(op.get("returns", "None"), method)
-        return self._def(method.name, params, returns, [self.fill(x, method) for x in op["body"]])
+        returns = self.fill_template(op.get("returns", "None"), method)
+        return self._render_def(
+            method.name, params, returns, [self.fill_template(x, method) for x in op["body"]]
+        )
 
-    def _def(self, name: str, params: dict[str, str], returns: str, body: Sequence[str]) -> str:
+    def _render_def(
+        self, name: str, params: dict[str, str], returns: str, body: Sequence[str]
+    ) -> str:
         given = [f"{param}: {hint}" if self.hinted else param for param, hint in params.items()]
         arrow = f" -> {returns}" if self.hinted else ""
         lines = "\n".join(f"        {line}" for line in body)
         return f"    def {name}({', '.join(('self', *given))}){arrow}:\n{lines}"
 
 
-def op_of(method: Method) -> Any:
-    """The table's entry of a method."""
-    return table("later_classes")["methods"][method.op]
+def find_operation(method: Method) -> Any:
+    """Return the table's entry of a method."""
+    return load_table("classes")["methods"][method.op]
 
 
-def words_of(name: str) -> str:
-    """The words of a CamelCase name, in lower case."""
+def split_words(name: str) -> str:
+    """Split a CamelCase name into lower-case words."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
-def counted(noun: str) -> str:
-    """`a user`, `an age`, and plurals as they are."""
+def with_article_unless_plural(noun: str) -> str:
+    """Return `a user`, `an age`, and a plural without an article."""
     if noun.endswith("s") and not noun.endswith("ss"):
         return noun
     return with_article(noun)

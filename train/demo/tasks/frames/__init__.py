@@ -1,1 +1,1 @@
-"""Task families: frames."""
+"""Task families about data frames."""

@@ -1,1 +1,1 @@
-"""Task families: functions."""
+"""Task families about functions."""

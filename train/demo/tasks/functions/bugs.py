@@ -1,14 +1,14 @@
-"""Code with one mistake, given by the user: what is wrong, and the mended code."""
+"""Code with one bug, given by the user: the explanation and the fixed code."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from train.demo.tasks.family import Check, Draw, Drawer, Exchange, Family, answer
-from train.demo.tasks.functions.followups import followed
-from train.demo.tasks.load_yaml import phrases
-from train.demo.tasks.phrasing import ask, identifier, with_code
+from train.demo.tasks.family import Check, Drawer, Exchange, Family, TaskSampler, format_answer
+from train.demo.tasks.functions.followups import add_follow_ups
+from train.demo.tasks.load_yaml import load_phrases
+from train.demo.tasks.phrasing import attach_code, draw_identifier, phrase_question
 
 OPERATORS = {
     "add": ("+", "adds", "adding", ("add", "sum_two", "plus", "add_numbers", "sum_of")),
@@ -24,10 +24,10 @@ Probes = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Bug:
-    """A broken source, its mended form, what to say, and the probes that tell them apart."""
+    """Broken source, its fixed form, the explanation, and probes that tell them apart."""
 
     broken: str
-    mended: str
+    fixed: str
     says: str
     probes: Probes
     name: str
@@ -35,53 +35,56 @@ class Bug:
 
 
 def families() -> tuple[Family, ...]:
-    """Every kind of bug."""
-    makers = (
-        _operator,
-        _missing_return,
-        _start_value,
-        _early_return,
-        _off_by_one,
-        _comparison,
-        _missing_colon,
-        _single_equals,
-        _empty_list,
-        _default_list,
-        _missing_self,
-        _string_number,
-        _endless_loop,
-        _wrong_name,
-        _print_not_return,
-        _wrong_index,
-        _parity,
-        _max_start,
-    )
-    named = {maker.__name__.strip("_"): maker for maker in makers}
+    """Return a family for each kind of bug."""
+    makers = {
+        "operator": _make_operator_bug,
+        "missing_return": _make_missing_return_bug,
+        "start_value": _make_start_value_bug,
+        "early_return": _make_early_return_bug,
+        "off_by_one": _make_off_by_one_bug,
+        "comparison": _make_comparison_bug,
+        "missing_colon": _make_missing_colon_bug,
+        "single_equals": _make_single_equals_bug,
+        "empty_list": _make_empty_list_bug,
+        "default_list": _make_default_list_bug,
+        "missing_self": _make_missing_self_bug,
+        "string_number": _make_string_number_bug,
+        "endless_loop": _make_endless_loop_bug,
+        "wrong_name": _make_wrong_name_bug,
+        "print_not_return": _make_print_not_return_bug,
+        "wrong_index": _make_wrong_index_bug,
+        "parity": _make_parity_bug,
+        "max_start": _make_max_start_bug,
+    }
     return tuple(
-        Family(f"bug_{name}", "bugs", _drawer(maker), 3.0 if name == "operator" else 1.0)
-        for name, maker in named.items()
+        Family(f"bug_{name}", "bugs", _make_drawer(maker), 3.0 if name == "operator" else 1.0)
+        for name, maker in makers.items()
     )
 
 
-def _drawer(maker: Callable[[Draw], Bug]) -> Drawer:
-    def draw(dice: Draw) -> tuple[Exchange, ...]:
-        bug = maker(dice)
-        question = with_code(dice, ask(dice, dice.phrase(phrases("bugs"))), bug.broken)
-        text = answer(f"{bug.says} Here is the corrected code:", bug.mended)
+def _make_drawer(maker: Callable[[TaskSampler], Bug]) -> Drawer:
+    def draw(sampler: TaskSampler) -> tuple[Exchange, ...]:
+        bug = maker(sampler)
+        question = attach_code(
+            sampler,
+            phrase_question(sampler, sampler.choose_phrasing(load_phrases("bugs"))),
+            bug.broken,
+        )
+        text = format_answer(f"{bug.says} Here is the corrected code:", bug.fixed)
         check = Check(probes=bug.probes, name=bug.name, named=True, says=bug.words)
-        return followed(dice, Exchange(question, text, check, "bugs"))
+        return add_follow_ups(sampler, Exchange(question, text, check, "bugs"))
 
     return draw
 
 
-def _operator(dice: Draw) -> Bug:
-    right, wrong = dice.rng.sample(sorted(OPERATORS), 2)
+def _make_operator_bug(sampler: TaskSampler) -> Bug:
+    right, wrong = sampler.rng.sample(sorted(OPERATORS), 2)
     symbol, _, doing, names = OPERATORS[right]
     bad, does, _, _ = OPERATORS[wrong]
-    name = dice.rng.choice(names)
-    a, b = dice.rng.choice(LETTER_PAIRS)
+    name = sampler.rng.choice(names)
+    a, b = sampler.rng.choice(LETTER_PAIRS)
     signature = f"def {name}({a}, {b}):"
-    indent = " " if dice.chance(0.3) else "\n    "
+    indent = " " if sampler.chance(0.3) else "\n    "
     expected = {"+": "8", "-": "4", "*": "12", "/": "3.0"}[symbol]
     return Bug(
         f"{signature}{indent}return {a} {bad} {b}",
@@ -93,9 +96,9 @@ def _operator(dice: Draw) -> Bug:
     )
 
 
-def _missing_return(dice: Draw) -> Bug:
-    name, param = identifier(dice.rng), dice.rng.choice(NUMBERS)
-    k, op = dice.rng.randint(2, 99), dice.rng.choice("+-*")
+def _make_missing_return_bug(sampler: TaskSampler) -> Bug:
+    name, param = draw_identifier(sampler.rng), sampler.rng.choice(NUMBERS)
+    k, op = sampler.rng.randint(2, 99), sampler.rng.choice("+-*")
     easy = {"+": ("0", str(k)), "-": (str(k), "0"), "*": ("1", str(k))}[op]
     expected = str(eval(f"7 {op} {k}"))
     head = f"def {name}({param}):\n    result = {param} {op} {k}"
@@ -109,9 +112,9 @@ def _missing_return(dice: Draw) -> Bug:
     )
 
 
-def _start_value(dice: Draw) -> Bug:
-    name, xs, x = identifier(dice.rng), dice.rng.choice(LISTS), dice.rng.choice(ITEMS)
-    adds = dice.chance(0.5)
+def _make_start_value_bug(sampler: TaskSampler) -> Bug:
+    name, xs, x = draw_identifier(sampler.rng), sampler.rng.choice(LISTS), sampler.rng.choice(ITEMS)
+    adds = sampler.chance(0.5)
     good, bad, op, var = ("0", "1", "+=", "total") if adds else ("1", "0", "*=", "product")
 
     def source(start: str) -> str:
@@ -128,8 +131,8 @@ def _start_value(dice: Draw) -> Bug:
     )
 
 
-def _early_return(dice: Draw) -> Bug:
-    name, xs, x = identifier(dice.rng), dice.rng.choice(LISTS), dice.rng.choice(ITEMS)
+def _make_early_return_bug(sampler: TaskSampler) -> Bug:
+    name, xs, x = draw_identifier(sampler.rng), sampler.rng.choice(LISTS), sampler.rng.choice(ITEMS)
     head = f"def {name}({xs}):\n    total = 0\n    for {x} in {xs}:\n        total += {x}\n"
     return Bug(
         head + "        return total",
@@ -141,15 +144,15 @@ def _early_return(dice: Draw) -> Bug:
     )
 
 
-def _off_by_one(dice: Draw) -> Bug:
-    name, xs = identifier(dice.rng), dice.rng.choice(LISTS)
+def _make_off_by_one_bug(sampler: TaskSampler) -> Bug:
+    name, xs = draw_identifier(sampler.rng), sampler.rng.choice(LISTS)
 
     def source(stop: str) -> str:
         head = f"def {name}({xs}):\n    total = 0\n    for i in range({stop}):\n"
         return f"{head}        total += {xs}[i]\n    return total"
 
     good = f"len({xs})"
-    if dice.chance(0.5):
+    if sampler.chance(0.5):
         return Bug(
             source(f"{good} - 1"),
             source(good),
@@ -168,13 +171,13 @@ def _off_by_one(dice: Draw) -> Bug:
     )
 
 
-def _comparison(dice: Draw) -> Bug:
-    largest = dice.chance(0.5)
+def _make_comparison_bug(sampler: TaskSampler) -> Bug:
+    largest = sampler.chance(0.5)
     word, good, bad = ("largest", ">", "<") if largest else ("smallest", "<", ">")
-    name = dice.rng.choice(
+    name = sampler.rng.choice(
         (f"find_{word}", f"get_{word}", word, f"{word}_of", "find_max" if largest else "find_min")
     )
-    xs, x = dice.rng.choice(LISTS), dice.rng.choice(ITEMS)
+    xs, x = sampler.rng.choice(LISTS), sampler.rng.choice(ITEMS)
 
     def source(op: str) -> str:
         return (
@@ -192,11 +195,11 @@ def _comparison(dice: Draw) -> Bug:
     )
 
 
-def _missing_colon(dice: Draw) -> Bug:
+def _make_missing_colon_bug(sampler: TaskSampler) -> Bug:
     name, x, k = (
-        identifier(dice.rng),
-        dice.rng.choice(NUMBERS),
-        dice.rng.randint(1, 99),
+        draw_identifier(sampler.rng),
+        sampler.rng.choice(NUMBERS),
+        sampler.rng.randint(1, 99),
     )
     body = f"    return {x} + {k}"
     return Bug(
@@ -209,11 +212,11 @@ def _missing_colon(dice: Draw) -> Bug:
     )
 
 
-def _single_equals(dice: Draw) -> Bug:
+def _make_single_equals_bug(sampler: TaskSampler) -> Bug:
     name, x, k = (
-        identifier(dice.rng),
-        dice.rng.choice(NUMBERS),
-        dice.rng.randint(1, 99),
+        draw_identifier(sampler.rng),
+        sampler.rng.choice(NUMBERS),
+        sampler.rng.randint(1, 99),
     )
 
     def source(op: str) -> str:
@@ -229,8 +232,8 @@ def _single_equals(dice: Draw) -> Bug:
     )
 
 
-def _empty_list(dice: Draw) -> Bug:
-    name, xs = identifier(dice.rng), dice.rng.choice(LISTS)
+def _make_empty_list_bug(sampler: TaskSampler) -> Bug:
+    name, xs = draw_identifier(sampler.rng), sampler.rng.choice(LISTS)
     line = f"    return sum({xs}) / len({xs})"
     return Bug(
         f"def {name}({xs}):\n{line}",
@@ -242,8 +245,8 @@ def _empty_list(dice: Draw) -> Bug:
     )
 
 
-def _default_list(dice: Draw) -> Bug:
-    name, x, xs = identifier(dice.rng), dice.rng.choice(ITEMS), dice.rng.choice(LISTS)
+def _make_default_list_bug(sampler: TaskSampler) -> Bug:
+    name, x, xs = draw_identifier(sampler.rng), sampler.rng.choice(ITEMS), sampler.rng.choice(LISTS)
     tail = f"    {xs}.append({x})\n    return {xs}"
     return Bug(
         f"def {name}({x}, {xs}=[]):\n{tail}",
@@ -255,8 +258,8 @@ def _default_list(dice: Draw) -> Bug:
     )
 
 
-def _missing_self(dice: Draw) -> Bug:
-    cls, attr = dice.rng.choice(NOUN_CLASSES), dice.rng.choice(ATTRIBUTES)
+def _make_missing_self_bug(sampler: TaskSampler) -> Bug:
+    cls, attr = sampler.rng.choice(CLASS_NAMES), sampler.rng.choice(ATTRIBUTES)
     method = f"get_{attr}"
 
     def source(params: str) -> str:
@@ -275,17 +278,17 @@ def _missing_self(dice: Draw) -> Bug:
     )
 
 
-NOUN_CLASSES = (
+CLASS_NAMES = (
     "Person Car Book Dog Cat Player Robot Student Product Account House Ticket Song Planet Lamp"
 ).split()
 ATTRIBUTES = "name age price title color speed size weight score level power year".split()
 
 
-def _string_number(dice: Draw) -> Bug:
+def _make_string_number_bug(sampler: TaskSampler) -> Bug:
     name, x, k = (
-        identifier(dice.rng),
-        dice.rng.choice(("text", "s", "line", "answer")),
-        dice.rng.randint(1, 99),
+        draw_identifier(sampler.rng),
+        sampler.rng.choice(("text", "s", "line", "answer")),
+        sampler.rng.randint(1, 99),
     )
     return Bug(
         f"def {name}({x}):\n    return {x} + {k}",
@@ -297,8 +300,8 @@ def _string_number(dice: Draw) -> Bug:
     )
 
 
-def _endless_loop(dice: Draw) -> Bug:
-    name, n = identifier(dice.rng), dice.rng.choice(("n", "limit", "end", "stop"))
+def _make_endless_loop_bug(sampler: TaskSampler) -> Bug:
+    name, n = draw_identifier(sampler.rng), sampler.rng.choice(("n", "limit", "end", "stop"))
     head = f"def {name}({n}):\n    i = 0\n    total = 0\n    while i < {n}:\n        total += i\n"
     return Bug(
         f"{head}    return total",
@@ -310,10 +313,10 @@ def _endless_loop(dice: Draw) -> Bug:
     )
 
 
-def _wrong_name(dice: Draw) -> Bug:
+def _make_wrong_name_bug(sampler: TaskSampler) -> Bug:
     name, xs = (
-        identifier(dice.rng),
-        dice.rng.choice(("numbers", "values", "items", "elements", "scores")),
+        draw_identifier(sampler.rng),
+        sampler.rng.choice(("numbers", "values", "items", "elements", "scores")),
     )
 
     def source(used: str) -> str:
@@ -329,11 +332,11 @@ def _wrong_name(dice: Draw) -> Bug:
     )
 
 
-def _print_not_return(dice: Draw) -> Bug:
+def _make_print_not_return_bug(sampler: TaskSampler) -> Bug:
     name, x, k = (
-        identifier(dice.rng),
-        dice.rng.choice(NUMBERS),
-        dice.rng.randint(2, 99),
+        draw_identifier(sampler.rng),
+        sampler.rng.choice(NUMBERS),
+        sampler.rng.randint(2, 99),
     )
     return Bug(
         f"def {name}({x}):\n    print({x} * {k})",
@@ -345,10 +348,10 @@ def _print_not_return(dice: Draw) -> Bug:
     )
 
 
-def _wrong_index(dice: Draw) -> Bug:
+def _make_wrong_index_bug(sampler: TaskSampler) -> Bug:
     name, xs = (
-        dice.rng.choice(("last", "get_last", "last_item", "last_element")),
-        dice.rng.choice(LISTS),
+        sampler.rng.choice(("last", "get_last", "last_item", "last_element")),
+        sampler.rng.choice(LISTS),
     )
     return Bug(
         f"def {name}({xs}):\n    return {xs}[len({xs})]",
@@ -360,12 +363,12 @@ def _wrong_index(dice: Draw) -> Bug:
     )
 
 
-def _parity(dice: Draw) -> Bug:
-    even = dice.chance(0.5)
+def _make_parity_bug(sampler: TaskSampler) -> Bug:
+    even = sampler.chance(0.5)
     word, good, bad = ("even", "0", "1") if even else ("odd", "1", "0")
     name, n = (
-        dice.rng.choice((f"is_{word}", f"check_{word}", f"{word}_number")),
-        dice.rng.choice(("n", "x", "number", "num")),
+        sampler.rng.choice((f"is_{word}", f"check_{word}", f"{word}_number")),
+        sampler.rng.choice(("n", "x", "number", "num")),
     )
     return Bug(
         f"def {name}({n}):\n    return {n} % 2 == {bad}",
@@ -377,11 +380,11 @@ def _parity(dice: Draw) -> Bug:
     )
 
 
-def _max_start(dice: Draw) -> Bug:
+def _make_max_start_bug(sampler: TaskSampler) -> Bug:
     name, xs, x = (
-        dice.rng.choice(("find_max", "largest", "get_max", "maximum")),
-        dice.rng.choice(LISTS),
-        dice.rng.choice(ITEMS),
+        sampler.rng.choice(("find_max", "largest", "get_max", "maximum")),
+        sampler.rng.choice(LISTS),
+        sampler.rng.choice(ITEMS),
     )
 
     def source(start: str) -> str:

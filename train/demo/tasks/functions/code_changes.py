@@ -1,4 +1,4 @@
-"""Code that the user gives: changes to it, tests for it, what it does line by line."""
+"""Code given by the user: changes to it, tests for it, explanations line by line."""
 
 from __future__ import annotations
 
@@ -6,137 +6,155 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from train.demo.tasks.family import Check, Draw, Exchange, Family, answer
+from train.demo.tasks.family import Check, Exchange, Family, TaskSampler, format_answer
 from train.demo.tasks.functions.function_families import (
-    asked_in,
-    documented,
-    exampled,
-    follow_up,
-    hinted,
-    otherwise,
-    parametered,
-    priced,
-    renamed,
-    tried,
+    add_docstring,
+    add_hints,
+    choose_template,
+    draw_follow_up,
+    explain_cost,
+    rename_function,
+    rename_parameter,
+    rewrite_function,
+    show_example,
+    write_test,
 )
-from train.demo.tasks.functions.line_comments import explained
-from train.demo.tasks.functions.specs import Function, Written, drawn_params
-from train.demo.tasks.functions.tiny import tiny
-from train.demo.tasks.load_yaml import phrases, table
-from train.demo.tasks.phrasing import ask, identifier, third_person, with_code
+from train.demo.tasks.functions.line_comments import explain_lines
+from train.demo.tasks.functions.specs import FunctionSpec, WrittenFunction, draw_params
+from train.demo.tasks.functions.tiny_functions import draw_tiny
+from train.demo.tasks.load_yaml import load_phrases, load_table
+from train.demo.tasks.phrasing import attach_code, draw_identifier, phrase_question, to_third_person
 
-Change = Callable[..., tuple[Written, Exchange] | None]
-LONGEST = 7
-"""Lines of a function that a user gives."""
+Change = Callable[..., tuple[WrittenFunction, Exchange] | None]
+MAX_LINES = 7
+"""Function bodies that a user gives are shorter than this."""
 
 
-def families(functions: tuple[Function, ...]) -> tuple[Family, ...]:
-    """Every kind of change to given code."""
-    short = tuple(spec for spec in functions if len(spec.body.splitlines()) < LONGEST)
+def families(functions: tuple[FunctionSpec, ...]) -> tuple[Family, ...]:
+    """Return a family for each kind of change to given code."""
+    short = tuple(spec for spec in functions if len(spec.body.splitlines()) < MAX_LINES)
     kinds: dict[str, tuple[Change, str, float]] = {
-        "hints": (hinted, "changes", 1.5),
-        "docs": (documented, "changes", 1.0),
-        "rename": (renamed, "changes", 1.5),
-        "param": (parametered, "changes", 1.5),
-        "other": (otherwise, "changes", 1.5),
-        "test": (tried, "tests", 2.0),
-        "example": (exampled, "explain", 0.7),
-        "cost": (priced, "explain", 1.0),
+        "hints": (add_hints, "changes", 1.5),
+        "docs": (add_docstring, "changes", 1.0),
+        "rename": (rename_function, "changes", 1.5),
+        "param": (rename_parameter, "changes", 1.5),
+        "other": (rewrite_function, "changes", 1.5),
+        "test": (write_test, "tests", 2.0),
+        "example": (show_example, "explain", 0.7),
+        "cost": (explain_cost, "explain", 1.0),
     }
     return (
         *(
-            Family(f"given_{name}", group, _given(change, f"given_{name}", short), weight)
+            Family(
+                f"given_{name}", group, _make_change_drawer(change, f"given_{name}", short), weight
+            )
             for name, (change, group, weight) in kinds.items()
         ),
-        Family("given_lines", "explain", _lines(short), 2.0),
-        *(Family(f"extend_{each.name}", "changes", each.draw, 0.4) for each in _extended()),
+        Family("given_lines", "explain", _make_lines_drawer(short), 2.0),
+        *(Family(f"extend_{each.name}", "changes", each.draw, 0.4) for each in _load_extensions()),
     )
 
 
-def written(dice: Draw, functions: tuple[Function, ...]) -> Written:
-    """A function as a user may have it: a known one, or a small one with drawn numbers."""
-    if dice.chance(0.5):
-        return tiny(dice.rng, "python").written()
-    spec = dice.rng.choice(functions)
-    name = identifier(dice.rng) if dice.chance(0.7) else spec.name
-    params = drawn_params(dice.rng, spec, name)
-    return Written(spec, name, params, spec.drawn(dice.rng), spec.body, spec.why, named=True)
+def draw_function(sampler: TaskSampler, functions: tuple[FunctionSpec, ...]) -> WrittenFunction:
+    """Draw a function that a user may have: a known one, or a small one with drawn numbers."""
+    if sampler.chance(0.5):
+        return draw_tiny(sampler.rng, "python").to_written()
+    spec = sampler.rng.choice(functions)
+    name = draw_identifier(sampler.rng) if sampler.chance(0.7) else spec.name
+    params = draw_params(sampler.rng, spec, name)
+    return WrittenFunction(
+        spec, name, params, spec.draw_value(sampler.rng), spec.body, spec.why, named=True
+    )
 
 
-def _given(change: Change, asks: str, functions: tuple[Function, ...]) -> Any:
-    def draw(dice: Draw) -> tuple[Exchange, ...]:
+def _make_change_drawer(change: Change, asks: str, functions: tuple[FunctionSpec, ...]) -> Any:
+    def draw(sampler: TaskSampler) -> tuple[Exchange, ...]:
         while True:
-            now = written(dice, functions)
-            changed = change(dice, now, phrases(asks))
+            now = draw_function(sampler, functions)
+            changed = change(sampler, now, load_phrases(asks))
             if changed is not None:
                 break
         after, first = changed
-        exchanges = [replace(first, question=with_code(dice, first.question, now.code))]
-        while dice.chance(0.35) and len(exchanges) < 4:
-            after, exchange = follow_up(dice, after)
+        exchanges = [replace(first, question=attach_code(sampler, first.question, now.code))]
+        while sampler.chance(0.35) and len(exchanges) < 4:
+            after, exchange = draw_follow_up(sampler, after)
             exchanges.append(exchange)
         return tuple(exchanges)
 
     return draw
 
 
-def _lines(functions: tuple[Function, ...]) -> Any:
-    def draw(dice: Draw) -> tuple[Exchange, ...]:
+def _make_lines_drawer(functions: tuple[FunctionSpec, ...]) -> Any:
+    def draw(sampler: TaskSampler) -> tuple[Exchange, ...]:
         lines = None
         while lines is None:
-            now = written(dice, functions)
-            lines = explained(now.code)
-        question = with_code(dice, ask(dice, dice.phrase(phrases("given_lines"))), now.code)
+            now = draw_function(sampler, functions)
+            lines = explain_lines(now.code)
+        question = attach_code(
+            sampler,
+            phrase_question(sampler, sampler.choose_phrasing(load_phrases("given_lines"))),
+            now.code,
+        )
         return (Exchange(question, "\n".join(lines), Check(says=tuple(lines)), "explain"),)
 
     return draw
 
 
 @dataclass(frozen=True, slots=True)
-class Extended:
-    """A function, and a change to what it does."""
+class FunctionExtension:
+    """Function, and a change of its behaviour."""
 
     name: str
-    does: str
+    purpose: str
     manners: tuple[str, ...]
-    before: Function
-    after: Function
+    before: FunctionSpec
+    after: FunctionSpec
     signature: str
 
-    def draw(self, dice: Draw) -> tuple[Exchange, ...]:
-        """The function asked for or given, then the change, then perhaps more."""
-        name = identifier(dice.rng) if dice.chance(0.7) else dice.rng.choice(("f", "func"))
-        params = drawn_params(dice.rng, self.before, name)
-        now = Written(self.before, name, params, 0, self.before.body, "", named=True)
+    def draw(self, sampler: TaskSampler) -> tuple[Exchange, ...]:
+        """Draw the function, asked for or given, then its change, then perhaps more."""
+        name = (
+            draw_identifier(sampler.rng)
+            if sampler.chance(0.7)
+            else sampler.rng.choice(("f", "func"))
+        )
+        params = draw_params(sampler.rng, self.before, name)
+        now = WrittenFunction(self.before, name, params, 0, self.before.body, "", named=True)
         after = replace(now, spec=self.after, body=self.after.body, why=self.after.why)
-        after = replace(after, signature=after.fill(self.signature))
-        manner = dice.rng.choice(self.manners)
-        text = answer(f"Now it can {manner}:", after.code, after.fill(self.after.why))
+        after = replace(after, signature=after.fill_template(self.signature))
+        manner = sampler.rng.choice(self.manners)
+        text = format_answer(
+            f"Now it can {manner}:", after.code, after.fill_template(self.after.why)
+        )
         exchanges: list[Exchange] = []
-        if dice.chance(0.5):
-            template = asked_in(dice, phrases("named"), (self.does,))
-            told = answer(f"This function {third_person(self.does)}:", now.code)
-            question = ask(dice, template, f=name)
-            exchanges.append(Exchange(question, told, now.check(), "lists"))
-            question = ask(dice, dice.phrase(phrases("extend")), manner=manner)
+        if sampler.chance(0.5):
+            template = choose_template(sampler, load_phrases("named"), (self.purpose,))
+            reply = format_answer(f"This function {to_third_person(self.purpose)}:", now.code)
+            question = phrase_question(sampler, template, f=name)
+            exchanges.append(Exchange(question, reply, now.make_check(), "lists"))
+            question = phrase_question(
+                sampler, sampler.choose_phrasing(load_phrases("extend")), manner=manner
+            )
         else:
-            question = ask(dice, dice.phrase(phrases("given_extend")), manner=manner)
-            question = with_code(dice, question, now.code)
-        exchanges.append(Exchange(question, text, after.check(), "changes"))
-        while dice.chance(0.3) and len(exchanges) < 4:
-            after, exchange = follow_up(dice, after)
+            question = phrase_question(
+                sampler, sampler.choose_phrasing(load_phrases("given_extend")), manner=manner
+            )
+            question = attach_code(sampler, question, now.code)
+        exchanges.append(Exchange(question, text, after.make_check(), "changes"))
+        while sampler.chance(0.3) and len(exchanges) < 4:
+            after, exchange = draw_follow_up(sampler, after)
             exchanges.append(exchange)
         return tuple(exchanges)
 
 
-def _extended() -> tuple[Extended, ...]:
-    return tuple(_extension(entry) for entry in table("extends"))
+def _load_extensions() -> tuple[FunctionExtension, ...]:
+    return tuple(_parse_extension(entry) for entry in load_table("extends"))
 
 
-def _extension(entry: dict[str, Any]) -> Extended:
+def _parse_extension(entry: dict[str, Any]) -> FunctionExtension:
     old, new = (tuple((args, result) for args, result in entry[key]) for key in ("calls", "new"))
     params = tuple(entry["params"].items())
-    before = Function(
+    before = FunctionSpec(
         name=entry["name"],
         group="lists",
         asks=(entry["do"],),
@@ -155,4 +173,6 @@ def _extension(entry: dict[str, Any]) -> Extended:
         imports=entry.get("imports", ""),
     )
     manners = (entry["manner"], *entry["also"])
-    return Extended(entry["name"], entry["do"], manners, before, after, entry.get("signature", ""))
+    return FunctionExtension(
+        entry["name"], entry["do"], manners, before, after, entry.get("signature", "")
+    )

@@ -1,29 +1,29 @@
-"""Follow-up turns on any code that stands in an answer: wrap it, rename it, test it, explain it."""
+"""Follow-up turns on any code in an answer: wrap it, rename it, test it, explain it."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 
-from train.demo.tasks.family import Check, Draw, Exchange, answer
-from train.demo.tasks.functions.function_families import thanks
-from train.demo.tasks.functions.line_comments import explained
-from train.demo.tasks.functions.mutants import mutants
-from train.demo.tasks.load_yaml import phrases
-from train.demo.tasks.phrasing import NOUNS, ask, identifier
+from train.demo.tasks.family import Check, Exchange, TaskSampler, format_answer
+from train.demo.tasks.functions.function_families import draw_thanks
+from train.demo.tasks.functions.line_comments import explain_lines
+from train.demo.tasks.functions.mutants import make_mutants
+from train.demo.tasks.load_yaml import load_phrases
+from train.demo.tasks.phrasing import NOUNS, draw_identifier, phrase_question
 
 _CODE = re.compile(r"```python\n(.*?)\n```", re.DOTALL)
 _CALL = re.compile(r"\$f\((.*)\)")
 
 
-def followed(
-    dice: Draw, first: Exchange, *, share: float = 0.42, most: int = 4
+def add_follow_ups(
+    sampler: TaskSampler, first: Exchange, *, share: float = 0.42, most: int = 4
 ) -> tuple[Exchange, ...]:
-    """The conversation that begins with `first`; each further turn with the probability `share`."""
+    """Extend a conversation that begins with `first`, each turn with probability `share`."""
     exchanges = [first]
     now = first
-    while dice.chance(share) and len(exchanges) < most:
-        changed = _next(dice, now)
+    while sampler.chance(share) and len(exchanges) < most:
+        changed = _draw_next(sampler, now)
         if changed is None:
             break
         exchange, builds = changed
@@ -34,51 +34,51 @@ def followed(
     return tuple(exchanges)
 
 
-def _next(dice: Draw, now: Exchange) -> tuple[Exchange, bool] | None:
-    """A follow-up that fits, and whether later ones build on its code; None where none fits."""
-    kinds = [_wrap, _rename, _test, _lines, _thanks]
-    dice.rng.shuffle(kinds)
+def _draw_next(sampler: TaskSampler, now: Exchange) -> tuple[Exchange, bool] | None:
+    """Draw a follow-up that fits, and whether later ones build on it; None if none fits."""
+    kinds = [_wrap_in_function, _rename_function, _write_test, _explain_code, _say_thanks]
+    sampler.rng.shuffle(kinds)
     found = _CODE.search(now.answer)
     for kind in kinds:
-        if found and (exchange := kind(dice, now, found[1])):
-            return exchange, kind in (_wrap, _rename)
+        if found and (exchange := kind(sampler, now, found[1])):
+            return exchange, kind in (_wrap_in_function, _rename_function)
     return None
 
 
-def _wrap(dice: Draw, now: Exchange, code: str) -> Exchange | None:
-    """What the program does, as a function without arguments."""
+def _wrap_in_function(sampler: TaskSampler, now: Exchange, code: str) -> Exchange | None:
+    """Wrap the program in a function without parameters."""
     check = now.check
     if check.stdout is None or check.setup or check.probes or "input(" in code or check.after:
         return None
-    name = identifier(dice.rng)
+    name = draw_identifier(sampler.rng)
     if re.search(rf"\b{name}\b", code) or "import" in code:
         return None
     body = "\n".join("    " + line if line else "" for line in code.splitlines())
     return Exchange(
-        ask(dice, dice.phrase(phrases("wrap")), f=name),
-        answer(f"Here it is as the function `{name}`:", f"def {name}():\n{body}"),
+        phrase_question(sampler, sampler.choose_phrasing(load_phrases("wrap")), f=name),
+        format_answer(f"Here it is as the function `{name}`:", f"def {name}():\n{body}"),
         replace(check, after=f"{name}()", has=(f"def {name}(",)),
         "follow-up",
     )
 
 
-def _rename(dice: Draw, now: Exchange, code: str) -> Exchange | None:
+def _rename_function(sampler: TaskSampler, now: Exchange, code: str) -> Exchange | None:
     old = now.check.name
     if not now.check.named or f"{old}" not in code:
         return None
-    name = dice.rng.choice(NOUNS).title() if old[:1].isupper() else identifier(dice.rng)
+    name = sampler.rng.choice(NOUNS).title() if old[:1].isupper() else draw_identifier(sampler.rng)
     if re.search(rf"\b{name}\b", code):
         return None
     renamed = re.sub(rf"\b{old}\b", name, code)
     return Exchange(
-        ask(dice, dice.phrase(phrases("renames")), f=name),
-        answer(f"Now it is called `{name}`:", renamed),
+        phrase_question(sampler, sampler.choose_phrasing(load_phrases("renames")), f=name),
+        format_answer(f"Now it is called `{name}`:", renamed),
         replace(now.check, name=name, says=()),
         "follow-up",
     )
 
 
-def _test(dice: Draw, now: Exchange, code: str) -> Exchange | None:
+def _write_test(sampler: TaskSampler, now: Exchange, code: str) -> Exchange | None:
     name, probes = now.check.name, now.check.probes
     calls = tuple((found[1], want) for args, want in probes if (found := _CALL.fullmatch(args)))
     if not now.check.named or not calls or len(calls) < len(probes) or now.check.setup:
@@ -89,20 +89,27 @@ def _test(dice: Draw, now: Exchange, code: str) -> Exchange | None:
         name=name,
         named=True,
         setup=code,
-        mutants=mutants(code, name, calls[:1]),
+        mutants=make_mutants(code, name, calls[:1]),
         has=("assert", name),
     )
-    text = answer("Here is a test:", f"def test_{name}():\n{asserts}", "Run it with `pytest`.")
-    return Exchange(ask(dice, dice.phrase(phrases("tests"))), text, check, "tests")
+    text = format_answer(
+        "Here is a test:", f"def test_{name}():\n{asserts}", "Run it with `pytest`."
+    )
+    return Exchange(
+        phrase_question(sampler, sampler.choose_phrasing(load_phrases("tests"))),
+        text,
+        check,
+        "tests",
+    )
 
 
-def _lines(dice: Draw, now: Exchange, code: str) -> Exchange | None:
-    lines = explained(code)
+def _explain_code(sampler: TaskSampler, now: Exchange, code: str) -> Exchange | None:
+    lines = explain_lines(code)
     if lines is None or len(lines) > 6:
         return None
-    question = ask(dice, dice.phrase(phrases("lines_of_it")))
+    question = phrase_question(sampler, sampler.choose_phrasing(load_phrases("lines_of_it")))
     return Exchange(question, "\n".join(lines), Check(says=tuple(lines)), "explain")
 
 
-def _thanks(dice: Draw, now: Exchange, code: str) -> Exchange:
-    return thanks(dice)
+def _say_thanks(sampler: TaskSampler, now: Exchange, code: str) -> Exchange:
+    return draw_thanks(sampler)

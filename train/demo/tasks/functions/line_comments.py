@@ -1,4 +1,4 @@
-"""What each line of simple Python does, in words that are mostly copied from the line."""
+"""Explanations of simple Python lines, in words that are mostly copied from the line."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ FORMS = (
 )
 
 
-def explained(code: str) -> list[str] | None:
-    """One numbered sentence for each line; None where a line has another form."""
+def explain_lines(code: str) -> list[str] | None:
+    """Return a numbered sentence for each line; None if a line has an unknown form."""
     lines = [line.strip() for line in code.splitlines() if line.strip()]
-    told = [_told(line) for line in lines]
-    if not all(told):
+    sentences = [_explain_line(line) for line in lines]
+    if not all(sentences):
         return None
-    return [f"{number}. {text}" for number, text in enumerate(told, start=1)]
+    return [f"{number}. {text}" for number, text in enumerate(sentences, start=1)]
 
 
-def _told(line: str) -> str:
+def _explain_line(line: str) -> str:
     for form, text in FORMS:
         if found := re.fullmatch(form, line):
             return text.format(*found.groups())

@@ -23,18 +23,18 @@ SWAPS = (
 )
 
 
-def mutants(code: str, name: str, calls: Calls) -> tuple[str, ...]:
-    """A version that returns nothing, and one with a change that these calls can tell."""
+def make_mutants(code: str, name: str, calls: Calls) -> tuple[str, ...]:
+    """Return a version that returns nothing, and one whose change these calls reveal."""
     empty = f"def {name}(*args):\n    return None"
     found = [empty] if any(result != "None" for _, result in calls) else []
     if "while" not in code:  # a changed condition may never end, and this runs here
         changed = (code.replace(old, new, 1) for old, new in SWAPS if old in code)
-        found += [text for text in changed if not _right(text, name, calls)][:1]
+        found += [text for text in changed if not _passes_calls(text, name, calls)][:1]
     return tuple(found)
 
 
-def _right(code: str, name: str, calls: Calls) -> bool:
-    """Whether the source, our own table's with one operator changed, still gives the results."""
+def _passes_calls(code: str, name: str, calls: Calls) -> bool:
+    """Return whether the changed source still gives the expected results."""
     space: dict[str, Any] = {}
     try:
         exec(code, space)

@@ -1,4 +1,4 @@
-"""A function that can be asked for, and how it is written down in a conversation."""
+"""Specifications of functions, and functions as written in a conversation."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from string import Template
 from typing import Any
 
 from train.demo.tasks.family import Check
-from train.demo.tasks.load_yaml import table
-from train.demo.tasks.phrasing import sentence
+from train.demo.tasks.load_yaml import load_table
+from train.demo.tasks.phrasing import to_sentence
 
 Calls = tuple[tuple[str, str], ...]
 SUBJECTS = ("lists", "numbers", "strings", "classics")
@@ -23,8 +23,8 @@ TYPED_NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
-    """One function to write.
+class FunctionSpec:
+    """Specification of one function.
 
     Bodies are templates: $a $b $c the parameters, $f the name, $k a drawn value.
     """
@@ -32,7 +32,7 @@ class Function:
     name: str
     group: str
     asks: tuple[str, ...]
-    """What it does, each as "add up all numbers in a list"; {k} stands for the drawn value."""
+    """Descriptions, each as "add up all numbers in a list"; {k} stands for the drawn value."""
     params: tuple[tuple[str, str], ...]
     """Name and type of each parameter."""
     returns: str
@@ -40,30 +40,32 @@ class Function:
     why: str
     """One line on how it works."""
     calls: Calls
-    """Arguments, and the literal each call must equal; f-strings over k where k is drawn."""
+    """Arguments, and the literal that each call must equal; f-strings over k if k is drawn."""
     others: tuple[tuple[str, str, str], ...] = ()
-    """Other ways: "without slicing", the body, why."""
+    """Other implementations: manner ("without slicing"), body, why."""
     cost: str = "It takes O(n) time: every element is visited once."
     imports: str = ""
     draws: tuple[int, int] | None = None
-    """The least and the largest value of $k."""
+    """Range of $k."""
 
-    def drawn(self, rng: Random) -> int:
-        """A value of $k; 0 where there is none."""
+    def draw_value(self, rng: Random) -> int:
+        """Draw a value of $k; 0 if there is none."""
         return rng.randint(*self.draws) if self.draws else 0
 
-    def expected(self, k: int) -> Calls:
-        """The calls and their results for a drawn value."""
+    def expand_calls(self, k: int) -> Calls:
+        """Return the calls and their results for a drawn value."""
         if not self.draws:
             return self.calls
-        return tuple((_filled(args, k), _filled(result, k)) for args, result in self.calls)
+        return tuple(
+            (_fill_fstring(args, k), _fill_fstring(result, k)) for args, result in self.calls
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A function as it stands in a conversation, with what the user asked to change so far."""
+class WrittenFunction:
+    """Function as written in a conversation, with the changes so far."""
 
-    spec: Function
+    spec: FunctionSpec
     name: str
     params: tuple[str, ...]
     k: int
@@ -73,21 +75,21 @@ class Written:
     hinted: bool = False
     documented: bool = False
     signature: str = ""
-    """The parameters as they are written, where they have default values."""
+    """Parameters as written, if they have default values."""
 
-    def fill(self, template: str) -> str:
-        """A template with this function's names and value."""
+    def fill_template(self, template: str) -> str:
+        """Fill a template with this function's names and value."""
         letters = dict(zip("abcd", self.params, strict=False))
         return Template(template).safe_substitute(letters, f=self.name, k=self.k)
 
     @property
-    def does(self) -> str:
-        """What it does, as "add up all numbers in a list"."""
+    def purpose(self) -> str:
+        """Purpose of the function, as "add up all numbers in a list"."""
         return self.spec.asks[0].replace("{k}", str(self.k))
 
     @property
     def code(self) -> str:
-        """The whole source."""
+        """Complete source."""
         types = [kind for _, kind in self.spec.params]
         pairs = zip(self.params, types, strict=True)
         params = ", ".join(f"{name}: {kind}" if self.hinted else name for name, kind in pairs)
@@ -95,33 +97,34 @@ class Written:
         returns = f" -> {self.spec.returns}" if self.hinted else ""
         lines = [f"def {self.name}({params}){returns}:"]
         if self.documented:
-            lines.append(f'    """{sentence(self.does)}"""')
+            lines.append(f'    """{to_sentence(self.purpose)}"""')
         lines += [
-            "    " + line if line else "" for line in self.fill(self.body).strip().splitlines()
+            "    " + line if line else ""
+            for line in self.fill_template(self.body).strip().splitlines()
         ]
         head = f"{self.spec.imports}\n\n\n" if self.spec.imports else ""
         return head + "\n".join(lines)
 
     @property
     def calls(self) -> Calls:
-        """The calls that must work, and their results."""
-        return self.spec.expected(self.k)
+        """Calls that must work, and their results."""
+        return self.spec.expand_calls(self.k)
 
-    def check(self, *has: str) -> Check:
-        """The check of any source that claims to be this function; `has` must be in the code."""
+    def make_check(self, *has: str) -> Check:
+        """Return the check of any source of this function; `has` must be in the code."""
         probes = tuple((f"$f({args})", result) for args, result in self.calls)
         return Check(probes=probes, name=self.name, named=self.named, has=has)
 
 
-def functions() -> tuple[Function, ...]:
-    """Every function in the tables."""
-    return tuple(_function(entry) for subject in SUBJECTS for entry in table(subject))
+def load_functions() -> tuple[FunctionSpec, ...]:
+    """Load every function of the tables."""
+    return tuple(_parse_function(entry) for subject in SUBJECTS for entry in load_table(subject))
 
 
-def _function(entry: dict[str, Any]) -> Function:
+def _parse_function(entry: dict[str, Any]) -> FunctionSpec:
     others = tuple((o["manner"], o["body"], o["why"]) for o in entry.get("others", ()))
     calls = tuple((args, result) for args, result in entry["calls"])
-    return Function(
+    return FunctionSpec(
         **{
             **entry,
             "asks": tuple(entry["asks"]),
@@ -133,13 +136,13 @@ def _function(entry: dict[str, Any]) -> Function:
     )
 
 
-def _filled(template: str, k: int) -> str:
-    """An f-string of our own tables, over k."""
+def _fill_fstring(template: str, k: int) -> str:
+    """Evaluate an f-string of our own tables over k."""
     return str(eval("f" + repr(template), {"k": k}))
 
 
-def drawn_params(rng: Random, spec: Function, taken: str) -> tuple[str, ...]:
-    """Names for the parameters, usual for their types, all different."""
+def draw_params(rng: Random, spec: FunctionSpec, taken: str) -> tuple[str, ...]:
+    """Draw different parameter names that are usual for their types."""
     names: list[str] = []
     used = set(re.findall(r"\w+", spec.body + "".join(body for _, body, _ in spec.others)))
     for default, kind in spec.params:

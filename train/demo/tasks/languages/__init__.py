@@ -1,1 +1,1 @@
-"""Task families: languages."""
+"""Task families about other languages."""

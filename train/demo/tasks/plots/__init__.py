@@ -1,1 +1,1 @@
-"""Plots of data that the question gives: values, labels and titles must be copied from it."""
+"""Task families about plots of given data: values, labels and titles are copied."""

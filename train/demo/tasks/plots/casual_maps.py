@@ -1,104 +1,131 @@
-"""World maps as they are asked for in passing, and what follows: a colour, a country, a title."""
+"""World maps in casual wording, and follow-ups: colour, countries, title, size."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from train.demo.tasks import lexicon
-from train.demo.tasks.data_formats import Texts, spoken
-from train.demo.tasks.family import Draw, Exchange, Family
-from train.demo.tasks.phrasing import ask
-from train.demo.tasks.plots.drawing import asks
-from train.demo.tasks.plots.looks import BIGGER
-from train.demo.tasks.plots.maps import GROUP, World, drawn_countries
-from train.demo.tasks.plots.styled_chart import says
+from train.demo.tasks.data_formats import Texts, join_words
+from train.demo.tasks.family import Exchange, Family, TaskSampler
+from train.demo.tasks.phrasing import phrase_question
+from train.demo.tasks.plots.maps import GROUP, MapSpec, draw_countries
+from train.demo.tasks.plots.plot_questions import load_chart_phrasings
+from train.demo.tasks.plots.style_changes import LARGE_SIZE
+from train.demo.tasks.plots.styled_plot import load_style_phrasings
 
-MARKED = "red"
-"""The colour where nobody names one."""
-ALSO = {
+DEFAULT_COLOR = "red"
+"""Colour if the question names none."""
+OTHER_NAMES = {
     "United States of America": ("USA", "the USA", "the US", "usa", "America"),
     "United Kingdom": ("UK", "the UK", "uk", "Great Britain"),
     "Netherlands": ("the Netherlands", "Holland"),
     "Philippines": ("the Philippines",),
 }
-"""What people call countries that the map calls otherwise."""
+"""Common names of countries that the map names differently."""
 
 
 def families() -> tuple[Family, ...]:
-    """One family of maps."""
-    return (Family("later_map", GROUP, _map, 2.0),)
+    """Return the family of casually requested maps."""
+    return (Family("later_map", GROUP, _draw_map, 2.0, stage="finetune"),)
 
 
-def _typed(dice: Draw, names: Texts) -> str:
-    """Countries as people type them."""
-    lower = dice.chance(0.25)
-    listed = [dice.rng.choice((name, *ALSO.get(name, ()))) for name in names]
+def _type_countries(sampler: TaskSampler, names: Texts) -> str:
+    """Format countries as people type them."""
+    lower = sampler.chance(0.25)
+    listed = [sampler.rng.choice((name, *OTHER_NAMES.get(name, ()))) for name in names]
     listed = [name.lower() for name in listed] if lower else listed
-    return spoken(listed) if dice.chance(0.75) else ", ".join(listed)
+    return join_words(listed) if sampler.chance(0.75) else ", ".join(listed)
 
 
-def _map(dice: Draw) -> tuple[Exchange, ...]:
-    names = drawn_countries(dice, dice.rng.choice((1, 1, 1, 2, 2, 3)))
-    marked = dice.chance(0.25)
-    color = MARKED if marked else lexicon.color(dice)
-    world = World(((color, names),))
-    phrase = dice.phrase(says("map_marked" if marked else "map_casual"))
+def _draw_map(sampler: TaskSampler) -> tuple[Exchange, ...]:
+    names = draw_countries(sampler, sampler.rng.choice((1, 1, 1, 2, 2, 3)))
+    marked = sampler.chance(0.25)
+    color = DEFAULT_COLOR if marked else lexicon.draw_color(sampler)
+    world = MapSpec(((color, names),))
+    phrase = sampler.choose_phrasing(load_style_phrasings("map_marked" if marked else "map_casual"))
     if phrase == "where is {l} on a map" and len(names) > 1:
         phrase = "where are {l} on a map"
-    question = ask(dice, phrase, l=_typed(dice, names), c=color)
-    exchanges = [world.exchange(question, "Here is the map of the world:", GROUP)]
-    while len(exchanges) < 4 and dice.chance(0.6):
-        made = dice.rng.choice((_second, _second, _more, _recolor, _title, _bigger))(dice, world)
-        if made is not None:
-            world, question, before = made
-            exchanges.append(world.exchange(question, before, f"follow-up {GROUP}"))
+    question = phrase_question(sampler, phrase, l=_type_countries(sampler, names), c=color)
+    exchanges = [world.build_exchange(question, "Here is the map of the world:", GROUP)]
+    while len(exchanges) < 4 and sampler.chance(0.6):
+        change = sampler.rng.choice(
+            (
+                _add_second_color,
+                _add_second_color,
+                _add_countries,
+                _change_color,
+                _change_title,
+                _enlarge_figure,
+            )
+        )(sampler, world)
+        if change is not None:
+            world, question, before = change
+            exchanges.append(world.build_exchange(question, before, f"follow-up {GROUP}"))
     return tuple(exchanges)
 
 
-Made = tuple[World, str, str] | None
+MapChange = tuple[MapSpec, str, str] | None
 
 
-def _second(dice: Draw, world: World) -> Made:
-    color = lexicon.color(dice)
+def _add_second_color(sampler: TaskSampler, world: MapSpec) -> MapChange:
+    color = lexicon.draw_color(sampler)
     if len(world.painted) > 1 or color == world.painted[0][0]:
         return None
-    names = drawn_countries(dice, dice.rng.choice((1, 1, 1, 2)), world.countries)
-    question = ask(dice, dice.phrase(says("map_second")), l=_typed(dice, names), c=color)
+    names = draw_countries(sampler, sampler.rng.choice((1, 1, 1, 2)), world.countries)
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_style_phrasings("map_second")),
+        l=_type_countries(sampler, names),
+        c=color,
+    )
     after = replace(world, painted=(*world.painted, (color, names)))
-    return after, question, f"Here it is with {spoken(names)} in {color}:"
+    return after, question, f"Here it is with {join_words(names)} in {color}:"
 
 
-def _more(dice: Draw, world: World) -> Made:
+def _add_countries(sampler: TaskSampler, world: MapSpec) -> MapChange:
     if len(world.painted) > 1:
         return None
     ((color, names),) = world.painted
-    more = drawn_countries(dice, dice.rng.choice((1, 1, 2)), names)
-    question = ask(dice, dice.phrase(says("map_add")), l=_typed(dice, more))
-    return replace(world, painted=((color, (*names, *more)),)), question, _with(more)
+    more = draw_countries(sampler, sampler.rng.choice((1, 1, 2)), names)
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_style_phrasings("map_add")),
+        l=_type_countries(sampler, more),
+    )
+    return replace(world, painted=((color, (*names, *more)),)), question, _describe_countries(more)
 
 
-def _with(names: Texts) -> str:
-    return f"Here it is with {spoken(names)}:"
+def _describe_countries(names: Texts) -> str:
+    return f"Here it is with {join_words(names)}:"
 
 
-def _recolor(dice: Draw, world: World) -> Made:
-    color = lexicon.color(dice)
+def _change_color(sampler: TaskSampler, world: MapSpec) -> MapChange:
+    color = lexicon.draw_color(sampler)
     if len(world.painted) > 1 or color == world.painted[0][0]:
         return None
-    question = ask(dice, dice.phrase(says("map_recolor")), c=color)
+    question = phrase_question(
+        sampler, sampler.choose_phrasing(load_style_phrasings("map_recolor")), c=color
+    )
     painted = ((color, world.painted[0][1]),)
     return replace(world, painted=painted), question, f"Here it is in {color}:"
 
 
-def _title(dice: Draw, world: World) -> Made:
-    title = lexicon.title(dice.rng)
-    phrases = says("title") if dice.chance(0.5) else asks("set_title")
-    question = ask(dice, dice.phrase(phrases), t=title)
+def _change_title(sampler: TaskSampler, world: MapSpec) -> MapChange:
+    title = lexicon.draw_title(sampler.rng)
+    phrases = (
+        load_style_phrasings("title") if sampler.chance(0.5) else load_chart_phrasings("set_title")
+    )
+    question = phrase_question(sampler, sampler.choose_phrasing(phrases), t=title)
     return replace(world, title=title), question, "Here it is with that title:"
 
 
-def _bigger(dice: Draw, world: World) -> Made:
+def _enlarge_figure(sampler: TaskSampler, world: MapSpec) -> MapChange:
     if world.size:
         return None
-    question = ask(dice, dice.phrase(says("bigger" if dice.chance(0.5) else "bigger_do")))
-    return replace(world, size=BIGGER), question, "Here it is in a larger figure:"
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(
+            load_style_phrasings("bigger" if sampler.chance(0.5) else "bigger_do")
+        ),
+    )
+    return replace(world, size=LARGE_SIZE), question, "Here it is in a larger figure:"

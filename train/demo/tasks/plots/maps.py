@@ -1,30 +1,35 @@
-"""The world map that ships: countries of the question in the colours of the question."""
+"""World maps with countries in the colours of the question."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from train.demo.tasks import lexicon
-from train.demo.tasks.data_formats import Texts, quoted, spoken
-from train.demo.tasks.family import Draw, Exchange, Family
+from train.demo.tasks.data_formats import Texts, format_strings, join_words
+from train.demo.tasks.family import Exchange, Family, TaskSampler
 from train.demo.tasks.lexicon import COLORS
-from train.demo.tasks.load_yaml import table
-from train.demo.tasks.phrasing import ask
-from train.demo.tasks.plots.chart import Wanted, program, showing, worth
-from train.demo.tasks.plots.drawing import asks
+from train.demo.tasks.load_yaml import load_table
+from train.demo.tasks.phrasing import phrase_question
+from train.demo.tasks.plots.plot_questions import load_chart_phrasings
+from train.demo.tasks.plots.plot_spec import (
+    ExpectedAxes,
+    build_plot_exchange,
+    join_program,
+    parse_numbers,
+)
 
 IMPORTS = "import geopandas\nimport matplotlib.pyplot as plt"
-WORLD = 'world = geopandas.read_file(geopandas.datasets.get_path("naturalearth_lowres"))'
-GROUND = 'ax = world.plot(color="lightgray")'
+READ_WORLD = 'world = geopandas.read_file(geopandas.datasets.get_path("naturalearth_lowres"))'
+BASE_MAP = 'ax = world.plot(color="lightgray")'
 AFTER = "The other countries are gray."
 GROUP = "maps"
-STORY = frozenset(("Germany", "Spain"))
-"""Never trained together: they stand in the story's own question."""
+BLOG_COUNTRIES = frozenset(("Germany", "Spain"))
+"""Countries of the StarChat article's prompt, never trained together."""
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """A map: the countries of each colour."""
+class MapSpec:
+    """Map with the countries of each colour."""
 
     painted: tuple[tuple[str, Texts], ...]
     title: str = ""
@@ -32,91 +37,117 @@ class World:
 
     @property
     def countries(self) -> Texts:
-        """All that are coloured."""
+        """All coloured countries."""
         return tuple(name for _, names in self.painted for name in names)
 
-    def exchange(self, question: str, before: str, group: str) -> Exchange:
-        """The exchange that ends with this map."""
+    def build_exchange(self, question: str, before: str, group: str) -> Exchange:
+        """Build the exchange whose answer is this map."""
         colors = {COLORS[color]: list(names) for color, names in self.painted}
-        wanted: Wanted = {"kind": "map", "title": self.title, "colors": colors}
+        wanted: ExpectedAxes = {"kind": "map", "title": self.title, "colors": colors}
         if self.size:
-            wanted["size"] = worth(self.size)
-        return showing(question, before, self.code, [wanted], AFTER, group)
+            wanted["size"] = parse_numbers(self.size)
+        return build_plot_exchange(question, before, self.code, [wanted], AFTER, group)
 
     @property
     def code(self) -> str:
-        """The program that draws it."""
+        """Program that draws it."""
         single = len(self.painted) == 1
         lists = [("countries" if single else color, color, names) for color, names in self.painted]
-        made = "\n".join(f"{name} = {quoted(found)}" for name, _, found in lists)
+        made = "\n".join(f"{name} = {format_strings(found)}" for name, _, found in lists)
         size = f", figsize=({', '.join(self.size)})" if self.size else ""
-        ground = GROUND.removesuffix(")") + f"{size})"
+        ground = BASE_MAP.removesuffix(")") + f"{size})"
         calls = [
             f'world[world["name"].isin({name})].plot(ax=ax, color="{color}")'
             for name, color, _ in lists
         ]
         texts = [f'plt.title("{self.title}")'] if self.title else []
-        return program(IMPORTS, made, "\n".join([WORLD, ground, *calls, *texts, "plt.show()"]))
+        return join_program(
+            IMPORTS, made, "\n".join([READ_WORLD, ground, *calls, *texts, "plt.show()"])
+        )
 
 
 def families() -> tuple[Family, ...]:
-    """One colour, and two."""
-    return (Family("map_one", GROUP, _one, 1.6), Family("map_two", GROUP, _two, 0.8))
+    """Return the families with one and with two colours."""
+    return (
+        Family("map_one", GROUP, _draw_one_color, 1.6),
+        Family("map_two", GROUP, _draw_two_colors, 0.8),
+    )
 
 
-def drawn_countries(dice: Draw, many: int, others: Texts = ()) -> Texts:
-    """Countries of the map beside `others`; never the story's two together."""
+def draw_countries(sampler: TaskSampler, many: int, others: Texts = ()) -> Texts:
+    """Draw countries besides `others`, never both of `BLOG_COUNTRIES`."""
     while True:
-        found = tuple(dice.rng.sample(table("labels")["mapped"], many))
-        if not STORY.issubset((*found, *others)) and not set(found) & set(others):
+        found = tuple(sampler.rng.sample(load_table("labels")["mapped"], many))
+        if not BLOG_COUNTRIES.issubset((*found, *others)) and not set(found) & set(others):
             return found
 
 
-def _told(dice: Draw, countries: tuple[str, ...]) -> str:
-    ways = (spoken(countries), ", ".join(countries), spoken(countries), quoted(countries))
-    return dice.rng.choice(ways)
+def _list_countries(sampler: TaskSampler, countries: tuple[str, ...]) -> str:
+    ways = (
+        join_words(countries),
+        ", ".join(countries),
+        join_words(countries),
+        format_strings(countries),
+    )
+    return sampler.rng.choice(ways)
 
 
-def _one(dice: Draw) -> tuple[Exchange, ...]:
-    countries = drawn_countries(dice, dice.rng.choice((1, 2, 2, 2, 3, 3, 4)))
-    color = lexicon.color(dice)
-    title = lexicon.title(dice.rng) if dice.chance(0.25) else ""
-    template, slots = dice.phrase(asks("map")), {"l": _told(dice, countries), "c": color}
+def _draw_one_color(sampler: TaskSampler) -> tuple[Exchange, ...]:
+    countries = draw_countries(sampler, sampler.rng.choice((1, 2, 2, 2, 3, 3, 4)))
+    color = lexicon.draw_color(sampler)
+    title = lexicon.draw_title(sampler.rng) if sampler.chance(0.25) else ""
+    template, slots = (
+        sampler.choose_phrasing(load_chart_phrasings("map")),
+        {"l": _list_countries(sampler, countries), "c": color},
+    )
     if title:
-        template += dice.phrase(asks("titled"))
+        template += sampler.choose_phrasing(load_chart_phrasings("titled"))
         slots["t"] = title
-    question = ask(dice, template, **slots)
+    question = phrase_question(sampler, template, **slots)
     before = "Here is the map of the world:"
-    exchanges = [World(((color, countries),), title).exchange(question, before, GROUP)]
-    while dice.chance(0.4) and len(exchanges) < 4:
-        kind = dice.rng.choice(("color", "title", "more"))
+    exchanges = [MapSpec(((color, countries),), title).build_exchange(question, before, GROUP)]
+    while sampler.chance(0.4) and len(exchanges) < 4:
+        kind = sampler.rng.choice(("color", "title", "more"))
         if kind == "color":
-            color = lexicon.color(dice)
-            question = ask(dice, dice.phrase(asks("map_color")), c=color)
+            color = lexicon.draw_color(sampler)
+            question = phrase_question(
+                sampler, sampler.choose_phrasing(load_chart_phrasings("map_color")), c=color
+            )
             before = f"Here it is in {color}:"
         elif kind == "title":
-            title = lexicon.title(dice.rng)
-            question = ask(dice, dice.phrase(asks("set_title")), t=title)
+            title = lexicon.draw_title(sampler.rng)
+            question = phrase_question(
+                sampler, sampler.choose_phrasing(load_chart_phrasings("set_title")), t=title
+            )
             before = "Here it is with that title:"
         else:
-            (more,) = drawn_countries(dice, 1)
-            if more in countries or STORY.issubset((*countries, more)):
+            (more,) = draw_countries(sampler, 1)
+            if more in countries or BLOG_COUNTRIES.issubset((*countries, more)):
                 continue
             countries = (*countries, more)
-            question = ask(dice, dice.phrase(asks("map_more")), n=more)
+            question = phrase_question(
+                sampler, sampler.choose_phrasing(load_chart_phrasings("map_more")), n=more
+            )
             before = f"Here it is with {more}:"
-        world = World(((color, countries),), title)
-        exchanges.append(world.exchange(question, before, f"follow-up {GROUP}"))
+        world = MapSpec(((color, countries),), title)
+        exchanges.append(world.build_exchange(question, before, f"follow-up {GROUP}"))
     return tuple(exchanges)
 
 
-def _two(dice: Draw) -> tuple[Exchange, ...]:
-    many = dice.rng.choice((2, 3, 4, 4, 5))
-    countries = drawn_countries(dice, many)
-    at = dice.rng.randint(1, many - 1)
+def _draw_two_colors(sampler: TaskSampler) -> tuple[Exchange, ...]:
+    many = sampler.rng.choice((2, 3, 4, 4, 5))
+    countries = draw_countries(sampler, many)
+    at = sampler.rng.randint(1, many - 1)
     first, second = countries[:at], countries[at:]
-    one, other = dice.rng.sample(sorted(COLORS), 2)
-    template = dice.phrase(asks("map_two"))
-    question = ask(dice, template, l=_told(dice, first), c=one, m=_told(dice, second), d=other)
+    one, other = sampler.rng.sample(sorted(COLORS), 2)
+    template = sampler.choose_phrasing(load_chart_phrasings("map_two"))
+    question = phrase_question(
+        sampler,
+        template,
+        l=_list_countries(sampler, first),
+        c=one,
+        m=_list_countries(sampler, second),
+        d=other,
+    )
     before = "Here is the map of the world in two colors:"
-    return (World(((one, first), (other, second))).exchange(question, before, GROUP),)
+    return (MapSpec(((one, first), (other, second))).build_exchange(question, before, GROUP),)

@@ -1,16 +1,16 @@
-"""The kinds of plots: for each the lines that draw it, and what they must draw."""
+"""Kinds of plots: for each the code that draws it, and the expected axes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from train.demo.tasks.data_formats import quoted
-from train.demo.tasks.plots.chart import Chart, Wanted, program, worth
+from train.demo.tasks.data_formats import format_strings
+from train.demo.tasks.plots.plot_spec import ExpectedAxes, PlotSpec, join_program, parse_numbers
 
-PLT = "import matplotlib.pyplot as plt"
-PANDAS = f"{PLT}\nimport pandas as pd"
-SEABORN = f"{PANDAS}\nimport seaborn as sns"
+MATPLOTLIB_IMPORT = "import matplotlib.pyplot as plt"
+PANDAS_IMPORTS = f"{MATPLOTLIB_IMPORT}\nimport pandas as pd"
+SEABORN_IMPORTS = f"{PANDAS_IMPORTS}\nimport seaborn as sns"
 SORTS = {
     "up": "data = dict(sorted(data.items(), key=lambda pair: pair[1]))",
     "down": "data = dict(sorted(data.items(), key=lambda pair: pair[1], reverse=True))",
@@ -28,8 +28,8 @@ CALLS = {
     "donut": 'plt.pie(values, labels=names, wedgeprops={{"width": 0.4}})',
 }
 """Calls that draw labels with a number each."""
-PIES = ("pie", "percent", "donut")
-ROUGH: dict[str, dict[str, object]] = {
+PIE_KINDS = ("pie", "percent", "donut")
+EXTRA_EXPECTATIONS: dict[str, dict[str, object]] = {
     "bar": {},
     "barh": {"flat": True},
     "line": {},
@@ -44,134 +44,154 @@ ROUGH: dict[str, dict[str, object]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """How one kind is called in questions and answers, drawn and checked."""
+class PlotKind:
+    """Kind of plot with its names, code and expected axes."""
 
-    called: tuple[str, ...]
-    """The first stands in answers."""
-    code: Callable[[Chart], str]
-    wanted: Callable[[Chart], list[Wanted]]
+    names: tuple[str, ...]
+    """Names in questions; the first is used in answers."""
+    render: Callable[[PlotSpec], str]
+    expect: Callable[[PlotSpec], list[ExpectedAxes]]
     colored: bool = True
     labelled: bool = True
     """Whether it has axes that can be labelled."""
 
 
-def drawing(chart: Chart, *lines: str) -> str:
-    """The last part of each program."""
-    made = (line for line in (chart.figure(), *lines) if line)
-    return "\n".join([*made, *chart.texts(), "plt.show()"])
+def join_drawing(chart: PlotSpec, *lines: str) -> str:
+    """Return the last part of each program."""
+    definition = (line for line in (chart.render_figure(), *lines) if line)
+    return "\n".join([*definition, *chart.render_texts(), "plt.show()"])
 
 
-def pairs_code(chart: Chart) -> str:
-    """Labels with a number each, by matplotlib."""
+def render_pairs(chart: PlotSpec) -> str:
+    """Render labels with a number each, by matplotlib."""
     data = chart.data
     ready = "\n".join(line for line in (data.pairs, SORTS.get(chart.order, ""), data.split) if line)
-    return program(PLT, ready, drawing(chart, CALLS[chart.kind].format(c=chart.arguments())))
+    return join_program(
+        MATPLOTLIB_IMPORT,
+        ready,
+        join_drawing(chart, CALLS[chart.kind].format(c=chart.render_arguments())),
+    )
 
 
-def pairs_wanted(chart: Chart) -> list[Wanted]:
-    """What `pairs_code` draws."""
-    names, values = list(chart.shown.names), worth(chart.shown.values)
-    more = ROUGH[chart.kind]
-    if chart.kind in PIES:
-        return [chart.wanted("pie", labels=names, values=values, **more)]
+def expect_pairs(chart: PlotSpec) -> list[ExpectedAxes]:
+    """Return the axes that `render_pairs` draws."""
+    names, values = list(chart.ordered_data.names), parse_numbers(chart.ordered_data.values)
+    more = EXTRA_EXPECTATIONS[chart.kind]
+    if chart.kind in PIE_KINDS:
+        return [chart.expect_axes("pie", labels=names, values=values, **more)]
     if chart.kind == "area":
-        return [chart.wanted("area", labels=names, values=values)]
+        return [chart.expect_axes("area", labels=names, values=values)]
     kind = "bar" if chart.kind in ("bar", "barh") else "line"
-    return [chart.wanted(kind, labels=names, series=[values], **more)]
+    return [chart.expect_axes(kind, labels=names, series=[values], **more)]
 
 
-def points_code(chart: Chart) -> str:
-    """Numbers against numbers: a scatter plot or a line."""
+def render_points(chart: PlotSpec) -> str:
+    """Render numbers against numbers: a scatter plot or a line."""
     call = "plt.scatter" if chart.kind == "scatter" else "plt.plot"
-    return program(PLT, chart.data.points, drawing(chart, f"{call}(x, y{chart.arguments()})"))
+    return join_program(
+        MATPLOTLIB_IMPORT,
+        chart.data.points,
+        join_drawing(chart, f"{call}(x, y{chart.render_arguments()})"),
+    )
 
 
-def points_wanted(chart: Chart) -> list[Wanted]:
-    """What `points_code` draws."""
-    xs, ys = worth(chart.data.xs), worth(chart.data.values)
+def expect_points(chart: PlotSpec) -> list[ExpectedAxes]:
+    """Return the axes that `render_points` draws."""
+    xs, ys = parse_numbers(chart.data.xs), parse_numbers(chart.data.values)
     if chart.kind == "scatter":
-        return [chart.wanted("scatter", x=xs, y=ys)]
-    return [chart.wanted("line", labels=xs, series=[ys])]
+        return [chart.expect_axes("scatter", x=xs, y=ys)]
+    return [chart.expect_axes("line", labels=xs, series=[ys])]
 
 
-def named_code(chart: Chart) -> str:
-    """A scatter plot with a name at each point."""
+def render_named_points(chart: PlotSpec) -> str:
+    """Render a scatter plot with a name at each point."""
     data = chart.data
     both = zip(data.names, data.xs, data.values, strict=True)
-    made = "points = {" + ", ".join(f'"{name}": ({x}, {y})' for name, x, y in both) + "}"
+    definition = "points = {" + ", ".join(f'"{name}": ({x}, {y})' for name, x, y in both) + "}"
     loop = (
         "for name, (x, y) in points.items():\n"
         f'    plt.scatter(x, y, color="{chart.color or "blue"}")\n'
         "    plt.annotate(name, (x, y))"
     )
-    return program(PLT, made, drawing(chart, loop))
+    return join_program(MATPLOTLIB_IMPORT, definition, join_drawing(chart, loop))
 
 
-def named_wanted(chart: Chart) -> list[Wanted]:
-    """What `named_code` draws."""
-    xs, ys = worth(chart.data.xs), worth(chart.data.values)
-    return [chart.wanted("scatter", x=xs, y=ys, names=list(chart.data.names))]
+def expect_named_points(chart: PlotSpec) -> list[ExpectedAxes]:
+    """Return the axes that `render_named_points` draws."""
+    xs, ys = parse_numbers(chart.data.xs), parse_numbers(chart.data.values)
+    return [chart.expect_axes("scatter", x=xs, y=ys, names=list(chart.data.names))]
 
 
-def hist_code(chart: Chart) -> str:
-    """A histogram."""
+def render_histogram(chart: PlotSpec) -> str:
+    """Render a histogram."""
     bins = f", bins={chart.bins}" if chart.bins else ""
-    made = "values = [" + ", ".join(chart.data.values) + "]"
-    return program(PLT, made, drawing(chart, f"plt.hist(values{bins}{chart.arguments()})"))
+    definition = "values = [" + ", ".join(chart.data.values) + "]"
+    return join_program(
+        MATPLOTLIB_IMPORT,
+        definition,
+        join_drawing(chart, f"plt.hist(values{bins}{chart.render_arguments()})"),
+    )
 
 
-def hist_wanted(chart: Chart) -> list[Wanted]:
-    """What `hist_code` draws."""
+def expect_histogram(chart: PlotSpec) -> list[ExpectedAxes]:
+    """Return the axes that `render_histogram` draws."""
     more = {"bins": chart.bins} if chart.bins else {}
-    return [chart.wanted("hist", values=worth(chart.data.values), **more)]
+    return [chart.expect_axes("hist", values=parse_numbers(chart.data.values), **more)]
 
 
-def box_code(chart: Chart) -> str:
-    """One box plot."""
-    made = "values = [" + ", ".join(chart.data.values) + "]"
-    return program(PLT, made, drawing(chart, "plt.boxplot(values)"))
+def render_box(chart: PlotSpec) -> str:
+    """Render one box plot."""
+    definition = "values = [" + ", ".join(chart.data.values) + "]"
+    return join_program(MATPLOTLIB_IMPORT, definition, join_drawing(chart, "plt.boxplot(values)"))
 
 
-def boxes_code(chart: Chart) -> str:
-    """A box plot for each group."""
+def render_boxes(chart: PlotSpec) -> str:
+    """Render a box plot for each group."""
     call = "plt.boxplot(list(data.values()), tick_labels=list(data))"
-    return program(PLT, chart.data.groups, drawing(chart, call))
+    return join_program(MATPLOTLIB_IMPORT, chart.data.groups, join_drawing(chart, call))
 
 
-def box_wanted(chart: Chart) -> list[Wanted]:
-    """What both draw."""
+def expect_boxes(chart: PlotSpec) -> list[ExpectedAxes]:
+    """Return the axes that `render_box` or `render_boxes` draws."""
     if chart.kind == "box":
-        return [chart.wanted("box", groups=[worth(chart.data.values)])]
-    groups = [worth(row) for row in chart.data.rows]
-    return [chart.wanted("box", groups=groups, labels=list(chart.data.keys))]
+        return [chart.expect_axes("box", groups=[parse_numbers(chart.data.values)])]
+    groups = [parse_numbers(row) for row in chart.data.rows]
+    return [chart.expect_axes("box", groups=groups, labels=list(chart.data.keys))]
 
 
-def grouped_code(chart: Chart) -> str:
-    """Several numbers for each label: bars beside or upon each other, or lines."""
-    made = f"names = {quoted(chart.data.names)}\n{chart.data.groups}"
+def render_groups(chart: PlotSpec) -> str:
+    """Render several numbers for each label: grouped or stacked bars, or lines."""
+    definition = f"names = {format_strings(chart.data.names)}\n{chart.data.groups}"
     if chart.kind == "lines":
-        call = f"plt.plot(names, values, label=name{chart.arguments()})"
+        call = f"plt.plot(names, values, label=name{chart.render_arguments()})"
         loop = f"for name, values in data.items():\n    {call}"
-        return program(PLT, made, drawing(chart, loop, "plt.legend()"))
+        return join_program(
+            MATPLOTLIB_IMPORT, definition, join_drawing(chart, loop, "plt.legend()")
+        )
     stacked = ", stacked=True" if chart.kind == "stacked" else ""
-    call = f'df.plot(kind="bar"{stacked}{chart.frame()})'
-    return program(PANDAS, made, drawing(chart, "df = pd.DataFrame(data, index=names)", call))
+    call = f'df.plot(kind="bar"{stacked}{chart.render_frame_arguments()})'
+    return join_program(
+        PANDAS_IMPORTS,
+        definition,
+        join_drawing(chart, "df = pd.DataFrame(data, index=names)", call),
+    )
 
 
-def grouped_wanted(chart: Chart) -> list[Wanted]:
-    """What `grouped_code` draws."""
+def expect_groups(chart: PlotSpec) -> list[ExpectedAxes]:
+    """Return the axes that `render_groups` draws."""
     kind = "line" if chart.kind == "lines" else "bar"
     more = {"stacked": True} if chart.kind == "stacked" else {}
-    series = [worth(row) for row in chart.data.rows]
+    series = [parse_numbers(row) for row in chart.data.rows]
     legend = list(chart.data.keys)
-    return [chart.wanted(kind, labels=list(chart.data.names), series=series, legend=legend, **more)]
+    return [
+        chart.expect_axes(kind, labels=list(chart.data.names), series=series, legend=legend, **more)
+    ]
 
 
-def heat_code(chart: Chart) -> str:
-    """A heat map: rows have names, columns too."""
+def render_heat_map(chart: PlotSpec) -> str:
+    """Render a heat map with named rows and columns."""
     data = chart.data
-    made = f"names = {quoted(data.names)}\n{data.groups}\ngrid = list(data.values())"
+    definition = f"names = {format_strings(data.names)}\n{data.groups}\ngrid = list(data.values())"
     if chart.kind == "heat":
         lines = (
             "plt.imshow(grid)",
@@ -179,16 +199,20 @@ def heat_code(chart: Chart) -> str:
             "plt.yticks(range(len(data)), list(data))",
             "plt.colorbar()",
         )
-        return program(PLT, made, drawing(chart, *lines))
+        return join_program(MATPLOTLIB_IMPORT, definition, join_drawing(chart, *lines))
     call = 'sns.heatmap(grid, annot=True, fmt="g", xticklabels=names, yticklabels=list(data))'
-    return program(f"{PLT}\nimport seaborn as sns", made, drawing(chart, call))
+    return join_program(
+        f"{MATPLOTLIB_IMPORT}\nimport seaborn as sns", definition, join_drawing(chart, call)
+    )
 
 
-def heat_wanted(chart: Chart) -> list[Wanted]:
-    """What `heat_code` draws."""
-    grid = [worth(row) for row in chart.data.rows]
+def expect_heat_map(chart: PlotSpec) -> list[ExpectedAxes]:
+    """Return the axes that `render_heat_map` draws."""
+    grid = [parse_numbers(row) for row in chart.data.rows]
     return [
-        chart.wanted("heat", grid=grid, xticks=list(chart.data.names), yticks=list(chart.data.keys))
+        chart.expect_axes(
+            "heat", grid=grid, xticks=list(chart.data.names), yticks=list(chart.data.keys)
+        )
     ]
 
 
@@ -199,24 +223,25 @@ SEABORN_CALLS = {
 }
 
 
-def seaborn_code(chart: Chart) -> str:
-    """Labels with a number each, by seaborn, out of a DataFrame."""
+def render_seaborn(chart: PlotSpec) -> str:
+    """Render labels with a number each, by seaborn, from a data frame."""
     first, second = chart.data.columns
     context = 'sns.set_context("talk")' if chart.talk else ""
-    call = f'sns.{SEABORN_CALLS[chart.kind]}(data=df, x="{first}", y="{second}"{chart.arguments()})'
-    return program(SEABORN, chart.data.frame, drawing(chart, context, call))
+    arguments = f'data=df, x="{first}", y="{second}"{chart.render_arguments()}'
+    call = f"sns.{SEABORN_CALLS[chart.kind]}({arguments})"
+    return join_program(SEABORN_IMPORTS, chart.data.frame, join_drawing(chart, context, call))
 
 
-def seaborn_wanted(chart: Chart) -> list[Wanted]:
-    """What `seaborn_code` draws."""
-    names, values = list(chart.data.names), worth(chart.data.values)
+def expect_seaborn(chart: PlotSpec) -> list[ExpectedAxes]:
+    """Return the axes that `render_seaborn` draws."""
+    names, values = list(chart.data.names), parse_numbers(chart.data.values)
     if chart.kind == "sns_scatter":
-        return [chart.wanted("scatter", x=names, y=values)]
+        return [chart.expect_axes("scatter", x=names, y=values)]
     kind = "bar" if chart.kind == "sns_bar" else "line"
-    return [chart.wanted(kind, labels=names, series=[values])]
+    return [chart.expect_axes(kind, labels=names, series=[values])]
 
 
-PAIRED = {
+PAIRED_KINDS = {
     "bar": ("bar chart", "bar plot", "bar graph", "barplot"),
     "barh": (
         "horizontal bar chart",
@@ -241,76 +266,84 @@ PAIRED = {
     ),
     "donut": ("donut chart", "doughnut chart", "ring chart", "donut plot"),
 }
-KINDS: dict[str, Kind] = {
+PLOT_KINDS: dict[str, PlotKind] = {
     **{
-        name: Kind(called, pairs_code, pairs_wanted, name not in PIES, name not in PIES)
-        for name, called in PAIRED.items()
+        name: PlotKind(
+            called, render_pairs, expect_pairs, name not in PIE_KINDS, name not in PIE_KINDS
+        )
+        for name, called in PAIRED_KINDS.items()
     },
-    "scatter": Kind(("scatter plot", "scatter chart", "scatterplot"), points_code, points_wanted),
-    "curve": Kind(("line plot", "line chart", "line", "curve"), points_code, points_wanted),
-    "named": Kind(
+    "scatter": PlotKind(
+        ("scatter plot", "scatter chart", "scatterplot"), render_points, expect_points
+    ),
+    "curve": PlotKind(("line plot", "line chart", "line", "curve"), render_points, expect_points),
+    "named": PlotKind(
         (
             "scatter plot with the names at the points",
             "scatter plot with labels",
             "scatterplot with the name over each point",
             "labelled scatter plot",
         ),
-        named_code,
-        named_wanted,
+        render_named_points,
+        expect_named_points,
     ),
-    "hist": Kind(("histogram", "histogram plot", "hist"), hist_code, hist_wanted),
-    "box": Kind(("box plot", "boxplot", "box and whisker plot"), box_code, box_wanted, False),
-    "boxes": Kind(
+    "hist": PlotKind(("histogram", "histogram plot", "hist"), render_histogram, expect_histogram),
+    "box": PlotKind(
+        ("box plot", "boxplot", "box and whisker plot"), render_box, expect_boxes, False
+    ),
+    "boxes": PlotKind(
         ("box plot for each group", "boxplot per group", "box plot of each"),
-        boxes_code,
-        box_wanted,
+        render_boxes,
+        expect_boxes,
         False,
     ),
-    "grouped": Kind(
+    "grouped": PlotKind(
         (
             "grouped bar chart",
             "grouped bar plot",
             "bar chart with groups",
             "side by side bar chart",
         ),
-        grouped_code,
-        grouped_wanted,
+        render_groups,
+        expect_groups,
         False,
     ),
-    "stacked": Kind(
+    "stacked": PlotKind(
         ("stacked bar chart", "stacked bar plot", "stacked bars"),
-        grouped_code,
-        grouped_wanted,
+        render_groups,
+        expect_groups,
         False,
     ),
-    "lines": Kind(
+    "lines": PlotKind(
         ("line plot with a legend", "line chart with one line each", "line plot of all lines"),
-        grouped_code,
-        grouped_wanted,
+        render_groups,
+        expect_groups,
         False,
     ),
-    "heat": Kind(("heat map", "heatmap", "matrix plot"), heat_code, heat_wanted, False),
-    "sns_heat": Kind(
+    "heat": PlotKind(
+        ("heat map", "heatmap", "matrix plot"), render_heat_map, expect_heat_map, False
+    ),
+    "sns_heat": PlotKind(
         ("heat map with numbers", "seaborn heat map", "annotated heatmap"),
-        heat_code,
-        heat_wanted,
+        render_heat_map,
+        expect_heat_map,
         False,
     ),
-    "sns_bar": Kind(
+    "sns_bar": PlotKind(
         ("seaborn bar plot", "barplot with seaborn", "seaborn bar chart"),
-        seaborn_code,
-        seaborn_wanted,
+        render_seaborn,
+        expect_seaborn,
         False,
     ),
-    "sns_line": Kind(
+    "sns_line": PlotKind(
         ("seaborn line plot", "lineplot with seaborn", "seaborn line chart"),
-        seaborn_code,
-        seaborn_wanted,
+        render_seaborn,
+        expect_seaborn,
     ),
-    "sns_scatter": Kind(
+    "sns_scatter": PlotKind(
         ("seaborn scatter plot", "scatterplot with seaborn", "seaborn scatter chart"),
-        seaborn_code,
-        seaborn_wanted,
+        render_seaborn,
+        expect_seaborn,
     ),
 }
 """Every kind that is drawn on one pair of axes."""

@@ -1,1 +1,1 @@
-"""Task families: programs."""
+"""Task families about short programs."""

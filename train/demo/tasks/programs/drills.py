@@ -1,45 +1,47 @@
-"""Data of the question as a dict, as lists, as tuples, as JSON, as a table: nothing but copying."""
+"""Copying drills: the data of the question as a dict, lists, tuples, JSON or a table."""
 
 from __future__ import annotations
 
 from train.demo.tasks import data_formats, lexicon
-from train.demo.tasks.data_formats import bare, quoted
-from train.demo.tasks.family import Check, Draw, Drawer, Exchange, Family, answer
-from train.demo.tasks.phrasing import ask
-from train.demo.tasks.plots.chart import Data
-from train.demo.tasks.plots.drawing import asks
+from train.demo.tasks.data_formats import format_numbers, format_strings
+from train.demo.tasks.family import Check, Drawer, Exchange, Family, TaskSampler, format_answer
+from train.demo.tasks.phrasing import phrase_question
+from train.demo.tasks.plots.plot_questions import load_chart_phrasings
+from train.demo.tasks.plots.plot_spec import PlotData
 
 GROUP = "drills"
 
 
 def families() -> tuple[Family, ...]:
-    """One for each form of the answer."""
+    """Return a family for each form of the answer."""
     makers: dict[str, tuple[Drawer, float]] = {
-        "drill_dict": (_dict, 4.0),
-        "drill_lists": (_lists, 2.0),
-        "drill_tuples": (_tuples, 1.5),
-        "drill_frame": (_frame, 2.5),
-        "drill_names": (_names, 1.5),
-        "drill_values": (_values, 1.5),
-        "drill_words": (_words, 2.0),
-        "drill_json": (_json, 1.5),
-        "drill_groups": (_groups, 2.0),
-        "drill_add": (_add, 1.5),
+        "drill_dict": (_draw_dict, 4.0),
+        "drill_lists": (_draw_lists, 2.0),
+        "drill_tuples": (_draw_tuples, 1.5),
+        "drill_frame": (_draw_frame, 2.5),
+        "drill_names": (_draw_names, 1.5),
+        "drill_values": (_draw_values, 1.5),
+        "drill_words": (_draw_words, 2.0),
+        "drill_json": (_draw_json, 1.5),
+        "drill_groups": (_draw_groups, 2.0),
+        "drill_add": (_draw_additions, 1.5),
     }
     return tuple(Family(name, GROUP, maker, weight) for name, (maker, weight) in makers.items())
 
 
-def _pairs(dice: Draw, *, columns: bool = False) -> tuple[Data, data_formats.Told]:
-    many = lexicon.count(dice.rng)
-    names = lexicon.names(dice.rng, many)
-    values = lexicon.numbers(dice.rng, many, negative=True)
-    heads = lexicon.columns(dice.rng) if columns else ("", "")
-    text = data_formats.pairs(dice, names, values, heads)
+def _draw_pairs(
+    sampler: TaskSampler, *, columns: bool = False
+) -> tuple[PlotData, data_formats.FormattedData]:
+    many = lexicon.draw_count(sampler.rng)
+    names = lexicon.draw_names(sampler.rng, many)
+    values = lexicon.draw_numbers(sampler.rng, many, negative=True)
+    heads = lexicon.draw_columns(sampler.rng) if columns else ("", "")
+    text = data_formats.format_pairs(sampler, names, values, heads)
     used = heads if columns and text.block and heads[0] in text.text else ("name", "value")
-    return Data(names, values, columns=used, listed=text.listed), text
+    return PlotData(names, values, columns=used, listed=text.listed), text
 
 
-def _made(
+def _build_exchange(
     question: str,
     before: str,
     code: str,
@@ -48,114 +50,148 @@ def _made(
     packages: bool = False,
 ) -> Exchange:
     check = Check(probes=probes, packages=packages)
-    return Exchange(question, answer(before, code), check, GROUP)
+    return Exchange(question, format_answer(before, code), check, GROUP)
 
 
-def _asked(dice: Draw, name: str, text: data_formats.Told) -> str:
-    return data_formats.question(dice, dice.phrase(asks(name)) + dice.rng.choice(("", ".")), text)
+def _ask_for_data(sampler: TaskSampler, name: str, text: data_formats.FormattedData) -> str:
+    return data_formats.build_question(
+        sampler,
+        sampler.choose_phrasing(load_chart_phrasings(name)) + sampler.rng.choice(("", ".")),
+        text,
+    )
 
 
-def _literal(data: Data) -> str:
-    return Data(data.names, data.values).pairs.partition(" = ")[2]
+def _render_dict(data: PlotData) -> str:
+    return PlotData(data.names, data.values).pairs.partition(" = ")[2]
 
 
-def _dict(dice: Draw) -> tuple[Exchange, ...]:
-    data, text = _pairs(dice)
-    code = f"data = {_literal(data)}"
-    probes = (("data", _literal(data)), ("list(data)", quoted(data.names)))
-    return (_made(_asked(dice, "to_dict", text), "Here is the dict:", code, probes),)
+def _draw_dict(sampler: TaskSampler) -> tuple[Exchange, ...]:
+    data, text = _draw_pairs(sampler)
+    code = f"data = {_render_dict(data)}"
+    probes = (("data", _render_dict(data)), ("list(data)", format_strings(data.names)))
+    return (
+        _build_exchange(_ask_for_data(sampler, "to_dict", text), "Here is the dict:", code, probes),
+    )
 
 
-def _split(data: Data) -> str:
-    return f"names = {quoted(data.names)}\nvalues = {bare(data.values)}"
+def _render_lists(data: PlotData) -> str:
+    return f"names = {format_strings(data.names)}\nvalues = {format_numbers(data.values)}"
 
 
-def _lists(dice: Draw) -> tuple[Exchange, ...]:
-    data, text = _pairs(dice)
-    probes = (("names", quoted(data.names)), ("values", bare(data.values)))
-    return (_made(_asked(dice, "to_lists", text), "Here are both lists:", _split(data), probes),)
+def _draw_lists(sampler: TaskSampler) -> tuple[Exchange, ...]:
+    data, text = _draw_pairs(sampler)
+    probes = (("names", format_strings(data.names)), ("values", format_numbers(data.values)))
+    return (
+        _build_exchange(
+            _ask_for_data(sampler, "to_lists", text),
+            "Here are both lists:",
+            _render_lists(data),
+            probes,
+        ),
+    )
 
 
-def _tuples(dice: Draw) -> tuple[Exchange, ...]:
-    data, text = _pairs(dice)
+def _draw_tuples(sampler: TaskSampler) -> tuple[Exchange, ...]:
+    data, text = _draw_pairs(sampler)
     both = zip(data.names, data.values, strict=True)
     literal = "[" + ", ".join(f'("{name}", {value})' for name, value in both) + "]"
     probes = (("pairs", literal),)
-    question = _asked(dice, "to_tuples", text)
-    return (_made(question, "Here is the list of tuples:", f"pairs = {literal}", probes),)
+    question = _ask_for_data(sampler, "to_tuples", text)
+    return (_build_exchange(question, "Here is the list of tuples:", f"pairs = {literal}", probes),)
 
 
-def _frame(dice: Draw) -> tuple[Exchange, ...]:
-    data, text = _pairs(dice, columns=True)
+def _draw_frame(sampler: TaskSampler) -> tuple[Exchange, ...]:
+    data, text = _draw_pairs(sampler, columns=True)
     code = f"import pandas as pd\n\n{data.frame}\nprint(df)"
     first, second = data.columns
     probes = (
-        ("list(df.columns)", quoted(data.columns)),
-        (f'df["{first}"].tolist()', quoted(data.names)),
-        (f'[float(v) for v in df["{second}"]]', f"[float(v) for v in {bare(data.values)}]"),
+        ("list(df.columns)", format_strings(data.columns)),
+        (f'df["{first}"].tolist()', format_strings(data.names)),
+        (
+            f'[float(v) for v in df["{second}"]]',
+            f"[float(v) for v in {format_numbers(data.values)}]",
+        ),
     )
-    question = _asked(dice, "to_frame", text)
-    return (_made(question, "Here is the DataFrame:", code, probes, packages=True),)
+    question = _ask_for_data(sampler, "to_frame", text)
+    return (_build_exchange(question, "Here is the DataFrame:", code, probes, packages=True),)
 
 
-def _names(dice: Draw) -> tuple[Exchange, ...]:
-    data, text = _pairs(dice)
-    code = f"names = {quoted(data.names)}"
-    question = _asked(dice, "to_names", text)
-    return (_made(question, "Here are the names:", code, (("names", quoted(data.names)),)),)
+def _draw_names(sampler: TaskSampler) -> tuple[Exchange, ...]:
+    data, text = _draw_pairs(sampler)
+    code = f"names = {format_strings(data.names)}"
+    question = _ask_for_data(sampler, "to_names", text)
+    return (
+        _build_exchange(
+            question, "Here are the names:", code, (("names", format_strings(data.names)),)
+        ),
+    )
 
 
-def _values(dice: Draw) -> tuple[Exchange, ...]:
-    data, text = _pairs(dice)
-    code = f"values = {bare(data.values)}"
-    question = _asked(dice, "to_values", text)
-    return (_made(question, "Here are the values:", code, (("values", bare(data.values)),)),)
+def _draw_values(sampler: TaskSampler) -> tuple[Exchange, ...]:
+    data, text = _draw_pairs(sampler)
+    code = f"values = {format_numbers(data.values)}"
+    question = _ask_for_data(sampler, "to_values", text)
+    return (
+        _build_exchange(
+            question, "Here are the values:", code, (("values", format_numbers(data.values)),)
+        ),
+    )
 
 
-def _words(dice: Draw) -> tuple[Exchange, ...]:
-    names = lexicon.names(dice.rng, lexicon.count(dice.rng))
-    ways = (", ".join(names), data_formats.spoken(names), " and ".join(names), "; ".join(names))
-    text = data_formats.Told(dice.rng.choice(ways))
-    if dice.chance(0.3):
-        text = data_formats.Told("\n".join(names), block=True)
-    code = f"items = {quoted(names)}"
-    question = _asked(dice, "to_words", text)
-    return (_made(question, "Here is the list:", code, (("items", quoted(names)),)),)
+def _draw_words(sampler: TaskSampler) -> tuple[Exchange, ...]:
+    names = lexicon.draw_names(sampler.rng, lexicon.draw_count(sampler.rng))
+    ways = (", ".join(names), data_formats.join_words(names), " and ".join(names), "; ".join(names))
+    text = data_formats.FormattedData(sampler.rng.choice(ways))
+    if sampler.chance(0.3):
+        text = data_formats.FormattedData("\n".join(names), block=True)
+    code = f"items = {format_strings(names)}"
+    question = _ask_for_data(sampler, "to_words", text)
+    return (
+        _build_exchange(question, "Here is the list:", code, (("items", format_strings(names)),)),
+    )
 
 
-def _json(dice: Draw) -> tuple[Exchange, ...]:
-    data, text = _pairs(dice)
-    code = f"import json\n\ndata = {_literal(data)}\nprint(json.dumps(data))"
-    question = _asked(dice, "to_json", text)
-    probes = (("data", _literal(data)),)
-    return (_made(question, "This prints it as JSON:", code, probes),)
+def _draw_json(sampler: TaskSampler) -> tuple[Exchange, ...]:
+    data, text = _draw_pairs(sampler)
+    code = f"import json\n\ndata = {_render_dict(data)}\nprint(json.dumps(data))"
+    question = _ask_for_data(sampler, "to_json", text)
+    probes = (("data", _render_dict(data)),)
+    return (_build_exchange(question, "This prints it as JSON:", code, probes),)
 
 
-def _groups(dice: Draw) -> tuple[Exchange, ...]:
-    keys = lexicon.names(dice.rng, dice.rng.choice((2, 2, 3)))
-    rows = tuple(lexicon.numbers(dice.rng, dice.rng.randint(2, 5), negative=True) for _ in keys)
-    literal = Data(keys=keys, rows=rows).groups
-    question = _asked(dice, "to_groups", data_formats.groups(dice, keys, rows))
+def _draw_groups(sampler: TaskSampler) -> tuple[Exchange, ...]:
+    keys = lexicon.draw_names(sampler.rng, sampler.rng.choice((2, 2, 3)))
+    rows = tuple(
+        lexicon.draw_numbers(sampler.rng, sampler.rng.randint(2, 5), negative=True) for _ in keys
+    )
+    literal = PlotData(keys=keys, rows=rows).groups
+    question = _ask_for_data(sampler, "to_groups", data_formats.format_groups(sampler, keys, rows))
     probes = (("data", literal.partition(" = ")[2]),)
-    return (_made(question, "Here is the dict of lists:", literal, probes),)
+    return (_build_exchange(question, "Here is the dict of lists:", literal, probes),)
 
 
-def _add(dice: Draw) -> tuple[Exchange, ...]:
-    """A dict, and then one item more in each turn."""
-    data, text = _pairs(dice)
-    probes = (("data", _literal(data)),)
-    code = f"data = {_literal(data)}"
-    exchanges = [_made(_asked(dice, "to_dict", text), "Here is the dict:", code, probes)]
-    for _ in range(dice.rng.choice((1, 1, 2))):
-        (name,) = lexicon.names(dice.rng, 1)
-        (value,) = lexicon.numbers(dice.rng, 1)
-        if name in data.names or len(data.names) >= lexicon.MOST:
+def _draw_additions(sampler: TaskSampler) -> tuple[Exchange, ...]:
+    """Draw a dict, then one more item in each turn."""
+    data, text = _draw_pairs(sampler)
+    probes = (("data", _render_dict(data)),)
+    code = f"data = {_render_dict(data)}"
+    exchanges = [
+        _build_exchange(_ask_for_data(sampler, "to_dict", text), "Here is the dict:", code, probes)
+    ]
+    for _ in range(sampler.rng.choice((1, 1, 2))):
+        (name,) = lexicon.draw_names(sampler.rng, 1)
+        (value,) = lexicon.draw_numbers(sampler.rng, 1)
+        if name in data.names or len(data.names) >= lexicon.MAX_ITEMS:
             continue
-        data = Data((*data.names, name), (*data.values, value))
-        question = ask(dice, dice.phrase(asks("add")), n=name, v=value)
-        probes = (("data", _literal(data)),)
-        code = f"data = {_literal(data)}"
+        data = PlotData((*data.names, name), (*data.values, value))
+        question = phrase_question(
+            sampler, sampler.choose_phrasing(load_chart_phrasings("add")), n=name, v=value
+        )
+        probes = (("data", _render_dict(data)),)
+        code = f"data = {_render_dict(data)}"
         before = f"Here it is with {name}:"
-        after = Exchange(question, answer(before, code), Check(probes=probes), f"follow-up {GROUP}")
+        after = Exchange(
+            question, format_answer(before, code), Check(probes=probes), f"follow-up {GROUP}"
+        )
         exchanges.append(after)
     return tuple(exchanges)

@@ -1,77 +1,77 @@
-"""Short programs and classes whose names and numbers come from the question."""
+"""Short programs whose names and numbers come from the question."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from train.demo.tasks.family import Check, Draw, Drawer, Exchange, Family, answer
-from train.demo.tasks.functions.followups import followed
+from train.demo.tasks.family import Check, Drawer, Exchange, Family, TaskSampler, format_answer
+from train.demo.tasks.functions.followups import add_follow_ups
 from train.demo.tasks.lexicon import THINGS
-from train.demo.tasks.load_yaml import phrases
-from train.demo.tasks.phrasing import NOUNS, PEOPLE, ask, identifier
+from train.demo.tasks.load_yaml import load_phrases
+from train.demo.tasks.phrasing import NOUNS, PEOPLE, draw_identifier, phrase_question
 from train.demo.tasks.programs.given_values import (
-    numbers_of,
-    print_evens,
-    print_list,
-    printing,
-    reducing,
-    sort_these,
-    squares,
+    build_printing_exchange,
+    draw_integers,
+    draw_print_evens,
+    draw_print_list,
+    draw_sort_these,
+    draw_squares,
+    make_reduction,
 )
 
-Maker = Callable[[Draw], Exchange]
+Maker = Callable[[TaskSampler], Exchange]
 
 
 def families() -> tuple[Family, ...]:
-    """Every kind of short program."""
+    """Return a family for each kind of short program."""
     makers: dict[str, Maker] = {
-        "print_range": _print_range,
-        "print_text": _print_text,
-        "print_list": print_list,
-        "sort_these": sort_these,
-        "sum_these": reducing("sum_these"),
-        "largest_of_these": reducing("largest_of_these"),
-        "squares": squares,
-        "make_pairs": _make_pairs,
-        "greet": _greet,
-        "while_loop": _while_loop,
-        "times_table": _times_table,
-        "variables": _variables,
-        "arithmetic": _arithmetic,
-        "random_number": _random_number,
-        "if_else": _if_else,
-        "reverse_these": reducing("reverse_these"),
-        "length_of": reducing("length_of"),
-        "print_evens": print_evens,
-        "append_item": _append_item,
-        "lambda": _lambda,
-        "try_except": _try_except,
-        "input_name": _input_name,
-        "constant": _constant,
+        "print_range": _draw_print_range,
+        "print_text": _draw_print_text,
+        "print_list": draw_print_list,
+        "sort_these": draw_sort_these,
+        "sum_these": make_reduction("sum_these"),
+        "largest_of_these": make_reduction("largest_of_these"),
+        "squares": draw_squares,
+        "make_pairs": _draw_make_pairs,
+        "greet": _draw_greet,
+        "while_loop": _draw_while_loop,
+        "times_table": _draw_times_table,
+        "variables": _draw_variables,
+        "arithmetic": _draw_arithmetic,
+        "random_number": _draw_random_number,
+        "if_else": _draw_if_else,
+        "reverse_these": make_reduction("reverse_these"),
+        "length_of": make_reduction("length_of"),
+        "print_evens": draw_print_evens,
+        "append_item": _draw_append_item,
+        "lambda": _draw_lambda,
+        "try_except": _draw_try_except,
+        "input_name": _draw_input_name,
+        "constant": _draw_constant,
     }
-    return tuple(Family(name, "scripts", drawer(maker)) for name, maker in makers.items())
+    return tuple(Family(name, "scripts", make_drawer(maker)) for name, maker in makers.items())
 
 
-def drawer(maker: Maker) -> Drawer:
-    """How a family draws from a maker of one exchange: more turns may follow."""
+def make_drawer(maker: Maker) -> Drawer:
+    """Return a drawer that adds follow-up turns to a maker of one exchange."""
 
-    def draw(dice: Draw) -> tuple[Exchange, ...]:
-        return followed(dice, maker(dice))
+    def draw(sampler: TaskSampler) -> tuple[Exchange, ...]:
+        return add_follow_ups(sampler, maker(sampler))
 
     return draw
 
 
-def _print_range(dice: Draw) -> Exchange:
-    low = dice.rng.choice((0, 1, 1, 1, 5, 10, dice.rng.randint(0, 90)))
-    high = low + dice.rng.randint(2, 30)
-    question = ask(
-        dice,
-        dice.phrase(phrases("print_range")),
+def _draw_print_range(sampler: TaskSampler) -> Exchange:
+    low = sampler.rng.choice((0, 1, 1, 1, 5, 10, sampler.rng.randint(0, 90)))
+    high = low + sampler.rng.randint(2, 30)
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("print_range")),
         a=low,
         b=high,
     )
     code = f"for i in range({low}, {high + 1}):\n    print(i)"
-    return printing(
+    return build_printing_exchange(
         question,
         "This loop prints each number:",
         code,
@@ -80,66 +80,66 @@ def _print_range(dice: Draw) -> Exchange:
     )
 
 
-def _print_text(dice: Draw) -> Exchange:
+def _draw_print_text(sampler: TaskSampler) -> Exchange:
     text = " ".join(
-        dice.rng.choices(
+        sampler.rng.choices(
             (*NOUNS, *PEOPLE, "hello", "world", "good", "morning", "Hello"),
-            k=dice.rng.randint(1, 3),
+            k=sampler.rng.randint(1, 3),
         )
     )
-    if dice.chance(0.3):
-        text = dice.rng.choice(("Hello, world!", "Hello World", "hello world", "Hello, World!"))
-    if dice.chance(0.5):
-        n = dice.rng.randint(2, 20)
-        question = ask(
-            dice,
-            dice.phrase(phrases("print_text_again")),
+    if sampler.chance(0.3):
+        text = sampler.rng.choice(("Hello, world!", "Hello World", "hello world", "Hello, World!"))
+    if sampler.chance(0.5):
+        n = sampler.rng.randint(2, 20)
+        question = phrase_question(
+            sampler,
+            sampler.choose_phrasing(load_phrases("print_text_again")),
             t=text,
             n=n,
         )
-        return printing(
+        return build_printing_exchange(
             question,
             f"The loop runs {n} times:",
             f'for _ in range({n}):\n    print("{text}")',
             "\n".join([text] * n),
         )
-    question = ask(
-        dice,
-        dice.phrase(phrases("print_text")),
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("print_text")),
         t=text,
     )
-    return printing(question, "Use `print`:", f'print("{text}")', text)
+    return build_printing_exchange(question, "Use `print`:", f'print("{text}")', text)
 
 
-def _make_pairs(dice: Draw) -> Exchange:
-    keys = dice.rng.sample(sorted({*THINGS, *PEOPLE}), dice.rng.randint(2, 5))
-    pairs = [(key, dice.rng.randint(0, 99)) for key in keys]
-    name = identifier(dice.rng)
-    told = ", ".join(f"{a} {b}" if dice.chance(0.5) else f"{a}: {b}" for a, b in pairs)
-    question = ask(
-        dice,
-        dice.phrase(phrases("make_pairs")),
+def _draw_make_pairs(sampler: TaskSampler) -> Exchange:
+    keys = sampler.rng.sample(sorted({*THINGS, *PEOPLE}), sampler.rng.randint(2, 5))
+    pairs = [(key, sampler.rng.randint(0, 99)) for key in keys]
+    name = draw_identifier(sampler.rng)
+    listing = ", ".join(f"{a} {b}" if sampler.chance(0.5) else f"{a}: {b}" for a, b in pairs)
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("make_pairs")),
         n=name,
-        p=told,
+        p=listing,
     )
     literal = "{" + ", ".join(f'"{a}": {b}' for a, b in pairs) + "}"
     check = Check(probes=((name, literal),), stdout=str(dict(pairs)))
     return Exchange(
         question,
-        answer("Here is the dictionary:", f"{name} = {literal}\nprint({name})"),
+        format_answer("Here is the dictionary:", f"{name} = {literal}\nprint({name})"),
         check,
         "scripts",
     )
 
 
-def _greet(dice: Draw) -> Exchange:
+def _draw_greet(sampler: TaskSampler) -> Exchange:
     name, word = (
-        identifier(dice.rng),
-        dice.rng.choice(("Hello", "Hi", "Welcome", "Good morning", "Hey", "Bye")),
+        draw_identifier(sampler.rng),
+        sampler.rng.choice(("Hello", "Hi", "Welcome", "Good morning", "Hey", "Bye")),
     )
-    question = ask(
-        dice,
-        dice.phrase(phrases("greet")),
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("greet")),
         f=name,
         w=word,
     )
@@ -147,7 +147,7 @@ def _greet(dice: Draw) -> Exchange:
     check = Check(probes=(("$f('Ada')", f"'{word}, Ada!'"),), name=name, named=True)
     return Exchange(
         question,
-        answer(
+        format_answer(
             "This function greets a person by name:",
             code,
             "The f-string puts the name into the text.",
@@ -157,16 +157,16 @@ def _greet(dice: Draw) -> Exchange:
     )
 
 
-def _while_loop(dice: Draw) -> Exchange:
-    a, n = dice.rng.randint(0, 9), dice.rng.randint(11, 40)
-    question = ask(
-        dice,
-        dice.phrase(phrases("while_loop")),
+def _draw_while_loop(sampler: TaskSampler) -> Exchange:
+    a, n = sampler.rng.randint(0, 9), sampler.rng.randint(11, 40)
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("while_loop")),
         a=a,
         n=n,
     )
     code = f"i = {a}\nwhile i <= {n}:\n    print(i)\n    i += 1"
-    return printing(
+    return build_printing_exchange(
         question,
         "The loop runs as long as the condition holds:",
         code,
@@ -174,15 +174,15 @@ def _while_loop(dice: Draw) -> Exchange:
     )
 
 
-def _times_table(dice: Draw) -> Exchange:
-    k = dice.rng.randint(2, 99)
-    question = ask(
-        dice,
-        dice.phrase(phrases("times_table")),
+def _draw_times_table(sampler: TaskSampler) -> Exchange:
+    k = sampler.rng.randint(2, 99)
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("times_table")),
         k=k,
     )
     code = f'for i in range(1, 11):\n    print({k}, "x", i, "=", {k} * i)'
-    return printing(
+    return build_printing_exchange(
         question,
         f"This prints the table of {k}:",
         code,
@@ -190,22 +190,25 @@ def _times_table(dice: Draw) -> Exchange:
     )
 
 
-def _variables(dice: Draw) -> Exchange:
-    name, value = identifier(dice.rng), dice.rng.randint(0, 9999)
-    question = ask(
-        dice,
-        dice.phrase(phrases("variables")),
+def _draw_variables(sampler: TaskSampler) -> Exchange:
+    name, value = draw_identifier(sampler.rng), sampler.rng.randint(0, 9999)
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("variables")),
         f=name,
         v=value,
     )
     check = Check(probes=((name, str(value)),), stdout=str(value))
     return Exchange(
-        question, answer("Use `=` to assign:", f"{name} = {value}\nprint({name})"), check, "scripts"
+        question,
+        format_answer("Use `=` to assign:", f"{name} = {value}\nprint({name})"),
+        check,
+        "scripts",
     )
 
 
-def _arithmetic(dice: Draw) -> Exchange:
-    symbol, words = dice.rng.choice(
+def _draw_arithmetic(sampler: TaskSampler) -> Exchange:
+    symbol, words = sampler.rng.choice(
         (
             ("+", ("plus", "+", "added to")),
             ("-", ("minus", "-")),
@@ -213,16 +216,16 @@ def _arithmetic(dice: Draw) -> Exchange:
             ("//", ("divided by", "/", "over")),
         )
     )
-    a, b = dice.rng.randint(1, 999), dice.rng.randint(1, 99)
+    a, b = sampler.rng.randint(1, 999), sampler.rng.randint(1, 99)
     symbol = "/" if symbol == "//" else symbol
-    question = ask(
-        dice,
-        dice.phrase(phrases("arithmetic")),
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("arithmetic")),
         a=a,
         b=b,
-        o=dice.rng.choice(words),
+        o=sampler.rng.choice(words),
     )
-    return printing(
+    return build_printing_exchange(
         question,
         "Let Python compute it:",
         f"print({a} {symbol} {b})",
@@ -230,25 +233,28 @@ def _arithmetic(dice: Draw) -> Exchange:
     )
 
 
-def _random_number(dice: Draw) -> Exchange:
-    a = dice.rng.choice((0, 1, 1, dice.rng.randint(0, 50)))
-    b = a + dice.rng.randint(2, 100)
-    question = ask(
-        dice,
-        dice.phrase(phrases("random_number")),
+def _draw_random_number(sampler: TaskSampler) -> Exchange:
+    a = sampler.rng.choice((0, 1, 1, sampler.rng.randint(0, 50)))
+    b = a + sampler.rng.randint(2, 100)
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("random_number")),
         a=a,
         b=b,
     )
     code = f"import random\n\nnumber = random.randint({a}, {b})\nprint(number)"
     check = Check(probes=((f"{a} <= number <= {b}", "True"),), has=(f"randint({a}, {b})",))
     return Exchange(
-        question, answer("Use `random.randint`, which includes both ends:", code), check, "scripts"
+        question,
+        format_answer("Use `random.randint`, which includes both ends:", code),
+        check,
+        "scripts",
     )
 
 
-def _if_else(dice: Draw) -> Exchange:
-    name, k = identifier(dice.rng), dice.rng.randint(2, 99)
-    yes, no = dice.rng.choice(
+def _draw_if_else(sampler: TaskSampler) -> Exchange:
+    name, k = draw_identifier(sampler.rng), sampler.rng.randint(2, 99)
+    yes, no = sampler.rng.choice(
         (
             ("big", "small"),
             ("high", "low"),
@@ -260,9 +266,9 @@ def _if_else(dice: Draw) -> Exchange:
             ("rich", "poor"),
         )
     )
-    question = ask(
-        dice,
-        dice.phrase(phrases("if_else")),
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("if_else")),
         f=name,
         k=k,
         y=yes,
@@ -272,30 +278,36 @@ def _if_else(dice: Draw) -> Exchange:
     check = Check(
         probes=((f"$f({k})", f"'{yes}'"), (f"$f({k - 1})", f"'{no}'")), name=name, named=True
     )
-    return Exchange(question, answer("An `if` chooses between the two:", code), check, "scripts")
+    return Exchange(
+        question, format_answer("An `if` chooses between the two:", code), check, "scripts"
+    )
 
 
-def _append_item(dice: Draw) -> Exchange:
-    values, new, name = numbers_of(dice.rng, 2, 5), dice.rng.randint(0, 99), identifier(dice.rng)
-    question = ask(
-        dice,
-        dice.phrase(phrases("append_item")),
+def _draw_append_item(sampler: TaskSampler) -> Exchange:
+    values, new, name = (
+        draw_integers(sampler.rng, 2, 5),
+        sampler.rng.randint(0, 99),
+        draw_identifier(sampler.rng),
+    )
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("append_item")),
         v=new,
         n=name,
         l=values,
     )
     code = f"{name} = {values}\n{name}.append({new})\nprint({name})"
-    return printing(question, "Use `append`:", code, str([*values, new]))
+    return build_printing_exchange(question, "Use `append`:", code, str([*values, new]))
 
 
-def _lambda(dice: Draw) -> Exchange:
-    name, k = identifier(dice.rng), dice.rng.randint(2, 99)
-    op, word = dice.rng.choice(
+def _draw_lambda(sampler: TaskSampler) -> Exchange:
+    name, k = draw_identifier(sampler.rng), sampler.rng.randint(2, 99)
+    op, word = sampler.rng.choice(
         (("+", "adds {k} to"), ("*", "multiplies by {k}"), ("-", "subtracts {k} from"))
     )
-    question = ask(
-        dice,
-        dice.phrase(phrases("lambda")).replace("{word}", word),
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("lambda")).replace("{word}", word),
         f=name,
         k=k,
     )
@@ -304,7 +316,7 @@ def _lambda(dice: Draw) -> Exchange:
     )
     return Exchange(
         question,
-        answer(
+        format_answer(
             "A lambda is a small function without a name of its own:",
             f"{name} = lambda x: x {op} {k}",
         ),
@@ -313,12 +325,12 @@ def _lambda(dice: Draw) -> Exchange:
     )
 
 
-def _try_except(dice: Draw) -> Exchange:
-    name = identifier(dice.rng)
-    default = dice.rng.choice(("0", "None", "-1", "1"))
-    question = ask(
-        dice,
-        dice.phrase(phrases("try_except")),
+def _draw_try_except(sampler: TaskSampler) -> Exchange:
+    name = draw_identifier(sampler.rng)
+    default = sampler.rng.choice(("0", "None", "-1", "1"))
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("try_except")),
         f=name,
         d=default,
     )
@@ -327,17 +339,19 @@ def _try_except(dice: Draw) -> Exchange:
     check = Check(probes=(("$f('12')", "12"), ("$f('x')", default)), name=name, named=True)
     return Exchange(
         question,
-        answer("`int` raises a `ValueError` for text that is no number:", code),
+        format_answer("`int` raises a `ValueError` for text that is no number:", code),
         check,
         "scripts",
     )
 
 
-def _input_name(dice: Draw) -> Exchange:
-    word = dice.rng.choice(("name", "city", "color", "animal", "food", "language", "team", "song"))
-    question = ask(
-        dice,
-        dice.phrase(phrases("input_name")),
+def _draw_input_name(sampler: TaskSampler) -> Exchange:
+    word = sampler.rng.choice(
+        ("name", "city", "color", "animal", "food", "language", "team", "song")
+    )
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("input_name")),
         w=word,
     )
     code = f'{word} = input("What is your {word}? ")\nprint("Your {word} is", {word})'
@@ -345,25 +359,27 @@ def _input_name(dice: Draw) -> Exchange:
         setup='input = lambda prompt="": "Zebra"', stdout=f"Your {word} is Zebra", has=("input(",)
     )
     return Exchange(
-        question, answer("`input` waits for a line from the user:", code), check, "scripts"
+        question, format_answer("`input` waits for a line from the user:", code), check, "scripts"
     )
 
 
-def _constant(dice: Draw) -> Exchange:
+def _draw_constant(sampler: TaskSampler) -> Exchange:
     name, value = (
-        identifier(dice.rng),
-        dice.rng.choice((dice.rng.randint(0, 999), dice.rng.randint(0, 9))),
+        draw_identifier(sampler.rng),
+        sampler.rng.choice((sampler.rng.randint(0, 999), sampler.rng.randint(0, 9))),
     )
-    question = ask(
-        dice,
-        dice.phrase(phrases("constant")),
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("constant")),
         f=name,
         v=value,
     )
     check = Check(probes=(("$f()", str(value)),), name=name, named=True)
     return Exchange(
         question,
-        answer(f"This function always returns {value}:", f"def {name}():\n    return {value}"),
+        format_answer(
+            f"This function always returns {value}:", f"def {name}():\n    return {value}"
+        ),
         check,
         "scripts",
     )

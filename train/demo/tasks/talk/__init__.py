@@ -1,1 +1,1 @@
-"""Task families: talk."""
+"""Task families of small talk."""

@@ -1,17 +1,24 @@
-"""Small talk, what words of Python mean, what code does, and an honest "I do not know"."""
+"""Small talk, Python terms, explanations of code, and an honest "I do not know"."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from random import Random
 
-from train.demo.tasks.family import Check, Draw, Drawer, Exchange, Family, answer
-from train.demo.tasks.functions.specs import Function, Written, drawn_params
-from train.demo.tasks.load_yaml import phrases, table
-from train.demo.tasks.phrasing import PEOPLE, ask, identifier, sentence, third_person, with_code
+from train.demo.tasks.family import Check, Drawer, Exchange, Family, TaskSampler, format_answer
+from train.demo.tasks.functions.specs import FunctionSpec, WrittenFunction, draw_params
+from train.demo.tasks.load_yaml import load_phrases, load_table
+from train.demo.tasks.phrasing import (
+    PEOPLE,
+    attach_code,
+    draw_identifier,
+    phrase_question,
+    to_sentence,
+    to_third_person,
+)
 
-FREQUENT = ("who", "hello", "can")
-NEXT = ("who", "can", "how", "thanks", "maker", "human", "joke", "bye")
+FREQUENT_TALK = ("who", "hello", "can")
+NEXT_TALK = ("who", "can", "how", "thanks", "maker", "human", "joke", "bye")
 """Small talk that follows small talk."""
 UNKNOWN = "I do not know that. I am a small demo model for simple programming questions."
 WHY_NOT = (
@@ -62,37 +69,54 @@ THINGS = (
 ).split()
 
 
-def families(functions: tuple[Function, ...]) -> tuple[Family, ...]:
-    """Small talk, the unknown, the concepts, and explanations of the given functions."""
+def families(functions: tuple[FunctionSpec, ...]) -> tuple[Family, ...]:
+    """Return the families of small talk, refusals, Python terms and explanations."""
     return (
         *(
-            Family(f"talk_{name}", "talk", _talker(**entry), 1.2 if name in FREQUENT else 0.6)
-            for name, entry in table("talk").items()
+            Family(
+                f"talk_{name}",
+                "talk",
+                _make_talk_drawer(**entry),
+                1.2 if name in FREQUENT_TALK else 0.6,
+            )
+            for name, entry in load_table("talk")["small_talk"].items()
         ),
-        Family("unknown", "talk", _unknown, 9.0),
-        Family("explain_code", "explain", _explainer(functions), 6.0),
-        *(Family(f"concept_{c.name}", "concepts", _teller(c), 0.6) for c in _concepts()),
+        Family("unknown", "talk", _draw_unknown, 9.0),
+        Family("explain_code", "explain", _make_explanation_drawer(functions), 6.0),
+        *(
+            Family(f"concept_{c.name}", "concepts", _make_concept_drawer(c), 0.6)
+            for c in _load_concepts()
+        ),
     )
 
 
-def _talker(*, answer: str, says: str, asks: list[str]) -> Drawer:
-    def draw(dice: Draw) -> tuple[Exchange, ...]:
-        said = [Exchange(ask(dice, dice.phrase(tuple(asks))), answer, Check(says=(says,)), "talk")]
-        while dice.chance(0.35) and len(said) < 4:
-            more = table("talk")[dice.rng.choice(NEXT)]
-            if more["answer"] not in {exchange.answer for exchange in said}:
-                question = ask(dice, dice.phrase(tuple(more["asks"])))
-                said.append(Exchange(question, more["answer"], Check(says=(more["says"],)), "talk"))
-        return tuple(said)
+def _make_talk_drawer(*, answer: str, says: str, asks: list[str]) -> Drawer:
+    def draw(sampler: TaskSampler) -> tuple[Exchange, ...]:
+        exchanges = [
+            Exchange(
+                phrase_question(sampler, sampler.choose_phrasing(tuple(asks))),
+                answer,
+                Check(says=(says,)),
+                "talk",
+            )
+        ]
+        while sampler.chance(0.35) and len(exchanges) < 4:
+            more = load_table("talk")["small_talk"][sampler.rng.choice(NEXT_TALK)]
+            if more["answer"] not in {exchange.answer for exchange in exchanges}:
+                question = phrase_question(sampler, sampler.choose_phrasing(tuple(more["asks"])))
+                exchanges.append(
+                    Exchange(question, more["answer"], Check(says=(more["says"],)), "talk")
+                )
+        return tuple(exchanges)
 
     return draw
 
 
-def _unknown(dice: Draw) -> tuple[Exchange, ...]:
-    rng: Random = dice.rng
-    question = ask(
-        dice,
-        dice.phrase(phrases("outside")),
+def _draw_unknown(sampler: TaskSampler) -> tuple[Exchange, ...]:
+    rng: Random = sampler.rng
+    question = phrase_question(
+        sampler,
+        sampler.choose_phrasing(load_phrases("outside")),
         place=rng.choice(PLACES),
         person=rng.choice((rng.choice(PERSONS), rng.choice(PEOPLE))),
         framework=rng.choice(FRAMEWORKS),
@@ -100,21 +124,29 @@ def _unknown(dice: Draw) -> tuple[Exchange, ...]:
         thing=rng.choice(THINGS),
     )
     unknown = Exchange(question, UNKNOWN, Check(says=("do not know",)), "talk")
-    if not dice.chance(0.15):
+    if not sampler.chance(0.15):
         return (unknown,)
-    question = ask(dice, dice.phrase(phrases("why_not")))
+    question = phrase_question(sampler, sampler.choose_phrasing(load_phrases("why_not")))
     return unknown, Exchange(question, WHY_NOT, Check(says=("only trained on",)), "talk")
 
 
-def _explainer(functions: tuple[Function, ...]) -> Drawer:
-    def draw(dice: Draw) -> tuple[Exchange, ...]:
-        spec = dice.rng.choice(functions)
-        k = spec.drawn(dice.rng)
-        name = dice.rng.choice(("f", "func", identifier(dice.rng), identifier(dice.rng)))
-        written = Written(spec, name, drawn_params(dice.rng, spec, name), k, spec.body, spec.why)
-        question = with_code(dice, ask(dice, dice.phrase(phrases("explain_code"))), written.code)
-        text = f"The function `{name}` {third_person(written.does)}. {written.fill(written.why)}"
-        check = Check(says=(name, third_person(written.does)))
+def _make_explanation_drawer(functions: tuple[FunctionSpec, ...]) -> Drawer:
+    def draw(sampler: TaskSampler) -> tuple[Exchange, ...]:
+        spec = sampler.rng.choice(functions)
+        k = spec.draw_value(sampler.rng)
+        name = sampler.rng.choice(
+            ("f", "func", draw_identifier(sampler.rng), draw_identifier(sampler.rng))
+        )
+        written = WrittenFunction(
+            spec, name, draw_params(sampler.rng, spec, name), k, spec.body, spec.why
+        )
+        question = attach_code(
+            sampler,
+            phrase_question(sampler, sampler.choose_phrasing(load_phrases("explain_code"))),
+            written.code,
+        )
+        text = f"The function `{name}` {to_third_person(written.purpose)}. {written.fill_template(written.why)}"
+        check = Check(says=(name, to_third_person(written.purpose)))
         return (Exchange(question, text, check, "explain"),)
 
     return draw
@@ -122,7 +154,7 @@ def _explainer(functions: tuple[Function, ...]) -> Drawer:
 
 @dataclass(frozen=True, slots=True)
 class Concept:
-    """A word of Python: how it is called, what it is, code that shows it, what that prints."""
+    """Python term with its names, its meaning, an example and the example's output."""
 
     name: str
     called: tuple[str, ...]
@@ -131,20 +163,20 @@ class Concept:
     prints: str
 
 
-def _teller(concept: Concept) -> Drawer:
-    def draw(dice: Draw) -> tuple[Exchange, ...]:
-        called = dice.rng.choice(concept.called)
-        template = dice.phrase(phrases("concepts")).replace("{c}", called)
-        text = answer(
-            sentence(concept.meaning),
+def _make_concept_drawer(concept: Concept) -> Drawer:
+    def draw(sampler: TaskSampler) -> tuple[Exchange, ...]:
+        called = sampler.rng.choice(concept.called)
+        template = sampler.choose_phrasing(load_phrases("concepts")).replace("{c}", called)
+        text = format_answer(
+            to_sentence(concept.meaning),
             concept.code,
             f"This prints `{concept.prints}`." if "\n" not in concept.prints else "",
         )
         check = Check(stdout=concept.prints)
-        return (Exchange(ask(dice, template), text, check, "concepts"),)
+        return (Exchange(phrase_question(sampler, template), text, check, "concepts"),)
 
     return draw
 
 
-def _concepts() -> tuple[Concept, ...]:
-    return tuple(Concept(**{**c, "called": tuple(c["called"])}) for c in table("concepts"))
+def _load_concepts() -> tuple[Concept, ...]:
+    return tuple(Concept(**{**c, "called": tuple(c["called"])}) for c in load_table("concepts"))

@@ -1,0 +1,50 @@
+"""`starchat "question"`: ask once, print the answer and run its code if asked to."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starchat_tui.chat.session import Session
+from starchat_tui.cli.ask import AskOptions, Terminal, ask_question, build_answer_json
+from starchat_tui.cli.code_runner import CodeRunner, RunOptions, run_and_close
+from starchat_tui.cli.factory import create_kernel_manager, create_session, resume_conversation
+from starchat_tui.cli.invocation import Invocation
+from starchat_tui.cli.stdout import replace_lone_surrogates
+from starchat_tui.errors import UsageError
+
+
+def answer_question(invocation: Invocation, question: str, piped: str) -> int:
+    """Ask, print the answer and return the exit code 0; failures are raised."""
+    flags = invocation.flags
+    if flags.run and flags.extract:
+        raise UsageError("-x and --run cannot be combined", "leave one of them out")
+    options = AskOptions.from_flags(flags, question, piped)
+    terminal = Terminal(color=invocation.uses_color, quiet=not invocation.settings.stats)
+    replace_lone_surrogates()
+    if flags.run:
+        asyncio.run(_ask_and_run(invocation, options, terminal))
+    else:
+        asyncio.run(_ask(invocation, options, terminal))
+    return 0
+
+
+async def _ask(invocation: Invocation, options: AskOptions, terminal: Terminal) -> None:
+    session = create_session(invocation.settings, invocation.paths)
+    resume_conversation(session, invocation)
+    await ask_question(session, options, terminal)
+
+
+async def _ask_and_run(invocation: Invocation, options: AskOptions, terminal: Terminal) -> None:
+    """Ask, then run the code of the answer; the kernel ends in any case."""
+    kernel_manager = create_kernel_manager(invocation.settings, unsafe=invocation.flags.unsafe_run)
+    session = create_session(invocation.settings, invocation.paths, kernel_manager)
+    resume_conversation(session, invocation)
+    runner = CodeRunner(kernel_manager, RunOptions.from_invocation(invocation), terminal)
+    await run_and_close(kernel_manager, _ask_then_run(session, runner, options, terminal))
+
+
+async def _ask_then_run(
+    session: Session, runner: CodeRunner, options: AskOptions, terminal: Terminal
+) -> None:
+    event = await ask_question(session, options, terminal)
+    await runner.run_answer(session, event.text, build_answer_json(event, session.conversation))

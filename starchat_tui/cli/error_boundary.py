@@ -1,0 +1,81 @@
+"""Error boundary of every command, of `starchat` and of training.
+
+An error becomes two lines on stderr (what happened, what to do next) and an exit code; a bug
+becomes one line and an entry in a log. Imports nothing heavy, because `train` uses it as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
+
+from starchat_tui.errors import StarChatError, UsageError
+from starchat_tui.extras import find_missing_extra
+from starchat_tui.sanitize import sanitize_text
+
+_EXIT_INTERRUPTED = 130
+_EXIT_BROKEN_PIPE = 141
+"""128 + SIGPIPE, the code of a program that does not handle the signal."""
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """Parser that raises `UsageError` instead of exiting."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the message that argparse would print."""
+        raise UsageError(message[:1].upper() + message[1:], f"`{self.prog} --help` lists all flags")
+
+
+def report_errors(run: Callable[[], int], *, program: str = "starchat") -> int:
+    """Return the exit code of `run`; an error is printed and becomes its own exit code."""
+    try:
+        code = run()
+        # A closed pipe shows here and not while the interpreter exits, with a traceback.
+        sys.stdout.flush()
+    except StarChatError as error:
+        return print_error(error, program=program)
+    except KeyboardInterrupt:
+        return _EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads what is still buffered: the flush at exit must not fail on it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return _EXIT_BROKEN_PIPE
+    except Exception as error:  # noqa: BLE001 (the boundary: a bug becomes a hint and a log entry)
+        missing = find_missing_extra(error) if isinstance(error, ImportError) else None
+        if missing is not None:
+            return print_error(missing, program=program)
+        return _report_bug(error, program)
+    return code
+
+
+def print_error(error: StarChatError, *, program: str = "starchat", context: str = "") -> int:
+    """Print on stderr what happened and what to do next; returns the exit code.
+
+    `context` says which part of the program failed, such as the process of a distributed run.
+    """
+    print(f"{program}: {context}{sanitize_text(error.message)}", file=sys.stderr)
+    if error.hint:
+        print(f"  {sanitize_text(error.hint)}", file=sys.stderr)
+    return error.exit_code
+
+
+def _report_bug(error: Exception, program: str) -> int:
+    from starchat_tui.paths import find_paths
+
+    message = sanitize_text(f"{type(error).__name__}: {error}")
+    try:
+        log = find_paths(os.environ).state / "errors.log"
+        with log.open("a", encoding="utf-8", errors="replace") as file:
+            traceback.print_exception(error, file=file)
+    except (OSError, StarChatError):
+        # Without a place for the log, the traceback itself is the best report.
+        traceback.print_exception(error)
+        hint = "this is a bug in StarChat: please report it with the traceback above"
+    else:
+        hint = f"this is a bug in StarChat: please report it with the end of `{log}`"
+    print(f"{program}: {message}\n  {hint}", file=sys.stderr)
+    return 1

@@ -1,0 +1,115 @@
+"""JSON of completion requests, as a client writes it and a server reads it.
+
+`POST /v1/completions` with `prompt` as a list of ids and `stream: true`. Sampling fields beyond
+OpenAI's (`top_k`, `repetition_penalty`, `stop_token_ids`, `return_token_ids`) are spelled as in
+vLLM. Our own engine understands two more: `progress` and `shared`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from starchat_tui.client.protocol import Request, Sampling
+from starchat_tui.errors import UsageError
+
+
+def encode_request(request: Request) -> dict[str, Any]:
+    """Return the body of `POST /v1/completions`, without the fields that are at their defaults."""
+    sampling = {key: value for key, value in asdict(request.sampling).items() if value is not None}
+    body: dict[str, Any] = {
+        "model": request.model,
+        "prompt": request.prompt if isinstance(request.prompt, str) else list(request.prompt),
+        "stream": request.stream,
+        **sampling,
+    }
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.stop_ids:
+        body["stop_token_ids"] = list(request.stop_ids)
+    if request.stream:
+        body |= {"stream_options": {"include_usage": True}, "return_token_ids": True}
+    if request.progress:
+        body["progress"] = True
+    if request.shared:
+        body["shared"] = request.shared
+    return body
+
+
+_NUMBERS: Mapping[str, tuple[type, float, float]] = {
+    "max_tokens": (int, 1, float("inf")),
+    "temperature": (float, 0.0, 100.0),
+    "top_p": (float, 0.0, 1.0),
+    "top_k": (int, 0, float("inf")),
+    "repetition_penalty": (float, 0.01, 100.0),
+    "seed": (int, -(2**63), 2**63 - 1),
+}
+_NEUTRAL = {"n": 1, "best_of": 1, "echo": False, "logprobs": None, "suffix": None}
+_NEUTRAL |= {"presence_penalty": 0, "frequency_penalty": 0, "logit_bias": None}
+"""OpenAI fields that we do not implement, accepted only at the value that changes nothing."""
+_KNOWN = {*_NUMBERS, *_NEUTRAL, "model", "prompt", "stream", "stop", "stop_token_ids", "user"}
+_KNOWN |= {"stream_options", "return_token_ids", "progress", "shared"}
+
+
+def parse_request(body: object) -> Request:
+    """Return the request in `body`; raises `UsageError` that names the invalid field."""
+    if not isinstance(body, dict):
+        raise UsageError("The body is not a JSON object", "send an OpenAI-style completion request")
+    unknown = sorted(set(body) - _KNOWN)
+    if unknown:
+        raise UsageError(
+            f"Unknown field `{unknown[0]}`", f"known fields: {', '.join(sorted(_KNOWN))}"
+        )
+    for field, neutral in _NEUTRAL.items():
+        if body.get(field) not in (neutral, None):
+            raise UsageError(f"`{field}` other than {neutral} is not supported", "leave it out")
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        raise UsageError("`model` is missing", "`GET /v1/models` lists the names")
+    (shared,) = _parse_ids([body.get("shared") or 0], "shared")
+    return Request(
+        model=model,
+        prompt=_parse_prompt(body.get("prompt")),
+        sampling=_parse_sampling(body),
+        stop=_parse_stop(body.get("stop")),
+        stop_ids=_parse_ids(body.get("stop_token_ids") or [], "stop_token_ids"),
+        stream=bool(body.get("stream", False)),
+        progress=bool(body.get("progress", False)),
+        shared=shared,
+    )
+
+
+def _parse_prompt(value: object) -> tuple[int, ...] | str:
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, list) and value:
+        return _parse_ids(value, "prompt")
+    raise UsageError("`prompt` is empty", "send a text or a list of token ids")
+
+
+def _parse_ids(value: object, field: str) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(type(one) is int and one >= 0 for one in value):
+        raise UsageError(f"`{field}` is not a list of token ids", "ids are integers from 0 on")
+    return tuple(value)
+
+
+def _parse_stop(value: object) -> tuple[str, ...]:
+    texts = [value] if isinstance(value, str) else value or []
+    if not isinstance(texts, list) or not all(isinstance(one, str) and one for one in texts):
+        raise UsageError("`stop` is not a text or a list of texts", "leave it out for none")
+    return tuple(texts)
+
+
+def _parse_sampling(body: Mapping[str, Any]) -> Sampling:
+    given: dict[str, Any] = {}
+    for field, (kind, low, high) in _NUMBERS.items():
+        value = body.get(field)
+        if value is None:
+            continue
+        # `isinstance` would take True for 1.
+        numeric = type(value) is int or (kind is float and type(value) is float)
+        if not numeric or not low <= value <= high:
+            raise UsageError(f"`{field}` is {value!r}", f"it is a number from {low:g} to {high:g}")
+        given[field] = kind(value)
+    return Sampling(**given)

@@ -1,0 +1,127 @@
+"""Small files beside a model's weights: in its folder, or fetched from the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from starchat_tui.errors import ModelUnavailable
+from starchat_tui.models.registry import Model, find_model
+from starchat_tui.templates.jinja_template import select_template
+from starchat_tui.templates.tokenizer import find_tokenizer_file
+
+_WINDOW_KEYS = (
+    *("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length"),
+    *("model_max_length", "context_length"),
+)
+"""Names of the context length in the configurations of transformers."""
+
+
+def find_model_file(model: Model, name: str) -> Path:
+    """Return the path of a file beside the weights, downloaded if the model is on the Hub.
+
+    An adapter that lacks the file takes it from its base model. Raises `ModelUnavailable` if there
+    is none.
+    """
+    if model.demo and not model.is_local:
+        raise ModelUnavailable(
+            f"The demo model {model.name} is not installed", "build it with `make nano`"
+        )
+    if not model.is_local:
+        return _fetch_from_hub(model.weights, name)
+    path = Path(model.weights) / name
+    if os.path.isfile(path):
+        return path
+    if name == "tokenizer.json" and (shared := find_tokenizer_file(Path(model.weights))):
+        return shared
+    adapter = Path(model.weights) / "adapter_config.json"
+    if os.path.isfile(adapter):
+        return find_model_file(find_model(read_adapter_base(adapter, model.weights)), name)
+    raise ModelUnavailable(
+        f"`{model.weights}` has no {name}", "is it a model's folder, and was it copied whole?"
+    )
+
+
+def read_adapter_base(adapter: Path, weights: str) -> str:
+    """Return the base model that an adapter_config.json names.
+
+    Raises `ModelUnavailable` if it names none, or the adapter's own folder `weights`.
+    """
+    base = str(read_json_object(adapter).get("base_model_name_or_path") or "")
+    if not base or base == weights:
+        raise ModelUnavailable(
+            f"`{adapter}` does not name its base model", "set `base_model_name_or_path` in it"
+        )
+    return base
+
+
+def read_model_window(model: Model) -> int:
+    """Return the context length in tokens by the model's config.json; 0 if it has none."""
+    return get_declared_window(read_json_object(find_model_file(model, "config.json")))
+
+
+def get_declared_window(config: Mapping[str, Any]) -> int:
+    """Return the context length in tokens that a model's config.json declares; 0 if it does not.
+
+    The keys are those of transformers' configurations; a multimodal model declares its window in
+    the section of its language model.
+    """
+    section = config.get("text_config")
+    text = section if isinstance(section, dict) else config
+    declared = (text.get(key) for key in _WINDOW_KEYS)
+    return next((int(value) for value in declared if isinstance(value, int) and value > 0), 0)
+
+
+def read_chat_template(model: Model) -> str:
+    """Return the Jinja source of the model's own chat template; empty if it has none."""
+    # Newer versions of transformers save the template in a file of its own.
+    try:
+        return find_model_file(model, "chat_template.jinja").read_text(encoding="utf-8")
+    except ModelUnavailable:
+        return select_template(
+            read_optional_json(model, "tokenizer_config.json").get("chat_template")
+        )
+
+
+def read_optional_json(model: Model, name: str) -> dict[str, Any]:
+    """Return a JSON file beside the weights; empty if there is none."""
+    try:
+        return read_json_object(find_model_file(model, name))
+    except ModelUnavailable:
+        return {}
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; raise `ModelUnavailable` if it does not hold one."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelUnavailable(
+            f"`{path}` cannot be read ({error})", "copy or download the model again"
+        ) from error
+    if not isinstance(found, dict):
+        raise ModelUnavailable(f"`{path}` is not a JSON object", "copy or download the model again")
+    return found
+
+
+def _fetch_from_hub(repo: str, name: str) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError
+
+    try:
+        return Path(hf_hub_download(repo, name))
+    except GatedRepoError as error:  # a subclass of HfHubHTTPError
+        raise ModelUnavailable(
+            f"`{repo}` is gated",
+            f"accept its licence at https://huggingface.co/{repo}, then `hf auth login`",
+        ) from error
+    except HFValidationError as error:
+        raise ModelUnavailable(f"`{repo}` is not a Hub id", "write it as OWNER/NAME") from error
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise ModelUnavailable(
+            f"{name} of `{repo}` cannot be downloaded ({type(error).__name__})",
+            "check the name and the connection; a folder with the model works offline",
+        ) from error

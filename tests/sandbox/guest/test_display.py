@@ -1,0 +1,82 @@
+"""Outputs of a run: in order, and none between two runs."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from starchat_tui.sandbox.guest.display import RunDisplay
+from starchat_tui.sandbox.guest.frame_protocol import FRAME_KINDS, HEADER_SIZE, unpack_frame
+from starchat_tui.sandbox.guest.pipe import Pipe
+
+
+class RecordedDisplay:
+    """A display, and the frames it sends."""
+
+    def __init__(self) -> None:
+        self._frames, frames = os.pipe()
+        self._pipe = Pipe(-1, frames)
+        self.display = RunDisplay(self._pipe, max_figures=2)
+
+    def read_frames(self) -> list[tuple[object, ...]]:
+        """Close the pipe; return the name and values of each frame."""
+        self._pipe.close()
+        with os.fdopen(self._frames, "rb") as file:
+            data = file.read()
+        frames: list[tuple[object, ...]] = []
+        while data:
+            size = HEADER_SIZE + int.from_bytes(data[1:HEADER_SIZE], "big")
+            values = unpack_frame(data[:1], data[HEADER_SIZE:size])
+            frames.append((FRAME_KINDS[data[:1]][0], *values))
+            data = data[size:]
+        return frames
+
+
+@pytest.fixture
+def recorder() -> RecordedDisplay:
+    """Return a display with a pipe of its own."""
+    return RecordedDisplay()
+
+
+def test_a_run_is_framed_by_its_number_and_status(recorder: RecordedDisplay) -> None:
+    recorder.display.begin_run(3)
+    recorder.display.send_text("stdout", "a")
+    recorder.display.send_result("42")
+    recorder.display.send_failure("E", "message", "trace")
+    recorder.display.send_written_file("a.csv", 5)
+    recorder.display.end_run("ok")
+    assert recorder.read_frames() == [
+        ("begun", 3),
+        ("text", "stdout", "a"),
+        ("result", "42"),
+        ("failure", "E", "message", "trace"),
+        ("written", "a.csv", 5),
+        ("done", "ok"),
+    ]
+
+
+def test_streams_are_flushed_before_other_outputs(recorder: RecordedDisplay) -> None:
+    recorder.display.flush_streams = lambda: recorder.display.send_text("stdout", "earlier")
+    recorder.display.begin_run(1)
+    recorder.display.send_result("later")
+    names = [frame[-1] for frame in recorder.read_frames()]
+    assert names == [1, "earlier", "later"]
+
+
+def test_what_comes_after_a_run_is_counted_and_dropped(recorder: RecordedDisplay) -> None:
+    recorder.display.begin_run(1)
+    recorder.display.end_run("ok")
+    recorder.display.send_text("stdout", "x" * 1234)
+    recorder.display.send_result("lost")
+    recorder.display.begin_run(2)
+    recorder.display.end_run("ok")
+    recorder.display.begin_run(3)
+    assert recorder.read_frames() == [
+        ("begun", 1),
+        ("done", "ok"),
+        ("begun", 2),
+        ("note", "Lost 1,234 characters printed after an earlier run ended"),
+        ("done", "ok"),
+        ("begun", 3),
+    ]

@@ -1,0 +1,70 @@
+"""Figures and pictures of a run: shown once, within limits."""
+
+from __future__ import annotations
+
+import pytest
+
+from starchat_tui.sandbox.host.kernel import SandboxKernel
+from tests.sandbox.kernels import run_code
+
+pytestmark = pytest.mark.bwrap
+
+
+PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\n"
+DESCRIPTION = "axes:\n  line: (0, 1), (1, 2)"
+SHOWN: dict[str, tuple[str, list[str]]] = {
+    "at show": (PLOT + "plt.show()\nprint('after')", [DESCRIPTION]),
+    "at the end": (PLOT, [DESCRIPTION]),
+    "inline": ("%matplotlib inline\n" + PLOT, [DESCRIPTION]),
+    "notebook": ("%matplotlib notebook\n" + PLOT, [DESCRIPTION]),
+    "widget": ("%matplotlib widget\n" + PLOT, [DESCRIPTION]),
+    "with Tk": (
+        "import matplotlib\nmatplotlib.use('TkAgg')\n" + PLOT + "plt.show()",
+        [DESCRIPTION],
+    ),
+    "with Agg": ("import matplotlib\nmatplotlib.use('Agg')\n" + PLOT + "plt.show()", [DESCRIPTION]),
+    "saved": (PLOT + "plt.savefig('a.png')", [DESCRIPTION]),
+    "saved and closed": (PLOT + "plt.savefig('a.png'); plt.close()", [DESCRIPTION]),
+    "shown, then saved": (PLOT + "f = plt.gcf(); plt.show(); f.savefig('a.png')", [DESCRIPTION]),
+    "as a result": (PLOT + "plt.gcf()", [DESCRIPTION]),
+    "twice": (PLOT + "plt.show()\n" + PLOT + "plt.show()", [DESCRIPTION, DESCRIPTION]),
+    "empty": ("import matplotlib.pyplot as plt\nplt.figure(); plt.show()", []),
+    "of an image": (
+        "from PIL import Image\nImage.new('RGB', (6, 4)).save('i.bmp')",
+        ["BMP picture 6 × 4 in `i.bmp`"],
+    ),
+}
+
+
+@pytest.mark.parametrize("how", SHOWN)
+async def test_figures_are_shown_once(kernel: SandboxKernel, how: str) -> None:
+    code, descriptions = SHOWN[how]
+    run = await run_code(kernel, code)
+    assert (run.ended.status, run.err) == ("ok", ""), run.outputs
+    assert run.descriptions == descriptions
+    windows = [note for note in run.notes if "windows" in note]
+    assert len(windows) == (how in ("notebook", "widget", "with Tk"))
+
+
+async def test_a_picture_that_is_too_large_is_scaled(kernel: SandboxKernel) -> None:
+    code = (
+        "import matplotlib.pyplot as plt\nplt.figure(figsize=(200, 100), dpi=300)\nplt.plot([1])\n"
+        "plt.show()\nfrom PIL import Image\nImage.new('L', (9000, 3000)).save('b.png')"
+    )
+    run = await run_code(kernel, code)
+    assert [max(one.width, one.height) <= 4100 for one in run.figures] == [True, True]
+
+
+async def test_a_decompression_bomb_is_refused(kernel: SandboxKernel) -> None:
+    code = """
+import struct, zlib
+def chunk(kind, data):
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+head = struct.pack('>IIBBBBB', 50_000, 50_000, 1, 0, 0, 0, 0)
+png = b'\\x89PNG\\r\\n\\x1a\\n' + chunk(b'IHDR', head) + chunk(b'IDAT', zlib.compress(b''))
+open('bomb.png', 'wb').write(png);
+"""
+    run = await run_code(kernel, code)
+    assert run.ended.status == "ok"
+    assert not run.figures
+    assert run.notes[0].startswith("`bomb.png` cannot be shown")

@@ -1,0 +1,119 @@
+"""Files the user attaches: what could mean another file, or never ends, is refused."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from starchat_tui.errors import UsageError
+from starchat_tui.sandbox.attachments import copy_bytes, map_names, open_attachment
+
+MOST = 1000
+
+
+def read(path: Path, most: int = MOST) -> bytes:
+    file, size = open_attachment(path, most)
+    try:
+        return os.read(file, size)
+    finally:
+        os.close(file)
+
+
+def test_a_file_is_opened_with_its_size(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_bytes(b"a,b\n")
+    assert read(tmp_path / "data.csv") == b"a,b\n"
+
+
+def test_a_symbolic_link_is_refused_and_its_target_told(tmp_path: Path) -> None:
+    (tmp_path / "id_rsa").write_text("secret")
+    (tmp_path / "data.csv").symlink_to(tmp_path / "id_rsa")
+    with pytest.raises(UsageError, match=r"symbolic link to .*id_rsa"):
+        open_attachment(tmp_path / "data.csv", MOST)
+
+
+def test_a_pipe_does_not_wait_for_a_writer(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="device, pipe or socket"):
+        open_attachment(tmp_path / "pipe", MOST)
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null", "/dev/tty"])
+def test_a_device_is_refused(path: str) -> None:
+    with pytest.raises(UsageError, match="device"):
+        open_attachment(Path(path), MOST)
+
+
+def test_a_socket_and_a_folder_are_refused(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(tmp_path / "s"))
+        with pytest.raises(UsageError, match="socket"):
+            open_attachment(tmp_path / "s", MOST)
+    with pytest.raises(UsageError, match="is a folder"):
+        open_attachment(tmp_path, MOST)
+
+
+def test_a_large_file_is_refused_before_a_byte_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(200 * 2**30)
+    with pytest.raises(UsageError, match=r"214,748,364,800 bytes; 1,000 are left"):
+        open_attachment(tmp_path / "sparse", MOST)
+
+
+def test_what_is_missing_or_forbidden_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        open_attachment(tmp_path / "none", MOST)
+
+
+def test_a_link_put_there_between_two_looks_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, secret = tmp_path / "data.csv", tmp_path / "secret"
+    secret.write_text("secret")
+    path.write_text("innocent")
+    looked = os.lstat
+
+    def swapped(name: Path) -> os.stat_result:
+        found = looked(name)
+        path.unlink()
+        path.symlink_to(secret)
+        return found
+
+    monkeypatch.setattr(os, "lstat", swapped)
+    with pytest.raises(UsageError, match="cannot be attached"):
+        open_attachment(path, MOST)
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "grows"
+    path.write_bytes(b"x" * 2000)
+    small = tmp_path / "small"
+    small.write_bytes(b"x")
+    # It was small when it was looked at.
+    monkeypatch.setattr(os, "lstat", lambda _name: small.stat())
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(UsageError, match="2,000 bytes"):
+        open_attachment(path, MOST)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_no_more_is_copied_than_was_told(tmp_path: Path) -> None:
+    (tmp_path / "grows").write_bytes(b"abcdef")
+    with (tmp_path / "grows").open("rb") as file, (tmp_path / "copy").open("wb") as target:
+        copy_bytes(file.fileno(), 4, target.fileno())
+    assert (tmp_path / "copy").read_bytes() == b"abcd"
+
+
+def test_a_file_that_shrank_ends_the_copy(tmp_path: Path) -> None:
+    (tmp_path / "shrank").write_bytes(b"ab")
+    with (tmp_path / "shrank").open("rb") as file, (tmp_path / "copy").open("wb") as target:
+        copy_bytes(file.fileno(), 4, target.fileno())
+    assert (tmp_path / "copy").read_bytes() == b"ab"
+
+
+def test_two_files_of_one_name_are_refused() -> None:
+    assert map_names([Path("a/x"), Path("a/x"), Path("y")]) == {"x": Path("a/x"), "y": Path("y")}
+    with pytest.raises(UsageError, match="called `x`"):
+        map_names([Path("a/x"), Path("b/x")])

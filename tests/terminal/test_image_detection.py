@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from starchat_tui.terminal.image_detection import parse_answers
+from tests.waiting import PATIENCE
+
+XTERM = b"\x1b[?64;1;2;6;22c"
+SIXEL = b"\x1b[?62;4;22c"
+KITTY = b"\x1b_Gi=31;OK\x1b\\"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (b"", ("half", None, "")),
+        (XTERM, ("half", None, "")),
+        (SIXEL, ("sixel", None, "")),
+        (KITTY + XTERM, ("kitty", None, "")),
+        (KITTY + SIXEL, ("sixel", None, "")),
+        (b"\x1b_Gi=31;ENOTSUPPORTED\x1b\\" + XTERM, ("half", None, "")),
+        (b"\x1b[6;32;16t" + SIXEL, ("sixel", (16, 32), "")),
+        (b"\x1b[6;0;0t" + XTERM, ("half", None, "")),
+        (b"hel" + KITTY + b"lo\xc3\xbc\r" + XTERM, ("kitty", None, "helloü")),
+        (b"\x1b[?4c", ("half", None, "")),
+    ],
+)
+def test_the_terminals_answers_are_told_from_keys(said: bytes, expected: object) -> None:
+    assert parse_answers(said) == expected
+
+
+ASK = """
+import json, os, sys
+from starchat_tui.terminal import image_detection
+if sys.argv[2:]: image_detection.ANSWER_TIMEOUT = float(sys.argv[2])
+images, typed = image_detection.detect_images(sys.argv[1], os.environ)
+print(json.dumps([images.protocol, typed]), "end")
+"""
+
+
+def detected(choice: str, answer: bytes = b"", **environ: str) -> tuple[str, bytes]:
+    """What is detected on a terminal that says `answer`; and what the terminal was asked."""
+    child = pexpect.spawn(
+        sys.executable,
+        # Who answers may be kept waiting by a busy machine, and is waited for.
+        ["-c", ASK, choice, *([str(PATIENCE)] if answer else [])],
+        env={**os.environ, **environ},
+        cwd=str(Path(__file__).parents[2]),
+        timeout=PATIENCE,
+    )
+    asked = b""
+    if answer:
+        child.expect_exact(b"\x1b[c")
+        asked = child.before + b"\x1b[c"
+        child.send(answer)
+    child.expect(rb'(\["[a-z]+", "[^"]*"\]) end')
+    found = child.match[1].decode()
+    asked += child.before
+    child.expect(pexpect.EOF)
+    child.close()
+    return found, asked
+
+
+def test_a_terminal_is_asked_once_and_typed_keys_are_kept() -> None:
+    found, asked = detected("auto", b"draft" + KITTY + XTERM)
+    assert found == '["kitty", "draft"]'
+    assert asked.count(b"\x1b[c") == 1
+
+
+def test_a_mute_terminal_gets_half_blocks() -> None:
+    assert detected("auto")[0] == '["half", ""]'
+
+
+@pytest.mark.parametrize(
+    ("choice", "environ", "kind"),
+    [
+        ("sixel", {}, "sixel"),
+        ("off", {}, "off"),
+        ("auto", {"TMUX": "/tmp/tmux"}, "half"),
+        ("auto", {"TERM": "screen-256color"}, "half"),
+        ("auto", {"TERM": "linux"}, "half"),
+        ("auto", {"TERM": "xterm-kitty"}, "kitty"),
+    ],
+)
+def test_what_is_known_is_not_asked(choice: str, environ: dict[str, str], kind: str) -> None:
+    found, asked = detected(choice, **environ)
+    assert found == f'["{kind}", ""]'
+    assert b"\x1b" not in asked

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from starchat_tui.sandbox.outputs import Figure, RunEnded, StreamText, WrittenFile
+from starchat_tui.settings import ImageChoice
+from starchat_tui.terminal.image_detection import ImageDetector
+from starchat_tui.terminal.run_printer import RunPrinter, save_files
+from tests.scripted import make_png
+
+NO_IMAGES = ImageDetector("off", {})
+FIGURE = Figure(make_png(40, 40), 40, 40, "axes 1: 'Bars' bars [1, 2]")
+
+
+class Screen(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def print_figure(choice: ImageChoice, **environ: str) -> tuple[str, str]:
+    """Return what goes to stdout and to stderr, both of them terminals."""
+    out, err = Screen(), Screen()
+    RunPrinter(out, err, images=ImageDetector(choice, environ)).print_output(FIGURE)
+    return out.getvalue(), err.getvalue()
+
+
+@pytest.mark.parametrize("term", ["xterm-kitty", "xterm-ghostty"])
+def test_a_plot_is_sent_to_kitty_as_an_image(term: str) -> None:
+    _, screen = print_figure("auto", TERM=term)
+    assert screen.startswith("\x1b_Ga=T,f=100")
+    assert "▀" not in screen
+
+
+def test_a_plot_is_drawn_in_half_blocks_where_nothing_better_is_known() -> None:
+    _, screen = print_figure("auto", TERM="xterm-256color")
+    assert "▀" in screen
+    assert "\x1b_G" not in screen
+
+
+def test_the_setting_overrules_the_terminal() -> None:
+    assert print_figure("sixel", TERM="xterm-kitty")[1].startswith("\x1bP")
+    assert print_figure("off", TERM="xterm-kitty")[1] == ""
+
+
+def test_the_description_of_a_plot_goes_to_stdout() -> None:
+    out, _ = print_figure("off")
+    assert out == "axes 1: 'Bars' bars [1, 2]\n"
+
+
+@pytest.fixture
+def sixel_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Put a terminal that has its answer ready on stdin and stdout; yield its other end."""
+    master, slave = pty.openpty()
+    kept = [os.dup(0), os.dup(1)]
+    for descriptor in (0, 1):
+        os.dup2(slave, descriptor)
+    monkeypatch.setattr("os.tcgetpgrp", lambda _: os.getpgrp())
+    os.write(master, b"\x1b[6;32;16t\x1b[?62;4c")
+    yield master
+    for descriptor, original in enumerate(kept):
+        os.dup2(original, descriptor)
+        os.close(original)
+    os.close(slave)
+    os.close(master)
+
+
+def test_a_terminal_is_asked_for_sixels_once(
+    sixel_terminal: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detector = ImageDetector("auto", {"TERM": "xterm-256color"})
+    assert (detector.detect().protocol, detector.detect().cell_size) == ("sixel", (16, 32))
+    assert os.read(sixel_terminal, 4096).count(b"\x1b[c") == 1
+
+
+def test_a_pipe_gets_the_description_and_no_image() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    RunPrinter(out, err, images=ImageDetector("kitty", {})).print_output(FIGURE)
+    assert (out.getvalue(), err.getvalue()) == ("axes 1: 'Bars' bars [1, 2]\n", "")
+
+
+def test_an_unreadable_image_is_reported_and_described() -> None:
+    out, err = Screen(), Screen()
+    printer = RunPrinter(out, err, images=ImageDetector("half", {}))
+    printer.print_output(Figure(b"no image", 4, 3, ""))
+    assert "cannot be read" in err.getvalue()
+    assert out.getvalue() == "figure, 4 × 3 pixels\n"
+
+
+def test_a_note_starts_a_line_of_its_own() -> None:
+    out, err = Screen(), Screen()
+    printer = RunPrinter(out, err, NO_IMAGES, color=False)
+    printer.print_output(StreamText("stderr", "no newline"))
+    printer.print_note("a note")
+    assert err.getvalue() == "no newline\na note\n"
+
+
+def test_files_are_listed_before_the_end() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    printer = RunPrinter(out, err, NO_IMAGES)
+    printer.print_output(WrittenFile("a.csv", 3))
+    assert err.getvalue() == ""
+    printer.print_output(RunEnded("ok", "isolated", 0.5))
+    assert re.fullmatch(r"wrote a\.csv \(3 .*\)\nran · 0\.5 s · .*\n", err.getvalue())
+
+
+def test_saved_files_never_replace_others(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    first = save_files(folder, [("plot.png", b"1")])
+    second = save_files(folder, [("plot.png", b"2"), ("plot.png", b"3")])
+    assert [path.name for path in [*first, *second]] == ["plot.png", "plot-2.png", "plot-3.png"]
+    assert [path.read_bytes() for path in [*first, *second]] == [b"1", b"2", b"3"]
