@@ -1,1 +1,1 @@
-"""The tests; the folders mirror the rooms."""
+"""Tests; their folders mirror the packages."""

@@ -1,4 +1,4 @@
-"""What nano-chat says at temperature 0: the README's picture shows it, and a real engine must."""
+"""Answers of nano-chat at temperature 0, as shown in the documentation and given by the engine."""
 
 from __future__ import annotations
 

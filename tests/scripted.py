@@ -29,14 +29,14 @@ def make_png(width: int = 12, height: int = 8) -> bytes:
 
 
 Piece = str | Delta | Progress | BaseException | asyncio.Event
-"""A text, a piece as it is, an error that is raised, or an event that is waited for."""
+"""A text, a piece as it is, an error to raise, or an event to wait for."""
 
 
 @dataclass
 class ScriptedEngine:
-    """Answers each request with the next list of pieces, and records the requests.
+    """Engine that answers each request with the next list of pieces, and records the requests.
 
-    With `steps` an answer goes on only as far as the test lets it.
+    With `steps`, each piece waits until the test releases the semaphore.
     """
 
     answers: list[Sequence[Piece]] = field(default_factory=list)
@@ -82,13 +82,13 @@ def split_text(text: str, size: int = 4) -> Iterable[str]:
 
 
 RunPiece = Output | asyncio.Event | str
-"""An output, an event that is waited for, or the stdout of a piece of code."""
+"""An output, an event to wait for, or a text on stdout."""
 DRAWN = Figure(make_png(), 12, 8, "axes 1: 'Bars' bars [1, 2]")
 
 
 @dataclass
 class ScriptedKernel:
-    """Runs nothing: replays what a test enqueued, and records the calls."""
+    """Kernel that runs no code: it replays what a test enqueued, and records the calls."""
 
     capability: Capability
     attached: list[Path] = field(default_factory=list)
@@ -156,7 +156,7 @@ class ScriptedKernel:
 
 @dataclass
 class ScriptedKernelFactory:
-    """Creates scripted kernels; the last one is `kernel`."""
+    """Factory of scripted kernels; the last one is `kernel`."""
 
     capability: Capability = field(default_factory=lambda: Capability("isolated"))
     runs: list[Sequence[RunPiece]] = field(default_factory=list)

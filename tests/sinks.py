@@ -1,4 +1,4 @@
-"""What a terminal would obey, or not show, in what was about to be written to it."""
+"""Search of a text or a screen for characters that a terminal would obey or not show."""
 
 from __future__ import annotations
 
@@ -7,40 +7,44 @@ import re
 from textual.app import App
 
 from starchat_tui.sandbox.outputs import (
-    RunEnded,
     Failure,
     Figure,
     Note,
     Output,
     Result,
+    RunEnded,
     StreamText,
     WrittenFile,
 )
 from starchat_tui.sanitize import sanitize_text
 from tests.scripted import make_png
-from tests.test_sanitize import PAYLOADS, shows
-from tests.ui.looking import strips
+from tests.test_sanitize import PAYLOADS, is_shown
+from tests.ui.screen_helpers import render_strips
 
-OURS = re.compile(r"\x1b\[[\d;]*m|\r\x1b\[K")
-"""The sequences that we write ourselves: colours, and an empty line for progress."""
+OWN_SEQUENCES = re.compile(r"\x1b\[[\d;]*m|\r\x1b\[K")
+"""Escape sequences that we write: colours, and clearing the line of a progress message."""
 NAMES = list(PAYLOADS)
 
 
-def obeyed(text: str) -> str:
-    """The characters of `text` that get through, as they are spelled in Python."""
-    left = [one for one in OURS.sub("", text) if not shows(one) or sanitize_text(one) != one]
-    return "".join(ascii(one)[1:-1] for one in left)
+def find_unsafe_text(text: str) -> str:
+    """Return the characters of `text` that are not safe, escaped as in Python."""
+    unsafe = [
+        char
+        for char in OWN_SEQUENCES.sub("", text)
+        if not is_shown(char) or sanitize_text(char) != char
+    ]
+    return "".join(ascii(char)[1:-1] for char in unsafe)
 
 
-def obeyed_on(app: App[None]) -> str:
-    """The same for a screen; a hyperlink in a style counts as one."""
-    rows = strips(app)
+def find_unsafe_text_on_screen(app: App[None]) -> str:
+    """Return those of a screen, and the targets of its hyperlinks."""
+    rows = render_strips(app)
     links = [part.style.link for row in rows for part in row if part.style and part.style.link]
-    return obeyed("".join(row.text for row in rows)) + "".join(links)
+    return find_unsafe_text("".join(row.text for row in rows)) + "".join(links)
 
 
-def outputs(bad: str) -> list[Output]:
-    """One output of each kind, hostile in each of its fields."""
+def create_hostile_outputs(bad: str) -> list[Output]:
+    """Create one output of each kind with `bad` in each of its texts."""
     return [
         StreamText("stdout", f"out {bad} and\n"),
         StreamText("stderr", f"err {bad}"),

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui import errors, settings
+from starchat_tui import errors
 from starchat_tui.chat import commands
 from starchat_tui.cli import arguments
+from starchat_tui.config import settings
 from starchat_tui.models import registry
 from tests.generated_docs import SECTIONS, section_of
 
@@ -168,7 +169,7 @@ def test_every_variable_is_read() -> None:
     fields = {f"STARCHAT_{name.upper()}" for name in settings.Settings.__dataclass_fields__}
     named = set(re.findall(r"STARCHAT_[A-Z_]+[A-Z]", all_user_text()))
     sources = "".join(
-        (ROOT / "starchat_tui" / name).read_text(encoding="utf-8")
+        (ROOT / "starchat_tui" / "config" / name).read_text(encoding="utf-8")
         for name in ("settings.py", "paths.py")
     )
     assert {name for name in named if name not in fields and name not in sources} == set()

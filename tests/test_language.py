@@ -51,6 +51,8 @@ def docstrings(path: Path) -> Iterator[tuple[int, str]]:
 
 def is_participle(name: str) -> bool:
     word = name.strip("_")
+    if "_" in word:
+        return False
     return word in IRREGULAR or (word.endswith("ed") and word not in NOT_PARTICIPLES)
 
 

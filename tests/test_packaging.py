@@ -21,7 +21,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from starchat_tui import __version__
-from starchat_tui.extras import EXTRAS
+from starchat_tui.config.extras import EXTRAS
 
 ROOT = Path(__file__).parent.parent
 RECORDS = ("/facts.json", "/scores.json")

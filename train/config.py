@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 
-from starchat_tui.config_file import Range, Separator, find_key, get_keys, parse_file_values
+from starchat_tui.config.config_file import Range, Separator, find_key, get_keys, parse_file_values
 from starchat_tui.errors import ConfigError, UsageError
 
 NameList = Annotated[tuple[str, ...], Separator(",")]

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from starchat_tui.config.paths import expand_user_path, explain_creation_errors
 from starchat_tui.errors import UsageError
-from starchat_tui.paths import expand_user_path, explain_creation_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ COMMANDS = (
     SlashCommand("quit", "quit; the conversation is saved", aliases=("exit", "bye", "q")),
 )
 
+# A second slash cannot match: `/usr/bin/env` is a path in a question.
 _CALL = re.compile(r"/([A-Za-z?][\w?-]*)(?:\s+(.*))?", re.DOTALL)
 
 
@@ -101,6 +102,7 @@ def _check_argument(command: SlashCommand, argument: str) -> str:
 
 
 def _suggest_command(name: str) -> str:
+    # A low cutoff: names are short, so that one typing error changes much of them.
     names = [word for one in COMMANDS for word in (one.name, *one.aliases)]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     meant = f"did you mean `/{near[0]}`? " if near else "`/help` lists the commands; "

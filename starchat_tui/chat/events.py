@@ -5,26 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from starchat_tui.client.answer_stats import AnswerStats
 from starchat_tui.client.protocol import Progress
-from starchat_tui.dialogue import Mode
 from starchat_tui.errors import StarChatError
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerStats:
-    """Statistics of an answer."""
-
-    model: str
-    mode: Mode
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-    window: int
-    seconds: float
-    first_token: float
-    """Seconds from the question to the first text of the answer."""
-    tokens_per_second: float
-    finish_reason: str
 
 
 @dataclass(frozen=True, slots=True)

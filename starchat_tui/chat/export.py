@@ -80,6 +80,7 @@ def _close_open_block(text: str) -> str:
 def _fence_blocks(text: str) -> Iterator[str]:
     """Yield prose unchanged and every code block in a fence of its own."""
     code, language, inside = "", "", False
+    # A block that was cut off has no end of its own; the extra event closes it.
     for event in (*parse_events(text), BlockClosed()):
         if isinstance(event, Prose):
             yield event.text
@@ -95,8 +96,8 @@ def _fence_blocks(text: str) -> Iterator[str]:
 def to_document(conversation: Conversation, path: Sequence[StoredTurn]) -> dict[str, Any]:
     """Return everything stored about the conversation, except token ids."""
     keys = ("id", "title", "mode", "model", "system")
-    kept = {key: getattr(conversation, key) for key in keys}
-    return {**kept, "turns": [_turn_to_dict(stored) for stored in path]}
+    columns = {key: getattr(conversation, key) for key in keys}
+    return {**columns, "turns": [_turn_to_dict(stored) for stored in path]}
 
 
 def _turn_to_dict(stored: StoredTurn) -> dict[str, Any]:
@@ -136,6 +137,7 @@ def to_notebook(conversation: Conversation, path: Sequence[StoredTurn]) -> dict[
 def _answer_cells(text: str) -> Iterator[tuple[str, str]]:
     """Yield type and source of the cells of one answer; other languages stay in Markdown."""
     prose, code, language, inside = "", "", "", False
+    # A block that was cut off has no end of its own; the extra event closes it.
     for event in (*parse_events(text), BlockClosed()):
         if isinstance(event, Prose):
             prose += event.text
@@ -172,23 +174,24 @@ def _make_cell(kind: str, text: str, number: int) -> dict[str, Any]:
 
 def to_messages(conversation: Conversation, path: Sequence[StoredTurn]) -> dict[str, Any] | None:
     """Return a training row of all answered questions; None if there is no answer."""
-    said: list[dict[str, Any]] = []
-    asked: Turn | None = None
+    found: list[dict[str, Any]] = []
+    question: Turn | None = None
     for stored in path:
         turn = stored.turn
         if turn.role == "user":
-            asked = turn
-        elif asked is not None and asked.text.strip() and turn.text.strip():
-            said += [_turn_to_message(asked), _turn_to_message(turn)]
+            # A question that stays unanswered is replaced by the next one.
+            question = turn
+        elif question is not None and question.text.strip() and turn.text.strip():
+            found += [_turn_to_message(question), _turn_to_message(turn)]
             if stored.state != "done":
-                said[-1]["weight"] = 0
-            asked = None
-    if not said:
+                found[-1]["weight"] = 0
+            question = None
+    if not found:
         return None
     if conversation.system.strip():
-        said.insert(0, {"role": "system", "content": conversation.system})
-    kept = {key: getattr(conversation, key) for key in ("id", "title", "mode", "model")}
-    return {**kept, "messages": said}
+        found.insert(0, {"role": "system", "content": conversation.system})
+    columns = {key: getattr(conversation, key) for key in ("id", "title", "mode", "model")}
+    return {**columns, "messages": found}
 
 
 def _turn_to_message(turn: Turn) -> dict[str, Any]:

@@ -6,8 +6,9 @@ import time
 from dataclasses import asdict
 from typing import Literal
 
-from starchat_tui.chat.events import AnswerFinished, AnswerStats, AnswerText, EngineProgress
+from starchat_tui.chat.events import AnswerFinished, AnswerText, EngineProgress
 from starchat_tui.chat.store import ConversationStore, State
+from starchat_tui.client.answer_stats import AnswerStats
 from starchat_tui.client.protocol import Delta, Progress, Usage
 from starchat_tui.dialogue import Turn
 from starchat_tui.errors import EngineGone
@@ -49,6 +50,8 @@ class PendingAnswer:
         if not piece.text:
             return None
         self._first_text_after = self._first_text_after or time.monotonic() - self._started_at
+        # Some templates strip the answer. At the beginning that holds for a piece, too; its
+        # end is protected by the `|`, because a space there may separate it from the next word.
         fresh = (
             piece.text if self._raw else self._model.template.clean_answer(f"{piece.text}|")[:-1]
         )
@@ -82,7 +85,7 @@ class PendingAnswer:
         self._finish_reason = "stopped"
 
     def finish(self) -> AnswerFinished:
-        """Store the whole answer; raises `EngineGone` if the stream ended without a finish reason."""
+        """Store the whole answer; raises `EngineGone` if there was no finish reason."""
         if not self._finish_reason:
             raise EngineGone(
                 "The engine closed the connection before the answer was complete",
@@ -109,6 +112,7 @@ class PendingAnswer:
             window=self._model.window,
             seconds=seconds,
             first_token=self._first_text_after,
+            # The first token comes with the prefill and is no part of the decoding time.
             tokens_per_second=(tokens - 1) / decoding if tokens > 1 and decoding > 0 else 0.0,
             finish_reason=self._finish_reason,
         )

@@ -17,6 +17,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
         "CREATE INDEX turn_parent ON turn(conversation, parent)",
         "CREATE INDEX conversation_updated ON conversation(updated)",
+        # An external-content index: the words stand in `turn` alone, and triggers keep it in step.
         "CREATE VIRTUAL TABLE search USING fts5(text, content='turn', content_rowid='id')",
         """CREATE TRIGGER turn_added AFTER INSERT ON turn BEGIN
             INSERT INTO search(rowid, text) VALUES (new.id, new.text);

@@ -11,6 +11,7 @@ from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from starchat_tui.chat.block_runs import BlockRuns
 from starchat_tui.chat.consent import Permission, parse_permission, stored_permission
 from starchat_tui.chat.events import AnswerFailed, AnswerStarted, AnswerText, ChatEvent
 from starchat_tui.chat.pending_answer import PendingAnswer
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from starchat_tui.execution.kernel_manager import KernelManager
     from starchat_tui.execution.run_result import RunResult
     from starchat_tui.sandbox.host.downloads import Download
-    from starchat_tui.sandbox.outputs import IsolationLevel, Note, Output
+    from starchat_tui.sandbox.outputs import IsolationLevel, Output
     from starchat_tui.sandbox.run_state import RunControl
 
 TITLE_LENGTH = 60
@@ -49,6 +50,7 @@ class Session:
         self.kernel_manager = kernel_manager
         """Runs the code of the conversation; None if this front end runs none."""
         self._store = store
+        self._block_runs = BlockRuns(store, kernel_manager)
         self._engine = engine
         self._resolver = resolver
         self._sampling = sampling
@@ -101,6 +103,7 @@ class Session:
             model = self._resolver.choose_model_name(mode)
             self._store.update_conversation(self.conversation, mode=mode, model=model)
         self.mode = mode
+        # Unknown until the other model is resolved.
         self.window = 0
 
     def resume(self, name: str) -> None:
@@ -203,16 +206,17 @@ class Session:
         The old answer stays current until the new one has its first word.
         """
         self._stopping.clear()
-        asked = [at for at, stored in enumerate(self.turns) if stored.turn.role == "user"]
-        if not asked:
+        questions = [index for index, stored in enumerate(self.turns) if stored.turn.role == "user"]
+        if not questions:
             yield AnswerFailed(UsageError("There is no question to retry", "ask one first"), "")
             return
-        kept, head = self.turns[: asked[-1] + 1], self.turns[-1].id
+        turns, head = self.turns[: questions[-1] + 1], self.turns[-1].id
         try:
             model = await self._resolve_model()
-            prompt = self._fit_prompt(self._build_dialogue(kept), model)
+            prompt = self._fit_prompt(self._build_dialogue(turns), model)
             with self._store.transaction():
-                turn = self._add_empty_answer(self.conversation, kept[-1].id, model)
+                turn = self._add_empty_answer(self.conversation, turns[-1].id, model)
+                # Adding a turn moves the head, and the old answer is still the current one.
                 self._store.update_conversation(self.conversation, head=head)
         except StarChatError as error:
             yield AnswerFailed(error, "")
@@ -234,6 +238,7 @@ class Session:
                 self._receive(self._build_request(model, prompt), answer)
             ) as events:
                 async for event in events:
+                    # A retry that fails before its first word must not replace the old answer.
                     if isinstance(event, AnswerText) and head != turn and answer.text.strip():
                         self._store.update_conversation(self.conversation, head=turn)
                         head = turn
@@ -270,6 +275,7 @@ class Session:
         async with aclosing(self._engine.stream(request)) as stream:
             stopping = asyncio.ensure_future(self._stopping.wait())
             pending = asyncio.ensure_future(anext(stream, None))
+            # The end of the text so far: a telling word may be split between two pieces.
             recent = ""
             try:
                 while True:
@@ -326,7 +332,7 @@ class Session:
     def _level(self) -> IsolationLevel | None:
         return self.kernel_manager.level if self.kernel_manager else None
 
-    async def run(
+    def run_block(
         self,
         turn: int,
         block: int,
@@ -334,63 +340,12 @@ class Session:
         downloads: Sequence[Download] = (),
         control: RunControl | None = None,
     ) -> AsyncGenerator[Output, None]:
-        """Run a code block, yield its outputs and store the result with its turn.
-
-        Args:
-            turn: Id of the turn.
-            block: Index of the block within the turn, from 0.
-            code: The code as the kernel takes it.
-            downloads: Files that the user let us download for this run.
-            control: Stops the run.
-
-        Returns:
-            Outputs, the last of which is a `RunEnded`.
-
-        Raises:
-            Busy: Code is running already.
-        """
-        from starchat_tui.execution.run_result import RunRecorder
-        from starchat_tui.sandbox.outputs import RunEnded
-
-        assert self.kernel_manager is not None
-        recorder, kept = RunRecorder(), True
-        try:
-            async with aclosing(self.kernel_manager.run(code, downloads, control)) as outputs:
-                async for output in outputs:
-                    kept = isinstance(output, RunEnded)
-                    if not isinstance(output, RunEnded):
-                        recorder.record(output)
-                    elif note := self._store_run(turn, block, code, recorder.build_result(output)):
-                        yield note
-                    yield output
-        finally:
-            if not kept:
-                # The consumer closed the generator before the end.
-                ended = RunEnded("interrupted", self.kernel_manager.level or "off", 0.0)
-                self._store_run(turn, block, code, recorder.build_result(ended))
-
-    def _store_run(self, turn: int, block: int, code: str, result: RunResult) -> Note | None:
-        """Store the result of a run; returns a note for the user if that fails."""
-        from starchat_tui.execution.run_result import serialize_result
-        from starchat_tui.sandbox.outputs import Note
-
-        if result.ended.status == "no-sandbox":
-            return None
-        written, pictures = serialize_result(result)
-        try:
-            self._store.add_run(turn, block, code, written, pictures)
-        except StoreError as error:
-            return Note(f"This run is not stored. {error.message}: {error.hint}")
-        return None
+        """Run a code block of a turn, yield its outputs and store the result; see `BlockRuns`."""
+        return self._block_runs.run(turn, block, code, downloads, control)
 
     def load_run_results(self, turn: int) -> Mapping[int, RunResult]:
         """Return the last result of each code block of a turn, by the index of the block."""
-        from starchat_tui.execution.run_result import deserialize_result
-
-        return {
-            run.block: deserialize_result(run.document, run.pictures)
-            for run in self._store.load_runs(turn)
-        }
+        return self._block_runs.load_results(turn)
 
     async def aclose(self) -> None:
         """End the kernel."""

@@ -254,9 +254,7 @@ class ConversationStore:
             query = "SELECT * FROM conversation WHERE substr(id, 1, length(:name)) = :name LIMIT 2"
         found = self._fetch_rows(query, {"name": name}) if name else []
         if len(found) != 1:
-            problem = (
-                f"`{name}` is the beginning of several ids" if found else _not_found_message(name)
-            )
+            problem = f"Several ids begin with `{name}`" if found else _not_found_message(name)
             raise UsageError(problem, "`starchat ls` lists them")
         row = found[0]
         keys = ("id", "title", "mode", "model", "system", "head", "allowed")
@@ -334,9 +332,7 @@ def _translate_errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.IntegrityError as error:
-        raise StoreError(
-            "This conversation is gone", "it was removed: `/new` begins one"
-        ) from error
+        raise StoreError("This conversation was deleted", "start a new one with `/new`") from error
     except sqlite3.Error as error:
         raise StoreError(
             f"The conversations cannot be read or written ({error})",

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from starchat_tui.cli.error_boundary import ArgumentParser
+from starchat_tui.config.settings import ColorChoice, ImageChoice, Quantization, SandboxLevel
 from starchat_tui.dialogue import MODES
-from starchat_tui.settings import ColorChoice, ImageChoice, Quantization, SandboxLevel
 
 SUBCOMMANDS = {
     "repl": "chat line by line, without a full-screen interface",
@@ -61,6 +61,7 @@ SETTINGS_FLAGS = tuple(
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     """Return the flags of a question or of the chat; `words` are the question."""
+    # Intermixed, because flags may stand between the words of a question.
     flags = create_question_parser().parse_intermixed_args(argv)
     flags.stop = tuple(flags.stop) if flags.stop else None
     return flags

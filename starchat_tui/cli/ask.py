@@ -19,13 +19,13 @@ from typing import Literal, TextIO
 from starchat_tui.chat.events import (
     AnswerFailed,
     AnswerFinished,
-    AnswerStats,
     AnswerText,
     ChatEvent,
     EngineProgress,
 )
 from starchat_tui.chat.session import Session
 from starchat_tui.cli.question import InputStyle, build_question
+from starchat_tui.client.answer_stats import AnswerStats
 from starchat_tui.client.protocol import Progress
 from starchat_tui.codeblocks import CodeBlock, parse_code_blocks
 from starchat_tui.errors import (

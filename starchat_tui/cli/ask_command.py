@@ -16,6 +16,7 @@ from starchat_tui.errors import UsageError
 def answer_question(invocation: Invocation, question: str, piped: str) -> int:
     """Ask, print the answer and return the exit code 0; failures are raised."""
     flags = invocation.flags
+    # `-x` prints code for another program, `--run` the output of that code.
     if flags.run and flags.extract:
         raise UsageError("-x and --run cannot be combined", "leave one of them out")
     options = AskOptions.from_flags(flags, question, piped)

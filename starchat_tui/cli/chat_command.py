@@ -75,7 +75,7 @@ def _open_full_screen(invocation: Invocation, first_question: str) -> int:
         draft=paths.draft if settings.log else None,
         plots=paths.plots,
         images=images,
-        environ=invocation.environ,
+        environment=invocation.environ,
         get_advice=lambda: hardware.recommend_model(hardware.detect_machine()),
     )
     app = StarChatApp(session, options)

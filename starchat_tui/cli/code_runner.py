@@ -25,13 +25,13 @@ from starchat_tui.chat.consent import (
 from starchat_tui.chat.session import Session
 from starchat_tui.cli.ask import Terminal
 from starchat_tui.codeblocks import parse_code_blocks
+from starchat_tui.config.settings import ImageChoice
 from starchat_tui.errors import NoCode, StarChatError, Terminated, UsageError
 from starchat_tui.execution.cells import is_python, prepare_cell
 from starchat_tui.execution.kernel_manager import KernelManager
 from starchat_tui.execution.run_result import RunRecorder, RunResult
 from starchat_tui.sandbox.outputs import Output, RunEnded
 from starchat_tui.sanitize import find_hidden_characters, sanitize_text
-from starchat_tui.settings import ImageChoice
 from starchat_tui.terminal.image_detection import ImageDetector
 from starchat_tui.terminal.run_printer import (
     RunPrinter,
@@ -134,7 +134,7 @@ class CodeRunner:
         for place, block in found:
             cell = prepare_cell(block)
             results.append(
-                await self._run_and_print(partial(session.run, turn, place, cell, downloads))
+                await self._run_and_print(partial(session.run_block, turn, place, cell, downloads))
             )
             if results[-1].ended.status != "ok":
                 break

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from starchat_tui.chat import export
 from starchat_tui.chat.store import ConversationStore, Summary
 from starchat_tui.cli import arguments
-from starchat_tui.cli.stdout import escape_json_for_stdout, sanitize_for_stdout
+from starchat_tui.cli.stdout import escape_json_for_stdout, print_json, print_text
+from starchat_tui.config.paths import find_paths
 from starchat_tui.errors import UsageError
-from starchat_tui.paths import find_paths
 from starchat_tui.sanitize import sanitize_text
 
 _ID_HELP = "beginning of an id, or `last`"
@@ -60,11 +60,11 @@ def show_conversation(argv: Sequence[str]) -> int:
     conversation = store.find_conversation(flags.id)
     path = store.load_path(conversation.id)
     if flags.json:
-        print(escape_json_for_stdout(export.export_conversation(conversation, path, "json")))
+        print_json(export.export_conversation(conversation, path, "json"))
         return 0
     for stored in path:
         state = "" if stored.state == "done" else f" ({stored.state})"
-        print(f"## {stored.turn.role}{state}\n\n{sanitize_for_stdout(stored.turn.text)}\n")
+        print_text(f"## {stored.turn.role}{state}\n\n{stored.turn.text}\n")
     return 0
 
 
@@ -80,10 +80,11 @@ def export_conversations(argv: Sequence[str]) -> int:
     store = _open_store()
     for conversation in [store.find_conversation(name) for name in _select_ids(flags, store)]:
         path = store.load_path(conversation.id)
+        # One conversation without an answer must not end the export of all others.
         if flags.all and flags.format == "messages" and not export.to_messages(conversation, path):
             print(f"{conversation.id} has no answer and is left out", file=sys.stderr)
             continue
-        print(sanitize_for_stdout(export.export_conversation(conversation, path, flags.format)))
+        print_text(export.export_conversation(conversation, path, flags.format))
     return 0
 
 

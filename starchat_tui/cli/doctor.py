@@ -9,10 +9,10 @@ from dataclasses import asdict
 
 from starchat_tui.cli import doctor_checks as checks
 from starchat_tui.cli.doctor_checks import Finding
+from starchat_tui.config.paths import Paths
+from starchat_tui.config.settings import Settings
 from starchat_tui.errors import StarChatError
-from starchat_tui.paths import Paths
 from starchat_tui.sanitize import sanitize_text
-from starchat_tui.settings import Settings
 
 _WIDTH, _INDENT = 100, 17
 """Width of the report, and of the columns in front of the text."""
@@ -52,19 +52,25 @@ def _run_check(topic: str, check: Callable[[], Finding]) -> Finding:
 def format_findings(findings: Sequence[Finding], *, color: bool) -> str:
     """Return the report: the findings, each with the commands that fix it."""
     lines = []
-    for found in findings:
-        mark = f"{found.state:<4}"
+    for finding in findings:
+        mark = f"{finding.state:<4}"
         if color:
-            mark = f"\x1b[{_COLORS[found.state]}m{mark}\x1b[0m"
-        said = textwrap.wrap(sanitize_text(found.said).replace("\n", " "), _WIDTH - _INDENT) or [""]
-        lines.append(f"{mark}  {found.about:<10} {said[0]}")
-        lines += [f"{'':{_INDENT}}{line}" for line in said[1:]]
-        if found.state != "ok":
+            mark = f"\x1b[{_COLORS[finding.state]}m{mark}\x1b[0m"
+        text = sanitize_text(finding.said).replace("\n", " ")
+        first, *more = textwrap.wrap(text, _WIDTH - _INDENT) or [""]
+        lines.append(f"{mark}  {finding.about:<10} {first}")
+        lines += [f"{'':{_INDENT}}{line}" for line in more]
+        if finding.state != "ok":
             # Never wrapped, so that it can be copied.
-            lines += [f"{'':{_INDENT}}$ {sanitize_text(command)}" for command in found.fix]
+            lines += [f"{'':{_INDENT}}$ {sanitize_text(command)}" for command in finding.fix]
     to_fix = [found.about for found in findings if found.state == "fix"]
     lines += ["", f"To fix: {', '.join(to_fix)}." if to_fix else "No problems found."]
     return "\n".join(lines)
+
+
+def print_findings(findings: Sequence[Finding], *, color: bool) -> None:
+    """Print the report; its texts are sanitized already."""
+    print(format_findings(findings, color=color))
 
 
 def format_json(findings: Sequence[Finding]) -> str:

@@ -21,14 +21,14 @@ from pathlib import Path
 from typing import Literal
 
 from starchat_tui import __version__
-from starchat_tui.byte_units import GIB
 from starchat_tui.client.local_engine import LocalEngine
+from starchat_tui.config.byte_units import GIB
+from starchat_tui.config.extras import EXTRAS, require_extra
+from starchat_tui.config.paths import Paths, expand_user_path
+from starchat_tui.config.settings import SandboxLevel, Settings
 from starchat_tui.errors import MissingExtra
-from starchat_tui.extras import EXTRAS, require_extra
 from starchat_tui.models import hardware, hub_files, registry
-from starchat_tui.paths import Paths, expand_user_path
 from starchat_tui.sandbox.isolation import landlock, probe
-from starchat_tui.settings import SandboxLevel, Settings
 from starchat_tui.templates.tokenizer import Tokenizer
 from starchat_tui.terminal import clipboard
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from starchat_tui.cli import arguments, doctor
 from starchat_tui.cli.invocation import Invocation
-from starchat_tui.cli.stdout import escape_json_for_stdout
+from starchat_tui.cli.stdout import print_json
 
 
 def run_doctor(argv: Sequence[str]) -> int:
@@ -19,7 +19,7 @@ def run_doctor(argv: Sequence[str]) -> int:
     invocation = Invocation.from_flags(parser.parse_args(argv))
     findings = doctor.run_checks(invocation.settings, invocation.paths, invocation.environ)
     if invocation.flags.json:
-        print(escape_json_for_stdout(doctor.format_json(findings)))
+        print_json(doctor.format_json(findings))
     else:
-        print(doctor.format_findings(findings, color=invocation.uses_color))
+        doctor.print_findings(findings, color=invocation.uses_color)
     return 0 if doctor.is_healthy(findings) else 1

@@ -12,9 +12,9 @@ from dataclasses import asdict
 
 from starchat_tui.cli import arguments
 from starchat_tui.cli.invocation import Invocation
-from starchat_tui.cli.stdout import sanitize_for_stdout
+from starchat_tui.cli.stdout import print_text
 from starchat_tui.client.protocol import Health, ModelCard
-from starchat_tui.paths import Paths, find_paths
+from starchat_tui.config.paths import Paths, find_paths
 from starchat_tui.sanitize import sanitize_text
 
 _ERASE_LINE = "\r\x1b[K"
@@ -39,7 +39,7 @@ def show_engine(argv: Sequence[str]) -> int:
     if flags.json:
         print(json.dumps(asdict(health) if health else {}))
     else:
-        print(sanitize_for_stdout(_format_health(health, paths)) if health else "no engine runs")
+        print_text(_format_health(health, paths) if health else "no engine runs")
     return 0
 
 
@@ -73,7 +73,7 @@ def load_model(argv: Sequence[str]) -> int:
         _print_progress("")
     if card is not None:
         size = f"{card.bytes / 2**20:.0f} MiB"
-        print(sanitize_for_stdout(f"{card.name} is loaded: window {card.window}, {size}"))
+        print_text(f"{card.name} is loaded: window {card.window}, {size}")
     return 0
 
 

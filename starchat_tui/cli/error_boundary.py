@@ -13,8 +13,8 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
+from starchat_tui.config.extras import find_missing_extra
 from starchat_tui.errors import StarChatError, UsageError
-from starchat_tui.extras import find_missing_extra
 from starchat_tui.sanitize import sanitize_text
 
 _EXIT_INTERRUPTED = 130
@@ -64,7 +64,7 @@ def print_error(error: StarChatError, *, program: str = "starchat", context: str
 
 
 def _report_bug(error: Exception, program: str) -> int:
-    from starchat_tui.paths import find_paths
+    from starchat_tui.config.paths import find_paths
 
     message = sanitize_text(f"{type(error).__name__}: {error}")
     try:

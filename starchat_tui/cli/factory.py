@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from starchat_tui.chat.session import Session
 from starchat_tui.chat.store import ConversationStore
 from starchat_tui.client.protocol import Sampling
-from starchat_tui.extras import require_extra
+from starchat_tui.config.extras import require_extra
+from starchat_tui.config.paths import Paths
+from starchat_tui.config.settings import Settings, parse_memory_size
 from starchat_tui.models import registry
 from starchat_tui.models.resolver import Engine, ModelResolver
-from starchat_tui.paths import Paths
-from starchat_tui.settings import Settings, parse_memory_size
 from starchat_tui.templates import prompt_files
 
 if TYPE_CHECKING:

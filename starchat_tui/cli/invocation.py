@@ -7,10 +7,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from starchat_tui import settings
 from starchat_tui.cli import arguments
-from starchat_tui.paths import Paths
-from starchat_tui.settings import Settings
+from starchat_tui.config import settings
+from starchat_tui.config.paths import Paths
+from starchat_tui.config.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

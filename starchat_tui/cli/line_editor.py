@@ -56,6 +56,7 @@ def _create_history(input_history: InputHistory) -> History:
         """Lines typed earlier, here and in the full-screen chat."""
 
         def load_history_strings(self) -> Iterable[str]:
+            # prompt_toolkit wants the newest line first.
             return reversed(input_history.entries)
 
         def store_string(self, string: str) -> None:

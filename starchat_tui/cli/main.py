@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from starchat_tui.cli import arguments, subcommands
 from starchat_tui.cli.error_boundary import report_errors
 from starchat_tui.cli.invocation import Invocation
+from starchat_tui.cli.stdout import print_text
 from starchat_tui.errors import UsageError
 
 _EXAMPLE = 'ask one: starchat "why does it fail?"'
@@ -34,7 +35,7 @@ def _ask_or_chat(argv: Sequence[str], *, line_mode: bool = False) -> int:
     if flags.version:
         from starchat_tui import __version__
 
-        print(f"starchat {__version__}")
+        print_text(f"starchat {__version__}")
         return 0
     invocation = Invocation.from_flags(flags)
     question = " ".join(word for word in flags.words if word != "-")
@@ -47,6 +48,7 @@ def _ask_or_chat(argv: Sequence[str], *, line_mode: bool = False) -> int:
     from starchat_tui.cli import chat_command
 
     first_question = "\n\n".join(part for part in (question, piped) if part)
+    # The chat reads keys from stdin, which may be the pipe that was just read.
     _reopen_keyboard()
     return chat_command.open_chat(invocation, first_question, line_mode=line_mode)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from starchat_tui.cli import arguments
 from starchat_tui.cli.factory import create_engine, read_system_text
 from starchat_tui.cli.invocation import Invocation
-from starchat_tui.cli.stdout import escape_json_for_stdout, sanitize_for_stdout
+from starchat_tui.cli.stdout import print_json, print_text
 from starchat_tui.dialogue import Dialogue
 from starchat_tui.models.resolver import ModelResolver
 from starchat_tui.templates.prompt_preview import format_preview
@@ -35,5 +35,8 @@ def show_prompt(argv: Sequence[str]) -> int:
         reserve=min(settings.max_tokens, model.reserve),
         as_json=flags.json,
     )
-    print(escape_json_for_stdout(text) if flags.json else sanitize_for_stdout(text))
+    if flags.json:
+        print_json(text)
+    else:
+        print_text(text)
     return 0

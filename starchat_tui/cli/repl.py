@@ -27,10 +27,10 @@ from starchat_tui.chat.session import Session
 from starchat_tui.cli.ask import Terminal
 from starchat_tui.cli.line_editor import create_prompt_session
 from starchat_tui.cli.repl_runs import ReplRuns
+from starchat_tui.config.settings import ImageChoice
 from starchat_tui.dialogue import MODES
 from starchat_tui.errors import StarChatError, UsageError
 from starchat_tui.sanitize import sanitize_text
-from starchat_tui.settings import ImageChoice
 from starchat_tui.terminal import clipboard
 from starchat_tui.terminal.ansi_markdown import AnsiMarkdownRenderer
 from starchat_tui.terminal.image_detection import ImageDetector
@@ -88,6 +88,7 @@ class Repl:
                     self._prompt_marker(), bottom_toolbar=self._toolbar()
                 )
             except KeyboardInterrupt:
+                # Ctrl+C at the prompt discards the line, as in a shell.
                 continue
             except EOFError:
                 return

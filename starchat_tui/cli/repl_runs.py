@@ -175,8 +175,11 @@ class ReplRuns:
             color=self._terminal.color,
             clean=True,
         )
+        # The run replaces an earlier one, and `/fix` must not send its error any more.
         self._failures.pop((turn, place), None)
-        async with aclosing(self._session.run(turn, place, code, downloads, control)) as outputs:
+        async with aclosing(
+            self._session.run_block(turn, place, code, downloads, control)
+        ) as outputs:
             async for output in outputs:
                 printer.print_output(output)
                 if isinstance(output, Failure):

@@ -1,4 +1,4 @@
-"""Text and JSON as they may be printed: sanitized for a terminal, unchanged for a pipe."""
+"""Printing of text and JSON: sanitized for a terminal, unchanged for a pipe."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ from starchat_tui.sanitize import sanitize_text
 def sanitize_for_stdout(text: str) -> str:
     """Return `text`, sanitized if stdout is a terminal."""
     return sanitize_text(text) if sys.stdout.isatty() else text
+
+
+def print_text(text: str) -> None:
+    """Print `text`, sanitized if stdout is a terminal."""
+    print(sanitize_for_stdout(text))
+
+
+def print_json(document: str) -> None:
+    """Print a JSON document, in ASCII if stdout is a terminal."""
+    print(escape_json_for_stdout(document))
 
 
 def escape_json_for_stdout(document: str) -> str:

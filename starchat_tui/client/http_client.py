@@ -97,6 +97,8 @@ class EngineClient:
                 if ending or over or delta.finish_reason:
                     # Some servers send usage after the finish reason, in a chunk of its own.
                     ending.append(delta)
+                    # vLLM includes the stop token, and a server that ignores `stop_token_ids`
+                    # would continue after it.
                     if over:
                         break
                 else:
@@ -120,10 +122,10 @@ class EngineClient:
         return await self._fetch_health()
 
     async def _fetch_health(self, *, accept_errors: bool = False) -> Health:
-        asked = self._open_response(
+        request = self._open_response(
             "GET", "/health", None, read_timeout=READ_TIMEOUT, accept_errors=accept_errors
         )
-        async with asked as response:
+        async with request as response:
             raw = await response.aread()
         try:
             body = json.loads(raw)
@@ -165,6 +167,7 @@ class EngineClient:
         """Yield the server-sent events of one answer up to its end; raises an error among them."""
         async with self._open_response("POST", path, body) as response:
             async for line in _split_lines(response.aiter_bytes()):
+                # Comments and blank lines keep a connection alive and carry no event.
                 if not line.startswith(b"data:"):
                     continue
                 event = parse_event(line[5:].decode(errors="replace"))
@@ -291,8 +294,8 @@ async def _split_lines(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, No
     """Yield the lines of a byte stream; only LF ends one, as U+2028 may be part of the text."""
     pending = b""
     async for piece in pieces:
-        *whole, pending = (pending + piece).split(b"\n")
-        for line in whole:
+        *lines, pending = (pending + piece).split(b"\n")
+        for line in lines:
             yield line
     yield pending
 

@@ -19,9 +19,9 @@ from typing import IO, TypeVar
 from starchat_tui import __version__
 from starchat_tui.client.http_client import EngineClient
 from starchat_tui.client.protocol import Delta, Health, ModelCard, Progress, Request
+from starchat_tui.config.extras import require_extra
+from starchat_tui.config.paths import Paths, expand_user_path
 from starchat_tui.errors import Busy, EngineGone, StarChatError, Unavailable
-from starchat_tui.extras import require_extra
-from starchat_tui.paths import Paths, expand_user_path
 
 START_TIMEOUT = 60.0
 """Seconds an engine may take until its socket answers; it imports torch only after that."""
@@ -124,9 +124,9 @@ class LocalEngine:
         with suppress(Unavailable):
             await self._client.stop_engine()
         end = time.monotonic() + START_TIMEOUT
-        while left := await self.fetch_health():
+        while running := await self.fetch_health():
             if time.monotonic() > end:
-                raise Unavailable("The engine does not exit", f"end it with `kill {left.pid}`")
+                raise Unavailable("The engine does not exit", f"end it with `kill {running.pid}`")
             await asyncio.sleep(_POLL_SECONDS)
         return found
 
@@ -144,16 +144,16 @@ class LocalEngine:
             async with aclosing(self._ensure_running()) as waiting:
                 async for progress in waiting:
                     yield progress
-            begun = False
+            has_events = False
             try:
                 async with aclosing(begin()) as events:
                     async for event in events:
-                        begun = True
+                        has_events = True
                         yield event
                 return
             except (Unavailable, EngineGone) as error:
-                left = type(error) in (Unavailable, EngineGone) and not begun
-                if not left or attempt == _ATTEMPTS - 1:
+                has_exited = type(error) in (Unavailable, EngineGone) and not has_events
+                if not has_exited or attempt == _ATTEMPTS - 1:
                     raise self._add_log_tail(error) from error
 
     async def _ensure_running(self) -> AsyncGenerator[Progress, None]:
@@ -212,8 +212,8 @@ class LocalEngine:
                 # It exits if the socket belongs to another engine, started by hand just now.
                 if await self._is_usable():
                     return
-                said = f"The engine exited while starting (exit code {process.returncode})"
-                raise Unavailable(said, self._read_log_tail())
+                message = f"The engine exited while starting (exit code {process.returncode})"
+                raise Unavailable(message, self._read_log_tail())
             await asyncio.sleep(_POLL_SECONDS)
         raise Unavailable(
             f"The engine does not answer after {START_TIMEOUT:g} s", self._read_log_tail()
@@ -225,13 +225,13 @@ class LocalEngine:
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if log.exists() and log.stat().st_size > _LOG_LIMIT:
             log.replace(log.with_suffix(".log.1"))
-        with log.open("ab") as words:
+        with log.open("ab") as file:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _BOOTSTRAP, _PACKAGE_PARENT, "serve", *self._flags],
                 # A private engine exits at the end of its stdin, also if this process is killed.
                 stdin=subprocess.DEVNULL if self._daemon else subprocess.PIPE,
-                stdout=words,
-                stderr=words,
+                stdout=file,
+                stderr=file,
                 # Ctrl+C in this terminal is for the front end; it must not end the engine.
                 start_new_session=True,
             )

@@ -97,7 +97,7 @@ def _parse_ids(value: object, field: str) -> tuple[int, ...]:
 def _parse_stop(value: object) -> tuple[str, ...]:
     texts = [value] if isinstance(value, str) else value or []
     if not isinstance(texts, list) or not all(isinstance(one, str) and one for one in texts):
-        raise UsageError("`stop` is not a text or a list of texts", "leave it out for none")
+        raise UsageError("`stop` is not a text or a list of texts", "leave it out to set none")
     return tuple(texts)
 
 

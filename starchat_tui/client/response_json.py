@@ -107,12 +107,14 @@ def parse_error(body: object, status: int) -> StarChatError:
     found = found if isinstance(found, dict) else {"message": found}
     message = str(found.get("message") or found.get("detail") or f"The server answered {status}")
     code = found.get("code")
+    # Our own codes are words; other servers repeat the HTTP status as a number.
     if isinstance(code, str):
         return find_error_class(code)(message, str(found.get("hint") or ""))
     return _translate_error(message, str(found.get("type")), code if type(code) is int else status)
 
 
 def _translate_error(message: str, kind: str, status: int) -> StarChatError:
+    # llama-server names the error; vLLM only describes it.
     if kind == "exceed_context_size_error" or "maximum context length" in message:
         return PromptTooLong(message, "shorten the question, or start a new conversation")
     if status in (401, 403):
@@ -171,6 +173,7 @@ def _parse_usage(usage: Mapping[str, Any], timings: Mapping[str, Any]) -> Usage:
 
 
 def _parse_timings(timings: Mapping[str, Any]) -> Timings:
+    # llama-server measures in milliseconds.
     if "prompt_ms" in timings:
         prefill, decode = (_as_float(timings.get(name)) for name in ("prompt_ms", "predicted_ms"))
         return Timings(0.0, prefill / 1e3, decode / 1e3)

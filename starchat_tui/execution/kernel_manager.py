@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from starchat_tui.config.paths import expand_user_path
 from starchat_tui.errors import Busy, NoSandbox, StarChatError, UsageError
 from starchat_tui.execution.cells import mentions_plotting
-from starchat_tui.paths import expand_user_path
 from starchat_tui.sandbox.attachments import map_names, open_attachment
 from starchat_tui.sandbox.limits import Limits
 from starchat_tui.sandbox.outputs import Figure, IsolationLevel, Output, RunEnded, WrittenFile

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from starchat_tui.config.paths import expand_user_path, explain_creation_errors
 from starchat_tui.errors import ConfigError
-from starchat_tui.paths import expand_user_path, explain_creation_errors
 
 _MAX_SLUG = 40
 """Characters of a file name that are taken from the conversation's title."""

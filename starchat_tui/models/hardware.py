@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-from starchat_tui.byte_units import GIB, MIB
+from starchat_tui.config.byte_units import GIB, MIB
+from starchat_tui.config.settings import Quantization
 from starchat_tui.models.registry import KNOWN_MODELS, Model
-from starchat_tui.settings import Quantization
 
 _WEIGHTS_SHARE = 0.85
 """Share of the memory that weights may take; the rest is for the KV cache and the runtime."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from starchat_tui.config.json_file import read_json_object
 from starchat_tui.errors import ModelUnavailable
 from starchat_tui.models.registry import Model, find_model
 from starchat_tui.templates.jinja_template import select_template
@@ -50,7 +50,7 @@ def read_adapter_base(adapter: Path, weights: str) -> str:
 
     Raises `ModelUnavailable` if it names none, or the adapter's own folder `weights`.
     """
-    base = str(read_json_object(adapter).get("base_model_name_or_path") or "")
+    base = str(read_model_json(adapter).get("base_model_name_or_path") or "")
     if not base or base == weights:
         raise ModelUnavailable(
             f"`{adapter}` does not name its base model", "set `base_model_name_or_path` in it"
@@ -60,7 +60,7 @@ def read_adapter_base(adapter: Path, weights: str) -> str:
 
 def read_model_window(model: Model) -> int:
     """Return the context length in tokens by the model's config.json; 0 if it has none."""
-    return get_declared_window(read_json_object(find_model_file(model, "config.json")))
+    return get_declared_window(read_model_json(find_model_file(model, "config.json")))
 
 
 def get_declared_window(config: Mapping[str, Any]) -> int:
@@ -89,22 +89,19 @@ def read_chat_template(model: Model) -> str:
 def read_optional_json(model: Model, name: str) -> dict[str, Any]:
     """Return a JSON file beside the weights; empty if there is none."""
     try:
-        return read_json_object(find_model_file(model, name))
+        return read_model_json(find_model_file(model, name))
     except ModelUnavailable:
         return {}
 
 
-def read_json_object(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file; raise `ModelUnavailable` if it does not hold one."""
+def read_model_json(path: Path) -> dict[str, Any]:
+    """Return the object in a model's JSON file; raise `ModelUnavailable` if there is none."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return read_json_object(path)
     except (OSError, ValueError) as error:
         raise ModelUnavailable(
             f"`{path}` cannot be read ({error})", "copy or download the model again"
         ) from error
-    if not isinstance(found, dict):
-        raise ModelUnavailable(f"`{path}` is not a JSON object", "copy or download the model again")
-    return found
 
 
 def _fetch_from_hub(repo: str, name: str) -> Path:

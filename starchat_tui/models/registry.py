@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from starchat_tui.config.paths import expand_user_path
 from starchat_tui.dialogue import Mode
 from starchat_tui.errors import ModelUnavailable
-from starchat_tui.paths import expand_user_path
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 from starchat_tui.client.protocol import Delta, ModelCard, Progress, Request
+from starchat_tui.config.paths import expand_user_path
+from starchat_tui.config.settings import Settings
 from starchat_tui.dialogue import MODES, Mode
 from starchat_tui.errors import ConfigError, ModelUnavailable
 from starchat_tui.models import hub_files, registry
-from starchat_tui.paths import expand_user_path
-from starchat_tui.settings import Settings
 from starchat_tui.templates import prompt_files
 from starchat_tui.templates.chatml import ChatMLTemplate
 from starchat_tui.templates.few_shot import FewShotTemplate

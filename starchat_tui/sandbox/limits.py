@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from starchat_tui.byte_units import GIB, MIB
+from starchat_tui.config.byte_units import GIB, MIB
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
+from starchat_tui.config.paths import expand_user_path
 from starchat_tui.errors import ConfigError
-from starchat_tui.paths import expand_user_path
 from starchat_tui.templates.few_shot import FewShotPrompt
 
 _DIVIDER = re.compile(r"^-----[ \t]*$", re.MULTILINE)

@@ -8,7 +8,6 @@ https://huggingface.co/docs/tokenizers.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from starchat_tui.config.json_file import read_json_object
 from starchat_tui.errors import ConfigError
 from starchat_tui.sanitize import replace_surrogates
 
@@ -61,10 +61,10 @@ def find_tokenizer_file(folder: Path) -> Path | None:
     if os.path.isfile(own):
         return own
     try:
-        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        config = read_json_object(folder / "tokenizer_config.json")
     except (OSError, ValueError):
         return None
-    declared = isinstance(config, dict) and config.get("shared_tokenizer") == SHARED_TOKENIZER
+    declared = config.get("shared_tokenizer") == SHARED_TOKENIZER
     shared = folder.absolute().parent / "tokenizer.json"
     return shared if declared and os.path.isfile(shared) else None
 

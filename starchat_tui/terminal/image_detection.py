@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import get_args
 
-from starchat_tui.settings import ImageChoice, ImageProtocol
+from starchat_tui.config.settings import ImageChoice, ImageProtocol
 from starchat_tui.terminal.images import DEFAULT_CELL_SIZE
 
 ANSWER_TIMEOUT = 0.2

@@ -11,8 +11,8 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from starchat_tui.config.settings import ImageProtocol
 from starchat_tui.errors import StarChatError
-from starchat_tui.settings import ImageProtocol
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from starchat_tui.chat.events import AnswerStats
+from starchat_tui.client.answer_stats import AnswerStats
 from starchat_tui.client.protocol import Progress
 from starchat_tui.dialogue import Mode
 

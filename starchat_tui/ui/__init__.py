@@ -1,1 +1,1 @@
-"""The full-screen face."""
+"""Full-screen front end, built with Textual."""

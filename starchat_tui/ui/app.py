@@ -27,6 +27,7 @@ from starchat_tui.ui.messages import (
     FigureActionRequested,
     FixRequested,
     LinkClicked,
+    NoticeRequested,
     RunRequested,
     Submitted,
 )
@@ -97,7 +98,7 @@ class StarChatApp(BaseApp):
             view,
             plots=options.plots,
             images=options.images,
-            environ=options.environ,
+            environment=options.environment,
         )
 
     def compose(self) -> ComposeResult:
@@ -162,6 +163,11 @@ class StarChatApp(BaseApp):
         with self.chat_view.show_errors():
             self.runs.handle_figure(message)
 
+    def on_notice_requested(self, message: NoticeRequested) -> None:
+        """Show a notice in place of the one before."""
+        self.clear_notifications()
+        self.notify(sanitize_text(message.text), markup=False)
+
     def on_link_clicked(self, message: LinkClicked) -> None:
         """Show where a link leads before it is followed."""
         from starchat_tui.ui.screens.dialogs import LinkDialog
@@ -180,7 +186,7 @@ class StarChatApp(BaseApp):
         self.chat_view.run_in_background(partial(self._copy_text, text, subject), group="copy")
 
     async def _copy_text(self, text: str, subject: str) -> None:
-        routes = clipboard.find_routes(self._options.environ)
+        routes = clipboard.find_routes(self._options.environment)
         route = await clipboard.copy_text(text, routes, self.copy_to_clipboard)
         self.chat_view.show_notice(clipboard.describe_copy(subject, text, route))
 

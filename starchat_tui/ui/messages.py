@@ -75,5 +75,12 @@ class ExampleChosen(Message):
 
 
 @dataclass
+class NoticeRequested(Message):
+    """A notice is to be shown that disappears by itself."""
+
+    text: str
+
+
+@dataclass
 class BannerDismissed(Message):
     """The user dismissed the error."""

@@ -28,7 +28,7 @@ class ChatOptions:
     plots: Path | None = None
     """Folder in which plots are saved."""
     images: ImageSettings = field(default_factory=ImageSettings)
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
     """Environment variables, for the routes to the clipboard and to a viewer."""
     get_advice: Callable[[], str] | None = None
     """Returns one line about the models that this machine can run; may take a moment."""

@@ -51,7 +51,7 @@ class RunController:
         *,
         plots: Path | None,
         images: ImageSettings,
-        environ: Mapping[str, str],
+        environment: Mapping[str, str],
     ) -> None:
         """Create the controller.
 
@@ -60,13 +60,13 @@ class RunController:
             view: The screen that shows the runs.
             plots: The folder in which plots are saved.
             images: How plots are drawn.
-            environ: Environment variables, which tell whether there is a desktop.
+            environment: Environment variables, which tell whether there is a desktop.
         """
         self._session = session
         self._view = view
         self._plots = plots
         self._images = images
-        self._environ = environ
+        self._environment = environment
         self._control: RunControl | None = None
         """The run that is requested or in progress."""
 
@@ -198,7 +198,7 @@ class RunController:
     ) -> None:
         """Hand the outputs of the run to the widget; the parameters are those of `Session.run`."""
         last_pause = time.monotonic()
-        run = self._session.run(turn, index, code, downloads, self._run_control)
+        run = self._session.run_block(turn, index, code, downloads, self._run_control)
         async with aclosing(run) as outputs:
             async for one in outputs:
                 output.add_output(one)
@@ -285,7 +285,7 @@ class RunController:
         shown = sanitize_text(str(path))
         if not opens:
             self._view.show_notice(f"Saved {shown}")
-        elif open_in_viewer(path, self._environ):
+        elif open_in_viewer(path, self._environment):
             self._view.show_notice(f"Opened {shown}")
         else:
             self._view.show_notice(f"Saved {shown}; there is no desktop to open it in")

@@ -1,1 +1,1 @@
-"""Speed as a product: measured in physical units, kept with its failures (`make bench`)."""
+"""Benchmarks in physical units; `make bench` appends every result, also a failure, to a history."""

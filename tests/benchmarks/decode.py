@@ -74,7 +74,7 @@ def measure() -> dict[str, float | int | str | bool]:
 def compare(ours: LoadedModel, theirs: LoadedModel) -> dict[str, float | int | str | bool]:
     """Measure a model as the engine loads it, against the same as transformers loads it."""
     prompt = tuple(ours.tokenizer.encode(QUESTION))
-    # Interleaved, so that another load of the machine meets both.
+    # Interleaved, so that other load of the machine slows down both.
     runs = [
         (run_engine(ours, prompt), run_transformers(theirs, prompt)) for _ in range(REPEATS + 1)
     ]

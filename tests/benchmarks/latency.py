@@ -1,7 +1,7 @@
-"""Start-up as ratios: each command against `python -c pass`, interleaved, so that load cancels out.
+"""Start-up time: each command against `python -c pass`, interleaved so that load cancels out.
 
-CPU seconds of the version, of the chat's first frame on a terminal, and of a one-shot question to a
-warm engine; and the seconds until that question's first token is on stdout.
+Measured are the CPU seconds of `--version`, of the chat until its first frame is on a terminal, and
+of a one-shot question to a warm engine, and the seconds until the first token of its answer.
 `python -m tests.benchmarks.latency [MODEL]`.
 """
 
@@ -28,21 +28,21 @@ from tests.benchmarks.record import Goal, publish
 REPEATS = 5
 STARCHAT = str(Path(sys.executable).with_name("starchat"))
 FIRST_FRAME = b"Enter send"
-"""The composer's own words: the last part of the first frame to be drawn."""
+"""Text of the composer, which is the last part of the first frame to be drawn."""
 PATIENCE = 120.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def home() -> Iterator[dict[str, str]]:
-    """An environment of its own; the engine that was started in it is ended."""
+def create_environment() -> Iterator[dict[str, str]]:
+    """Yield the environment of a new home; stop the engine that was started in it."""
     root = tempfile.mkdtemp(prefix="sc-")
-    # An installed package has its byte code.
-    dropped = ("STARCHAT_", "PYTHONDONTWRITEBYTECODE")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    # Byte code must be written: an installed package has it too.
+    excluded = ("STARCHAT_", "PYTHONDONTWRITEBYTECODE")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(excluded)}
     model = sys.argv[1] if len(sys.argv) > 1 else "nano-chat"
-    own = {"STARCHAT_HOME": root, "STARCHAT_MODEL": model, "HF_HUB_OFFLINE": "1"}
-    environment = {**kept, **own, "TERM": "xterm-256color"}
+    added = {"STARCHAT_HOME": root, "STARCHAT_MODEL": model, "HF_HUB_OFFLINE": "1"}
+    environment = {**inherited, **added, "TERM": "xterm-256color"}
     try:
         yield environment
     finally:
@@ -50,8 +50,8 @@ def home() -> Iterator[dict[str, str]]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def cpu_of(command: list[str], environment: dict[str, str]) -> float:
-    """CPU seconds of a command that ends by itself."""
+def measure_cpu(command: list[str], environment: dict[str, str]) -> float:
+    """Return the CPU seconds of a command that exits by itself."""
     process = subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     )
@@ -61,8 +61,8 @@ def cpu_of(command: list[str], environment: dict[str, str]) -> float:
     return used.ru_utime + used.ru_stime
 
 
-def first_frame(environment: dict[str, str]) -> float:
-    """CPU seconds of the chat, its watching parent included, until its first frame is drawn."""
+def measure_first_frame(environment: dict[str, str]) -> float:
+    """Return the CPU seconds of the chat and its supervisor until the first frame is drawn."""
     pid, screen = pty.fork()
     if pid == 0:
         os.execve(STARCHAT, [STARCHAT], environment)
@@ -73,29 +73,29 @@ def first_frame(environment: dict[str, str]) -> float:
             assert time.monotonic() < end, f"no first frame, only {drawn[-2000:]!r}"
             if select.select([screen], [], [], 1.0)[0]:
                 drawn += os.read(screen, 65536)
-        return sum(map(_cpu_so_far, _family(pid)))
+        return sum(map(_read_cpu_seconds, _list_forks(pid)))
     finally:
-        for one in reversed(_family(pid)):
+        for one in reversed(_list_forks(pid)):
             os.kill(one, 9)
         os.close(screen)
         os.waitpid(pid, 0)
 
 
-def _family(pid: int) -> list[int]:
-    """A process and the forks of its own that still run the same command; the engine is not one."""
+def _list_forks(pid: int) -> list[int]:
+    """Return a process and its forks that run the same command, which the engine does not."""
     listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     command = Path(f"/proc/{pid}/cmdline").read_bytes()
     forks = [int(one) for one in listed if Path(f"/proc/{one}/cmdline").read_bytes() == command]
-    return [pid, *(one for fork in forks for one in _family(fork))]
+    return [pid, *(one for fork in forks for one in _list_forks(fork))]
 
 
-def _cpu_so_far(pid: int) -> float:
+def _read_cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def asked(environment: dict[str, str]) -> tuple[float, float]:
-    """Seconds until the first token of an answer is on stdout, and the CPU seconds of the face."""
+def measure_question(environment: dict[str, str]) -> tuple[float, float]:
+    """Return the seconds until an answer begins on stdout, and the CPU seconds of the client."""
     start = time.monotonic()
     command = [STARCHAT, "--no-log", "--max-tokens", "16", "-t", "0", "How do I sort a list?"]
     process = subprocess.Popen(
@@ -118,17 +118,17 @@ def asked(environment: dict[str, str]) -> tuple[float, float]:
 
 
 def measure() -> dict[str, float]:
-    """The figures."""
+    """Measure every command `REPEATS` times and return the medians."""
     pass_, version, frame, question, first_token = [], [], [], [], []
-    with home() as environment:
-        # Writes the byte code, and starts and warms the engine.
-        first_frame(environment)
-        asked(environment)
+    with create_environment() as environment:
+        # The first round writes the byte code, and starts and warms the engine.
+        measure_first_frame(environment)
+        measure_question(environment)
         for _ in range(REPEATS):
-            pass_.append(cpu_of([sys.executable, "-c", "pass"], environment))
-            version.append(cpu_of([STARCHAT, "--version"], environment))
-            frame.append(first_frame(environment))
-            seconds, used = asked(environment)
+            pass_.append(measure_cpu([sys.executable, "-c", "pass"], environment))
+            version.append(measure_cpu([STARCHAT, "--version"], environment))
+            frame.append(measure_first_frame(environment))
+            seconds, used = measure_question(environment)
             first_token.append(seconds)
             question.append(used)
     base = statistics.median(pass_)

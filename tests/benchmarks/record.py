@@ -1,4 +1,4 @@
-"""What every benchmark ends with: one JSON document on stdout, one line of history."""
+"""Publication of a benchmark: one JSON document on stdout, one line of history."""
 
 from __future__ import annotations
 
@@ -18,34 +18,37 @@ HISTORY = Path(__file__).parent / "history"
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What a figure is to be: at least, or at most."""
+    """Limits of a figure, both inclusive."""
 
     least: float = float("-inf")
     most: float = float("inf")
 
-    def met(self, value: float) -> bool:
+    def is_met(self, value: float) -> bool:
         return self.least <= value <= self.most
 
 
 def publish(
     name: str, measure: Callable[[], Mapping[str, Any]], goals: Mapping[str, Goal] | None = None
 ) -> int:
-    """Measure, keep a line of history, print it; 1 where a goal is missed or measuring failed."""
-    document: dict[str, Any] = {"benchmark": name, **_circumstances()}
+    """Measure, append the figures to the history and print them; return 1 if a goal was missed.
+
+    A measurement that fails is recorded too, and its exception is raised.
+    """
+    document: dict[str, Any] = {"benchmark": name, **_describe_environment()}
     try:
         figures = measure()
     except BaseException as error:
-        _keep(name, {**document, "failed": f"{type(error).__name__}: {error}"})
+        _append_line(name, {**document, "failed": f"{type(error).__name__}: {error}"})
         raise
-    missed = [figure for figure, goal in (goals or {}).items() if not goal.met(figures[figure])]
-    _keep(name, {**document, **figures, "missed": missed})
+    missed = [figure for figure, goal in (goals or {}).items() if not goal.is_met(figures[figure])]
+    _append_line(name, {**document, **figures, "missed": missed})
     return 1 if missed else 0
 
 
-def _circumstances() -> dict[str, Any]:
+def _describe_environment() -> dict[str, Any]:
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
+        "commit": _read_commit(),
         "python": platform.python_version(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
@@ -53,13 +56,13 @@ def _circumstances() -> dict[str, Any]:
     }
 
 
-def _commit() -> str:
-    described = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
-    ran = subprocess.run(described, cwd=HISTORY, capture_output=True, text=True, check=False)
-    return ran.stdout.strip() or "unknown"
+def _read_commit() -> str:
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
+    git = subprocess.run(command, cwd=HISTORY, capture_output=True, text=True, check=False)
+    return git.stdout.strip() or "unknown"
 
 
-def _keep(name: str, document: Mapping[str, Any]) -> None:
+def _append_line(name: str, document: Mapping[str, Any]) -> None:
     line = json.dumps(document)
     HISTORY.mkdir(exist_ok=True)
     with (HISTORY / f"{name}.jsonl").open("a", encoding="utf-8") as history:

@@ -1,7 +1,8 @@
-"""The screen while a code block floods its output: milliseconds from a key to its frame.
+"""Responsiveness while a code block floods its output: milliseconds from a key to its frame.
 
-The real kernel, where a wall holds, else a scripted one; the same keys on the same screen before
-the flood, so that load shows in both. `python -m tests.benchmarks.run_flood`.
+The kernel is real where a sandbox is available, else scripted. The same keys are pressed on the
+same screen before the flood, so that other load of the machine shows in both figures.
+`python -m tests.benchmarks.run_flood`.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from starchat_tui.chat.session import Session
 from starchat_tui.chat.store import ConversationStore
 from starchat_tui.cli.factory import create_kernel_manager
 from starchat_tui.client.protocol import Sampling
+from starchat_tui.config.settings import Settings
 from starchat_tui.execution.kernel_manager import KernelManager
 from starchat_tui.models.resolver import ModelResolver
 from starchat_tui.sandbox.outputs import Output, StreamText
-from starchat_tui.settings import Settings
 from starchat_tui.ui.app import StarChatApp
 from starchat_tui.ui.options import ChatOptions
 from starchat_tui.ui.widgets.code_cell import CodeCell
@@ -32,29 +33,29 @@ from starchat_tui.ui.widgets.output import RunOutput
 from tests.benchmarks.record import Goal, publish
 from tests.fakes import byte_tokenizer
 from tests.scripted import ScriptedEngine, ScriptedKernelFactory
-from tests.ui.looking import send, settled
+from tests.ui.screen_helpers import send_line, wait_until_idle
 from tests.waiting import wait_until
 
 SIZE = (120, 40)
 KEYS = 40
-"""Keys that are pressed before the flood, and during it."""
+"""Number of keys pressed before the flood, and again during it."""
 LINE = "a line of output that says nothing, number"
 CODE = f"number = 0\nwhile True:\n    number += 1\n    print('{LINE}', number, flush=True)\n"
 GOALS = {"frame_cpu_ms": Goal(most=33.0), "flood_ms_median": Goal(most=100.0)}
 
 
-def scripted() -> KernelManager:
-    """A kernel of this process that says as much as it is let."""
-    workshop = ScriptedKernelFactory()
+def create_scripted_manager() -> KernelManager:
+    """Create a kernel in this process that prints as fast as its output is read."""
+    factory = ScriptedKernelFactory()
     piece: Output = StreamText("stdout", f"{LINE} 1\n" * 1000)
-    workshop.enqueue(*[piece] * 100_000)
-    return workshop.create_manager()
+    factory.enqueue(*[piece] * 100_000)
+    return factory.create_manager()
 
 
-async def pressed(app: StarChatApp) -> list[float]:
-    """Milliseconds from each key to the frame that shows it.
+async def measure_keys(app: StarChatApp) -> list[float]:
+    """Return the milliseconds from each key to the frame that shows it.
 
-    Not with the pilot's own key, which waits until the whole process is idle.
+    The keys are posted to the app: `Pilot.press` would wait until the whole process is idle.
     """
     composer = app.chat_view.composer
     taken = []
@@ -72,16 +73,16 @@ async def pressed(app: StarChatApp) -> list[float]:
     return taken
 
 
-async def stalls(longest: list[float]) -> None:
-    """Keep the longest time, in milliseconds, that nothing else could run."""
+async def record_stalls(stalls_ms: list[float]) -> None:
+    """Append the milliseconds for which the event loop was blocked, until cancelled."""
     while True:
         began = time.perf_counter()
         await asyncio.sleep(0.005)
-        longest.append((time.perf_counter() - began) * 1000 - 5)
+        stalls_ms.append((time.perf_counter() - began) * 1000 - 5)
 
 
-async def frame_cpu(output: RunOutput, pilot: Pilot[None]) -> float:
-    """CPU milliseconds to take and draw a megabyte that waits, its frame included; the median."""
+async def measure_frame_cpu(output: RunOutput, pilot: Pilot[None]) -> float:
+    """Return the median CPU milliseconds to add and draw a megabyte of output."""
     taken = []
     for _ in range(KEYS // 4):
         began = time.process_time()
@@ -93,40 +94,40 @@ async def frame_cpu(output: RunOutput, pilot: Pilot[None]) -> float:
     return statistics.median(taken)
 
 
-async def measured() -> dict[str, object]:
-    """Milliseconds a key, idle and during the flood; what came meanwhile."""
+async def measure() -> dict[str, object]:
+    """Measure keys while idle and during the flood, and the drawing of the output alone."""
     folder = Path(tempfile.mkdtemp(prefix="sc-"))
     (folder / "tokenizer.json").write_text(json.dumps(byte_tokenizer()))
     settings = Settings(tokenizer=str(folder / "tokenizer.json"), window=30_000)
-    running = create_kernel_manager(settings)
-    level = (await running.probe_sandbox()).level
+    manager = create_kernel_manager(settings)
+    level = (await manager.probe_sandbox()).level
     if level == "off":
-        running = scripted()
+        manager = create_scripted_manager()
     engine = ScriptedEngine()
-    voices = ModelResolver(settings, engine)
+    resolver = ModelResolver(settings, engine)
     session = Session(
-        ConversationStore.in_memory(), engine, voices, sampling=Sampling(), kernel_manager=running
+        ConversationStore.in_memory(), engine, resolver, sampling=Sampling(), kernel_manager=manager
     )
     engine.enqueue(f"```python\n{CODE}```\n")
     app = StarChatApp(session, ChatOptions())
     async with app.run_test(size=SIZE) as pilot:
-        await send(pilot, "go")
-        await settled(pilot)
-        await running.probe_sandbox()
+        await send_line(pilot, "go")
+        await wait_until_idle(pilot)
+        await manager.probe_sandbox()
         session.permission = "always"
-        idle = await pressed(app)
+        idle = await measure_keys(app)
         await pilot.press("alt+r")
         await wait_until(lambda: app.query("OutputLines"), what="the flood")
-        longest: list[float] = []
-        watching = asyncio.create_task(stalls(longest))
-        flood = await pressed(app)
+        stalls_ms: list[float] = []
+        watching = asyncio.create_task(record_stalls(stalls_ms))
+        flood = await measure_keys(app)
         watching.cancel()
         flooding = app.runs.is_running
         app.runs.interrupt()
-        await settled(pilot)
+        await wait_until_idle(pilot)
         output = app.query_one(CodeCell).output
         assert output is not None
-        cpu = await frame_cpu(output, pilot)
+        cpu = await measure_frame_cpu(output, pilot)
     return {
         "level": level,
         "frame_cpu_ms": round(cpu, 1),
@@ -134,11 +135,11 @@ async def measured() -> dict[str, object]:
         "flood_ms_median": round(statistics.median(flood), 1),
         "flood_ms_p95": round(sorted(flood)[int(0.95 * KEYS)], 1),
         "flood_over_idle": round(statistics.median(flood) / statistics.median(idle), 2),
-        "longest_stall_ms": round(max(longest), 1),
+        "longest_stall_ms": round(max(stalls_ms), 1),
         "still_flooding_after_the_keys": flooding,
         "status": output.ended.status if output.ended else "",
     }
 
 
 if __name__ == "__main__":
-    sys.exit(publish("run_flood", lambda: asyncio.run(measured()), GOALS))
+    sys.exit(publish("run_flood", lambda: asyncio.run(measure()), GOALS))

@@ -1,9 +1,9 @@
-"""A kernel behind its wall against a plain ipykernel without one, side by side.
+"""A kernel in its sandbox against a plain ipykernel, side by side.
 
-Seconds until each can take code, until its first plot after that, and until the first plot of a
-question during which the kernel had time to import what plots need; and the memory of both.
-`python -m tests.benchmarks.sandbox PYTHON`, where PYTHON has ipykernel, jupyter_client and the
-libraries of plots; without it, ours alone is measured.
+Measured are the seconds until each is ready for code, until its first plot, and until the first
+plot after the kernel had time to import the plotting libraries, as it has while a model answers;
+and the memory of our idle kernel. `python -m tests.benchmarks.sandbox PYTHON`, where PYTHON has
+ipykernel, jupyter_client and the plotting libraries; without it, only our kernel is measured.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.benchmarks.record import Goal, publish
 
 REPEATS = 3
 THINKING = 8.0
-"""Seconds that a model takes to write its code, in which the kernel warms up."""
+"""Seconds that a model takes to write its code, during which the kernel warms up."""
 PLOT = """
 import pandas as pd
 import seaborn as sns
@@ -50,22 +50,22 @@ client = manager.client()
 client.start_channels()
 client.wait_for_ready(timeout=120)
 ready = time.monotonic() - began
-def shown(code):
+def measure_plot(code):
     start = time.monotonic()
     client.execute(code)
     while True:
         message = client.get_iopub_msg(timeout=120)
         if "image/png" in message["content"].get("data", {}):
             return time.monotonic() - start
-first = shown("%matplotlib inline\\n" + plot)
-second = shown(plot)
+first = measure_plot("%matplotlib inline\\n" + plot)
+second = measure_plot(plot)
 manager.shutdown_kernel(now=True)
 print(json.dumps({"ready": ready, "first": first, "second": second}))
 """
 
 
-async def plotted(kernel: SandboxKernel) -> float:
-    """Seconds until the plot of a run is here."""
+async def measure_plot(kernel: SandboxKernel) -> float:
+    """Return the seconds until the plot of a run has arrived."""
     start, seconds = time.monotonic(), 0.0
     async with aclosing(kernel.run(PLOT)) as outputs:
         async for output in outputs:
@@ -75,41 +75,43 @@ async def plotted(kernel: SandboxKernel) -> float:
     return seconds
 
 
-async def ours() -> dict[str, float]:
-    """Once cold, and once after the time a model takes to answer."""
-    verdict = probe.probe_sandbox()
+async def measure_ours() -> dict[str, float]:
+    """Measure our kernel twice: cold, and after the time a model takes to answer."""
+    capability = probe.probe_sandbox()
     found = {}
     for name, thinking in (("first", 0.0), ("warm_first", THINKING)):
-        kernel = SandboxKernel(verdict)
+        kernel = SandboxKernel(capability)
         start = time.monotonic()
         await kernel.start()
         found["ready"] = time.monotonic() - start
-        assert kernel._life
-        idle = watchdog.measure_use(kernel._life._started.list_pids(), (), 0)
+        assert kernel._process
+        idle = watchdog.measure_use(kernel._process._sandbox.list_pids(), (), 0)
         await asyncio.sleep(thinking)
-        found[name] = await plotted(kernel)
-        found["second"] = await plotted(kernel)
+        found[name] = await measure_plot(kernel)
+        found["second"] = await measure_plot(kernel)
         found["idle_mb"] = idle.memory / 2**20
         await kernel.aclose()
     return found
 
 
-def peer(python: str) -> dict[str, float]:
-    """The same of a plain ipykernel."""
+def measure_peer(python: str) -> dict[str, float]:
+    """Measure a plain ipykernel in the same way."""
     command = [python, "-c", PEER, PLOT]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    found: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    found: dict[str, float] = json.loads(process.stdout.splitlines()[-1])
     return found
 
 
 def measure() -> Mapping[str, float]:
-    """The medians, interleaved, so that what else the machine does weighs on both."""
+    """Return the medians; the two kernels are interleaved so that load slows down both."""
     runs: dict[str, list[float]] = {}
     for _ in range(REPEATS):
-        measured = {f"ours_{name}": value for name, value in asyncio.run(ours()).items()}
+        measured = {f"ours_{name}": value for name, value in asyncio.run(measure_ours()).items()}
         if len(sys.argv) > 1:
-            measured |= {f"ipykernel_{name}": value for name, value in peer(sys.argv[1]).items()}
+            measured |= {
+                f"ipykernel_{name}": value for name, value in measure_peer(sys.argv[1]).items()
+            }
         for name, value in measured.items():
             runs.setdefault(name, []).append(value)
     figures = {

@@ -15,7 +15,9 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "speed.jsonl"
 
 
-def test_the_last_line_is_what_is_kept(history: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_printed_line_is_the_recorded_one(
+    history: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert publish("speed", lambda: {"ratio": 21.0}, {"ratio": Goal(least=20)}) == 0
     printed = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert json.loads(history.read_text()) == printed
@@ -24,17 +26,19 @@ def test_the_last_line_is_what_is_kept(history: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize(("value", "missed"), [(3.0, []), (3.1, ["ratio"])])
-def test_a_missed_goal_is_kept_and_told(history: Path, value: float, missed: list[str]) -> None:
+def test_a_missed_goal_is_recorded_and_sets_the_exit_code(
+    history: Path, value: float, missed: list[str]
+) -> None:
     assert publish("speed", lambda: {"ratio": value}, {"ratio": Goal(most=3.0)}) == len(missed)
     assert json.loads(history.read_text())["missed"] == missed
 
 
-def test_a_failed_measurement_is_kept_too(history: Path) -> None:
-    def broken() -> dict[str, float]:
+def test_a_failed_measurement_is_recorded_too(history: Path) -> None:
+    def fail() -> dict[str, float]:
         raise OSError("no engine")
 
     with pytest.raises(OSError, match="no engine"):
-        publish("speed", broken)
+        publish("speed", fail)
     assert json.loads(history.read_text())["failed"] == "OSError: no engine"
 
 

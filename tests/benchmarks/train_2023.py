@@ -1,11 +1,11 @@
-"""What trees and masks are worth: the batches of the 2023 recipe against ours, on real dialogues.
+"""Batches of the 2023 recipe against trees and masks, on real dialogues.
 
-Same OpenAssistant trees, same model to begin with (`nano-base`), same optimizer, tokens a step and
-learning rate, same run. What a batch holds differs, and how a step is computed: in 2023 causal
-attention (`sdpa` here, which is faster than the attention of that time) and the scores of every
-token; ours attention in blocks under the mask, and the loss of what is learned in pieces. CPU time
-of one thread. Held-out loss is on the assistant's tokens of trees that no arm has seen, each
-dialogue with its own beginning alone.
+Same OpenAssistant trees, same initial model (`nano-base`), same optimizer, tokens per step and
+learning rate, same run. The contents of a batch differ, and the computation of a step: in 2023
+causal attention (`sdpa` here, which is faster than the attention of that time) and the scores of
+every token; here blockwise attention under the mask, and a chunked loss over learned tokens. CPU
+time of one thread. The held-out loss is measured on the assistant's tokens of trees that no arm has
+seen.
 
 `STARCHAT_DATA=FOLDER python -m tests.benchmarks.train_2023 [--epochs N]`; with `--table` alone, the
 newest run becomes the table in docs/fine-tuning.md.
@@ -51,13 +51,13 @@ CHUNK, BLOCK = 1024, 2048
 STEP_TOKENS = 2048
 RATE = 3e-4
 WARMUP = 10
-"""Steps; then the rate is constant, as it was in 2023."""
+"""Warm-up steps; then the rate is constant, as it was in 2023."""
 SEED = 42
 HELD_OUT = 0.2
 ARMS = {
-    "2023": "2023: chunks of 1,024, nothing masked",
-    "trees_leaves": "ours, trees, weights of leaves",
-    "trees_once": "ours, trees, each message once",
+    "2023": "2023: chunks of 1,024 tokens, nothing masked",
+    "trees_leaves": "trees, `weights: leaves`",
+    "trees_once": "trees, `weights: once`",
 }
 PAGE = ROOT / "docs" / "fine-tuning.md"
 BEGIN, END = "<!-- train_2023 -->", "<!-- end -->"
@@ -65,68 +65,74 @@ BEGIN, END = "<!-- train_2023 -->", "<!-- end -->"
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A way of making rows out of trees."""
+    """One way to make rows out of trees."""
 
     name: str
     rows: list[PackedRow]
-    apart: bool
+    isolated: bool
     """True if the dialogues of a row are isolated from each other."""
 
 
-def chunks(loaded: LoadedTrees, trained: Sequence[Tree], tokenizer: Tokenizer) -> list[PackedRow]:
-    """The 2023 recipe: every dialogue of the data, tails too, one behind the other, cut anywhere.
+def build_chunks(
+    loaded: LoadedTrees, trained: Sequence[Tree], tokenizer: Tokenizer
+) -> list[PackedRow]:
+    """Build the rows of the 2023 recipe: dialogues with their tails, concatenated and cut anywhere.
 
-    Every token is learned, and attends whatever stands before it in its chunk.
+    Every token is learned, and attends to every earlier token of its chunk.
     """
-    kept = {tree.where for tree in trained}
-    given = [tree for tree in loaded.untrimmed if tree.where in kept]
-    alone = [encode_tree(path, tokenizer).ids for tree in given for path in iterate_paths(tree)]
-    stream = np.concatenate(alone)
+    selected = {tree.where for tree in trained}
+    complete = [tree for tree in loaded.untrimmed if tree.where in selected]
+    encoded = [
+        encode_tree(path, tokenizer).ids for tree in complete for path in iterate_paths(tree)
+    ]
+    stream = np.concatenate(encoded)
     whole = stream[: len(stream) // CHUNK * CHUNK].reshape(-1, CHUNK)
-    return [_unmasked(ids) for ids in whole]
+    return [_create_unmasked_row(ids) for ids in whole]
 
 
-def _unmasked(ids: np.ndarray) -> PackedRow:
+def _create_unmasked_row(ids: np.ndarray) -> PackedRow:
     size = len(ids)
-    at = np.arange(size, dtype=np.int32)
-    return PackedRow(ids, ids, at, np.full(size, size, np.int32), np.ones(size, np.float32))
+    positions = np.arange(size, dtype=np.int32)
+    return PackedRow(ids, ids, positions, np.full(size, size, np.int32), np.ones(size, np.float32))
 
 
-def arms(loaded: LoadedTrees, trained: Sequence[Tree], tokenizer: Tokenizer) -> list[Arm]:
-    """The 2023 recipe first, then ours with both objectives."""
+def build_arms(loaded: LoadedTrees, trained: Sequence[Tree], tokenizer: Tokenizer) -> list[Arm]:
+    """Return the 2023 recipe first, then trees with both objectives."""
 
-    def ours(**how: Any) -> list[PackedRow]:
-        return pack_trees(trained, tokenizer, block=BLOCK, **how).rows
+    def ours(**options: Any) -> list[PackedRow]:
+        return pack_trees(trained, tokenizer, block=BLOCK, **options).rows
 
     return [
-        Arm("2023", chunks(loaded, trained, tokenizer), apart=False),
-        Arm("trees_leaves", ours(weights="leaves"), apart=True),
-        Arm("trees_once", ours(weights="once"), apart=True),
+        Arm("2023", build_chunks(loaded, trained, tokenizer), isolated=False),
+        Arm("trees_leaves", ours(weights="leaves"), isolated=True),
+        Arm("trees_once", ours(weights="once"), isolated=True),
     ]
 
 
-def epoch(arm: Arm, dice: random.Random, pad: int) -> Iterator[dict[str, torch.Tensor]]:
-    """The batches of one epoch, about STEP_TOKENS each, in an order of their own."""
-    order = dice.sample(arm.rows, len(arm.rows))
-    together = STEP_TOKENS // (BLOCK if arm.apart else CHUNK)
+def iterate_batches(arm: Arm, rng: random.Random, pad: int) -> Iterator[dict[str, torch.Tensor]]:
+    """Yield the batches of one epoch in random order, each of about `STEP_TOKENS` tokens."""
+    order = rng.sample(arm.rows, len(arm.rows))
+    rows_per_step = STEP_TOKENS // (BLOCK if arm.isolated else CHUNK)
     collate = Collator(BLOCK, pad)
-    for start in range(0, len(order), together):
-        batch = collate(order[start : start + together])
-        if not arm.apart:
+    for start in range(0, len(order), rows_per_step):
+        batch = collate(order[start : start + rows_per_step])
+        if not arm.isolated:
             # As in 2023: causal attention over the whole chunk.
             del batch["attention_mask"]
         yield batch
 
 
-def scored(model: GPTBigCodeForCausalLM, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """The loss of one batch, from the scores of every token."""
+def compute_loss(model: GPTBigCodeForCausalLM, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Return the loss of a batch, computed from the logits of every token."""
     inputs = {name: value for name, value in batch.items() if name not in ("labels", "weights")}
     logits = model(**inputs, use_cache=False).logits
     return mean_cross_entropy(logits, batch["labels"], batch["weights"])
 
 
-def in_pieces(model: GPTBigCodeForCausalLM) -> Callable[[dict[str, torch.Tensor]], torch.Tensor]:
-    """The loss of a batch as `train.finetune` computes it."""
+def create_chunked_loss(
+    model: GPTBigCodeForCausalLM,
+) -> Callable[[dict[str, torch.Tensor]], torch.Tensor]:
+    """Return the loss function of `train.finetune`."""
     head = LossHead(model, sharded=False)
 
     def loss(batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -136,36 +142,40 @@ def in_pieces(model: GPTBigCodeForCausalLM) -> Callable[[dict[str, torch.Tensor]
 
 
 @torch.no_grad()
-def held_out(model: GPTBigCodeForCausalLM, test: Sequence[PackedRow], pad: int) -> float:
-    """Mean loss of the assistant's tokens in rows that were not trained on."""
+def measure_held_out_loss(
+    model: GPTBigCodeForCausalLM, test: Sequence[PackedRow], pad: int
+) -> float:
+    """Return the mean loss of the assistant's tokens in rows that were not trained on."""
     model.eval()
     losses, counts = [], []
     for row in test:
         batch = Collator(BLOCK, pad)([row])
-        losses.append(float(scored(model, batch)))
+        losses.append(float(compute_loss(model, batch)))
         counts.append(float(total_weight(batch["labels"], batch["weights"])))
     model.train()
     return float(np.average(losses, weights=counts))
 
 
-def trained(
+def train_arm(
     arm: Arm, test: Sequence[PackedRow], pad: int, *, epochs: int, seconds: float
 ) -> dict[str, Any]:
-    """Train for `epochs`, and on until `seconds` of CPU are used; the figures."""
+    """Train for `epochs`, then until `seconds` of CPU time are used; return the figures."""
     torch.manual_seed(SEED)
-    kind = BLOCKWISE if arm.apart else "sdpa"
+    implementation = BLOCKWISE if arm.isolated else "sdpa"
     model = GPTBigCodeForCausalLM.from_pretrained(
-        WEIGHTS, dtype=torch.float32, attn_implementation=kind
+        WEIGHTS, dtype=torch.float32, attn_implementation=implementation
     )
     model.config.use_cache = False
     model.train()
-    step_loss = in_pieces(model) if arm.apart else functools.partial(scored, model)
+    step_loss = (
+        create_chunked_loss(model) if arm.isolated else functools.partial(compute_loss, model)
+    )
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, betas=(0.9, 0.95), weight_decay=0)
     ramp = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1, (step + 1) / WARMUP))
-    dice, used, curve, spent = random.Random(SEED), 0.0, [held_out(model, test, pad)], 0.0
-    done = 0.0
+    rng, curve = random.Random(SEED), [measure_held_out_loss(model, test, pad)]
+    used = spent = done = 0.0
     while done < epochs or used < seconds:
-        batches = list(epoch(arm, dice, pad))
+        batches = list(iterate_batches(arm, rng, pad))
         for number, batch in enumerate(batches, start=1):
             start = time.process_time()
             step_loss(batch).backward()
@@ -180,7 +190,7 @@ def trained(
         else:
             done += 1
         if done <= epochs:
-            curve.append(held_out(model, test, pad))
+            curve.append(measure_held_out_loss(model, test, pad))
             spent = used
             print(f"{arm.name}: epoch {done}, {used:.0f} s, {curve[-1]:.4f}", file=sys.stderr)
     tokens = sum(map(len, arm.rows))
@@ -191,12 +201,12 @@ def trained(
         "seconds_per_epoch": round(spent / epochs, 1),
         "held_out": [round(loss, 4) for loss in curve],
         "equal_time_epochs": round(done, 2),
-        "equal_time_held_out": round(held_out(model, test, pad), 4),
+        "equal_time_held_out": round(measure_held_out_loss(model, test, pad), 4),
     }
 
 
 def measure(epochs: int, trees: int | None) -> dict[str, Any]:
-    """The figures of every arm, on the first `trees` of the data."""
+    """Return the figures of every arm, on the first `trees` of the data."""
     torch.set_num_threads(1)
     attention.register_attention()
     folder = Path(os.environ["STARCHAT_DATA"])
@@ -211,10 +221,10 @@ def measure(epochs: int, trees: int | None) -> dict[str, Any]:
         "test_trees": len(test_trees),
     }
     seconds = 0.0
-    for arm in arms(loaded, train_trees, tokenizer):
-        found = trained(arm, test, pad, epochs=epochs, seconds=seconds)
-        seconds = seconds or found["seconds_per_epoch"] * epochs
-        figures[arm.name] = found
+    for arm in build_arms(loaded, train_trees, tokenizer):
+        figures_of_arm = train_arm(arm, test, pad, epochs=epochs, seconds=seconds)
+        seconds = seconds or figures_of_arm["seconds_per_epoch"] * epochs
+        figures[arm.name] = figures_of_arm
     old, new = figures["2023"], figures["trees_leaves"]
     figures["token_ratio"] = round(new["tokens_per_epoch"] / old["tokens_per_epoch"], 3)
     figures["second_ratio"] = round(new["seconds_per_epoch"] / old["seconds_per_epoch"], 3)
@@ -222,7 +232,7 @@ def measure(epochs: int, trees: int | None) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Measure, keep a line of history, and with `--table` write the table."""
+    """Measure and append to the history, or with `--table` write the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.train_2023")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--trees", type=int, metavar="N", help="the first N of the data")
@@ -231,45 +241,47 @@ def main() -> int:
     )
     found = parser.parse_args()
     if found.table:
-        PAGE.write_text(with_table(PAGE.read_text(encoding="utf-8"), last()), encoding="utf-8")
+        PAGE.write_text(
+            replace_table(PAGE.read_text(encoding="utf-8"), load_newest_run()), encoding="utf-8"
+        )
         return 0
     return publish(
         "train_2023", lambda: measure(found.epochs, found.trees), {"token_ratio": Goal(most=0.63)}
     )
 
 
-def last() -> dict[str, Any]:
-    """The figures of the newest run."""
+def load_newest_run() -> dict[str, Any]:
+    """Return the figures of the newest run in the history."""
     lines = (HISTORY / "train_2023.jsonl").read_text(encoding="utf-8").splitlines()
     return dict(json.loads(lines[-1]))
 
 
-def with_table(text: str, figures: dict[str, Any]) -> str:
-    """`text` with the table of `figures` between its two marks."""
+def replace_table(text: str, figures: dict[str, Any]) -> str:
+    """Return `text` with the table of `figures` between its two marks."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    assert after, "the marks of the table are not there"
-    return f"{before}{BEGIN}\n{table(figures)}\n{END}{after}"
+    assert after, "the markers of the table are missing"
+    return f"{before}{BEGIN}\n{format_table(figures)}\n{END}{after}"
 
 
-def table(figures: dict[str, Any]) -> str:
-    """The figures as Markdown."""
+def format_table(figures: dict[str, Any]) -> str:
+    """Format the figures as a Markdown table."""
     epochs = figures["epochs"]
     times = "1 epoch" if epochs == 1 else f"{epochs} epochs"
     head = (
         "batches",
-        "tokens an epoch",
-        "of them learned",
-        "CPU seconds an epoch",
+        "tokens per epoch",
+        "share learned",
+        "CPU seconds per epoch",
         f"held-out loss after {times}",
-        f"after the CPU time of {times} of 2023",
+        f"held-out loss after the CPU time of {times} of 2023",
     )
     lines = [head, ("---",) * len(head)]
-    for name, told in ARMS.items():
+    for name, label in ARMS.items():
         one = figures[name]
         lines.append(
             (
-                told,
+                label,
                 f"{one['tokens_per_epoch']:,}",
                 f"{one['share_learned']:.1%}",
                 f"{one['seconds_per_epoch']:.0f}",

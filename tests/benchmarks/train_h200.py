@@ -1,18 +1,19 @@
-"""One GPU, StarCoder's full shape, random weights: the recipe of 2023 against ours.
+"""One GPU, StarCoder's full shape, random weights: the 2023 recipe against this one.
 
     python -m tests.benchmarks.train_h200 [--only NAME ...] [--steps N]
 
-Each variant is a process of its own, which builds the 15.5 billion parameters on the card (31 GB),
-takes two steps to warm up and then some that count: about a minute each on an H200, under ten
-minutes in all. One JSON document on stdout, a line of history, and no goal that a test fails on.
+Each variant runs in its own process, which creates the 15.5 billion parameters on the GPU (31 GB),
+takes two warm-up steps and then the measured ones: about a minute each on an H200, under ten
+minutes in all. Prints one JSON document and appends a line to the history; no goal fails a test.
 
-What is measured: seconds a step, tokens a second, MFU (6 N T over the card's peak), HFU (what was
-computed, recomputation included), peak memory. The tree factor is not in the tokens a second: it is
-told beside them, and `epoch_minutes` has both: the 7.45 million path tokens of an epoch of 2023.
+Measured are seconds per step, tokens per second, MFU (6 N T over the GPU's peak), HFU (all
+computation, recomputation included) and peak memory. The tree factor is not part of the tokens per
+second but reported next to them; `epoch_minutes` includes both, for the 7.45 million path tokens of
+an epoch of 2023.
 
-Against the recipe of 2023, whose optimizer does not fit one card, its forward and backward pass are
-measured (eager attention, running positions, nothing masked, checkpointing) with our optimizer.
-`--tiny --device cpu` tries the script itself where there is no GPU; its figures mean nothing.
+The optimizer of the 2023 recipe does not fit one GPU, so its forward and backward pass (eager
+attention, running positions, nothing masked, checkpointing) are measured with our optimizer.
+`--tiny --device cpu` tests the script itself without a GPU; its figures mean nothing.
 """
 
 from __future__ import annotations
@@ -37,19 +38,19 @@ from train.modeling.loss_head import LossHead
 from train.modeling.optimizers import AdamWInBackward
 
 PEAK = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
-"""Dense bfloat16 operations a second, from NVIDIA's data sheets."""
+"""Dense bfloat16 operations per second, from NVIDIA's data sheets."""
 EPOCH = 7.45e6
-"""Tokens of an epoch of 2023: 19,034 paths of 391.4 tokens."""
+"""Tokens of an epoch of 2023: 19,034 paths of 391.4 tokens on average."""
 TREE_SHARE = 0.617
-"""Tokens of the same dialogues as trees, on real OpenAssistant trees."""
+"""Share of those tokens that remain if the dialogues are encoded as trees (OpenAssistant)."""
 LEARNED = 0.9
-"""Share of the tokens of real trees that the assistant says."""
+"""Share of the tokens of real trees that belong to the assistant."""
 WARM = 2
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to train, and what of it is measured."""
+    """One way to train, and what is measured of it."""
 
     attention: str
     rows: int
@@ -70,47 +71,47 @@ VARIANTS = {
 }
 
 
-def tree_exits(length: int, random: Random) -> list[int]:
-    """Exits [T] of trees one behind the other, in the sizes of OpenAssistant's: 1,500 tokens."""
+def create_tree_exits(length: int, rng: Random) -> list[int]:
+    """Create exits `[T]` of consecutive trees of OpenAssistant's sizes, 1,500 tokens on average."""
     exits: list[int] = []
     while len(exits) < length:
         start = len(exits)
-        end = min(length, start + random.randint(500, 2500))
-        exits += _subtree(start, end, random)
+        end = min(length, start + rng.randint(500, 2500))
+        exits += _generate_subtree(start, end, rng)
     return exits
 
 
-def _subtree(start: int, end: int, random: Random) -> list[int]:
-    """A message, and its replies below it, in the tokens from `start` to `end`."""
-    said = min(end - start, random.randint(60, 350))
-    exits = [end] * said
-    at = start + said
-    while at < end:
-        stop = min(end, at + random.randint(200, 900))
-        exits += _subtree(at, stop, random)
-        at = stop
+def _generate_subtree(start: int, end: int, rng: Random) -> list[int]:
+    """Return the exits of a message and its replies, in the tokens from `start` to `end`."""
+    length = min(end - start, rng.randint(60, 350))
+    exits = [end] * length
+    position = start + length
+    while position < end:
+        stop = min(end, position + rng.randint(200, 900))
+        exits += _generate_subtree(position, stop, rng)
+        position = stop
     return exits
 
 
-def batch_of(variant: Variant, vocabulary: int, device: str) -> dict[str, torch.Tensor]:
-    """Random rows [B, T] in the form that the variant reads."""
-    random = Random(0)
+def create_batch(variant: Variant, vocabulary: int, device: str) -> dict[str, torch.Tensor]:
+    """Create random rows `[B, T]` with the fields that the variant needs."""
+    rng = Random(0)
     shape = (variant.rows, variant.block)
     ids = torch.randint(0, vocabulary, shape, device=device)
     positions = torch.arange(variant.block, device=device).expand(shape)
     batch = {"input_ids": ids, "labels": ids.clone(), "position_ids": positions}
     batch["weights"] = torch.ones(shape, device=device)
     if variant.masked_labels:
-        silent = torch.rand(shape, device=device) > LEARNED
-        batch["labels"][silent] = IGNORE_INDEX
+        unlearned = torch.rand(shape, device=device) > LEARNED
+        batch["labels"][unlearned] = IGNORE_INDEX
     if variant.trees:
-        exits = torch.tensor([tree_exits(variant.block, random) for _ in range(variant.rows)])
+        exits = torch.tensor([create_tree_exits(variant.block, rng) for _ in range(variant.rows)])
         batch["exits"] = exits.to(device)
     return batch
 
 
-def model_of(variant: Variant, *, tiny: bool, device: str) -> Any:
-    """The model with random weights in bfloat16, made on the device."""
+def create_model(variant: Variant, *, tiny: bool, device: str) -> Any:
+    """Create the model with random bfloat16 weights on the device."""
     from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 
     shape: dict[str, Any] = {"n_embd": 6144, "n_layer": 40, "n_head": 48, "vocab_size": 49216}
@@ -146,7 +147,7 @@ def model_of(variant: Variant, *, tiny: bool, device: str) -> Any:
 
 
 def measure_one(name: str, *, steps: int, tiny: bool, device: str) -> dict[str, Any]:
-    """The figures of one variant, in this process."""
+    """Return the figures of one variant, measured in this process."""
     variant = VARIANTS[name]
     if device == "cpu" and variant.attention == "flex_attention":
         variant = Variant("sdpa", 1, 256, variant.checkpointing, True, variant.lora)
@@ -162,23 +163,25 @@ def measure_one(name: str, *, steps: int, tiny: bool, device: str) -> dict[str, 
             variant.masked_labels,
         )
     torch.manual_seed(0)
-    model = model_of(variant, tiny=tiny, device=device)
+    model = create_model(variant, tiny=tiny, device=device)
     count = sum(weight.numel() for weight in model.parameters())
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    trainable = [weight for weight in model.parameters() if weight.requires_grad]
     adam = (
-        torch.optim.AdamW(trained, lr=1e-5) if variant.lora else AdamWInBackward(trained, lr=1e-5)
+        torch.optim.AdamW(trainable, lr=1e-5)
+        if variant.lora
+        else AdamWInBackward(trainable, lr=1e-5)
     )
     head = LossHead(model, sharded=False)
-    batch = batch_of(variant, model.config.vocab_size, device)
-    taken = [_step(model, head, adam, dict(batch), device) for _ in range(WARM + steps)][WARM:]
-    return _figures(variant, statistics.median(taken), count, device)
+    batch = create_batch(variant, model.config.vocab_size, device)
+    taken = [_time_step(model, head, adam, dict(batch), device) for _ in range(WARM + steps)][WARM:]
+    return _summarize(variant, statistics.median(taken), count, device)
 
 
-def _step(
+def _time_step(
     model: Any, head: LossHead, adam: Any, batch: dict[str, torch.Tensor], device: str
 ) -> float:
-    """Seconds of one step."""
-    _settle(device)
+    """Return the seconds of one step."""
+    _synchronize(device)
     began = time.perf_counter()
     exits = batch.pop("exits", None)
     if exits is not None:
@@ -190,20 +193,20 @@ def _step(
     loss.backward()  # type: ignore[no-untyped-call]
     adam.step()
     adam.zero_grad()
-    _settle(device)
+    _synchronize(device)
     return time.perf_counter() - began
 
 
-def _settle(device: str) -> None:
+def _synchronize(device: str) -> None:
     if device != "cpu":
         torch.cuda.synchronize()
 
 
-def _figures(variant: Variant, seconds: float, count: int, device: str) -> dict[str, Any]:
+def _summarize(variant: Variant, seconds: float, count: int, device: str) -> dict[str, Any]:
     tokens = variant.rows * variant.block
     card = torch.cuda.get_device_name() if device != "cpu" else "CPU"
     peak = next((value for name, value in PEAK.items() if name in card), None)
-    # Backward of frozen weights has no gradients of weights: 4 N instead of 6 N.
+    # Frozen weights need no weight gradients, which saves a third of the operations.
     needed = (4 if variant.lora else 6) * count * tokens
     done = needed + (2 * count * tokens if variant.checkpointing else 0)
     read = EPOCH * (TREE_SHARE if variant.trees else 1.0)
@@ -222,25 +225,25 @@ def _figures(variant: Variant, seconds: float, count: int, device: str) -> dict[
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Every variant, each in a process of its own; one that fails says why."""
-    found: dict[str, Any] = {}
+    """Return the figures of every variant, each from its own process, or its error."""
+    results: dict[str, Any] = {}
     for name in options.only or VARIANTS:
         command = [sys.executable, "-m", "tests.benchmarks.train_h200", "--one", name]
         command += ["--steps", str(options.steps), "--device", options.device]
         command += ["--tiny"] if options.tiny else []
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         lines = ran.stdout.splitlines()
-        found[name] = (
+        results[name] = (
             json.loads(lines[-1])
             if ran.returncode == 0 and lines
             else {"failed": ran.stderr.strip().splitlines()[-1:]}
         )
-        print(f"{name}: {found[name]}", file=sys.stderr, flush=True)
-    return {"variants": found}
+        print(f"{name}: {results[name]}", file=sys.stderr, flush=True)
+    return {"variants": results}
 
 
 def main() -> int:
-    """Measure what was asked for."""
+    """Measure the requested variants."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", action="append", choices=VARIANTS)
     parser.add_argument("--one", choices=VARIANTS, help=argparse.SUPPRESS)
@@ -255,7 +258,7 @@ def main() -> int:
         print(json.dumps(figures))
         return 0
     if options.device != "cpu" and not torch.cuda.is_available():
-        parser.error("there is no GPU here; `--tiny --device cpu` tries the script itself")
+        parser.error("no GPU found; `--tiny --device cpu` tests the script itself")
     if options.tiny:
         print(json.dumps(measure(options)))
         return 0

@@ -16,7 +16,7 @@ from starchat_tui.chat.commands import (
 from starchat_tui.errors import UsageError
 
 
-def test_names_and_aliases_are_each_there_once() -> None:
+def test_names_and_aliases_are_unique() -> None:
     names = [name for command in COMMANDS for name in (command.name, *command.aliases)]
     assert len(names) == len(set(names))
     assert all(command.summary and not command.summary.endswith(".") for command in COMMANDS)
@@ -34,7 +34,7 @@ def test_names_and_aliases_are_each_there_once() -> None:
         ("/system You are terse.\nVery.", "system", "You are terse.\nVery."),
     ],
 )
-def test_a_command_and_its_argument(line: str, name: str, argument: str) -> None:
+def test_command_with_argument(line: str, name: str, argument: str) -> None:
     command = find_command(name)
     assert command is not None
     assert parse_line(line) == CommandCall(command, argument)
@@ -52,12 +52,12 @@ def test_a_command_and_its_argument(line: str, name: str, argument: str) -> None
         ("1/2", "1/2"),
     ],
 )
-def test_a_question(line: str, question: str) -> None:
+def test_line_for_the_model(line: str, question: str) -> None:
     assert parse_line(line) == Question(question)
 
 
-def test_an_unknown_command_is_not_sent_and_the_nearest_is_named() -> None:
-    with pytest.raises(UsageError, match="no command `/resme`") as caught:
+def test_unknown_command_suggests_the_nearest() -> None:
+    with pytest.raises(UsageError, match="Unknown command `/resme`") as caught:
         parse_line("/resme last")
     assert "`/resume`" in caught.value.hint
     assert "`//`" in caught.value.hint
@@ -66,22 +66,22 @@ def test_an_unknown_command_is_not_sent_and_the_nearest_is_named() -> None:
     assert "`/help`" in caught.value.hint
 
 
-def test_arguments_are_asked_for_and_refused() -> None:
+def test_missing_and_extra_arguments_are_errors() -> None:
     with pytest.raises(UsageError, match="needs n FILE"):
         parse_line("/save")
     with pytest.raises(UsageError, match="needs TEXT"):
         parse_line("/system  ")
-    with pytest.raises(UsageError, match="takes nothing"):
+    with pytest.raises(UsageError, match="takes no argument"):
         parse_line("/new now")
 
 
-def test_blocks_are_counted_from_one_and_the_last_is_meant() -> None:
+def test_block_numbers_start_at_one_and_default_to_the_last() -> None:
     assert parse_block_number("", 3) == 3
     assert parse_block_number("1", 3) == 1
     for wrong in ("0", "4", "x", "-1", "1.5", "²"):
-        with pytest.raises(UsageError, match="There is no code block"):
+        with pytest.raises(UsageError, match=r"No code block"):
             parse_block_number(wrong, 3)
-    with pytest.raises(UsageError, match="no code block in this conversation"):
+    with pytest.raises(UsageError, match="conversation has no code block"):
         parse_block_number("1", 0)
 
 
@@ -90,7 +90,7 @@ def test_blocks_are_counted_from_one_and_the_last_is_meant() -> None:
     ["~nobody-of-that-name/x.py", "x" * 5000, "a\0b", "\ud800"],
     ids=["nobody", "long", "null", "surrogate"],
 )
-def test_a_name_that_no_file_can_have_is_told(
+def test_impossible_file_name_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

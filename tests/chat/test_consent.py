@@ -1,4 +1,4 @@
-"""Consent: what has to be asked before code runs, and what each answer means."""
+"""Consent: questions before code runs, and the effect of each answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`starchat` as a process, in a home of its own."""
+"""`starchat` as a process in a temporary home."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STARCHAT = [sys.executable, "-m", "starchat_tui"]
 
 
 class Shell:
-    """Runs `starchat` in a home of its own, with one engine for all that it runs."""
+    """Runner of `starchat` processes that share a home and an engine."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -35,7 +35,7 @@ class Shell:
     def run(
         self, *argv: str, stdin: bytes | None = None, **environ: str
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run to the end; stdin is closed where nothing is piped."""
+        """Run to the end; stdin is /dev/null if nothing is piped."""
         with_input = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
         return subprocess.run(
             [*STARCHAT, *argv],

@@ -14,6 +14,7 @@ from starchat_tui.chat.session import Session
 from starchat_tui.chat.store import ConversationStore
 from starchat_tui.cli.ask import AskOptions, Terminal, ask_question
 from starchat_tui.client.protocol import Delta, Progress, Sampling, Usage
+from starchat_tui.config.settings import Settings
 from starchat_tui.errors import (
     AnswerTruncated,
     EngineGone,
@@ -22,7 +23,6 @@ from starchat_tui.errors import (
     TimeLimitExceeded,
 )
 from starchat_tui.models.resolver import ModelResolver
-from starchat_tui.settings import Settings
 from tests.fakes import byte_tokenizer
 from tests.scripted import Piece, ScriptedEngine
 

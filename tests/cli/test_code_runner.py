@@ -19,6 +19,7 @@ from starchat_tui.chat.store import ConversationStore
 from starchat_tui.cli.ask import Terminal
 from starchat_tui.cli.code_runner import CodeRunner, RunOptions, run_and_close
 from starchat_tui.client.protocol import Sampling
+from starchat_tui.config.settings import Settings
 from starchat_tui.errors import (
     CodeFailed,
     Interrupted,
@@ -32,7 +33,6 @@ from starchat_tui.errors import (
 from starchat_tui.models.resolver import ModelResolver
 from starchat_tui.sandbox.isolation.probe import Capability
 from starchat_tui.sandbox.outputs import Failure, Note, Result, RunEnded, StreamText, WrittenFile
-from starchat_tui.settings import Settings
 from tests.fakes import byte_tokenizer
 from tests.scripted import DRAWN, ScriptedEngine, ScriptedKernelFactory
 from tests.waiting import wait_until
@@ -84,13 +84,13 @@ def factory() -> ScriptedKernelFactory:
 
 @pytest.fixture
 def run(factory: ScriptedKernelFactory) -> Callable[..., Any]:
-    async def done(
+    async def create_and_run(
         *pieces: Any, code: str = "code", tty: bool = False, confirms: bool = False, **wanted: Any
     ) -> CommandRun:
         factory.enqueue(*pieces)
         return await CommandRun(factory, tty=tty, confirms=confirms, **wanted).file(code)
 
-    return done
+    return create_and_run
 
 
 async def test_outputs_go_to_their_streams(run: Any, factory: ScriptedKernelFactory) -> None:
@@ -131,7 +131,7 @@ async def test_pipe_gets_raw_text_and_terminal_sanitized_text(run: Any) -> None:
         (RunEnded("memory", "isolated", 1.0, "Stopped at 2 GB"), RunLimitExceeded, 6),
         (RunEnded("output", "isolated", 1.0, "Stopped at 64 MB"), RunLimitExceeded, 6),
         (RunEnded("interrupted", "isolated", 1.0), Interrupted, 130),
-        (RunEnded("no-sandbox", "off", 0.0, "No wall"), NoSandbox, 77),
+        (RunEnded("no-sandbox", "off", 0.0, "No sandbox"), NoSandbox, 77),
     ],
     ids=lambda one: one.status if isinstance(one, RunEnded) else "",
 )
@@ -207,8 +207,8 @@ async def test_save_dir_gets_plots_and_files(
     folder = tmp_path / "new" / "folder"
     create = factory.create_kernel
 
-    def with_file(verdict: Capability, attached: Any) -> Any:
-        kernel = create(verdict, attached)
+    def with_file(capability: Capability, attached: Any) -> Any:
+        kernel = create(capability, attached)
         kernel.files["../a.csv"] = b"1,2"
         return kernel
 
@@ -268,11 +268,11 @@ def session(tmp_path: Path) -> Callable[[CommandRun], Session]:
     def create(done: CommandRun) -> Session:
         engine = ScriptedEngine()
         settings = Settings(url="http://x", tokenizer=str(tokenizer), window=4000)
-        voices = ModelResolver(settings, engine)
+        resolver = ModelResolver(settings, engine)
         found = Session(
             ConversationStore.in_memory(),
             engine,
-            voices,
+            resolver,
             sampling=Sampling(),
             kernel_manager=done.kernel_manager,
         )

@@ -1,7 +1,18 @@
-"""`starchat ls` and `rm` from outside."""
+"""`starchat ls`, `rm` and `export`."""
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from starchat_tui.chat.export import FORMATS, export_conversation
+from starchat_tui.chat.store import ConversationStore
+from starchat_tui.cli.conversations_command import export_conversations
+from starchat_tui.errors import UsageError
+from tests.chat.conversations import store_conversation
 from tests.cli.shell import Shell, split_lines
 
 
@@ -10,3 +21,49 @@ def test_ls_finds_and_rm_deletes(shell: Shell) -> None:
     (line,) = split_lines(shell.run("ls", "quok").stdout)
     assert shell.run("rm", line.split()[0]).returncode == 0
     assert shell.run("ls", "quok").stdout == b""
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ConversationStore:
+    monkeypatch.setenv("STARCHAT_HOME", str(tmp_path))
+    from starchat_tui.config.paths import find_paths
+
+    return ConversationStore.open(find_paths(os.environ).database)
+
+
+def run_export(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[str, str]:
+    assert export_conversations(argv) == 0
+    return capsys.readouterr()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_last_conversation_is_exported(
+    store: ConversationStore, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    store_conversation(store, ("old", "done"), ("old answer", "done"))
+    name = store_conversation(store, ("q", "done"), ("a", "done"))
+    out, err = run_export(capsys, "--format", form)
+    conversation, path = store.find_conversation(name), store.load_path(name)
+    assert out == export_conversation(conversation, path, form) + "\n"
+    assert err == ""
+
+
+def test_all_conversations_are_training_rows(
+    store: ConversationStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        store_conversation(store, (f"q{number}", "done"), ("a", "done"))
+    silent = store_conversation(store, ("q", "done"))
+    out, err = run_export(capsys, "--all", "--format", "messages")
+    assert len([json.loads(line) for line in out.splitlines()]) == 3
+    assert silent in err
+
+
+def test_conflicting_flags_are_errors(store: ConversationStore) -> None:
+    names = [store_conversation(store, ("q", "done"), ("a", "done")) for _ in range(2)]
+    for argv in (["--all", names[0]], ["--format", "notebook", *names], ["--format", "pdf"]):
+        with pytest.raises(UsageError) as caught:
+            export_conversations(argv)
+        assert caught.value.hint
+    with pytest.raises(UsageError, match="No conversation"):
+        export_conversations(["zzzz"])

@@ -1,4 +1,4 @@
-"""Checks of `starchat doctor`: each problem is provoked, and its commands compared."""
+"""Checks of `starchat doctor`: each problem is provoked and its commands are compared."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from types import SimpleNamespace
 import pytest
 
 from starchat_tui.cli import doctor, doctor_checks
-from starchat_tui.paths import find_paths
+from starchat_tui.config.paths import find_paths
+from starchat_tui.config.settings import Settings
 from starchat_tui.sandbox.isolation import probe, remedies
 from starchat_tui.sandbox.isolation.probe import Capability
-from starchat_tui.settings import Settings
 from tests.sandbox.isolation.test_probe import MESSAGES, fake
 
 GOOD = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
@@ -48,8 +48,8 @@ def test_sandbox_state_and_commands(
     program = tmp_path / "bwrap"
     program.write_text("#!/bin/sh\necho bubblewrap 0.8.0\n")
     program.chmod(0o755)
-    found_verdict = replace(capability, bwrap=program)
-    monkeypatch.setattr(probe, "probe_sandbox", lambda _wanted: found_verdict)
+    available = replace(capability, bwrap=program)
+    monkeypatch.setattr(probe, "probe_sandbox", lambda _wanted: available)
     found = doctor_checks.check_sandbox(Settings())
     assert found.state == state
     assert found.said.startswith(capability.level)
@@ -61,7 +61,7 @@ def test_sandbox_state_and_commands(
 def test_each_bubblewrap_failure_has_commands(
     message: str, trouble: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A program in bubblewrap's place says it; everything from there to the screen is real."""
+    """A fake bubblewrap prints the message; everything else up to the report is real."""
     (tmp_path / "message").write_text(message)
     bwraps = fake(tmp_path, f'cat "{tmp_path}/message" >&2; exit 1')
     monkeypatch.setattr(probe, "probe_sandbox", partial(probe.probe_sandbox, bwraps=bwraps))
@@ -147,7 +147,7 @@ def test_engine_is_not_started() -> None:
     assert found.state == "ok"
     assert "not running" in found.said
     assert not paths.engine_log.exists()
-    assert "elsewhere" in doctor_checks.check_engine(Settings(url="http://host:1"), paths).said
+    assert "server http" in doctor_checks.check_engine(Settings(url="http://host:1"), paths).said
 
 
 def test_missing_model_is_reported(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from starchat_tui.cli.error_boundary import ArgumentParser, print_error, report_errors
+from starchat_tui.config.paths import find_paths
 from starchat_tui.errors import Busy, StarChatError, UsageError
-from starchat_tui.paths import find_paths
 
 
 def fail(error: BaseException) -> int:

@@ -84,8 +84,8 @@ async def test_exit_75_engine_busy(shell: Shell) -> None:
     client = EngineClient(shell.home / "run" / "engine.sock")
     request = Request(str(shell.model), (1, 2, 3), Sampling(max_tokens=500, temperature=1.0))
 
-    async def press() -> None:
-        """Ask again and again, so that the queue is full whenever somebody looks."""
+    async def send_requests() -> None:
+        """Send requests without pause, so that the queue stays full."""
         while True:
             try:
                 async with aclosing(client.stream(request)) as events:
@@ -93,13 +93,13 @@ async def test_exit_75_engine_busy(shell: Shell) -> None:
             except Busy:
                 await asyncio.sleep(0.01)
 
-    crowd = [asyncio.create_task(press()) for _ in range(24)]
+    crowd = [asyncio.create_task(send_requests()) for _ in range(24)]
     try:
         while (await client.fetch_health()).queue < EngineOptions().queue_capacity:
             await asyncio.sleep(0.01)
         done = await asyncio.to_thread(shell.ask, "may I?")
         for _ in range(3):
-            # It may have slipped into the moment between two of the crowd.
+            # It may have found the queue with a free slot, between two of the others.
             if done.returncode:
                 break
             done = await asyncio.to_thread(shell.ask, "and now?")
@@ -191,7 +191,7 @@ def test_exit_143_sigterm(shell: Shell) -> None:
 
 def test_idle_inherited_stdin_is_not_read(shell: Shell) -> None:
     reading, writing = os.pipe()
-    # A socket pair or pipe that nobody closes would be waited for; a character device is not.
+    # An open pipe or socket would be read to its end; a character device must not be.
     os.close(reading)
     os.close(writing)
     with open("/dev/zero", "rb") as zero:

@@ -17,9 +17,9 @@ from starchat_tui.chat.store import ConversationStore
 from starchat_tui.cli.ask import Terminal
 from starchat_tui.cli.repl import Repl
 from starchat_tui.client.protocol import Progress, Sampling
+from starchat_tui.config.settings import Settings
 from starchat_tui.errors import OutOfMemory
 from starchat_tui.models.resolver import ModelResolver
-from starchat_tui.settings import Settings
 from starchat_tui.terminal.input_history import InputHistory
 from tests.fakes import byte_tokenizer
 from tests.scripted import ScriptedEngine
@@ -93,7 +93,7 @@ async def test_commands_run_and_are_not_sent_to_the_model(
     assert "Human: q\n\nAssistant: again" in out.getvalue()
     assert "/resume [words]" in out.getvalue()
     printed = err.getvalue()
-    for text in ("ta mode", str(saved), "no command `/nope`", "numbered 1 to"):
+    for text in ("ta mode", str(saved), "Unknown command `/nope`", "numbered 1 to"):
         assert text in re.sub(r"\s+", " ", printed), text
 
 

@@ -21,11 +21,11 @@ from starchat_tui.chat.store import ConversationStore
 from starchat_tui.cli.ask import Terminal
 from starchat_tui.cli.repl import Repl
 from starchat_tui.client.protocol import Sampling
+from starchat_tui.config.settings import Settings
 from starchat_tui.models.resolver import ModelResolver
 from starchat_tui.sandbox.host.downloads import Download
 from starchat_tui.sandbox.isolation.probe import Capability
 from starchat_tui.sandbox.outputs import Failure, Result, RunEnded, WrittenFile
-from starchat_tui.settings import Settings
 from starchat_tui.terminal.input_history import InputHistory
 from tests.fakes import byte_tokenizer
 from tests.scripted import DRAWN, ScriptedEngine, ScriptedKernelFactory
@@ -50,7 +50,7 @@ def factory() -> ScriptedKernelFactory:
 
 
 class Chat:
-    """A line mode that reads what a test type_lines, and leaves."""
+    """A line mode that reads the lines of a test and quits."""
 
     def __init__(self, session: Session, keys: PipeInput, folder: Path) -> None:
         self.session = session
@@ -175,19 +175,19 @@ async def test_reason_of_the_end_is_printed(chat: Chat, factory: ScriptedKernelF
 async def test_ctrl_c_cancels_a_download_and_the_run(
     chat: Chat, engine: ScriptedEngine, factory: ScriptedKernelFactory
 ) -> None:
-    async def interrupted(url: str) -> Download:
+    async def interrupt_download(url: str) -> Download:
         os.kill(os.getpid(), signal.SIGINT)
         await asyncio.Event().wait()
         raise AssertionError(url)
 
     factory.urls = ("https://data.example/a.csv",)
     engine.answers[:] = [["```python\nread('https://data.example/a.csv')\n```"]]
-    running = chat.session.kernel_manager
-    assert running is not None
-    running._factory = replace(running._factory, download=interrupted)
+    manager = chat.session.kernel_manager
+    assert manager is not None
+    manager._factory = replace(manager._factory, download=interrupt_download)
     printed = await chat.type_lines("go", "/run", "y", "y", "/files")
     assert "not run" in printed
-    assert "the code wrote no file" in printed, "the chat goes on"
+    assert "the code wrote no file" in printed, "the chat continues"
     assert not any(kernel.codes for kernel in factory.kernels)
 
 

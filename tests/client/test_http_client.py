@@ -1,4 +1,4 @@
-"""EngineClient against a scripted server, other servers' dialects and broken connections."""
+"""EngineClient against a scripted server, the formats of other servers and broken connections."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def make_chunk(text: str = "", *ids: int, reason: str | None = None) -> dict[str
 
 
 class Server:
-    """Answers every completion with the same body and records the requests."""
+    """Server that answers every completion with the same body and records the requests."""
 
     def __init__(
         self, answer: bytes | Callable[[], AsyncIterator[bytes]], **health: object
@@ -81,7 +81,7 @@ async def collect(client: EngineClient, request: Request = ASKED) -> list[Delta 
 
 
 async def collect_into(found: list[object], client: EngineClient, request: Request = ASKED) -> None:
-    """Like `collect`, but keeps what arrived before an error."""
+    """Collect events into a list, which also has those that arrived before an error."""
     async for event in client.stream(request):
         found.append(event)
 
@@ -124,7 +124,7 @@ async def test_server_without_health_is_not_ours(status: int) -> None:
 
 
 async def test_vllm_stream() -> None:
-    """Its stop token is among the ids; usage has a chunk of its own after it."""
+    """The stop token is among the ids, and usage arrives in a chunk of its own."""
     usage = {"object": "text_completion", "choices": [], "usage": USAGE}
     server = Server(
         encode_events(make_chunk("a", 5), make_chunk("", 9, reason="stop"), usage, "[DONE]")

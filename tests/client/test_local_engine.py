@@ -19,8 +19,8 @@ import pytest
 from starchat_tui import __version__
 from starchat_tui.client.local_engine import _BOOTSTRAP, LocalEngine, _make_absolute
 from starchat_tui.client.protocol import Delta, ModelCard, Progress, Request, Sampling
+from starchat_tui.config.paths import Paths, find_paths
 from starchat_tui.errors import Busy, EngineGone, ModelUnavailable, Unavailable
-from starchat_tui.paths import Paths, find_paths
 from tests.fakes import save_tiny_model
 from tests.waiting import PATIENCE, block_until, wait_until
 
@@ -36,19 +36,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def paths(monkeypatch: pytest.MonkeyPatch) -> Iterator[Paths]:
-    """Paths in a temporary home; ends any engine that was started in it."""
+    """Paths in a temporary home, whose engines are killed after the test."""
     root = tempfile.mkdtemp(prefix="sc-")
     monkeypatch.setenv("STARCHAT_HOME", root)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     found = find_paths({"STARCHAT_HOME": root})
     yield found
-    for pid in engine_pids(found):
+    for pid in list_engine_pids(found):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     shutil.rmtree(root, ignore_errors=True)
 
 
-def engine_pids(paths: Paths) -> list[int]:
+def list_engine_pids(paths: Paths) -> list[int]:
     """Return the ids of the engine processes of this home, found by their command lines."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
@@ -79,8 +79,8 @@ async def test_two_racing_clients_start_one_engine(paths: Paths, folder: Path) -
     program = textwrap.dedent(
         f"""
         import asyncio, os
-        from starchat_tui.client.local_engine import LocalEngine, _make_absolute
-        from starchat_tui.paths import find_paths
+        from starchat_tui.client.local_engine import LocalEngine
+        from starchat_tui.config.paths import find_paths
         from starchat_tui.client.protocol import Delta, Progress, Request, Sampling
 
         async def ask():
@@ -102,8 +102,8 @@ async def test_two_racing_clients_start_one_engine(paths: Paths, folder: Path) -
     answers = [client.communicate(timeout=240)[0] for client in clients]
     assert [client.returncode for client in clients] == [0, 0, 0]
     assert len(set(answers)) == 1
-    assert engine_pids(paths) == [int(answers[0].split()[0])]
-    assert paths.engine_log.read_text().count("listening") == 1, "no second one even began"
+    assert list_engine_pids(paths) == [int(answers[0].split()[0])]
+    assert paths.engine_log.read_text().count("listening") == 1, "no second engine was started"
 
 
 async def test_killed_engine_is_reported_and_replaced(paths: Paths, folder: Path) -> None:
@@ -119,9 +119,9 @@ async def test_killed_engine_is_reported_and_replaced(paths: Paths, folder: Path
     killed: list[int] = []
     with pytest.raises(EngineGone, match="closed the connection") as caught:
         await ask()
-    assert "starts" in caught.value.hint
+    assert "start a new one" in caught.value.hint
     assert str(paths.engine_log) in caught.value.hint
-    assert any(isinstance(event, Delta) for event in found), "what came before is kept"
+    assert any(isinstance(event, Delta) for event in found), "earlier text is kept"
     assert paths.socket.exists(), "a stale socket is left"
     events = await collect(engine, make_request(folder))
     assert isinstance(events[-1], Delta)
@@ -160,7 +160,7 @@ async def test_idle_engine_of_another_version_is_replaced(
     old = await engine_pid(engine)
     monkeypatch.setattr("starchat_tui.client.local_engine.__version__", f"{__version__}.later")
     asked = asyncio.create_task(engine.list_models())
-    await wait_until(lambda: old not in engine_pids(paths), what="the old one leaves")
+    await wait_until(lambda: old not in list_engine_pids(paths), what="the old engine exits")
     monkeypatch.setattr("starchat_tui.client.local_engine.__version__", __version__)
     await asked
     assert await engine_pid(engine) != old
@@ -236,7 +236,7 @@ async def test_stop_and_health(paths: Paths, folder: Path) -> None:
     stopped = await engine.stop_engine()
     assert stopped
     assert stopped.pid == health.pid
-    await wait_until(lambda: not engine_pids(paths), what="it is gone")
+    await wait_until(lambda: not list_engine_pids(paths), what="the engine has exited")
     assert not paths.socket.exists()
 
 
@@ -245,21 +245,21 @@ async def test_engine_that_exited_is_started_again(paths: Paths) -> None:
     for _ in range(2):
         with pytest.raises(ModelUnavailable):
             await collect(engine, Request("absent", (1,)))
-        await wait_until(lambda: not engine_pids(paths), what="it left")
+        await wait_until(lambda: not list_engine_pids(paths), what="the engine has exited")
     assert paths.engine_log.read_text().count("listening") == 2
 
 
 def test_private_engine_exits_with_its_client(paths: Paths) -> None:
-    """Even if the client is killed and cannot clean up."""
+    """It exits even if the client is killed and cannot clean up."""
     program = textwrap.dedent(
         """
         import asyncio, os, signal
-        from starchat_tui.client.local_engine import LocalEngine, _make_absolute
-        from starchat_tui.paths import find_paths
+        from starchat_tui.client.local_engine import LocalEngine
+        from starchat_tui.config.paths import find_paths
 
         async def ask():
             engine = LocalEngine(find_paths(os.environ), device="cpu", daemon=False)
-            await engine.models()
+            await engine.list_models()
             print((await engine.fetch_health()).pid, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -270,16 +270,16 @@ def test_private_engine_exits_with_its_client(paths: Paths) -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=240
     )
     assert int(ran.stdout), ran.stderr
-    block_until(lambda: not engine_pids(paths), what="the private engine ends")
-    assert not paths.socket.exists(), "it did not take the shared one's place"
+    block_until(lambda: not list_engine_pids(paths), what="the private engine ends")
+    assert not paths.socket.exists(), "it did not replace the shared engine"
 
 
 async def test_private_engine_exits_when_closed(paths: Paths) -> None:
     engine = make_engine(paths, daemon=False)
     await engine.list_models()
-    assert len(engine_pids(paths)) == 1
+    assert len(list_engine_pids(paths)) == 1
     engine.close()
-    assert not engine_pids(paths)
+    assert not list_engine_pids(paths)
 
 
 async def test_long_log_is_rotated(paths: Paths) -> None:

@@ -1,4 +1,4 @@
-"""JSON of requests: round trip, validation, the spellings of other clients."""
+"""JSON of requests: round trip, validation, spellings of other clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON of answers: our own round trip, and what other servers send."""
+"""JSON of answers: our own round trip, and the formats of other servers."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_error_class_survives_the_round_trip(kind: type[StarChatError]) -> None:
             PromptTooLong,
         ),
         ({"error": {"code": 503, "message": "Loading model"}}, 503, Unavailable),
-        # FastAPI, and what stands between
+        # FastAPI, and proxies
         ({"detail": "Not Found"}, 404, ModelUnavailable),
         ("<html>", 502, Unavailable),
         (None, 429, Busy),

@@ -17,7 +17,7 @@ from starchat_tui.execution.plot_files import (
 from tests.waiting import block_until
 
 
-def test_a_plot_has_a_name_of_ours_and_is_the_users_alone(tmp_path: Path) -> None:
+def test_only_the_user_can_read_a_saved_plot(tmp_path: Path) -> None:
     folder = tmp_path / "plots"
     for number in (1, 2):
         path = save_plot(folder, "ab12", "../../Draw: \x1b]0;x\x07 *Größe*?!", b"png")
@@ -28,7 +28,7 @@ def test_a_plot_has_a_name_of_ours_and_is_the_users_alone(tmp_path: Path) -> Non
     assert save_plot(folder, "ab12", "…", b"x").name == "3-plot.png"
 
 
-def test_a_link_that_waits_at_the_name_is_not_followed(tmp_path: Path) -> None:
+def test_an_existing_link_is_not_followed(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("mine")
     place = tmp_path / "plots" / "ab"
@@ -54,11 +54,11 @@ def test_a_link_that_waits_at_the_name_is_not_followed(tmp_path: Path) -> None:
         ("x" * 300, "x" * 120),
     ],
 )
-def test_a_name_from_inside_is_made_plain(name: str, plain: str) -> None:
+def test_a_file_name_of_the_code_is_sanitized(name: str, plain: str) -> None:
     assert sanitize_file_name(name) == plain
 
 
-def test_a_file_is_kept_where_the_user_says(
+def test_a_file_is_saved_where_the_user_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -79,7 +79,7 @@ def test_a_file_is_kept_where_the_user_says(
     ["~nobody-of-that-name/a.csv", "x" * 5000, "a\0b"],
     ids=["nobody", "long", "null"],
 )
-def test_a_name_that_no_file_can_have_is_told(
+def test_an_invalid_file_name_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -87,14 +87,14 @@ def test_a_name_that_no_file_can_have_is_told(
         save_run_file("a.csv", b"1", name)
 
 
-def test_it_is_opened_where_there_is_a_desktop(tmp_path: Path) -> None:
+def test_a_file_is_opened_if_there_is_a_desktop(tmp_path: Path) -> None:
     assert find_viewer({}) is None
     assert find_viewer({"DISPLAY": ":0"}, lambda name: f"/usr/bin/{name}") == "/usr/bin/xdg-open"
     assert find_viewer({"DISPLAY": ":0"}, lambda name: None) is None
     assert not open_in_viewer(tmp_path / "x.png", {"SSH_TTY": "/dev/pts/1"})
 
 
-def test_the_program_gets_the_path_as_one_argument(
+def test_the_viewer_gets_the_path_as_one_argument(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "xdg-open"

@@ -78,7 +78,7 @@ def test_results_of_earlier_versions_are_read() -> None:
     assert explain_end(result.ended) == "Interrupted. Variables are kept."
 
 
-def test_the_fate_of_the_variables_is_stored() -> None:
+def test_whether_variables_were_kept_is_stored() -> None:
     ended = RunEnded("timeout", "isolated", 60.0, "Stopped after 60 s", variables_kept=True)
     document, pictures = serialize_result(RunResult((), ended))
     assert deserialize_result(document, pictures).ended == ended
@@ -89,7 +89,7 @@ def test_consecutive_pieces_of_a_stream_are_merged() -> None:
     assert result.outputs == (StreamText("stdout", "ab"), StreamText("stderr", "c"))
 
 
-def test_of_very_much_text_the_beginning_and_the_end_are_kept() -> None:
+def test_beginning_and_end_of_a_long_text_are_kept() -> None:
     lines = [f"{number}\n" for number in range(100_000)]
     result = record(*(StreamText("stdout", line) for line in lines), Result("the end"))
     text = "".join(one.text for one in result.outputs if isinstance(one, StreamText))
@@ -105,7 +105,7 @@ def test_of_very_much_text_the_beginning_and_the_end_are_kept() -> None:
     assert result.outputs[-1] == Result("the end")
 
 
-def test_one_huge_piece_is_cut_as_many_small_ones_are() -> None:
+def test_one_large_piece_is_cut_like_many_small_ones() -> None:
     result = record(
         StreamText("stdout", "a" * TEXT_LIMIT + "b" * 10 * TEXT_LIMIT + "c" * TEXT_LIMIT)
     )
@@ -113,7 +113,7 @@ def test_one_huge_piece_is_cut_as_many_small_ones_are() -> None:
     assert texts == ["a" * TEXT_LIMIT, "c" * TEXT_LIMIT]
 
 
-def test_without_a_bound_everything_is_kept() -> None:
+def test_without_a_limit_everything_is_kept() -> None:
     result = record(StreamText("stdout", "x" * 10 * TEXT_LIMIT), text_limit=None)
     assert len(result.join_stream("stdout")) == 10 * TEXT_LIMIT
 

@@ -1,1 +1,1 @@
-"""Our client, unchanged, against an OpenAI-style server of another project."""
+"""Tests of our client against an OpenAI-compatible server of another project."""

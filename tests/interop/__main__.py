@@ -3,8 +3,8 @@
 `python -m tests.interop [MODEL]` takes another model.
 
 Set STARCHAT_INTEROP_URL, STARCHAT_INTEROP_MODEL and STARCHAT_INTEROP_TOKENIZER to use a server that
-runs already. VLLM names the program where `vllm` is not on the path; it wants an environment of its
-own, because it pins other versions of torch and transformers than ours.
+already runs. VLLM is the path of the program if `vllm` is not on PATH; install it in an environment
+of its own, because it pins other versions of torch and transformers than ours.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 from starchat_tui.models import hub_files, registry
 
 START_SECONDS = 600.0
-"""Seconds a server may take to be ready."""
+"""Seconds that a server may take to become ready."""
 
 
 def build_command(program: str, folder: str, name: str, port: int) -> list[str]:
@@ -81,14 +81,14 @@ def run_tests(environment: dict[str, str]) -> int:
 
 
 def main() -> int:
-    """Test against a server that runs already, or start one."""
+    """Test against the server of STARCHAT_INTEROP_URL, or start vLLM."""
     if os.environ.get("STARCHAT_INTEROP_URL"):
         return run_tests({})
     program = os.environ.get("VLLM") or shutil.which("vllm")
     if not program:
         sys.stderr.write(
-            "There is no server to talk to: install vLLM in an environment of its own and set\n"
-            "VLLM=/path/to/bin/vllm, or set STARCHAT_INTEROP_URL to a server that runs\n"
+            "No server found: install vLLM in an environment of its own and set\n"
+            "VLLM=/path/to/bin/vllm, or set STARCHAT_INTEROP_URL to a running server\n"
         )
         return 2
     name = sys.argv[1] if len(sys.argv) > 1 else "nano-chat"

@@ -1,6 +1,6 @@
-"""The client against vLLM or another OpenAI-style server: ids in, text out, stop, hang up.
+"""Client against vLLM or another OpenAI-compatible server: prompts of ids, stops, cancellation.
 
-`make interop` starts one; STARCHAT_INTEROP_URL, _MODEL and _TOKENIZER name one that runs.
+`make interop` starts a server; STARCHAT_INTEROP_URL, _MODEL and _TOKENIZER name a running one.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Server:
 
 @dataclass
 class Answer:
-    """Streamed answer, put together."""
+    """Streamed answer, joined."""
 
     text: str
     ids: list[int]
@@ -56,7 +56,7 @@ class Answer:
 def server() -> Server:
     url = os.environ.get("STARCHAT_INTEROP_URL")
     if not url:
-        pytest.skip("STARCHAT_INTEROP_URL names no server (`make interop` starts one)")
+        pytest.skip("STARCHAT_INTEROP_URL is not set (`make interop` starts a server)")
     model = os.environ.get("STARCHAT_INTEROP_MODEL", "nano-chat")
     return Server(url, model, Path(os.environ["STARCHAT_INTEROP_TOKENIZER"]))
 
@@ -73,7 +73,7 @@ def engine(server: Server) -> EngineClient:
 
 @pytest.fixture
 def question(server: Server, tokenizer: Tokenizer) -> Request:
-    """A question as ids, answered greedily."""
+    """Request with a question as ids, to be answered greedily."""
     ids = encode_prompt(Dialogue("").with_message("user", QUESTION), ChatMLTemplate(tokenizer))
     return Request(server.model, tuple(ids), GREEDY, stop_ids=(tokenizer.end_id,))
 
@@ -107,27 +107,27 @@ async def test_an_id_prompt_is_counted_exactly(engine: EngineClient, question: R
     assert 0 < answer.last.usage.completion_tokens <= GREEDY.max_tokens
 
 
-async def test_the_text_is_that_of_the_ids(
+async def test_the_text_is_the_decoded_ids(
     engine: EngineClient, question: Request, tokenizer: Tokenizer
 ) -> None:
     answer = await stream_answer(engine, question)
     assert answer.ids
-    kept = [token for token in answer.ids if token != tokenizer.end_id]
-    assert tokenizer.decode(kept) == answer.text
+    text_ids = [token for token in answer.ids if token != tokenizer.end_id]
+    assert tokenizer.decode(text_ids) == answer.text
 
 
-async def test_the_answer_is_that_of_our_own_engine(
+async def test_the_answer_equals_that_of_our_engine(
     engine: EngineClient, question: Request, server: Server
 ) -> None:
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     folder = server.tokenizer.parent
     if not (folder / "config.json").is_file():
-        pytest.skip("the server's weights do not lie beside its tokenizer")
+        pytest.skip("the weights of the server are not next to its tokenizer")
     from starchat_tui.engine.models.hub_model import HubModel
 
-    inner = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    model = HubModel(inner, torch.device("cpu"))
+    hf_model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    model = HubModel(hf_model, torch.device("cpu"))
     cache, expected, ids = model.new_cache(), [], list(question.prompt)
     for _ in range(GREEDY.max_tokens):
         ids = [int(model.forward(ids, cache).argmax())]
@@ -193,7 +193,7 @@ def read_metric(server: Server, name: str) -> float:
     return sum(map(float, found))
 
 
-async def test_hanging_up_frees_the_server(
+async def test_closing_the_stream_frees_the_server(
     engine: EngineClient, question: Request, server: Server
 ) -> None:
     longest = (await find_card(engine, server)).window - len(question.prompt)
@@ -208,7 +208,7 @@ async def test_hanging_up_frees_the_server(
     assert read_metric(server, "generation_tokens_total") - before < longest / 2
 
 
-async def test_a_prompt_over_the_window_is_refused_by_name(
+async def test_a_prompt_over_the_window_is_refused_with_its_size(
     engine: EngineClient, question: Request, server: Server
 ) -> None:
     window = (await find_card(engine, server)).window
@@ -231,9 +231,9 @@ def run_starchat(server: Server, *arguments: str) -> subprocess.CompletedProcess
 
 
 def test_the_command_answers(server: Server) -> None:
-    ran = run_starchat(server, "--max-tokens", "24", "--no-log", QUESTION)
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.strip()
+    process = run_starchat(server, "--max-tokens", "24", "--no-log", QUESTION)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.strip()
 
 
 def test_the_command_continues_a_conversation(server: Server) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.byte_units import GIB, MIB
+from starchat_tui.config.byte_units import GIB, MIB
 from starchat_tui.models.hardware import (
     Machine,
-    estimate_parameter_bytes,
     detect_machine,
+    estimate_parameter_bytes,
     recommend_model,
 )
 

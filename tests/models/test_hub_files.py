@@ -9,11 +9,11 @@ import pytest
 
 from starchat_tui.errors import ModelUnavailable
 from starchat_tui.models.hub_files import (
-    get_declared_window,
     find_model_file,
+    get_declared_window,
     read_chat_template,
-    read_optional_json,
     read_model_window,
+    read_optional_json,
 )
 from starchat_tui.models.registry import Model, find_model
 

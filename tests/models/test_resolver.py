@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from starchat_tui.config.settings import Settings
 from starchat_tui.dialogue import Dialogue, Mode
 from starchat_tui.errors import ConfigError, ModelUnavailable
 from starchat_tui.models import resolver
 from starchat_tui.models.resolver import ModelResolver
-from starchat_tui.settings import Settings
 from starchat_tui.templates.chatml import ChatMLTemplate
 from starchat_tui.templates.context_window import fit_prompt
 from starchat_tui.templates.few_shot import FewShotTemplate
@@ -30,7 +30,7 @@ JINJA = """\
 
 
 class Hub:
-    """Stand-in for the Hub's client: returns a file of a folder, or fails, when it is let go."""
+    """Stand-in for the Hub's client: once released, it returns a file of a folder or fails."""
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder

@@ -1,9 +1,9 @@
-"""`python -m tests.sandbox.attack_host`: attacks tried as whoever runs this, one JSON job a line.
+"""`python -m tests.sandbox.attack_host`: run attacks as the account that starts it.
 
-It is a host as attacks would like to find one: a home with secrets, an environment with a secret,
-servers that answer, a key in the keyring, a process of its own. The first line it writes says where
-all that is. A job says behind which wall which attacks are tried; each runs in a process forked
-from one interpreter behind that wall, and says WON where it got what it wanted.
+The host has everything that attacks aim at: a home with secrets, an environment with a secret,
+servers that answer, a key in the keyring, a process of its own. The first line it writes describes
+these targets. Each line of stdin is a job in JSON: an isolation level and attacks. Every attack
+runs in a process that is forked from one interpreter at that level, and writes WON if it succeeds.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from contextlib import ExitStack, aclosing, suppress
 from pathlib import Path
 from typing import Any
 
-from starchat_tui.byte_units import MIB
+from starchat_tui.config.byte_units import MIB
 from starchat_tui.errors import StarChatError
 from starchat_tui.sandbox.isolation import landlock
 from starchat_tui.sandbox.isolation.bubblewrap import BWRAP, SandboxSpec, find_bwrap
 from starchat_tui.sandbox.isolation.launcher import start_sandbox
 from starchat_tui.sandbox.limits import Limits
 
-SMALL = Limits(folder=8 * MIB, temporary=8 * MIB, shared=4 * MIB, file_size=4 * MIB)
-"""So that filling something takes little."""
-PATIENCE = 600.0
-"""Seconds that all attacks of a job may take behind a wall; each has its alarm."""
+SMALL_LIMITS = Limits(folder=8 * MIB, temporary=8 * MIB, shared=4 * MIB, file_size=4 * MIB)
+"""Small limits, so that a folder is soon filled."""
+BATCH_TIMEOUT = 600.0
+"""Seconds that all attacks of a job may take; each has an alarm of its own."""
 BATCH = """
 import ctypes, errno, json, os, resource, select, signal, socket, stat, struct, subprocess
 import sys, time
@@ -46,14 +46,14 @@ for name, most in json.loads(sys.argv[3]).items():
 def attempt(name, code, out):
     os.setsid()
     signal.alarm(15)
-    def say(*words): os.write(out, (" ".join(map(str, words)) + "\\n").encode())
-    space = {"H": H, "won": lambda *what: say("WON", *what), "say": say, "os": os, "sys": sys,
-             "absent": lambda *why: say("ABSENT", *why), "out": out}
+    def report(*words): os.write(out, (" ".join(map(str, words)) + "\\n").encode())
+    space = {"H": H, "won": lambda *what: report("WON", *what), "os": os, "sys": sys,
+             "report": report, "absent": lambda *why: report("ABSENT", *why), "out": out}
     try:
         exec(compile(code, name, "exec"), space)
     except BaseException as error:
-        say("HELD", type(error).__name__, error)
-    say("TRIED")
+        report("HELD", type(error).__name__, error)
+    report("TRIED")
     os._exit(0)
 for name, code in attacks.items():
     read, write = os.pipe()
@@ -62,26 +62,26 @@ for name, code in attacks.items():
         os.close(read)
         attempt(name, code, write)
     os.close(write)
-    said, end = b"", time.monotonic() + 20
-    while time.monotonic() < end and len(said) < 65536:
+    output, end = b"", time.monotonic() + 20
+    while time.monotonic() < end and len(output) < 65536:
         if select.select([read], [], [], 0.2)[0]:
             data = os.read(read, 4096)
             if not data: break
-            said += data
-        if b"TRIED" in said: break
+            output += data
+        if b"TRIED" in output: break
     os.close(read)
     for kill in (os.killpg, os.kill):
         try: kill(child, signal.SIGKILL)
         except OSError: pass
     status = os.waitpid(child, 0)[1]
-    said = said.decode(errors="replace")
-    print(json.dumps([name, said, status]), file=sys.stderr, flush=True)
+    output = output.decode(errors="replace")
+    print(json.dumps([name, output, status]), file=sys.stderr, flush=True)
 """
-"""The interpreter behind a wall: tries each attack in a process of its own."""
+"""Code of the interpreter in the sandbox: runs each attack in a process of its own."""
 
 
-class Home:
-    """The place an attack would like to reach, and everything in it."""
+class Targets:
+    """Targets of the attacks: files, servers, a process, a key."""
 
     def __init__(self) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="sc-host-"))
@@ -100,44 +100,45 @@ class Home:
         self.udp = self._stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         self.udp.bind(("127.0.0.1", 0))
         self.open = os.open(self.secret, os.O_RDONLY)
-        # Whoever is careless lets it through to every program it starts.
+        # A careless program lets it through to every program that it starts.
         os.set_inheritable(self.open, True)
-        self.sleeper = self._sleeping()
+        self.sleeper = self._start_sleeper()
         self.key = _put_key()
 
-    def _listen(self, family: int, address: Any) -> Any:
-        server = self._stack.enter_context(socket.socket(family))
+    def _listen(self, descendants: int, address: Any) -> Any:
+        server = self._stack.enter_context(socket.socket(descendants))
         server.bind(address)
         server.listen()
-        threading.Thread(target=self._answer, args=(server,), daemon=True).start()
+        threading.Thread(target=self._accept_connections, args=(server,), daemon=True).start()
         return server.getsockname()
 
-    def _answer(self, server: socket.socket) -> None:
+    def _accept_connections(self, server: socket.socket) -> None:
         while True:
             try:
-                one, _ = server.accept()
+                connection, _ = server.accept()
             except OSError:
                 return
-            threading.Thread(target=self._tell, args=(one,), daemon=True).start()
+            threading.Thread(target=self._send_secret, args=(connection,), daemon=True).start()
 
-    def _tell(self, one: socket.socket) -> None:
-        with one, suppress(OSError):
-            one.sendall(b"HTTP/1.0 200 OK\r\n\r\nHOSTSECRET")
-            one.shutdown(socket.SHUT_WR)
-            # Closed while a question is on its way, the connection would be reset: answer lost.
-            while one.recv(4096):
+    def _send_secret(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nHOSTSECRET")
+            connection.shutdown(socket.SHUT_WR)
+            # Closing with unread data would reset the connection, and the client would lose the
+            # answer.
+            while connection.recv(4096):
                 pass
 
-    def _sleeping(self) -> subprocess.Popen[bytes]:
+    def _start_sleeper(self) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(["sleep", "600"], start_new_session=True)
         self._stack.callback(process.wait)
         self._stack.callback(process.kill)
         return process
 
-    def facts(self) -> dict[str, Any]:
-        """Where everything is, as JSON has it."""
+    def describe(self) -> dict[str, Any]:
+        """Describe the targets with values that JSON can hold."""
         if self.sleeper.poll() is not None:
-            self.sleeper = self._sleeping()
+            self.sleeper = self._start_sleeper()
         return {
             "root": str(self.root),
             "secret": str(self.secret),
@@ -161,7 +162,7 @@ class Home:
 
 
 def _put_key() -> bool:
-    """Put a key into a session keyring of our own; whether the kernel has any."""
+    """Put a key into a new session keyring; return whether the kernel has keyrings."""
     libc = ctypes.CDLL(None)
     join, add = {"x86_64": (250, 248), "aarch64": (219, 217)}[os.uname().machine]
     libc.syscall(join, 1, None)
@@ -169,65 +170,69 @@ def _put_key() -> bool:
     return bool(libc.syscall(add, b"user", b"starchat-test", secret, len(secret), -3) > 0)
 
 
-def batch(home: Home, job: dict[str, Any]) -> dict[str, Any]:
-    """Try the attacks of a job behind its wall; what each said, and how its process ended."""
-    walled = job["wall"] in ("isolated", "restricted")
-    # Among the user's own processes and threads, those of the code cannot be told apart.
-    resources = dict(SMALL.process_rlimits()) if walled else {}
-    if job["wall"] == "restricted" and os.geteuid():
+def run_batch(targets: Targets, job: dict[str, Any]) -> dict[str, Any]:
+    """Run the attacks of a job at its level; return the output and exit status of each."""
+    sandboxed = job["level"] in ("isolated", "restricted")
+    # RLIMIT_NPROC counts all processes of the user, and at this level the code runs as the user.
+    resources = dict(SMALL_LIMITS.process_rlimits()) if sandboxed else {}
+    if job["level"] == "restricted" and os.geteuid():
         resources.pop("RLIMIT_NPROC")
     file = os.memfd_create("attacks")
     os.write(file, json.dumps(job["attacks"]).encode())
     os.lseek(file, 0, os.SEEK_SET)
-    arguments = [json.dumps(home.facts()), str(file), json.dumps(resources)]
+    arguments = [json.dumps(targets.describe()), str(file), json.dumps(resources)]
     command = [sys.executable, "-I", "-S", "-c", BATCH, *arguments]
     try:
-        said = _walled(home, job, command, file) if walled else _bare(home, job, command, file)
+        stderr = (
+            _run_sandboxed(targets, job, command, file)
+            if sandboxed
+            else _run_unconfined(targets, job, command, file)
+        )
     finally:
         os.close(file)
-    lines = [line for line in said.decode(errors="replace").splitlines() if line.startswith("[")]
+    lines = [line for line in stderr.decode(errors="replace").splitlines() if line.startswith("[")]
     found = {name: [text, status] for name, text, status in map(json.loads, lines)}
     missing = set(job["attacks"]) - set(found)
-    return {"found": found, "missing": sorted(missing), "said": said.decode(errors="replace")}
+    return {"found": found, "missing": sorted(missing), "stderr": stderr.decode(errors="replace")}
 
 
-def _walled(home: Home, job: dict[str, Any], command: list[str], file: int) -> bytes:
+def _run_sandboxed(targets: Targets, job: dict[str, Any], command: list[str], file: int) -> bytes:
     drop = os.geteuid() == 0
-    given = home.root / "given.txt"
-    given.write_text("GIVEN")
+    attachment = targets.root / "given.txt"
+    attachment.write_text("GIVEN")
     bwrap = find_bwrap() or BWRAP[0]
     spec = SandboxSpec(
-        job["wall"], bwrap=bwrap, drop_to_nobody=drop, limits=SMALL, attached=(given,)
+        job["level"], bwrap=bwrap, drop_to_nobody=drop, limits=SMALL_LIMITS, attached=(attachment,)
     )
     started = start_sandbox(spec, command, pass_fds=[file])
     try:
-        return started.process.communicate(timeout=PATIENCE)[1]
+        return started.process.communicate(timeout=BATCH_TIMEOUT)[1]
     finally:
         started.close()
 
 
-def _bare(home: Home, job: dict[str, Any], command: list[str], file: int) -> bytes:
-    """Without a wall; or behind the one that a first reading of bubblewrap's help suggests."""
+def _run_unconfined(targets: Targets, job: dict[str, Any], command: list[str], file: int) -> bytes:
+    """Run a command without a sandbox, or with the bubblewrap flags of `_build_naive_command`."""
     environment = {**os.environ, "ENVSECRET": "ENVSECRET"}
-    if job["wall"] == "naive":
-        command = [*_naive(home), *command]
-    with open(home.secret) as stdin:
+    if job["level"] == "naive":
+        command = [*_build_naive_command(targets), *command]
+    with open(targets.secret) as stdin:
         ran = subprocess.run(
             command,
             stdin=stdin,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env=environment,
-            cwd=home.root / "work",
-            pass_fds=[file, home.open],
-            timeout=PATIENCE,
+            cwd=targets.root / "work",
+            pass_fds=[file, targets.open],
+            timeout=BATCH_TIMEOUT,
             check=False,
         )
     return ran.stderr
 
 
-def _naive(home: Home) -> list[str]:
-    """Bubblewrap with the flags that seem to be enough."""
+def _build_naive_command(targets: Targets) -> list[str]:
+    """Return a bubblewrap command with the flags that seem enough after reading its help."""
     flags = ["--unshare-all", "--die-with-parent", "--clearenv", "--setenv", "PATH", "/usr/bin"]
     flags += ["--ro-bind", "/usr", "/usr"]
     for name in ("bin", "sbin", "lib", "lib64"):
@@ -236,30 +241,30 @@ def _naive(home: Home) -> list[str]:
     flags += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/home"]
     for path in SandboxSpec("isolated").prefixes:
         flags += ["--ro-bind", str(path), str(path)]
-    flags += ["--bind", str(home.root / "work"), "/cell", "--chdir", "/cell"]
+    flags += ["--bind", str(targets.root / "work"), "/cell", "--chdir", "/cell"]
     return [str(find_bwrap() or BWRAP[0]), *flags, "--"]
 
 
-async def cells(home: Home, job: dict[str, Any]) -> dict[str, Any]:
-    """Run the cells of a job in one kernel; for each, what came out as plain values."""
+async def run_cells(targets: Targets, job: dict[str, Any]) -> dict[str, Any]:
+    """Run the cells of a job in one kernel; return the outputs of each as plain values."""
     from starchat_tui.sandbox.host import kernel_process
     from starchat_tui.sandbox.host.kernel import SandboxKernel
     from starchat_tui.sandbox.isolation.probe import probe_sandbox
 
-    capability = probe_sandbox(job.get("wall", "isolated"))
+    capability = probe_sandbox(job.get("level", "isolated"))
     limits = Limits(**job.get("limits", {}))
     attached = [Path(path) for path in job.get("attached", [])]
     kernel = SandboxKernel(capability, limits=limits, attached=attached)
-    # Nothing is imported ahead: most attacks need none of it, and it takes seconds.
+    # Without prewarming: most attacks need no plotting library, and importing one takes seconds.
     kernel_process.KernelProcess.__init__.__kwdefaults__["warm"] = False
     found = []
     try:
         for code in job["cells"]:
             outputs: list[dict[str, Any]] = []
-            code = code.replace("@FACTS@", repr(home.facts()))
+            code = code.replace("@FACTS@", repr(targets.describe()))
             async with aclosing(kernel.run(code)) as run:
                 async for output in run:
-                    outputs.append(_plain(output))
+                    outputs.append(_convert_output(output))
             found.append(outputs)
         files = {}
         for name in job.get("fetch", []):
@@ -267,27 +272,27 @@ async def cells(home: Home, job: dict[str, Any]) -> dict[str, Any]:
                 files[name] = len(await kernel.fetch_file(name))
             except StarChatError as error:
                 files[name] = f"{type(error).__name__}: {error}"
-        family = _family()
-        family.pop(home.sleeper.pid, None)
+        descendants = _list_descendants()
+        descendants.pop(targets.sleeper.pid, None)
     finally:
         await kernel.aclose()
-    left = await _gone(family)
+    left = await _wait_until_gone(descendants)
     return {"level": capability.level, "cells": found, "files": files, "left": left}
 
 
-def _family() -> dict[int, str]:
-    """Everything that descends from this process, with its beginning: a number may come again."""
+def _list_descendants() -> dict[int, str]:
+    """Return the descendants of this process with their start times: a pid may be reused."""
     found: dict[int, str] = {}
     pending = [os.getpid()]
     for pid in pending:
         below = landlock.list_children(pid)
         pending += below
-        found.update((one, began) for one in below if (began := _began(one)))
+        found.update((child, start) for child in below if (start := _read_start_time(child)))
     return found
 
 
-def _began(pid: int) -> str:
-    """When a process began, in ticks; nothing where it is gone, or only waits to be reaped."""
+def _read_start_time(pid: int) -> str:
+    """Return the start time of a process in ticks; "" if it is gone or a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -295,18 +300,18 @@ def _began(pid: int) -> str:
     return "" if fields[0] == "Z" else fields[19]
 
 
-async def _gone(family: dict[int, str]) -> list[int]:
-    """Which of a family's processes are still there after a while."""
+async def _wait_until_gone(descendants: dict[int, str]) -> list[int]:
+    """Wait until these processes are gone; return those that still run after a minute."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        left = [pid for pid, began in family.items() if _began(pid) == began]
+        left = [pid for pid, start in descendants.items() if _read_start_time(pid) == start]
         if not left:
             break
         await asyncio.sleep(0.05)
     return left
 
 
-def _plain(output: Any) -> dict[str, Any]:
+def _convert_output(output: Any) -> dict[str, Any]:
     fields = dataclasses.asdict(output)
     if "png" in fields:
         fields["png"] = len(fields["png"])
@@ -314,20 +319,24 @@ def _plain(output: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Serve jobs until stdin ends."""
+    """Run jobs until stdin ends."""
     os.environ["ENVSECRET"] = "ENVSECRET"
-    home = Home()
+    targets = Targets()
     try:
-        print(json.dumps(home.facts()), flush=True)
+        print(json.dumps(targets.describe()), flush=True)
         for line in sys.stdin:
             job = json.loads(line)
             try:
-                answer = asyncio.run(cells(home, job)) if "cells" in job else batch(home, job)
-            except Exception as error:  # noqa: BLE001 (told to the test, which fails)
+                answer = (
+                    asyncio.run(run_cells(targets, job))
+                    if "cells" in job
+                    else run_batch(targets, job)
+                )
+            except Exception as error:  # noqa: BLE001 (reported to the test, which fails)
                 answer = {"error": f"{type(error).__name__}: {error}"}
             print(json.dumps(answer), flush=True)
     finally:
-        home.close()
+        targets.close()
 
 
 if __name__ == "__main__":

@@ -1,31 +1,31 @@
-"""Attacks on the wall, one to an entry: what is tried, and where it is known to work.
+"""Attacks on the sandbox, one per entry, each with the setting in which it is known to work.
 
-Each is Python that is run in a process of its own, without the wall first, where it must call
-`won`, and then behind it, where it must not. `H` says where what it wants is on the host (see
-`host.py`). `absent` is for what this machine's kernel does not have, so that nothing can be shown.
-Rows are those of the list of 29 that the first design was measured with; 0 is not in that list.
+An attack is Python code that runs in a process of its own: first without the sandbox, where it must
+call `won`, then in the sandbox, where it must not. `H` describes its targets on the host (see
+`attack_host.py`). It calls `absent` if the kernel of this machine lacks the feature it attacks.
+`row` is its number in the list of 29 attacks that the first design was measured against, or 0.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-ANYWHERE = ("isolated", "restricted")
+ALL_LEVELS = ("isolated", "restricted")
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """Something code may try."""
+    """Attack that is tried in a process."""
 
     row: int
     name: str
     code: str
     control: str = "none"
-    """Where it works: with no wall at all, or behind the `naive` one."""
+    """Setting in which it works: `none` (no sandbox) or `naive` (see `attack_host.py`)."""
     shown_by: str = "root user"
-    """Who can do it there; behind the wall everybody tries."""
-    walls: tuple[str, ...] = ANYWHERE
-    """The walls that have to hold it."""
+    """Accounts for which it works there; in the sandbox it is tried as every account."""
+    levels: tuple[str, ...] = ALL_LEVELS
+    """Isolation levels that must stop it."""
 
 
 TOOLS = """
@@ -33,18 +33,18 @@ import ctypes, errno, stat, struct, subprocess, time, signal
 libc = ctypes.CDLL(None, use_errno=True)
 X86 = os.uname().machine == "x86_64"
 def call(numbers, *values):
-    "A system call by its number on x86-64 and aarch64: what it returns, or minus its errno."
+    "Call the kernel by numbers for x86-64 and aarch64; return the result, or minus the errno."
     words = [ctypes.c_long(value) if isinstance(value, int) else value for value in values]
     result = libc.syscall(numbers[0 if X86 else 1], *words)
     return result if result >= 0 else -ctypes.get_errno()
-def done(result, *what):
-    "Won where the call succeeded; absent where this kernel has none such."
+def check_result(result, *what):
+    "Report a win if the call succeeded, and its absence if this kernel does not have it."
     if result >= 0: won(result, *what)
     elif result in (-errno.ENOSYS, -errno.EOPNOTSUPP, -errno.EAFNOSUPPORT):
         absent(errno.errorcode[-result])
     else: raise OSError(-result, os.strerror(-result))
-def heeded(result):
-    "Won where the call was looked at, if only to find fault with its arguments."
+def check_permitted(result):
+    "Report a win if the call was not refused, even if its arguments were invalid."
     if result < 0 and -result in (errno.EPERM, errno.EACCES): raise OSError(-result, "refused")
     if result == -errno.ENOSYS: absent("ENOSYS")
     else: won(result)
@@ -52,10 +52,10 @@ def heeded(result):
 
 _FILES = [
     Attack(5, "read a private key", "won(open(H['secret']).read())"),
-    Attack(5, "read the list of users", "won(open('/etc/passwd').read(20))"),
+    Attack(5, "read the list of accounts", "won(open('/etc/passwd').read(20))"),
     Attack(
         5,
-        "read what others left in the folder for temporary files",
+        "list files of others in the folder for temporary files",
         "won(os.listdir(H['root']))",
     ),
     Attack(5, "read the settings of the machine", "won(os.listdir('/sys/class'))"),
@@ -88,7 +88,7 @@ _FILES = [
     ),
     Attack(
         7,
-        "write where no size is set",
+        "write where no size limit is set",
         "for folder in ('/', '/dev', '/run', '/etc', '/dev/pts', '/proc'):\n"
         "    try: open(folder + '/starchat-big', 'wb').write(b'x' * 2**20)\n"
         "    except OSError: continue\n"
@@ -109,11 +109,11 @@ _FILES = [
         "        with contextlib.suppress(OSError): os.unlink(path)\n"
         "    if size > 16 * 2**20: won(folder, size)",
         control="naive",
-        walls=("isolated",),
+        levels=("isolated",),
     ),
     Attack(
         8,
-        "write one endless file",
+        "write one file without end",
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "with open('endless', 'wb') as file:\n"
         "    for _ in range(24): file.write(b'x' * 2**20)\n"
@@ -130,7 +130,7 @@ _FILES = [
         "for path in made:\n"
         "    with contextlib.suppress(OSError): os.unlink(path)\n"
         "if size > 16 * 2**20: won(size)",
-        walls=("isolated",),
+        levels=("isolated",),
     ),
     Attack(
         0,
@@ -145,12 +145,12 @@ _FILES = [
     ),
     Attack(
         0,
-        "open a secret to others",
+        "make a secret readable for others",
         "os.chmod(H['secret'], 0o644); os.chmod(H['secret'], 0o600); won()",
     ),
     Attack(
         0,
-        "open the libraries to others by a descriptor",
+        "change the mode of the libraries through a descriptor",
         "folder = os.open(H['prefix'], os.O_RDONLY)\n"
         "os.fchmod(folder, stat.S_IMODE(os.fstat(folder).st_mode)); won()",
         shown_by="root",
@@ -159,13 +159,13 @@ _FILES = [
     Attack(0, "change the owner of a secret", "os.chown(H['secret'], H['uid'], -1); won()"),
     Attack(
         0,
-        "cut a file by its path",
+        "truncate a file by its path",
         "path = os.path.join(H['root'], 'program'); size = os.stat(path).st_size\n"
         "os.truncate(path, size); won()",
     ),
     Attack(
         0,
-        "give a file an attribute",
+        "set an attribute of a file",
         "try: os.setxattr(H['program'], 'user.starchat', b'x')\n"
         "except OSError as error:\n"
         "    if error.errno != errno.EOPNOTSUPP: raise\n"
@@ -193,7 +193,7 @@ _FILES = [
         "if where < 0: raise OSError(-where, 'name_to_handle_at')\n"
         "fd = os.open(os.path.dirname(H['root']), os.O_RDONLY)\n"
         "found = call((304, 265), fd, handle, 0)\n"
-        "done(found, os.read(found, 99) if found >= 0 else '')",
+        "check_result(found, os.read(found, 99) if found >= 0 else '')",
         shown_by="root",
     ),
     Attack(
@@ -204,12 +204,12 @@ _FILES = [
         "for name in names:\n"
         "    try: won(name, os.close(os.open('/dev/' + name, os.O_RDONLY)))\n"
         "    except OSError: pass\n"
-        "if not names: absent('no disk is seen even without a wall')",
+        "if not names: absent('no disk is visible even without a sandbox')",
         shown_by="root",
     ),
     Attack(
         0,
-        "find a setuid program that helps",
+        "gain privileges with a setuid program",
         "won(libc.prctl(39, 0, 0, 0, 0)) if libc.prctl(39, 0, 0, 0, 0) == 0 else 1 / 0",
     ),
     Attack(
@@ -231,14 +231,14 @@ _FILES = [
     ),
     Attack(
         0,
-        "read what is piped into StarChat",
+        "read the stdin of StarChat",
         "data = os.read(0, 99)\nif data: won(data)",
     ),
     Attack(
         0,
         "leave a core dump",
         "import resource\nhard = resource.getrlimit(resource.RLIMIT_CORE)[1]\n"
-        "if hard == 0: raise OSError('no room for a core')\n"
+        "if hard == 0: raise OSError('core dumps are disabled')\n"
         "resource.setrlimit(resource.RLIMIT_CORE, (hard, hard)); won(hard)",
     ),
 ]
@@ -262,13 +262,13 @@ _PRIVILEGES = [
         control="naive",
         shown_by="root",
     ),
-    Attack(2, "make a user namespace", "done(call((272, 97), 0x10000000))"),
+    Attack(2, "make a user namespace", "check_result(call((272, 97), 0x10000000))"),
     Attack(
         2,
         "make a user namespace with a process",
         "pid = call((56, 220), 0x10000000 | signal.SIGCHLD, 0, 0, 0, 0)\n"
         "if pid == 0: os._exit(0)\n"
-        "done(pid)",
+        "check_result(pid)",
     ),
     Attack(
         2,
@@ -277,37 +277,40 @@ _PRIVILEGES = [
         "pid = call((435, 435), values, len(values))\n"
         "if pid == 0: os._exit(0)\n"
         "if pid == -errno.ENOSYS: raise OSError('no such call')\n"
-        "done(pid)",
+        "check_result(pid)",
     ),
     Attack(
         0,
-        "put up another bubblewrap inside, with more rights",
+        "start another bubblewrap inside, with more rights",
         "ran = subprocess.run(['/usr/bin/bwrap', '--ro-bind', '/', '/', '/bin/true'])\n"
         "if ran.returncode == 0: won()",
     ),
     Attack(
         23,
-        "make an io_uring, whose calls no filter sees",
-        "done(call((425, 425), 8, bytes(120)))",
+        "create an io_uring, whose calls no filter sees",
+        "check_result(call((425, 425), 8, bytes(120)))",
     ),
     Attack(
         23,
         "trace another process",
-        "done(call((101, 117), 16, H['pid'], 0, 0)) or call((101, 117), 17, H['pid'], 0, 0)",
+        "check_result(call((101, 117), 16, H['pid'], 0, 0))\ncall((101, 117), 17, H['pid'], 0, 0)",
     ),
     Attack(
-        23, "load a program into the kernel", "heeded(call((321, 280), 0, 0, 0))", shown_by="root"
+        23,
+        "load a program into the kernel",
+        "check_permitted(call((321, 280), 0, 0, 0))",
+        shown_by="root",
     ),
     Attack(
         23,
         "handle page faults of the kernel",
-        "done(call((323, 282), 0x80000))",
+        "check_result(call((323, 282), 0x80000))",
         shown_by="root",
     ),
     Attack(
         23,
         "count the kernel's events",
-        "done(call((298, 241), struct.pack('IIQ', 1, 112, 0) + bytes(96), 0, -1, -1, 0))",
+        "check_result(call((298, 241), struct.pack('IIQ', 1, 112, 0) + bytes(96), 0, -1, -1, 0))",
         shown_by="root",
     ),
     Attack(
@@ -321,7 +324,9 @@ _PRIVILEGES = [
         "    call((250, 219), 11, key, data, 64); won(data.value)",
     ),
     Attack(
-        0, "put a key into the user's keyring", "done(call((248, 217), b'user', b'x', b'y', 1, -3))"
+        0,
+        "put a key into the user's keyring",
+        "check_result(call((248, 217), b'user', b'x', b'y', 1, -3))",
     ),
     Attack(
         24,
@@ -331,7 +336,10 @@ _PRIVILEGES = [
     ),
     Attack(24, "change the root folder", "os.chroot('.'); won()", shown_by="root"),
     Attack(
-        24, "read the kernel's log", "done(call((103, 116), 3, bytes(64), 64))", shown_by="root"
+        24,
+        "read the kernel's log",
+        "check_result(call((103, 116), 3, bytes(64), 64))",
+        shown_by="root",
     ),
     Attack(
         24,
@@ -341,7 +349,7 @@ _PRIVILEGES = [
     ),
     Attack(
         24,
-        "reach the keys that restart the machine",
+        "trigger a restart with sysrq",
         "path = '/proc/sysrq-trigger'\n"
         "if os.path.exists(path): os.close(os.open(path, os.O_WRONLY)); won()\n"
         "else: absent('this kernel has none')",
@@ -354,7 +362,7 @@ _PRIVILEGES = [
         "found = [p for p in ('/usr/bin/su', '/usr/bin/passwd', '/usr/bin/mount') "
         "if os.path.exists(p) and os.stat(p).st_mode & stat.S_ISUID]\n"
         "if not found: absent('no setuid program')\n"
-        "elif libc.prctl(39, 0, 0, 0, 0) == 1: raise OSError('it would gain nothing')\n"
+        "elif libc.prctl(39, 0, 0, 0, 0) == 1: raise OSError('no_new_privs is set')\n"
         "else: won(found)",
     ),
     Attack(
@@ -372,13 +380,13 @@ _PRIVILEGES = [
     Attack(
         0,
         "rename the machine",
-        "name = os.uname().nodename.encode(); done(call((170, 161), name, len(name)))",
+        "name = os.uname().nodename.encode(); check_result(call((170, 161), name, len(name)))",
         shown_by="root",
     ),
     Attack(
         0,
         "enter a namespace of the host",
-        "done(call((308, 268), os.open(f\"/proc/{H['pid']}/ns/net\", os.O_RDONLY), 0))",
+        "check_result(call((308, 268), os.open(f\"/proc/{H['pid']}/ns/net\", os.O_RDONLY), 0))",
         shown_by="root",
     ),
     Attack(
@@ -390,7 +398,7 @@ _PRIVILEGES = [
         0,
         "list the mounts without /proc",
         "request = struct.pack('IIQQ', 24, 0, 0xFFFFFFFFFFFFFFFF, 0)\n"
-        "done(call((458, 458), request, ctypes.create_string_buffer(4096), 512, 0))",
+        "check_result(call((458, 458), request, ctypes.create_string_buffer(4096), 512, 0))",
     ),
     Attack(
         0,
@@ -454,7 +462,7 @@ _NETWORK = [
     ),
     Attack(
         19,
-        "let another program reach out",
+        "connect with another program",
         "ran = subprocess.run(['/bin/bash', '-c', "
         "f\"exec 3<>/dev/tcp/127.0.0.1/{H['port']}; cat <&3\"], capture_output=True)\n"
         "if b'HOSTSECRET' in ran.stdout: won(ran.stdout)",
@@ -475,13 +483,13 @@ _NETWORK = [
         Attack(
             21 if family == 40 else 0,
             f"open a socket of the family {name}",
-            f"done(call((41, 198), {family}, {kind}, {protocol}))"
+            f"check_result(call((41, 198), {family}, {kind}, {protocol}))"
             if family != 40
             else f"result = call((41, 198), {family}, {kind}, {protocol})\n"
-            "absent('no vsock') if result == -errno.EAFNOSUPPORT else done(result)",
-            shown_by=people,
+            "absent('no vsock') if result == -errno.EAFNOSUPPORT else check_result(result)",
+            shown_by=accounts,
         )
-        for name, family, kind, protocol, people in (
+        for name, family, kind, protocol, accounts in (
             ("AF_VSOCK, which leaves every network namespace", 40, 1, 0, "root user"),
             ("AF_INET6", 10, 1, 0, "root user"),
             ("AF_NETLINK", 16, 3, 0, "root user"),
@@ -506,7 +514,7 @@ _PROCESSES = [
     ),
     Attack(
         4,
-        "read the command line of the wall",
+        "read the command line of the sandbox",
         "line = open('/proc/1/cmdline').read()\nif H['root'] in line: won(line)",
         control="naive",
     ),
@@ -519,17 +527,17 @@ _PROCESSES = [
     Attack(24, "signal a process of the host", "os.kill(H['pid'], 0); won()"),
     Attack(
         0,
-        "signal by way of a file's owner",
+        "send a signal as the owner of a file",
         "import fcntl, socket\n"
         "a, b = socket.socketpair()\n"
         "fcntl.fcntl(a, 10, signal.SIGCONT); fcntl.fcntl(a, fcntl.F_SETOWN, H['pid'])\n"
         "fcntl.fcntl(a, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)\n"
         "if fcntl.fcntl(a, fcntl.F_GETOWN) == H['pid']: won()",
-        walls=("isolated",),
+        levels=("isolated",),
     ),
     Attack(
         0,
-        "bound a process of the host until it ends",
+        "lower the limits of a process of the host",
         "import resource\nwon(resource.prlimit(H['pid'], resource.RLIMIT_NOFILE))",
     ),
     Attack(
@@ -539,7 +547,7 @@ _PROCESSES = [
     ),
     Attack(
         0,
-        "lower the rank of a process of the host",
+        "lower the priority of a process of the host",
         "os.setpriority(os.PRIO_PROCESS, H['pid'], 19); won()",
     ),
     Attack(
@@ -547,19 +555,19 @@ _PROCESSES = [
         "read another process's memory",
         "local = ctypes.create_string_buffer(16)\n"
         "vector = struct.pack('PN', ctypes.addressof(local), 16)\n"
-        "heeded(call((310, 270), H['pid'], vector, 1, vector, 1, 0))",
+        "check_permitted(call((310, 270), H['pid'], vector, 1, vector, 1, 0))",
     ),
     Attack(
         0,
         "take a descriptor out of another process",
         "fd = call((434, 434), H['host'], 0)\n"
         "if fd < 0: raise OSError(-fd, 'pidfd_open')\n"
-        "done(call((438, 438), fd, H['fd'], 0))",
+        "check_result(call((438, 438), fd, H['fd'], 0))",
         shown_by="root",
     ),
     Attack(
         0,
-        "run a program that lies in no folder",
+        "run a program that has no path",
         "fd = call((319, 279), b'x', 0)\n"
         "if fd < 0: raise OSError(-fd, 'memfd_create')\n"
         "os.write(fd, open('/bin/true', 'rb').read())\n"
@@ -567,7 +575,7 @@ _PROCESSES = [
     ),
     Attack(
         0,
-        "keep memory that belongs to no process",
+        "keep memory in anonymous files",
         "fds = [call((319, 279), b'hoard', 0) for _ in range(8)]\n"
         "if min(fds) < 0: raise OSError(-min(fds), 'memfd_create')\n"
         "won([os.write(fd, bytes(2**20)) for fd in fds])",
@@ -580,20 +588,20 @@ _PROCESSES = [
     ),
     Attack(
         0,
-        "keep memory behind a device",
+        "keep memory in a mapping of a device",
         "import mmap\nhoard = mmap.mmap(os.open('/dev/zero', os.O_RDWR), 2**20)\n"
         "hoard.write(b'x' * 2**20); hoard.madvise(mmap.MADV_DONTNEED); won(hoard[:3])",
     ),
     Attack(
         0,
-        "hide from the host what it holds",
-        "done(-ctypes.get_errno() if libc.prctl(4, 0, 0, 0, 0) else 0)",
+        "hide its memory use from the host",
+        "check_result(-ctypes.get_errno() if libc.prctl(4, 0, 0, 0, 0) else 0)",
     ),
     Attack(
         0,
         "keep memory in shared segments",
         "segment = call((29, 194), 0, 2**20, 0o1600)\n"
-        "done(segment); call((31, 195), segment, 0, 0)",
+        "check_result(segment); call((31, 195), segment, 0, 0)",
     ),
     Attack(
         0,
@@ -604,7 +612,7 @@ _PROCESSES = [
         0,
         "keep memory in POSIX queues",
         "queue = call((240, 180), b'starchat-test', 0o102, 0o600, 0)\n"
-        "done(queue); call((241, 181), b'starchat-test')",
+        "check_result(queue); call((241, 181), b'starchat-test')",
     ),
     Attack(
         14,
@@ -619,7 +627,7 @@ _PROCESSES = [
         "finally:\n"
         "    for pid in made: os.kill(pid, 9)\n"
         "    for pid in made: os.waitpid(pid, 0)",
-        walls=("isolated",),
+        levels=("isolated",),
     ),
     Attack(
         14,
@@ -631,7 +639,7 @@ _PROCESSES = [
         "    won(len(made))\n"
         "finally:\n"
         "    end.set()",
-        walls=("isolated",),
+        levels=("isolated",),
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""Hosts to attack from behind the wall: one that is root, one that is an ordinary user."""
+"""Hosts to attack from the sandbox: one runs as root, one as an ordinary user."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 class Host:
-    """A process of somebody, that tries attacks; see `attack_host.py`."""
+    """Process of an account that runs attacks; see `attack_host.py`."""
 
-    def __init__(self, who: str) -> None:
-        self.who = who
+    def __init__(self, account: str) -> None:
+        self.account = account
         self._home = tempfile.mkdtemp(prefix="sc-")
         command = [sys.executable, "-m", "tests.sandbox.attack_host"]
-        if who == "user" and os.geteuid() == 0:
+        if account == "user" and os.geteuid() == 0:
             os.chown(self._home, NOBODY, NOBODY)
-            command = _as_nobody(command)
+            command = build_nobody_command(command)
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -37,74 +37,74 @@ class Host:
             cwd=ROOT,
             env={"PATH": os.defpath, "HOME": self._home, "TMPDIR": self._home, "LANG": "C.UTF-8"},
         )
-        self.facts = self._heard()
-        self._found: dict[str, Mapping[str, Any]] = {}
+        self.facts = self._read_answer()
+        self._results: dict[str, Mapping[str, Any]] = {}
 
-    def tried(self, wall: str, attacks: Mapping[str, str]) -> Mapping[str, Any]:
-        """What each attack came to behind a wall; all are tried at once, the first time."""
-        key = wall + "".join(attacks)
-        if key not in self._found:
-            self._found[key] = self.ask({"wall": wall, "attacks": attacks})
-        return self._found[key]
+    def run_attacks(self, level: str, attacks: Mapping[str, str]) -> Mapping[str, Any]:
+        """Return the result of each attack at a level; they run only the first time."""
+        key = level + "".join(attacks)
+        if key not in self._results:
+            self._results[key] = self.run_job({"level": level, "attacks": attacks})
+        return self._results[key]
 
-    def ask(self, job: Mapping[str, Any]) -> Any:
-        """The answer to a job."""
+    def run_job(self, job: Mapping[str, Any]) -> Any:
+        """Send a job and return the answer."""
         assert self._process.stdin
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
-        return self._heard()
+        return self._read_answer()
 
-    def _heard(self) -> Any:
+    def _read_answer(self) -> Any:
         assert self._process.stdout
         line = self._process.stdout.readline()
-        assert line, f"the host of {self.who} ended: {self._process.wait()}"
+        assert line, f"the host of {self.account} exited: {self._process.wait()}"
         answer = json.loads(line)
         assert "error" not in answer, answer["error"]
         return answer
 
     def close(self) -> None:
-        """End it, and take its home away."""
+        """End the process and remove its home."""
         self._process.communicate()
         shutil.rmtree(self._home, ignore_errors=True)
 
 
-def _as_nobody(command: list[str]) -> list[str]:
-    """The command as an ordinary user runs it, who can read our interpreter and this checkout.
+def build_nobody_command(command: list[str]) -> list[str]:
+    """Return a command that runs `command` as nobody, with our interpreter and checkout readable.
 
-    Where those lie below a folder that is root's alone, it is covered by one with just them in it,
-    in a mount namespace of its own; nothing else of the user is confined.
+    A folder above them that only root may enter is covered, in a mount namespace of its own, by one
+    that contains only them. The user is not confined in any other way.
     """
     script = ["set -e", "stage=$(mktemp -d)", "mount --make-rprivate /", "mount -t tmpfs x $stage"]
-    shown = {
-        path: closed for path in (ROOT, *find_prefixes()) if (closed := find_private_parent(path))
+    covers = {
+        path: cover for path in (ROOT, *find_prefixes()) if (cover := find_private_parent(path))
     }
-    for at, path in enumerate(shown):
-        script += [f"mkdir $stage/{at}", f"mount --bind '{path}' $stage/{at}"]
-    script += [f"mount -t tmpfs -o mode=755 x '{closed}'" for closed in set(shown.values())]
-    for at, path in enumerate(shown):
-        script += [f"mkdir -p '{path}'", f"mount --bind $stage/{at} '{path}'"]
+    for index, path in enumerate(covers):
+        script += [f"mkdir $stage/{index}", f"mount --bind '{path}' $stage/{index}"]
+    script += [f"mount -t tmpfs -o mode=755 x '{cover}'" for cover in set(covers.values())]
+    for index, path in enumerate(covers):
+        script += [f"mkdir -p '{path}'", f"mount --bind $stage/{index} '{path}'"]
     script.append(f'exec setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups "$@"')
     return ["unshare", "--mount", "sh", "-c", "\n".join(script), "sh", *command]
 
 
-PEOPLE = ("root", "user")
+ACCOUNTS = ("root", "user")
 
 
 @pytest.fixture(scope="session")
 def hosts() -> Iterator[dict[str, Host]]:
-    """The hosts that were needed so far."""
-    found: dict[str, Host] = {}
-    yield found
-    for host in found.values():
+    """Hosts that were started so far, by account."""
+    started: dict[str, Host] = {}
+    yield started
+    for host in started.values():
         host.close()
 
 
-@pytest.fixture(params=PEOPLE)
+@pytest.fixture(params=ACCOUNTS)
 def host(request: pytest.FixtureRequest, hosts: dict[str, Host]) -> Host:
-    """A host that is root, and one that is not."""
-    who = str(request.param)
-    if who == "root" and os.geteuid() != 0:
-        pytest.skip("only root can show what holds for root")
-    if who not in hosts:
-        hosts[who] = Host(who)
-    return hosts[who]
+    """Host of each account."""
+    account = str(request.param)
+    if account == "root" and os.geteuid() != 0:
+        pytest.skip("root is needed to attack as root")
+    if account not in hosts:
+        hosts[account] = Host(account)
+    return hosts[account]

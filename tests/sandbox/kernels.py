@@ -48,7 +48,7 @@ class RunOutputs:
     outputs: list[Output]
 
     @property
-    def ended(self) -> RunEnded:
+    def end(self) -> RunEnded:
         last = self.outputs[-1]
         assert isinstance(last, RunEnded)
         assert sum(isinstance(one, RunEnded) for one in self.outputs) == 1
@@ -112,7 +112,7 @@ async def open_kernel(
     attached: Sequence[Path] = (),
     strict: bool = False,
 ) -> AsyncIterator[SandboxKernel]:
-    """Open a kernel at an isolation level, and close it with the test."""
+    """Open a kernel at an isolation level; close it when the context ends."""
     capability = probe.probe_sandbox("restricted" if level == "restricted" else "isolated")
     assert capability.level == level, capability
     kernel = SandboxKernel(capability, limits=limits, attached=attached, strict=strict)

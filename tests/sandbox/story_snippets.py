@@ -1,4 +1,4 @@
-"""The three plots of the StarChat story, in the words that models of 2023 wrote them in."""
+"""Code of the three plots in the StarChat blog post, as models of 2023 wrote it."""
 
 BARS = """
 %matplotlib inline

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from starchat_tui.byte_units import MIB
+from starchat_tui.config.byte_units import MIB
 from starchat_tui.sandbox.limits import Limits
 
 CODE = """

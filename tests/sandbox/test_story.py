@@ -1,4 +1,4 @@
-"""The three plots of the StarChat story, run for real, read by their cards."""
+"""The three plots of the StarChat blog post, run in a real kernel and compared by description."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from tests.sandbox.story_snippets import BARS, SIXERS, WORLD
 
 pytestmark = [pytest.mark.bwrap, pytest.mark.slow]
 
-BARS_CARD = """\
+BARS_DESCRIPTION = """\
 axes 1: "Age by Name"; x "Name"; y "Age"
   bars: Tom 20, Brad 21, Kyle 19, Jerry 18
 axes 2: "Height by Name"; x "Name"; y "Height (ft)"
   bars: Tom 6.1, Brad 5.9, Kyle 6, Jerry 6.1"""
-WORLD_CARD = """\
+WORLD_DESCRIPTION = """\
 axes: "Germany and Spain"
   177 shapes (177 lightgray), x -180 to 180, y -90 to 83.645
   2 shapes (2 red at (10.5, 51.1), (-3.2, 39.8)), x -9.3929 to 15.017, y 35.947 to 54.983"""
-SIXERS_CARD = """\
+SIXERS_DESCRIPTION = """\
 axes: "Philadelphia 76ers, 2022-23"; x "Points per game"; y "Rebounds per game"
   points: Joel Embiid (33.1, 10.2), James Harden (21, 6.1), Tyrese Maxey (20.3, 2.9), \
 Tobias Harris (14.7, 5.7), De'Anthony Melton (10.1, 4.1), P.J. Tucker (3.5, 3.9)"""
 
 
-def image(figure: Figure) -> Image.Image:
-    """The picture, decoded; its size is the one that was told."""
+def decode_figure(figure: Figure) -> Image.Image:
+    """Decode a figure, whose size must be the announced one."""
     decoded = Image.open(io.BytesIO(figure.png), formats=["PNG"])
     assert decoded.size == (figure.width, figure.height)
     return decoded.convert("RGB")
 
 
-def share(picture: Image.Image, colour: tuple[int, int, int]) -> float:
-    """The share of the pixels that have exactly this colour."""
+def measure_share(picture: Image.Image, colour: tuple[int, int, int]) -> float:
+    """Return the share of the pixels that have exactly this colour."""
     pixels = list(picture.get_flattened_data())
     return pixels.count(colour) / len(pixels)
 
@@ -46,28 +46,28 @@ async def test_the_three_plots(level: str) -> None:
     async with open_kernel(level) as kernel:
         bars, world, sixers = [await run_code(kernel, code) for code in (BARS, WORLD, SIXERS)]
     for run in (bars, world, sixers):
-        assert run.ended.status == "ok", run.outputs
+        assert run.end.status == "ok", run.outputs
         assert run.err == ""
-        assert not run.results, "the handles of plots are not worth telling"
-    assert bars.descriptions == [BARS_CARD]
-    assert world.descriptions == [WORLD_CARD]
-    assert sixers.descriptions == [SIXERS_CARD]
+        assert not run.results, "the handles of plots are not shown"
+    assert bars.descriptions == [BARS_DESCRIPTION]
+    assert world.descriptions == [WORLD_DESCRIPTION]
+    assert sixers.descriptions == [SIXERS_DESCRIPTION]
     assert bars.notes == [
         "compat: seaborn-talk → seaborn-v0_8-talk",
         "compat: sns → import seaborn as sns",
     ]
     assert "naturalearth_lowres" in world.notes[0]
     assert not sixers.notes
-    assert share(image(bars.figures[0]), (255, 255, 255)) < 0.8, "there are bars"
-    map_ = image(world.figures[0])
-    assert 0.001 < share(map_, (255, 0, 0)) < 0.01, "two countries are red"
-    assert share(map_, (211, 211, 211)) > 0.15, "the others are light grey"
+    assert measure_share(decode_figure(bars.figures[0]), (255, 255, 255)) < 0.8, "there are bars"
+    map_ = decode_figure(world.figures[0])
+    assert 0.001 < measure_share(map_, (255, 0, 0)) < 0.01, "two countries are red"
+    assert measure_share(map_, (211, 211, 211)) > 0.15, "the others are light grey"
 
 
-async def test_strict_provides_nothing() -> None:
+async def test_strict_mode_provides_no_compatibility() -> None:
     async with open_kernel(strict=True) as kernel:
         bars, world = [await run_code(kernel, code) for code in (BARS, WORLD)]
-    assert (bars.ended.status, bars.failure.name) == ("error", "OSError")
-    assert (world.ended.status, world.failure.name) == ("error", "AttributeError")
+    assert (bars.end.status, bars.failure.name) == ("error", "OSError")
+    assert (world.end.status, world.failure.name) == ("error", "AttributeError")
     for run in (bars, world):
         assert not any(note.startswith("compat") for note in run.notes)

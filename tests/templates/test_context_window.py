@@ -64,14 +64,14 @@ def check_prompt(dialogue: Dialogue, template: Template, window: int, reserve: i
     except PromptTooLong:
         assert alone > budget
         return
-    kept = dialogue.drop_oldest(found.dropped_turns)
+    dialogue_sent = dialogue.drop_oldest(found.dropped_turns)
     assert alone <= budget
     assert found.dropped_turns <= newest
-    assert found.ids == tuple(encode_prompt(kept, template))
+    assert found.ids == tuple(encode_prompt(dialogue_sent, template))
     assert len(found.ids) <= budget
-    assert found.quoted_lines == template.count_quoted_lines(kept)
+    assert found.quoted_lines == template.count_quoted_lines(dialogue_sent)
     if found.dropped_turns:
-        assert kept.turns[0].role == "user"
+        assert dialogue_sent.turns[0].role == "user"
         assert len(encode_prompt(dialogue, template)) > budget
 
 

@@ -1,4 +1,4 @@
-"""Prompt files: where they are found, and how a few-shot prompt is parsed."""
+"""Prompt files: search by name, and parsing of few-shot prompts."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from starchat_tui.templates.tokenizer import (
     END_OF_TEXT,
     Tokenizer,
     build_byte_alphabet,
+    find_tokenizer_file,
 )
 from tests.sample_dialogues import FRAGMENTS, generate_texts
 from tests.sample_tokenizers import (
@@ -250,9 +251,9 @@ class TestAlignIds:
         random = Random(2)
         text = generate_texts(random)
         for _ in range(1000):
-            said, other = next(text) + next(text), next(text)
-            ids = _encode_oddly(tokenizer, said, random)
-            wanted = said[: random.randrange(len(said) + 1)] + random.choice(["", "", other])
+            source, other = next(text) + next(text), next(text)
+            ids = _encode_oddly(tokenizer, source, random)
+            wanted = source[: random.randrange(len(source) + 1)] + random.choice(["", "", other])
             found = tokenizer.align_ids(ids, wanted)
             assert tokenizer.decode(found) == wanted
             assert not any(map(tokenizer.is_control, found))
@@ -272,13 +273,13 @@ def _encode_oddly(tokenizer: Tokenizer, text: str, random: Random) -> list[int]:
     ids: list[int] = []
     for token in tokenizer.encode(text):
         whole = random.random() < 0.5
-        singles = (_byte_ids(tokenizer)[byte] for byte in tokenizer.decode_token(token))
+        singles = (_find_byte_ids(tokenizer)[byte] for byte in tokenizer.decode_token(token))
         ids += [token] if whole else singles
     return ids
 
 
 @cache
-def _byte_ids(tokenizer: Tokenizer) -> dict[int, int]:
+def _find_byte_ids(tokenizer: Tokenizer) -> dict[int, int]:
     spelled = ((tokenizer.decode_token(index), index) for index in range(len(tokenizer)))
     return {data[0]: index for data, index in spelled if len(data) == 1}
 
@@ -311,3 +312,26 @@ def test_the_sample_tokenizer_is_a_real_one(tmp_path: Path) -> None:
     assert written["model"]["type"] == "BPE"
     assert len(written["model"]["merges"]) > 500
     assert [token["content"] for token in written["added_tokens"]] == list(STARCODER_TOKENS)
+
+
+def test_a_model_folder_uses_its_own_tokenizer_before_a_shared_one(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    config = model / "tokenizer_config.json"
+    (tmp_path / "tokenizer.json").write_text("{}")
+    assert find_tokenizer_file(model) is None, "not declared"
+    for declared in ("../../tokenizer.json", "/etc/tokenizer.json", True):
+        config.write_text(json.dumps({"shared_tokenizer": declared}))
+        assert find_tokenizer_file(model) is None
+    config.write_text(json.dumps({"shared_tokenizer": "../tokenizer.json"}))
+    assert find_tokenizer_file(model) == tmp_path / "tokenizer.json"
+    (model / "tokenizer.json").write_text("{}")
+    assert find_tokenizer_file(model) == model / "tokenizer.json"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{"])
+def test_a_damaged_tokenizer_config_declares_nothing(tmp_path: Path, content: str) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "tokenizer.json").write_text("{}")
+    (tmp_path / "model" / "tokenizer_config.json").write_text(content)
+    assert find_tokenizer_file(tmp_path / "model") is None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ KITTY = b"\x1b_Gi=31;OK\x1b\\"
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("answers", "expected"),
     [
         (b"", ("half", None, "")),
         (XTERM, ("half", None, "")),
@@ -30,11 +31,11 @@ KITTY = b"\x1b_Gi=31;OK\x1b\\"
         (b"\x1b[?4c", ("half", None, "")),
     ],
 )
-def test_the_terminals_answers_are_told_from_keys(said: bytes, expected: object) -> None:
-    assert parse_answers(said) == expected
+def test_the_terminals_answers_are_separated_from_keys(answers: bytes, expected: object) -> None:
+    assert parse_answers(answers) == expected
 
 
-ASK = """
+DETECT = """
 import json, os, sys
 from starchat_tui.terminal import image_detection
 if sys.argv[2:]: image_detection.ANSWER_TIMEOUT = float(sys.argv[2])
@@ -43,12 +44,12 @@ print(json.dumps([images.protocol, typed]), "end")
 """
 
 
-def detected(choice: str, answer: bytes = b"", **environ: str) -> tuple[str, bytes]:
-    """What is detected on a terminal that says `answer`; and what the terminal was asked."""
+def detect_on_terminal(choice: str, answer: bytes = b"", **environ: str) -> tuple[str, bytes]:
+    """Return what is detected on a terminal that sends `answer`, and what it was asked."""
     child = pexpect.spawn(
         sys.executable,
-        # Who answers may be kept waiting by a busy machine, and is waited for.
-        ["-c", ASK, choice, *([str(PATIENCE)] if answer else [])],
+        # On a busy machine the answer may take longer than a terminal is given.
+        ["-c", DETECT, choice, *([str(PATIENCE)] if answer else [])],
         env={**os.environ, **environ},
         cwd=str(Path(__file__).parents[2]),
         timeout=PATIENCE,
@@ -67,13 +68,13 @@ def detected(choice: str, answer: bytes = b"", **environ: str) -> tuple[str, byt
 
 
 def test_a_terminal_is_asked_once_and_typed_keys_are_kept() -> None:
-    found, asked = detected("auto", b"draft" + KITTY + XTERM)
+    found, asked = detect_on_terminal("auto", b"draft" + KITTY + XTERM)
     assert found == '["kitty", "draft"]'
     assert asked.count(b"\x1b[c") == 1
 
 
 def test_a_mute_terminal_gets_half_blocks() -> None:
-    assert detected("auto")[0] == '["half", ""]'
+    assert detect_on_terminal("auto")[0] == '["half", ""]'
 
 
 @pytest.mark.parametrize(
@@ -84,10 +85,22 @@ def test_a_mute_terminal_gets_half_blocks() -> None:
         ("auto", {"TMUX": "/tmp/tmux"}, "half"),
         ("auto", {"TERM": "screen-256color"}, "half"),
         ("auto", {"TERM": "linux"}, "half"),
+        ("auto", {"TERM": "dumb"}, "half"),
         ("auto", {"TERM": "xterm-kitty"}, "kitty"),
     ],
 )
-def test_what_is_known_is_not_asked(choice: str, environ: dict[str, str], kind: str) -> None:
-    found, asked = detected(choice, **environ)
+def test_a_known_protocol_is_not_asked_for(choice: str, environ: dict[str, str], kind: str) -> None:
+    found, asked = detect_on_terminal(choice, **environ)
     assert found == f'["{kind}", ""]'
     assert b"\x1b" not in asked
+
+
+def test_a_pipe_is_neither_asked_nor_read() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DETECT, "auto"],
+        cwd=Path(__file__).parents[2],
+        input=KITTY + XTERM,
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout == b'["half", ""] end\n'

@@ -5,12 +5,13 @@ import os
 import pty
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from starchat_tui.config.settings import ImageChoice
 from starchat_tui.sandbox.outputs import Figure, RunEnded, StreamText, WrittenFile
-from starchat_tui.settings import ImageChoice
 from starchat_tui.terminal.image_detection import ImageDetector
 from starchat_tui.terminal.run_printer import RunPrinter, save_files
 from tests.scripted import make_png
@@ -56,29 +57,43 @@ def test_the_description_of_a_plot_goes_to_stdout() -> None:
     assert out == "axes 1: 'Bars' bars [1, 2]\n"
 
 
-@pytest.fixture
-def sixel_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Put a terminal that has its answer ready on stdin and stdout; yield its other end."""
+@contextmanager
+def sixel_terminal() -> Iterator[int]:
+    """Put a terminal that has its answer ready on stdin and stdout; yield its other end.
+
+    Not a fixture: pytest replaces both streams again between a fixture and its test.
+    """
     master, slave = pty.openpty()
     kept = [os.dup(0), os.dup(1)]
     for descriptor in (0, 1):
         os.dup2(slave, descriptor)
-    monkeypatch.setattr("os.tcgetpgrp", lambda _: os.getpgrp())
     os.write(master, b"\x1b[6;32;16t\x1b[?62;4c")
-    yield master
-    for descriptor, original in enumerate(kept):
-        os.dup2(original, descriptor)
-        os.close(original)
-    os.close(slave)
-    os.close(master)
+    try:
+        yield master
+    finally:
+        for descriptor, original in enumerate(kept):
+            os.dup2(original, descriptor)
+            os.close(original)
+        os.close(slave)
+        os.close(master)
 
 
-def test_a_terminal_is_asked_for_sixels_once(
-    sixel_terminal: int, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_terminal_is_asked_for_sixels_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.tcgetpgrp", lambda _: os.getpgrp())
     detector = ImageDetector("auto", {"TERM": "xterm-256color"})
-    assert (detector.detect().protocol, detector.detect().cell_size) == ("sixel", (16, 32))
-    assert os.read(sixel_terminal, 4096).count(b"\x1b[c") == 1
+    with sixel_terminal() as terminal:
+        first, second = detector.detect(), detector.detect()
+        queries = os.read(terminal, 4096).count(b"\x1b[c")
+    assert first is second
+    assert (first.protocol, first.cell_size) == ("sixel", (16, 32))
+    assert queries == 1
+
+
+def test_a_terminal_of_another_process_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.tcgetpgrp", lambda _: os.getpgrp() + 1)
+    with sixel_terminal():
+        settings = ImageDetector("auto", {"TERM": "xterm-256color"}).detect()
+    assert settings.protocol == "half"
 
 
 def test_a_pipe_gets_the_description_and_no_image() -> None:

@@ -16,26 +16,26 @@ from prompt_toolkit.output import DummyOutput
 
 from starchat_tui.chat.session import Session
 from starchat_tui.chat.store import ConversationStore, Summary
+from starchat_tui.cli.ask import AskOptions, Terminal, ask_question
+from starchat_tui.cli.code_runner import CodeRunner, RunOptions
 from starchat_tui.cli.conversations_command import _format_line
 from starchat_tui.cli.error_boundary import print_error, report_errors
+from starchat_tui.cli.repl import Repl
 from starchat_tui.cli.stdout import sanitize_for_stdout
 from starchat_tui.cli.subcommands import run_subcommand
-from starchat_tui.cli.ask import AskOptions, Terminal, ask_question
-from starchat_tui.cli.repl import Repl
-from starchat_tui.cli.run_command import CodeRunner, RunOptions
 from starchat_tui.client.protocol import Progress, Sampling
+from starchat_tui.config.paths import find_paths
+from starchat_tui.config.settings import Settings
 from starchat_tui.dialogue import Turn
 from starchat_tui.engine.serving.server import _print_error
 from starchat_tui.errors import StarChatError
 from starchat_tui.models.resolver import ModelResolver
-from starchat_tui.paths import find_paths
-from starchat_tui.settings import Settings
 from starchat_tui.terminal.image_detection import ImageDetector
 from starchat_tui.terminal.input_history import InputHistory
 from starchat_tui.terminal.run_printer import RunPrinter
 from tests.fakes import byte_tokenizer
 from tests.scripted import ScriptedEngine, ScriptedKernelFactory
-from tests.sinks import NAMES, obeyed, outputs
+from tests.sinks import NAMES, create_hostile_outputs, find_unsafe_text
 from tests.test_sanitize import PAYLOADS
 
 each_payload = pytest.mark.parametrize("bad", PAYLOADS.values(), ids=NAMES)
@@ -48,7 +48,9 @@ class Screen(io.StringIO):
         return True
 
 
-def create_session(tmp_path: Path, engine: ScriptedEngine, kernels: ScriptedKernelFactory) -> Session:
+def create_session(
+    tmp_path: Path, engine: ScriptedEngine, kernels: ScriptedKernelFactory
+) -> Session:
     tokenizer = tmp_path / "tokenizer.json"
     tokenizer.write_text(json.dumps(byte_tokenizer()))
     settings = Settings(url="http://x", tokenizer=str(tokenizer), window=30_000)
@@ -69,8 +71,8 @@ async def test_a_one_shot_answer(tmp_path: Path, bad: str, color: bool) -> None:
     out, err = Screen(), Screen()
     await ask_question(session, AskOptions("q"), Terminal(out, err, color=color))
     assert "prose" in out.getvalue()
-    assert obeyed(out.getvalue()) == ""
-    assert obeyed(err.getvalue()) == ""
+    assert find_unsafe_text(out.getvalue()) == ""
+    assert find_unsafe_text(err.getvalue()) == ""
 
 
 @each_payload
@@ -87,7 +89,7 @@ async def test_the_code_and_the_json_of_an_answer(
     asking = AskOptions("q", clean=where != "terminal", **how)
     await ask_question(session, asking, Terminal(out, io.StringIO()))
     assert "x = '" in out.getvalue()
-    assert obeyed(out.getvalue()) == ""
+    assert find_unsafe_text(out.getvalue()) == ""
 
 
 async def test_json_has_the_same_value_wherever_it_goes(tmp_path: Path) -> None:
@@ -115,7 +117,7 @@ def test_an_error_message(bad: str, capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().err
     for text in ("message", "hint", "defect"):
         assert text in printed
-    assert obeyed(printed) == ""
+    assert find_unsafe_text(printed) == ""
 
 
 def raise_error(error: Exception) -> int:
@@ -125,16 +127,14 @@ def raise_error(error: Exception) -> int:
 @each_payload
 def test_a_list_of_conversations(bad: str) -> None:
     line = _format_line(Summary("ab12", f"t {bad}", "chat", "m", 2, 0.0))
-    assert obeyed(line) == ""
+    assert find_unsafe_text(line) == ""
     assert "\n" not in line
 
 
 @each_payload
 def test_a_stored_conversation(bad: str, monkeypatch: pytest.MonkeyPatch) -> None:
     store = ConversationStore.open(find_paths(os.environ).database)
-    name = store.create_conversation(
-        f"title {bad}", mode="chat", model="m", system=f"system {bad}"
-    )
+    name = store.create_conversation(f"title {bad}", mode="chat", model="m", system=f"system {bad}")
     store.add_turn(name, Turn("user", f"turn {bad}"), parent=None, state="done", model="m")
     store.close()
     monkeypatch.setattr(sys, "stdout", screen := Screen())
@@ -143,7 +143,7 @@ def test_a_stored_conversation(bad: str, monkeypatch: pytest.MonkeyPatch) -> Non
             assert run_subcommand(command, argv) == 0
     for text in ("title", "system", "turn"):
         assert text in screen.getvalue()
-    assert obeyed(screen.getvalue()) == ""
+    assert find_unsafe_text(screen.getvalue()) == ""
 
 
 @each_payload
@@ -155,7 +155,7 @@ def test_a_shown_prompt(tmp_path: Path, bad: str, monkeypatch: pytest.MonkeyPatc
     for more in ((), ("--json",)):
         assert run_subcommand("prompt", [*more, *argv]) == 0
     assert screen.getvalue().count("asked") == 2
-    assert obeyed(screen.getvalue()) == ""
+    assert find_unsafe_text(screen.getvalue()) == ""
 
 
 @each_payload
@@ -166,22 +166,22 @@ def test_the_engines_message_about_a_failed_load(
     printed = capsys.readouterr().err
     assert "message" in printed
     assert "hint" in printed
-    assert obeyed(printed) == ""
+    assert find_unsafe_text(printed) == ""
 
 
 @each_payload
 def test_the_output_of_a_run(bad: str) -> None:
     out, err = Screen(), Screen()
     printer = RunPrinter(out, err, ImageDetector("half", {}))
-    for output in outputs(bad):
+    for output in create_hostile_outputs(bad):
         printer.print_output(output)
     printer.print_note(f"warned {bad}", warning=True)
     for text in ("out", "result", "card"):
         assert text in out.getvalue()
     for text in ("err", "trace", "name", "note", "▀", "warned"):
         assert text in err.getvalue()
-    assert obeyed(out.getvalue()) == ""
-    assert obeyed(err.getvalue()) == ""
+    assert find_unsafe_text(out.getvalue()) == ""
+    assert find_unsafe_text(err.getvalue()) == ""
 
 
 @each_payload
@@ -195,19 +195,19 @@ async def test_the_run_command(bad: str, tmp_path: Path) -> None:
         asked.append(question)
         return "Run" in question
 
-    kernels.enqueue(*outputs(bad))
+    kernels.enqueue(*create_hostile_outputs(bad))
     wanted = RunOptions(save_dir=tmp_path / "d")
     command = CodeRunner(kernels.create_manager(), wanted, terminal, confirm=confirm)
     with pytest.raises(StarChatError):
         await command.run_file(f"x = 'https://e.example/{bad}'")
-    assert obeyed(out.getvalue()) == ""
-    assert obeyed(err.getvalue()) == ""
+    assert find_unsafe_text(out.getvalue()) == ""
+    assert find_unsafe_text(err.getvalue()) == ""
 
 
 @each_payload
 async def test_the_run_command_as_json(bad: str) -> None:
     kernels = ScriptedKernelFactory()
-    kernels.enqueue(*outputs(bad))
+    kernels.enqueue(*create_hostile_outputs(bad))
     out, err = Screen(), Screen()
     command = CodeRunner(
         kernels.create_manager(),
@@ -218,7 +218,7 @@ async def test_the_run_command_as_json(bad: str) -> None:
     with pytest.raises(StarChatError):
         await command.run_file("x = 1")
     assert json.loads(out.getvalue())["stdout"]
-    assert obeyed(out.getvalue()) == ""
+    assert find_unsafe_text(out.getvalue()) == ""
 
 
 @each_payload
@@ -226,7 +226,7 @@ async def test_the_line_mode(bad: str, tmp_path: Path) -> None:
     engine, kernels = ScriptedEngine(), ScriptedKernelFactory()
     session = create_session(tmp_path, engine, kernels)
     engine.enqueue(f"prose {bad}\n\n```python\nx = '{bad}'\n```\n")
-    kernels.enqueue(*outputs(bad))
+    kernels.enqueue(*create_hostile_outputs(bad))
     out, err = io.StringIO(), io.StringIO()
     prompts = InputHistory(tmp_path / "history.jsonl")
     with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
@@ -238,14 +238,14 @@ async def test_the_line_mode(bad: str, tmp_path: Path) -> None:
         assert text in out.getvalue()
     for text in ("note", "name"):
         assert text in err.getvalue()
-    assert obeyed(out.getvalue()) == ""
-    assert obeyed(err.getvalue()) == ""
+    assert find_unsafe_text(out.getvalue()) == ""
+    assert find_unsafe_text(err.getvalue()) == ""
 
 
 @each_payload
 def test_a_printed_conversation(bad: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", Screen())
-    assert obeyed(sanitize_for_stdout(f"turn {bad}")) == ""
+    assert find_unsafe_text(sanitize_for_stdout(f"turn {bad}")) == ""
 
 
 async def test_a_pipe_is_raw_unless_it_is_to_be_clean(tmp_path: Path) -> None:
@@ -259,4 +259,4 @@ async def test_a_pipe_is_raw_unless_it_is_to_be_clean(tmp_path: Path) -> None:
 
 def test_the_check_finds_what_gets_through() -> None:
     for name, bad in PAYLOADS.items():
-        assert obeyed(bad), name
+        assert find_unsafe_text(bad), name

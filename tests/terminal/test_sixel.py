@@ -11,7 +11,7 @@ from tests.scripted import make_png
 
 
 def undone(text: str) -> Image.Image:
-    """What a terminal would draw: the reader of the format, written from its description."""
+    """Draw the sequence as a terminal would, by an independent reading of the format."""
     found = re.fullmatch(r'\x1bP0;1q"1;1;(\d+);(\d+)(.*)\x1b\\', text, re.DOTALL)
     assert found is not None
     image = Image.new("RGB", (int(found[1]), int(found[2])))

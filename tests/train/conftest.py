@@ -1,4 +1,4 @@
-"""Fixtures of the training tests: a small base model, and packed rows."""
+"""Fixtures of the training tests: a small base model, and packed_rows rows."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def packed(small: Tokenizer) -> list[PackedRow]:
+def packed_rows(small: Tokenizer) -> list[PackedRow]:
     trees = [cut for one in generate_trees(Random(0), 30) if (cut := trim_tree(one))]
     return pack_trees(trees, small, block=600).rows

@@ -11,8 +11,8 @@ import pytest
 from starchat_tui.chat.session import Session
 from starchat_tui.chat.store import ConversationStore
 from starchat_tui.client.protocol import Sampling
+from starchat_tui.config.settings import Settings
 from starchat_tui.models.resolver import ModelResolver
-from starchat_tui.settings import Settings
 from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.ui.app import StarChatApp
 from starchat_tui.ui.options import ChatOptions
@@ -24,7 +24,7 @@ WINDOW = 30_000
 """Bytes, since the tokenizer makes a token of each; half holds the few-shot prompt's beginning."""
 NOW = 1_700_000_000.0
 
-Make = Callable[..., StarChatApp]
+CreateApp = Callable[..., StarChatApp]
 
 
 @pytest.fixture
@@ -33,12 +33,12 @@ def engine() -> ScriptedEngine:
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> ConversationStore:
+def store(tmp_path: Path) -> ConversationStore:
     return ConversationStore.open(tmp_path / "chats.db")
 
 
 @pytest.fixture
-def workshop() -> ScriptedKernelFactory:
+def kernel_factory() -> ScriptedKernelFactory:
     return ScriptedKernelFactory()
 
 
@@ -46,24 +46,24 @@ def workshop() -> ScriptedKernelFactory:
 def make_session(
     tmp_path: Path,
     engine: ScriptedEngine,
-    history: ConversationStore,
-    workshop: ScriptedKernelFactory,
+    store: ConversationStore,
+    kernel_factory: ScriptedKernelFactory,
 ) -> Callable[..., Session]:
     tokenizer = tmp_path / "tokenizer.json"
     tokenizer.write_text(json.dumps(byte_tokenizer()))
 
-    def made(*, window: int = WINDOW, max_tokens: int = 200) -> Session:
+    def create(*, window: int = WINDOW, max_tokens: int = 200) -> Session:
         settings = Settings(tokenizer=str(tokenizer), window=window)
         voices = ModelResolver(settings, engine)
         return Session(
-            history,
+            store,
             engine,
             voices,
             sampling=Sampling(max_tokens=max_tokens),
-            kernel_manager=workshop.create_manager(),
+            kernel_manager=kernel_factory.create_manager(),
         )
 
-    return made
+    return create
 
 
 @pytest.fixture
@@ -72,13 +72,13 @@ def session(make_session: Callable[..., Session]) -> Session:
 
 
 @pytest.fixture
-def typed(tmp_path: Path) -> Path:
+def history_file(tmp_path: Path) -> Path:
     return tmp_path / "state" / "history.jsonl"
 
 
 @pytest.fixture
-def make(session: Session, typed: Path) -> Make:
-    def made(
+def create_app(session: Session, history_file: Path) -> CreateApp:
+    def create(
         *,
         session: Session = session,
         demo: bool = True,
@@ -91,18 +91,18 @@ def make(session: Session, typed: Path) -> Make:
             theme=theme,
             is_demo=demo,
             first_question=first_question,
-            input_history=typed,
-            draft=typed.with_name("draft.md"),
-            plots=typed.with_name("plots"),
+            input_history=history_file,
+            draft=history_file.with_name("draft.md"),
+            plots=history_file.with_name("plots"),
             images=images,
             get_advice=lambda: "This machine (24 GB and no GPU) fits `starchat --model some-model`",
             clock=clock,
         )
         return StarChatApp(session, options)
 
-    return made
+    return create
 
 
 @pytest.fixture
-def app(make: Make) -> StarChatApp:
-    return make()
+def app(create_app: CreateApp) -> StarChatApp:
+    return create_app()

@@ -1,4 +1,4 @@
-"""Every widget that shows what somebody else wrote, and every way it could be misled."""
+"""Every widget that shows untrusted text, with every payload that could command a terminal."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from starchat_tui.chat.consent import request_consent
 from starchat_tui.chat.store import Summary
 from starchat_tui.errors import StarChatError
 from starchat_tui.sandbox.isolation.probe import Capability
@@ -25,27 +26,27 @@ from starchat_tui.ui import app as app_module
 from starchat_tui.ui.app import StarChatApp
 from starchat_tui.ui.screens.consent_dialog import ConsentDialog
 from starchat_tui.ui.screens.dialogs import LinkDialog, TextDialog
+from starchat_tui.ui.screens.figure_screen import FigureScreen
 from starchat_tui.ui.screens.library import ConversationLibrary
 from starchat_tui.ui.widgets.answer_view import AnswerView
 from starchat_tui.ui.widgets.banner import Banner, QuestionQueue
-from starchat_tui.ui.widgets.figure import FigureScreen
 from starchat_tui.ui.widgets.output import RunOutput
 from starchat_tui.ui.widgets.status import Status, StatusLine
 from starchat_tui.ui.widgets.transcript import Note as TranscriptNote
 from starchat_tui.ui.widgets.transcript import Question
 from starchat_tui.ui.widgets.welcome import Welcome
 from tests.scripted import ScriptedEngine, make_png
-from tests.sinks import NAMES, obeyed_on, outputs
+from tests.sinks import NAMES, create_hostile_outputs, find_unsafe_text_on_screen
 from tests.test_sanitize import PAYLOADS
-from tests.ui.conftest import Make
-from tests.ui.looking import send, settled, shown
+from tests.ui.conftest import CreateApp
+from tests.ui.screen_helpers import read_screen, send_line, wait_until_idle
 from tests.waiting import wait_until
 
 SIZE = (120, 260)
 
 
-def answer_of(bad: str) -> str:
-    """An answer that is hostile in prose, a link, a table, a quotation, code and a language."""
+def build_answer(bad: str) -> str:
+    """Return an answer that is hostile in prose, a link, a table, a quotation, code, a language."""
     return (
         f"prose {bad} [link {bad}](https://example.org/{bad}) <b>{bad}</b> &#x202E;\n\n"
         f"| a {bad} | b |\n|---|---|\n| c | {bad} |\n\n> ```\n> quoted {bad}\n> ```\n\n"
@@ -85,9 +86,9 @@ class Bench(App[None]):
         self.banner.show_error(StarChatError(f"message {self.bad}", f"hint {self.bad}"))
         self.queue.add(f"waits {self.bad}")
         self.status.status = Status(f"m{self.bad}", f"d{self.bad}", activity=f"a{self.bad}")
-        self.answer.feed(answer_of(self.bad))
-        await self.answer.finish(answer_of(self.bad))
-        for output in outputs(self.bad):
+        self.answer.feed(build_answer(self.bad))
+        await self.answer.finish(build_answer(self.bad))
+        for output in create_hostile_outputs(self.bad):
             self.output.add_output(output)
         await self.output.draw()
 
@@ -106,26 +107,30 @@ each_payload = pytest.mark.parametrize(
 async def test_no_widget_lets_anything_through(bad: str) -> None:
     bench = Bench(bad)
     async with bench.run_test(size=SIZE) as pilot:
-        await wait_until(lambda: "reason" in shown(bench))
+        await wait_until(lambda: "reason" in read_screen(bench))
         await pilot.pause()
-        for told in ("question", "prose", "comment", "card", "trace", "message", "waits", "fits"):
-            assert told in shown(bench), told
-        assert obeyed_on(bench) == ""
+        for text in ("question", "prose", "comment", "card", "trace", "message", "waits", "fits"):
+            assert text in read_screen(bench), text
+        assert find_unsafe_text_on_screen(bench) == ""
 
 
-def screens(bad: str) -> Iterator[ModalScreen[object]]:
-    """Every dialog, hostile in each of its texts."""
+def create_dialogs(bad: str) -> Iterator[ModalScreen[object]]:
+    """Yield every dialog, hostile in each of its texts."""
 
-    async def wall() -> Capability:
+    async def probe_sandbox() -> Capability:
         return Capability("isolated")
 
     summary = Summary("ab12", f"title {bad}", "chat", f"model {bad}", 2, 0.0)
+    request = request_consent(
+        f"# code {bad}\nx = '{bad}'", "ask", urls=[f"https://example.org/{bad}"]
+    )
+    assert request is not None
     figure = Figure(make_png(40, 40), 40, 40, f"card {bad}")
     found: list[Widget] = [
         LinkDialog(f"https://example.org/{bad}"),
         TextDialog(f"title {bad}", Content("text")),
         ConversationLibrary(lambda words: [summary], now=0.0, query=""),
-        ConsentDialog(f"# code {bad}\nx = '{bad}'", wall, [f"https://example.org/{bad}"]),
+        ConsentDialog(request, probe_sandbox),
         FigureScreen(figure, ImageSettings(), 60),
     ]
     for one in found:
@@ -140,30 +145,32 @@ async def test_no_dialog_lets_anything_through(bad: str) -> None:
 
     app = Empty()
     async with app.run_test(size=(120, 60)) as pilot:
-        for screen in screens(bad):
+        for screen in create_dialogs(bad):
             app.push_screen(screen)
             await pilot.pause()
             assert app.screen is screen
-            assert obeyed_on(app) == "", type(screen).__name__
+            assert find_unsafe_text_on_screen(app) == "", type(screen).__name__
             app.pop_screen()
 
 
 @each_payload
-async def test_the_app_lets_nothing_through(make: Make, engine: ScriptedEngine, bad: str) -> None:
+async def test_the_app_lets_nothing_through(
+    create_app: CreateApp, engine: ScriptedEngine, bad: str
+) -> None:
     """A question, a notice, an error, a note and a draft, in the app as it is."""
-    app: StarChatApp = make()
+    app: StarChatApp = create_app()
     engine.enqueue("yes")
     async with app.run_test(size=(120, 50), notifications=True) as pilot:
-        await send(pilot, "go")
-        await settled(pilot)
+        await send_line(pilot, "go")
+        await wait_until_idle(pilot)
         app.chat_view.add_note(f"note {bad}")
         app.chat_view.show_notice(f"notice {bad}")
         app.chat_view.show_error(StarChatError(f"error {bad}", bad))
         app.chat_view.composer.set_draft(f"draft {bad}")
         app.chat_view.queue.add(f"next {bad}")
         await app.chat_view.transcript.add_question(f"asked {bad}")
-        await wait_until(lambda: "error" in shown(app) and "asked" in shown(app))
-        assert obeyed_on(app) == ""
+        await wait_until(lambda: "error" in read_screen(app) and "asked" in read_screen(app))
+        assert find_unsafe_text_on_screen(app) == ""
 
 
 async def test_the_check_finds_what_gets_through() -> None:
@@ -177,33 +184,33 @@ async def test_the_check_finds_what_gets_through() -> None:
     app = Careless()
     async with app.run_test(size=SIZE):
         for mark in (r"\x1b", r"\u202e", r"\u200b", r"\x7f", r"\x9b"):
-            assert mark in obeyed_on(app), mark
+            assert mark in find_unsafe_text_on_screen(app), mark
 
 
 SOURCES = sorted((Path(app_module.__file__).parent).rglob("*.py"))
 TEXT_WIDGETS = {"Static", "Label", "Button", "Link", "Digits"}
 
 
-def calls(path: Path) -> Iterator[ast.Call]:
+def find_calls(path: Path) -> Iterator[ast.Call]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):
             yield node
 
 
-def markup_off(call: ast.Call) -> bool:
+def disables_markup(call: ast.Call) -> bool:
     return any(
         one.arg == "markup" and isinstance(one.value, ast.Constant) and one.value.value is False
         for one in call.keywords
     )
 
 
-def fixed(call: ast.Call) -> bool:
-    """Whether the text is written in the source, and so is ours."""
+def is_constant(call: ast.Call) -> bool:
+    """Return whether the text is a constant of the source."""
     return not call.args or isinstance(call.args[0], ast.Constant)
 
 
-def careless(path: Path) -> Iterator[str]:
-    """Where a text that is not ours could be read as markup, or a link opened unasked."""
+def find_unsafe_calls(path: Path) -> Iterator[str]:
+    """Yield the places where untrusted text could be read as markup, or a link opened unasked."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         where = f"{path.name} line {getattr(node, 'lineno', 0)}"
@@ -211,7 +218,7 @@ def careless(path: Path) -> Iterator[str]:
             bases = {ast.unparse(base) for base in node.bases}
             for call in ast.walk(node):
                 own = isinstance(call, ast.Call) and ast.unparse(call.func) == "super().__init__"
-                if own and bases & TEXT_WIDGETS and not markup_off(call):  # type: ignore[arg-type]
+                if own and bases & TEXT_WIDGETS and not disables_markup(call):  # type: ignore[arg-type]
                     yield f"{where}: {node.name}"
         if isinstance(node, ast.Assign):
             for target in node.targets:
@@ -221,9 +228,9 @@ def careless(path: Path) -> Iterator[str]:
         if not isinstance(node, ast.Call):
             continue
         name = ast.unparse(node.func).rpartition(".")[2]
-        if name in TEXT_WIDGETS and not (markup_off(node) or fixed(node)):
+        if name in TEXT_WIDGETS and not (disables_markup(node) or is_constant(node)):
             yield f"{where}: {name}"
-        if name in ("notify", "OptionList") and not markup_off(node):
+        if name in ("notify", "OptionList") and not disables_markup(node):
             yield f"{where}: {name}"
         if name in ("from_markup", "from_rich_text"):
             yield f"{where}: {name}"
@@ -233,7 +240,7 @@ def careless(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=[path.name for path in SOURCES])
 def test_no_text_is_read_as_markup(path: Path) -> None:
-    assert list(careless(path)) == []
+    assert list(find_unsafe_calls(path)) == []
 
 
 def test_the_lint_finds_what_it_is_for(tmp_path: Path) -> None:
@@ -250,12 +257,12 @@ fine = Static("ours"), Static(text, markup=False)
 """
     path = tmp_path / "bad.py"
     path.write_text(source)
-    assert len(list(careless(path))) == 6
+    assert len(list(find_unsafe_calls(path))) == 6
 
 
 @pytest.mark.parametrize("text", ["[/foo]", "[@click=app.quit]x[/]", "[bold]x", "[link=a]b[/link]"])
 async def test_markup_is_text_everywhere(text: str) -> None:
     bench = Bench(text)
     async with bench.run_test(size=SIZE):
-        await wait_until(lambda: "reason" in shown(bench))
-        assert shown(bench).count(text) >= 12
+        await wait_until(lambda: "reason" in read_screen(bench))
+        assert read_screen(bench).count(text) >= 12

@@ -1,4 +1,4 @@
-"""What the screen looks like; `make snapshots` takes the pictures anew, then they are looked at.
+"""Pictures of the screen; after a change `make snapshots` takes them again, to be looked at.
 
 The README shows `test_demo.svg`.
 """
@@ -16,18 +16,18 @@ from textual.pilot import Pilot
 from starchat_tui.chat.session import Session
 from starchat_tui.chat.store import ConversationStore
 from starchat_tui.client.protocol import Sampling
+from starchat_tui.config.settings import Settings
 from starchat_tui.errors import EngineGone
 from starchat_tui.models.resolver import ModelResolver
 from starchat_tui.sandbox.isolation.probe import Capability
 from starchat_tui.sandbox.outputs import Failure, Figure, Note, WrittenFile
-from starchat_tui.settings import Settings
 from starchat_tui.ui.app import StarChatApp
 from starchat_tui.ui.screens.consent_dialog import ConsentDialog
 from starchat_tui.ui.widgets.figure import HalfBlocks
 from tests.demo import CONVERSATION
 from tests.scripted import ScriptedEngine, ScriptedKernelFactory, split_text
-from tests.ui.conftest import Make
-from tests.ui.looking import send, settled, shown
+from tests.ui.conftest import CreateApp
+from tests.ui.screen_helpers import read_screen, send_line, wait_until_idle
 from tests.waiting import wait_until
 
 SIZE = (96, 32)
@@ -56,130 +56,132 @@ Act = Callable[[Pilot[None]], Awaitable[None]]
 
 
 @pytest.fixture(autouse=True)
-def steady(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No clock in a picture."""
-    said = "147 tok/s · first token 0.4 s"  # as measured for the second answer of the demo
-    monkeypatch.setattr("starchat_tui.terminal.status_text.format_speed", lambda rate, first: said)
+def fixed_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Show the same speed in every picture."""
+    speed = "147 tok/s · first token 0.4 s"  # as measured for the second answer of the demo
+    monkeypatch.setattr("starchat_tui.terminal.status_text.format_speed", lambda rate, first: speed)
 
 
-def still(pilot: Pilot[None]) -> StarChatApp:
-    """The app, with a cursor that does not blink."""
+def stop_blinking(pilot: Pilot[None]) -> StarChatApp:
+    """Return the app, with a cursor that does not blink."""
     app = pilot.app
     assert isinstance(app, StarChatApp)
     app.chat_view.composer.cursor_blink = False
     return app
 
 
-def having(act: Act) -> Act:
-    """`act`, on a screen that has come to rest before and after."""
+def with_pauses(act: Act) -> Act:
+    """Return `act` with a pause before and after, so that all is drawn."""
 
-    async def acted(pilot: Pilot[None]) -> None:
-        still(pilot)
-        await settled(pilot)
+    async def act_and_wait(pilot: Pilot[None]) -> None:
+        stop_blinking(pilot)
+        await wait_until_idle(pilot)
         await act(pilot)
         await pilot.pause()
 
-    return acted
+    return act_and_wait
 
 
-async def nothing(pilot: Pilot[None]) -> None:
+async def do_nothing(pilot: Pilot[None]) -> None:
     pass
 
 
-async def asked(pilot: Pilot[None]) -> None:
-    await send(pilot, QUESTION)
-    await settled(pilot)
+async def ask_for_code(pilot: Pilot[None]) -> None:
+    await send_line(pilot, QUESTION)
+    await wait_until_idle(pilot)
 
 
-def test_welcome(snap_compare: Compare, make: Make) -> None:
-    assert snap_compare(make(), terminal_size=SIZE, run_before=having(nothing))
+def test_welcome(snap_compare: Compare, create_app: CreateApp) -> None:
+    assert snap_compare(create_app(), terminal_size=SIZE, run_before=with_pauses(do_nothing))
 
 
-def test_answered(snap_compare: Compare, make: Make, engine: ScriptedEngine) -> None:
+def test_answered(snap_compare: Compare, create_app: CreateApp, engine: ScriptedEngine) -> None:
     engine.enqueue(*split_text(ANSWER))
-    assert snap_compare(make(), terminal_size=SIZE, run_before=having(asked))
+    assert snap_compare(create_app(), terminal_size=SIZE, run_before=with_pauses(ask_for_code))
 
 
 def test_demo(
-    snap_compare: Compare, make: Make, engine: ScriptedEngine, history: ConversationStore
+    snap_compare: Compare, create_app: CreateApp, engine: ScriptedEngine, store: ConversationStore
 ) -> None:
     settings = Settings()
-    session = Session(history, engine, ModelResolver(settings, engine), sampling=Sampling())
+    session = Session(store, engine, ModelResolver(settings, engine), sampling=Sampling())
     for _, answer in CONVERSATION:
         engine.enqueue(*split_text(answer))
 
-    async def talked(pilot: Pilot[None]) -> None:
+    async def ask_all(pilot: Pilot[None]) -> None:
         for question, _ in CONVERSATION:
-            await send(pilot, question)
-            await settled(pilot)
+            await send_line(pilot, question)
+            await wait_until_idle(pilot)
 
-    assert snap_compare(make(session=session), terminal_size=TALL, run_before=having(talked))
+    assert snap_compare(
+        create_app(session=session), terminal_size=TALL, run_before=with_pauses(ask_all)
+    )
 
 
-def test_answering(snap_compare: Compare, make: Make, engine: ScriptedEngine) -> None:
+def test_answering(snap_compare: Compare, create_app: CreateApp, engine: ScriptedEngine) -> None:
     begun, _, rest = ANSWER.partition("is_prime(n)])")
     engine.enqueue(begun, rest)
 
     async def answering(pilot: Pilot[None]) -> None:
         engine.steps = asyncio.Semaphore(1)
-        await send(pilot, QUESTION)
-        await wait_until(lambda: "print([n" in shown(pilot.app))
-        await send(pilot, "And how would you test it?")
+        await send_line(pilot, QUESTION)
+        await wait_until(lambda: "print([n" in read_screen(pilot.app))
+        await send_line(pilot, "And how would you test it?")
         await pilot.press(*"a draft")
 
-    assert snap_compare(make(), terminal_size=SIZE, run_before=having(answering))
+    assert snap_compare(create_app(), terminal_size=SIZE, run_before=with_pauses(answering))
 
 
-def test_light_theme(snap_compare: Compare, make: Make, engine: ScriptedEngine) -> None:
+def test_light_theme(snap_compare: Compare, create_app: CreateApp, engine: ScriptedEngine) -> None:
     engine.enqueue(*split_text(ANSWER))
-    app = make(theme="light")
-    assert snap_compare(app, terminal_size=SIZE, run_before=having(asked))
+    app = create_app(theme="light")
+    assert snap_compare(app, terminal_size=SIZE, run_before=with_pauses(ask_for_code))
 
 
-def test_error(snap_compare: Compare, make: Make, engine: ScriptedEngine) -> None:
+def test_error(snap_compare: Compare, create_app: CreateApp, engine: ScriptedEngine) -> None:
     engine.enqueue(
         "A number is prime if",
         EngineGone("The engine ended before the answer was complete", "ask again with Ctrl+R"),
     )
-    assert snap_compare(make(), terminal_size=SIZE, run_before=having(asked))
+    assert snap_compare(create_app(), terminal_size=SIZE, run_before=with_pauses(ask_for_code))
 
 
-def test_ta_mode(snap_compare: Compare, make: Make, engine: ScriptedEngine) -> None:
+def test_ta_mode(snap_compare: Compare, create_app: CreateApp, engine: ScriptedEngine) -> None:
     engine.enqueue("Divide it by all smaller numbers.")
     engine.enqueue(" Stop at the square root.")
 
-    async def switched(pilot: Pilot[None]) -> None:
-        await asked(pilot)
+    async def switch_mode(pilot: Pilot[None]) -> None:
+        await ask_for_code(pilot)
         await pilot.press("f2")
-        await settled(pilot)
-        await send(pilot, "Faster?")
-        await settled(pilot)
+        await wait_until_idle(pilot)
+        await send_line(pilot, "Faster?")
+        await wait_until_idle(pilot)
 
-    assert snap_compare(make(), terminal_size=SIZE, run_before=having(switched))
+    assert snap_compare(create_app(), terminal_size=SIZE, run_before=with_pauses(switch_mode))
 
 
 def test_stopped_and_unseen(
     snap_compare: Compare,
-    make: Make,
+    create_app: CreateApp,
     engine: ScriptedEngine,
     make_session: Callable[..., Session],
 ) -> None:
     engine.enqueue("First answer, " * 36)
     engine.enqueue("Second answer, ", "and more of it.")
 
-    async def stopped(pilot: Pilot[None]) -> None:
-        await asked(pilot)
+    async def stop_answer(pilot: Pilot[None]) -> None:
+        await ask_for_code(pilot)
         engine.steps = asyncio.Semaphore(1)
-        await send(pilot, "Then?")
-        await wait_until(lambda: "Second answer" in shown(pilot.app))
+        await send_line(pilot, "Then?")
+        await wait_until(lambda: "Second answer" in read_screen(pilot.app))
         await pilot.press("escape")
-        await settled(pilot)
+        await wait_until_idle(pilot)
 
-    app = make(session=make_session(window=600, max_tokens=100))
-    assert snap_compare(app, terminal_size=SIZE, run_before=having(stopped))
+    app = create_app(session=make_session(window=600, max_tokens=100))
+    assert snap_compare(app, terminal_size=SIZE, run_before=with_pauses(stop_answer))
 
 
-def plotted() -> Figure:
+def create_plot() -> Figure:
     """A picture like a bar chart."""
     from PIL import Image, ImageDraw
 
@@ -204,88 +206,94 @@ plt.bar(["python", "java", "c++"], [67.3, 61.2, 58.8])
 async def run_last(pilot: Pilot[None]) -> None:
     await pilot.press("alt+r")
     await wait_until(
-        lambda: isinstance(pilot.app.screen, ConsentDialog) and pilot.app.screen._ready
+        lambda: isinstance(pilot.app.screen, ConsentDialog) and pilot.app.screen._knows_sandbox
     )
 
 
 def test_run_dialog(
-    snap_compare: Compare, make: Make, engine: ScriptedEngine, workshop: ScriptedKernelFactory
+    snap_compare: Compare,
+    create_app: CreateApp,
+    engine: ScriptedEngine,
+    kernel_factory: ScriptedKernelFactory,
 ) -> None:
     url = "https://data.example/scores.csv"
-    workshop.urls = (url,)
+    kernel_factory.urls = (url,)
     engine.enqueue(f"```python\nscores = pd.read_csv('{url}')  # safe\u202e\nscores.plot()\n```")
 
-    async def opened(pilot: Pilot[None]) -> None:
-        await asked(pilot)
+    async def open_screen(pilot: Pilot[None]) -> None:
+        await ask_for_code(pilot)
         await run_last(pilot)
         await pilot.press("d")
 
-    assert snap_compare(make(), terminal_size=SIZE, run_before=having(opened))
+    assert snap_compare(create_app(), terminal_size=SIZE, run_before=with_pauses(open_screen))
 
 
 def test_run_plot(
-    snap_compare: Compare, make: Make, engine: ScriptedEngine, workshop: ScriptedKernelFactory
+    snap_compare: Compare,
+    create_app: CreateApp,
+    engine: ScriptedEngine,
+    kernel_factory: ScriptedKernelFactory,
 ) -> None:
     engine.enqueue(PLOT)
     note = Note("compat: `plt` was imported")
-    workshop.enqueue("read 3 rows\n", plotted(), WrittenFile("scores.csv", 2300), note)
+    kernel_factory.enqueue("read 3 rows\n", create_plot(), WrittenFile("scores.csv", 2300), note)
 
-    async def drawn(pilot: Pilot[None]) -> None:
-        await asked(pilot)
+    async def draw_plot(pilot: Pilot[None]) -> None:
+        await ask_for_code(pilot)
         await run_last(pilot)
         await pilot.press("enter")
-        await settled(pilot)
+        await wait_until_idle(pilot)
         await wait_until(lambda: pilot.app.query(HalfBlocks))
 
-    assert snap_compare(make(), terminal_size=(96, 40), run_before=having(drawn))
+    assert snap_compare(create_app(), terminal_size=(96, 40), run_before=with_pauses(draw_plot))
 
 
 def test_run_failed(
     snap_compare: Compare,
-    make: Make,
+    create_app: CreateApp,
     make_session: Callable[..., Session],
     engine: ScriptedEngine,
-    workshop: ScriptedKernelFactory,
+    kernel_factory: ScriptedKernelFactory,
 ) -> None:
     engine.enqueue(PLOT)
     trace = (
         "Cell 1, line 1:\n----> 1 plt.bar(names, scores)\nNameError: name 'names' is not defined"
     )
-    workshop.enqueue(Failure("NameError", "name 'names' is not defined", trace))
-    workshop.unsafe, workshop.capability = True, Capability("unsafe")
+    kernel_factory.enqueue(Failure("NameError", "name 'names' is not defined", trace))
+    kernel_factory.unsafe, kernel_factory.capability = True, Capability("unsafe")
 
-    async def failed(pilot: Pilot[None]) -> None:
-        await asked(pilot)
+    async def run_failing_code(pilot: Pilot[None]) -> None:
+        await ask_for_code(pilot)
         await run_last(pilot)
         await pilot.press("enter")
-        await settled(pilot)
+        await wait_until_idle(pilot)
 
-    app = make(session=make_session())
-    assert snap_compare(app, terminal_size=SIZE, run_before=having(failed))
+    app = create_app(session=make_session())
+    assert snap_compare(app, terminal_size=SIZE, run_before=with_pauses(run_failing_code))
 
 
-def test_narrow(snap_compare: Compare, make: Make, engine: ScriptedEngine) -> None:
+def test_narrow(snap_compare: Compare, create_app: CreateApp, engine: ScriptedEngine) -> None:
     engine.enqueue(*split_text(ANSWER))
-    assert snap_compare(make(), terminal_size=NARROW, run_before=having(asked))
+    assert snap_compare(create_app(), terminal_size=NARROW, run_before=with_pauses(ask_for_code))
 
 
-def test_narrow_welcome(snap_compare: Compare, make: Make) -> None:
-    assert snap_compare(make(), terminal_size=NARROW, run_before=having(nothing))
+def test_narrow_welcome(snap_compare: Compare, create_app: CreateApp) -> None:
+    assert snap_compare(create_app(), terminal_size=NARROW, run_before=with_pauses(do_nothing))
 
 
-def test_library(snap_compare: Compare, make: Make, engine: ScriptedEngine) -> None:
+def test_library(snap_compare: Compare, create_app: CreateApp, engine: ScriptedEngine) -> None:
     engine.enqueue("Yes.")
 
-    async def opened(pilot: Pilot[None]) -> None:
-        await asked(pilot)
+    async def open_screen(pilot: Pilot[None]) -> None:
+        await ask_for_code(pilot)
         await pilot.press("ctrl+o")
 
-    app = make(clock=time.time)
-    assert snap_compare(app, terminal_size=SIZE, run_before=having(opened))
+    app = create_app(clock=time.time)
+    assert snap_compare(app, terminal_size=SIZE, run_before=with_pauses(open_screen))
 
 
-def test_help(snap_compare: Compare, make: Make) -> None:
-    async def opened(pilot: Pilot[None]) -> None:
+def test_help(snap_compare: Compare, create_app: CreateApp) -> None:
+    async def open_screen(pilot: Pilot[None]) -> None:
         await pilot.press("f1")
 
-    assert snap_compare(make(), terminal_size=(96, 52), run_before=having(opened))
+    assert snap_compare(create_app(), terminal_size=(96, 52), run_before=with_pauses(open_screen))

@@ -58,9 +58,9 @@ def _stack_columns(columns: Sequence[np.ndarray], length: int, filler: int | Non
         filler: Padding value; None for exits, where a padding token attends only to itself.
     """
     kind = torch.float32 if columns[0].dtype == np.float32 else torch.int64
-    own = torch.arange(1, length + 1)
-    made = own.repeat(len(columns), 1) if filler is None else own.new_full((1, 1), filler)
-    made = made.expand(len(columns), length).to(kind).clone()
-    for row, column in zip(made, columns, strict=True):
+    ends = torch.arange(1, length + 1)
+    stacked = ends.repeat(len(columns), 1) if filler is None else ends.new_full((1, 1), filler)
+    stacked = stacked.expand(len(columns), length).to(kind).clone()
+    for row, column in zip(stacked, columns, strict=True):
         row[: len(column)] = torch.from_numpy(column)
-    return made
+    return stacked

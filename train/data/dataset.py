@@ -67,6 +67,7 @@ def prepare_data(config: Config, tokenizer: Tokenizer, *, window: int, step: int
         # Weights of 1 whatever the objective, so that the loss of different runs is comparable.
         measured = rows.pack_trees(held_out, tokenizer, block=config.block, weights="once").rows
     _check_window([*packed.rows, *measured], window)
+    # Otherwise accelerate would repeat rows to fill the last step.
     fillers = -len(packed.rows) % step
     return TrainingData(
         rows=[*packed.rows, *[_create_filler(tokenizer.end_of_text_id)] * fillers],
@@ -122,6 +123,7 @@ def _create_filler(token: int) -> PackedRow:
 
 
 def _compute_fingerprint(rows: Sequence[PackedRow]) -> str:
+    # Over encoded rows: it changes with the files, filters, seed and tokenizer alike.
     digest = hashlib.sha256()
     for row in rows:
         for column in (row.ids, row.labels, row.exits, row.weights):

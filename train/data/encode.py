@@ -220,6 +220,7 @@ class _TokenizedTree:
             block: Length at which a part that is a single path is truncated.
         """
         parents = {at: self.tree.messages[at].parent for at in group.indices}
+        # A message that an earlier part has already counted there for the dialogues of that part.
         ends = {
             at: 0 if at in seen else self.tree.messages[at].dialogue_count for at in group.indices
         }
@@ -235,6 +236,8 @@ class _TokenizedTree:
         columns = _ColumnBuilder()
         columns.add_span(self.opening, 0, total, 0)
         for at in group.indices:
+            # Every dialogue below repeats this message: weighting it by their number gives the loss
+            # and gradient of training on each of them.
             weight = ends[at] if weights == "leaves" else int(at not in seen)
             columns.add_span(self.spans[at], self.before[at], len(columns.ids) + tokens[at], weight)
         return columns.build(block if group.ended is not None else None)
@@ -256,6 +259,7 @@ class _ColumnBuilder:
         self.ids += ids
         # A weight of 0 marks a message whose loss an earlier part has, repeated here as context.
         self.labels += labels if weight else [IGNORE_INDEX] * len(ids)
+        # A position is a depth: siblings share positions, as in the dialogues on their own.
         self.positions += range(position, position + len(ids))
         self.exits += [leave] * len(ids)
         self.weights += [0.0 if label == IGNORE_INDEX else weight for label in labels]
@@ -285,6 +289,8 @@ def _encode_pieces(pieces: Iterable[Piece], tokenizer: Tokenizer, *, learned: bo
     ids: list[int] = []
     labels: list[int] = []
     for piece in pieces:
+        # Piece by piece, never as one string: merges across a boundary would give ids that no
+        # prompt can have, and typed control tokens would become real ones.
         encoded = piece_ids(piece, tokenizer)
         ids += encoded
         labels += encoded if learned and piece.learned else [IGNORE_INDEX] * len(encoded)

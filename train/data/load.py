@@ -53,7 +53,7 @@ def load_trees(source: str, *, filters: Filters | None = None, split: str = "tra
         refused.append(Refusal(reason, where))
 
     nested: list[Tree] = []
-    alone: list[Tree] = []
+    dialogues: list[Tree] = []
     flat: list[sources.LocatedRow] = []
     count = 0
     for where, row in sources.read_rows(source, split=split):
@@ -68,26 +68,27 @@ def load_trees(source: str, *, filters: Filters | None = None, split: str = "tra
             nested += [found] if found else []
         else:
             try:
-                alone.append(parse_dialogue(row, schema, where, filters))
+                dialogues.append(parse_dialogue(row, schema, where, filters))
             except RefusedRow as reason:
                 refuse(str(reason), where)
     nested += oasst.build_trees(flat, filters, refuse)
-    trees = [*_trim_trees(nested, refuse), *merge_trees(_trim_trees(alone, refuse))]
-    loaded = LoadedTrees(trees, refused, [*nested, *alone], count)
+    # Only dialogues are merged: siblings of a real tree stay distinct even if their texts agree.
+    trees = [*_trim_trees(nested, refuse), *merge_trees(_trim_trees(dialogues, refuse))]
+    loaded = LoadedTrees(trees, refused, [*nested, *dialogues], count)
     if not trees:
         raise _empty_error(source, loaded)
     return loaded
 
 
 def _trim_trees(trees: Iterable[Tree], refuse: oasst.ReportRefusal) -> list[Tree]:
-    kept = []
+    trimmed = []
     for tree in trees:
         found = trim_tree(tree)
         if found is None:
             refuse(NOTHING_LEARNED, tree.where)
         else:
-            kept.append(found)
-    return kept
+            trimmed.append(found)
+    return trimmed
 
 
 def _empty_error(source: str, loaded: LoadedTrees) -> DataError:

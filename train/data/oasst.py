@@ -31,10 +31,10 @@ def parse_tree(row: RawMessage, where: str, filters: Filters, refuse: ReportRefu
     """
     known: set[str] = set()
 
-    def replies(placed: LocatedRow) -> list[LocatedRow]:
-        listed = placed[1].get("replies") or []
+    def replies(located: LocatedRow) -> list[LocatedRow]:
+        listed = located[1].get("replies") or []
         if not isinstance(listed, Sequence) or not all(isinstance(one, dict) for one in listed):
-            refuse("replies that are not a list of messages", placed[0])
+            refuse("replies that are not a list of messages", located[0])
             return []
         found = []
         for one in listed:
@@ -64,26 +64,27 @@ def build_trees(rows: Iterable[LocatedRow], filters: Filters, refuse: ReportRefu
         else:
             known[name] = (where, row)
     below: dict[str, list[LocatedRow]] = {}
-    for placed in known.values():
-        below.setdefault(_parent_id(placed), []).append(placed)
+    for located in known.values():
+        below.setdefault(_parent_id(located), []).append(located)
+    # What no root leads to, an orphan or a cycle, must be reported rather than lost silently.
     reached: set[str] = set()
 
-    def replies(placed: LocatedRow) -> list[LocatedRow]:
-        reached.add(placed[1]["message_id"])
-        return below.get(placed[1]["message_id"], [])
+    def replies(located: LocatedRow) -> list[LocatedRow]:
+        reached.add(located[1]["message_id"])
+        return below.get(located[1]["message_id"], [])
 
     roots = below.get("", [])
     kept = [
         _filter_tree(root, root[1].get("tree_state"), replies, filters, refuse) for root in roots
     ]
-    for name, placed in known.items():
+    for name, located in known.items():
         if name not in reached:
-            refuse(_unreachable_reason(name, known), placed[0])
+            refuse(_unreachable_reason(name, known), located[0])
     return [one for one in kept if one is not None]
 
 
-def _parent_id(placed: LocatedRow) -> str:
-    return str(placed[1].get("parent_id") or "")
+def _parent_id(located: LocatedRow) -> str:
+    return str(located[1].get("parent_id") or "")
 
 
 def _unreachable_reason(name: str, known: Mapping[str, LocatedRow]) -> str:
@@ -109,30 +110,33 @@ def _filter_tree(
     """
     if filters.states and isinstance(state, str) and state not in filters.states:
         refuse(f"a tree in the state {state[:40]!r}", root[0])
+        # Walked although the tree is dropped: its messages are accounted for, not unreachable.
         _list_descendants(root, replies)
         return None
     messages: list[Message] = []
+    # An explicit stack: trees are data, and may be deeper than Python's recursion limit.
     pending: list[tuple[LocatedRow, int, bool]] = [(root, ROOT, False)]
     while pending:
-        placed, parent, ranked = pending.pop()
+        located, parent, ranked = pending.pop()
         try:
-            messages.append(_parse_message(placed[1], parent, messages, ranked, filters))
+            messages.append(_parse_message(located[1], parent, messages, ranked, filters))
         except RefusedRow as refused:
-            refuse(str(refused), placed[0])
-            for where in _list_descendants(placed, replies):
+            refuse(str(refused), located[0])
+            for where in _list_descendants(located, replies):
                 refuse("a reply to a refused message", where)
             continue
         at = len(messages) - 1
-        answers = replies(placed)
-        among = any(_read_rank(raw) is not None for _, raw in answers)
-        pending += [(answer, at, among) for answer in reversed(answers)]
+        answers = replies(located)
+        # Ranks compare siblings: where none has one, the filter has nothing to go by and passes.
+        any_ranked = any(_read_rank(raw) is not None for _, raw in answers)
+        pending += [(answer, at, any_ranked) for answer in reversed(answers)]
     return build_tree(messages, where=root[0]) if messages else None
 
 
-def _list_descendants(placed: LocatedRow, replies: _FindReplies) -> list[str]:
+def _list_descendants(located: LocatedRow, replies: _FindReplies) -> list[str]:
     """Return the locations of everything below a message."""
     found: list[str] = []
-    pending = list(replies(placed))
+    pending = list(replies(located))
     while pending:
         one = pending.pop()
         found.append(one[0])

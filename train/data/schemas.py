@@ -60,6 +60,7 @@ class RefusedRow(Exception):
 
 def detect_schema(row: Mapping[str, Any]) -> Schema | None:
     """Return the schema of a row by its keys, or None if it is unknown."""
+    # Trees first: they have a `prompt` too, as an object.
     if isinstance(row.get("prompt"), dict) and "replies" in row["prompt"]:
         return "oasst tree"
     if "message_id" in row and "text" in row and "role" in row:
@@ -89,6 +90,7 @@ def parse_dialogue(row: Mapping[str, Any], schema: Schema, where: str, filters: 
         turns = [*_parse_side(row["prompt"], "user"), *_parse_side(row["completion"], "assistant")]
     else:
         turns = _parse_turns(row["messages" if schema == "messages" else "conversations"])
+    # The key of the row counts only if the turns have no system prompt of their own.
     system = row.get("system") or row.get("system_prompt") or ""
     if not isinstance(system, str):
         raise RefusedRow("a text is not a text")

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from starchat_tui.config.paths import expand_user_path
 from starchat_tui.errors import Unavailable, UsageError
-from starchat_tui.paths import expand_user_path
 from train.train_errors import DataError
 
 LocatedRow = tuple[str, dict[str, Any]]
@@ -94,6 +94,7 @@ def _read_json_lines(path: Path) -> Iterator[LocatedRow]:
     with _open_file(path) as file:
         for number, raw in enumerate(file, start=1):
             where = f"{path}:{number}"
+            # Split at newline bytes: str.splitlines would also split at U+2028 inside a string.
             line = raw.removeprefix(b"\xef\xbb\xbf") if number == 1 else raw
             if line.strip():
                 yield where, _require_object(_parse_line(line, where), where)
@@ -129,6 +130,7 @@ def _read_parquet(path: Path) -> Iterator[LocatedRow]:
     number = 0
     try:
         with parquet.ParquetFile(path) as file:
+            # In batches: a file of a large dataset need not fit into memory as Python objects.
             for batch in file.iter_batches():
                 for row in batch.to_pylist():
                     number += 1

@@ -52,8 +52,8 @@ class Tree:
 
     def dialogue_to(self, index: int) -> Dialogue:
         """Return the dialogue that ends with message `index`."""
-        along = (self.messages[at] for at in self.path_to(index))
-        return Dialogue(self.system, tuple(Turn(one.role, one.text) for one in along))
+        path = (self.messages[at] for at in self.path_to(index))
+        return Dialogue(self.system, tuple(Turn(one.role, one.text) for one in path))
 
 
 def chain_messages(messages: Sequence[Message], *, system: str = "", where: str = "") -> Tree:
@@ -103,10 +103,12 @@ def trim_tree(tree: Tree) -> Tree | None:
 
 def _select_messages(tree: Tree, kept: Sequence[int], ends: Sequence[int]) -> Tree:
     """Return the tree of the messages `kept`, parents included, with new dialogue counts."""
-    place = {ROOT: ROOT, **{old: new for new, old in enumerate(kept)}}
+    new_index = {ROOT: ROOT, **{old: new for new, old in enumerate(kept)}}
     messages = (
         replace(
-            tree.messages[old], parent=place[tree.messages[old].parent], dialogue_count=ends[old]
+            tree.messages[old],
+            parent=new_index[tree.messages[old].parent],
+            dialogue_count=ends[old],
         )
         for old in kept
     )
@@ -117,8 +119,8 @@ def iterate_paths(tree: Tree) -> Iterator[Tree]:
     """Yield each dialogue of the tree as a tree; equal dialogues are one with a count above 1."""
     for at, one in enumerate(tree.messages):
         if one.dialogue_count:
-            along = [tree.messages[index] for index in tree.path_to(at)]
-            alone = chain_messages(along, system=tree.system, where=tree.where)
+            path = [tree.messages[index] for index in tree.path_to(at)]
+            alone = chain_messages(path, system=tree.system, where=tree.where)
             last = replace(alone.messages[-1], dialogue_count=one.dialogue_count)
             yield replace(alone, messages=(*alone.messages[:-1], last))
 
@@ -137,19 +139,20 @@ def _merge_group(group: Sequence[Tree]) -> Tree:
     known: dict[tuple[int, Role, str, bool], int] = {}
     nodes: list[Message] = []
     replies: dict[int, list[int]] = {ROOT: []}
+    # A trie over (parent, role, text): the order of first occurrence is kept among siblings.
     for tree in group:
-        place = {ROOT: ROOT}
+        new_index = {ROOT: ROOT}
         for at, one in enumerate(tree.messages):
-            parent = place[one.parent]
+            parent = new_index[one.parent]
             key = (parent, one.role, one.text, one.may_learn)
             if key not in known:
                 known[key] = len(nodes)
                 replies.setdefault(parent, []).append(len(nodes))
                 nodes.append(replace(one, parent=parent, dialogue_count=0))
-            place[at] = known[key]
-            nodes[place[at]] = replace(
-                nodes[place[at]],
-                dialogue_count=nodes[place[at]].dialogue_count + one.dialogue_count,
+            new_index[at] = known[key]
+            nodes[new_index[at]] = replace(
+                nodes[new_index[at]],
+                dialogue_count=nodes[new_index[at]].dialogue_count + one.dialogue_count,
             )
     return replace(group[0], messages=_order_depth_first(nodes, replies))
 
@@ -158,10 +161,10 @@ def _order_depth_first(
     nodes: Sequence[Message], replies: dict[int, list[int]]
 ) -> tuple[Message, ...]:
     """Return the nodes in depth-first order, every subtree contiguous."""
-    place, ordered, pending = {ROOT: ROOT}, list[Message](), replies[ROOT][::-1]
+    new_index, ordered, pending = {ROOT: ROOT}, list[Message](), replies[ROOT][::-1]
     while pending:
         at = pending.pop()
-        place[at] = len(ordered)
-        ordered.append(replace(nodes[at], parent=place[nodes[at].parent]))
+        new_index[at] = len(ordered)
+        ordered.append(replace(nodes[at], parent=new_index[nodes[at].parent]))
         pending += replies.get(at, [])[::-1]
     return tuple(ordered)

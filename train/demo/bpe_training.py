@@ -57,6 +57,7 @@ def train_tokenizer(texts: Iterator[str], size: int) -> Tokenizer:
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
+        # The dialogue tokens come last, as in StarChat, where they extended StarCoder's vocabulary.
         vocab_size=size - len(CHAT_TOKENS),
         special_tokens=[AddedToken(token, special=True) for token in SPECIAL_TOKENS],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),

@@ -105,6 +105,7 @@ def _run_finetune(
     keys |= {"model": model, "dataset": learned, "eval_dataset": measured, "output": output}
     keys |= {"seed": seed, "threads": torch.get_num_threads()}
     keys["log_steps"] = min(LOG_STEPS, sizes.max_steps)
+    # On a GPU the recipe's own choice holds; on a CPU bf16 pays only with instructions for it.
     if training_device().type == "cpu":
         keys["precision"] = "fp32" if matmul_dtype() is torch.float32 else "bf16"
     if checkpoint.list_checkpoints(output):

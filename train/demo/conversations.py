@@ -49,6 +49,8 @@ def generate_conversations(
         rng = Random(f"{seed} {number}")
         order = list(range(len(samples)))
         rng.shuffle(order)
+        # The samples of a group have nothing in common: the model learns that a new question may
+        # ignore the turns before it.
         for group in _group_samples(order, tokens, sizes, rng):
             yield _build_row([samples[at] for at in group], rng)
 

@@ -102,6 +102,7 @@ def _read_source(path: Path, origin: str, licence: str, seen: set[str]) -> Itera
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return
+    # Copies of a file often differ in white space alone.
     digest = hashlib.sha256("".join(text.split()).encode()).hexdigest()
     if digest not in seen and MIN_CHARS <= len(text) <= MAX_CHARS:
         seen.add(digest)

@@ -156,6 +156,7 @@ def _render_dialogues(made: Mapping[str, Any]) -> list[str]:
         "and C; plots were drawn and read back from the figure.",
         "",
     ]
+    # Only a build machine without bash, node or gcc leaves something out.
     if unchecked := made.get("unchecked"):
         counts = ", ".join(f"{count:,} for lack of {tool}" for tool, count in unchecked.items())
         lines += [f"Left out because the build machine could not check them: {counts}.", ""]

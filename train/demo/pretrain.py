@@ -85,6 +85,7 @@ def _run_steps(
     window = model.config.n_positions
     saved = reported = progress.seconds
     while progress.steps < schedule.steps:
+        # Rates and rows depend on the step alone, so that a resumed run takes the same steps.
         began = time.monotonic()
         share = progress.steps / schedule.steps
         _set_rates(optims, peaks, compute_rate(share, schedule.warmup))

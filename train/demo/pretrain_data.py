@@ -74,6 +74,7 @@ class BaseRows:
 
         Nothing but copying predicts them, so the loss trains the copying heads alone.
         """
+        # At most a third, so that most of the row repeats and has labels.
         period = rng.randint(4, length // 3)
         tokens = [int(self.python[rng.randrange(len(self.python))]) for _ in range(period)]
         ids = (tokens * (length // period + 1))[:length]

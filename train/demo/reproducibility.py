@@ -36,7 +36,7 @@ class ScorePair:
 
     @property
     def is_within_intervals(self) -> bool:
-        """Whether each share lies within the other's interval."""
+        """True if each share lies within the other's interval."""
         return _contains(self.ours, self.theirs) and _contains(self.theirs, self.ours)
 
     def __str__(self) -> str:
@@ -47,6 +47,7 @@ class ScorePair:
 
 def _contains(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     low, high = one["interval"]
+    # A share is None where nothing was asked.
     return other["share"] is not None and bool(low <= other["share"] <= high)
 
 

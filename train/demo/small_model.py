@@ -33,6 +33,7 @@ def create_model(
         attn_pdrop=0.0,
         bos_token_id=end_of_text,
         eos_token_id=end_of_text,
+        # A tied head lets a copying head write a token's embedding and so raise its logit.
         tie_word_embeddings=True,
         use_cache=False,
     )

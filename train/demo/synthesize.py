@@ -142,6 +142,7 @@ def _deduplicate(samples: Iterable[Sample]) -> list[Sample]:
 def _filter_right(samples: Iterable[Sample]) -> tuple[list[Sample], int]:
     """Return the samples whose answers all pass their checks, and the number of the others."""
     listed = list(samples)
+    # Many samples share an answer with its check, above all short ones: each runs once.
     distinct = {(e.answer, e.check): "" for sample in listed for e in sample.exchanges}
     verdicts = dict(zip(distinct, check_answers(distinct, workers=2, trusted=True), strict=True))
     kept = [s for s in listed if not any(verdicts[e.answer, e.check] for e in s.exchanges)]

@@ -40,29 +40,29 @@ def blockwise_attention(
         scaling: Factor of the scores.
     """
     batch, heads, length, head = query.shape
-    kinds = key.size(1)
-    assert heads % kinds == 0, (heads, kinds)
+    key_heads = key.size(1)
+    assert heads % key_heads == 0, (heads, key_heads)
     assert key.size(2) == length, "training has no cache"
     block = max(SMALLEST_BLOCK, length // BLOCKS)
-    forbidden = torch.full((block, block), -torch.inf, dtype=query.dtype).triu(1)
-    made = []
+    future = torch.full((block, block), -torch.inf, dtype=query.dtype).triu(1)
+    outputs = []
     for start in range(0, length, block):
         end = min(start + block, length)
         size = end - start
         # Queries are scaled instead of scores: T x D numbers instead of T x T.
-        rows = (query[:, :, start:end] * scaling).reshape(batch * kinds, -1, head)
+        rows = (query[:, :, start:end] * scaling).reshape(batch * key_heads, -1, head)
         scores = rows @ key[:, :, :end].flatten(0, 1).transpose(1, 2)
         scores = scores.view(batch, heads, size, end)
         if attention_mask is None:
             # Keys before the block are all visible: only its diagonal square is masked.
-            scores[..., start:] += forbidden[:size, :size]
+            scores[..., start:] += future[:size, :size]
         else:
             scores = scores.masked_fill(~attention_mask[:, :, start:end, :end], -torch.inf)
         # In float32 as transformers does it: bfloat16 has too few bits for sums over long rows.
         weights = scores.softmax(-1, dtype=torch.float32).to(value.dtype)
-        out = weights.view(batch * kinds, -1, end) @ value[:, :, :end].flatten(0, 1)
-        made.append(out.view(batch, heads, size, head).transpose(1, 2))
-    return torch.cat(made, 1), None
+        out = weights.view(batch * key_heads, -1, end) @ value[:, :, :end].flatten(0, 1)
+        outputs.append(out.view(batch, heads, size, head).transpose(1, 2))
+    return torch.cat(outputs, 1), None
 
 
 def register_attention() -> None:

@@ -33,6 +33,7 @@ def matmul_dtype() -> torch.dtype:
 def prepare_for_training(model: GPTBigCodeForCausalLM) -> Iterator[None]:
     """Move the model to its device, without a cache and with blockwise attention on a CPU."""
     config, where = model.config, training_device()
+    # Restored afterwards: the configuration is saved with the model.
     before = config.use_cache, config._attn_implementation
     config.use_cache = False
     attention.register_attention()

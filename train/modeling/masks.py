@@ -29,12 +29,14 @@ def build_dense_mask(exits: torch.Tensor, *, dtype: torch.dtype | None = None) -
     assert exits.ndim == 2, exits.shape
     index = torch.arange(exits.shape[1], device=exits.device)
     causal = index[None, :] <= index[:, None]
-    seen = (causal & (index[:, None] < exits[:, None, :]))[:, None]
+    attended = (causal & (index[:, None] < exits[:, None, :]))[:, None]
     if dtype is None:
-        return seen
+        return attended
     # Not -inf: a row that is masked entirely would give NaN in softmax.
     lowest = torch.finfo(dtype).min
-    return torch.zeros(seen.shape, dtype=dtype, device=exits.device).masked_fill(~seen, lowest)
+    return torch.zeros(attended.shape, dtype=dtype, device=exits.device).masked_fill(
+        ~attended, lowest
+    )
 
 
 def build_block_mask(exits: torch.Tensor, *, block_size: int = 128) -> Any:
@@ -43,14 +45,15 @@ def build_block_mask(exits: torch.Tensor, *, block_size: int = 128) -> Any:
 
     assert exits.ndim == 2, exits.shape
 
-    def sees(
+    def is_attended(
         row: torch.Tensor, _head: torch.Tensor, query: torch.Tensor, key: torch.Tensor
     ) -> torch.Tensor:
         return (key <= query) & (query < exits[row, key])
 
+    # One mask per row for all heads (None), so the mask does not grow with the number of heads.
     rows, length = exits.shape
     return create_block_mask(
-        sees, rows, None, length, length, device=str(exits.device), BLOCK_SIZE=block_size
+        is_attended, rows, None, length, length, device=str(exits.device), BLOCK_SIZE=block_size
     )
 
 
@@ -73,6 +76,8 @@ def require_mask_form(model: torch.nn.Module) -> MaskForm:
             f"`{kind}` attention cannot isolate the dialogues of a packed row",
             f"load the model with attn_implementation {' or '.join(MASK_FORMS)}",
         )
+    # With a cache transformers no longer derives isolation from restarting positions, and mixes
+    # dialogues without any error.
     if config.use_cache:
         raise ConfigError(
             "Packed rows are trained without a KV cache, and the model has `use_cache` on",

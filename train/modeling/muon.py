@@ -29,7 +29,7 @@ def orthogonalize(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
     a, b, c = NEWTON_SCHULZ
     # The Gram matrix is taken on the short side, which makes it the smaller of the two products.
     wide = matrix.size(0) <= matrix.size(1)
-    # The Frobenius norm bounds the spectral norm, and the iteration diverges above 1.
+    # The iteration needs singular values of at most 1, and the Frobenius norm bounds the largest.
     x: torch.Tensor = (matrix if wide else matrix.T) / (matrix.norm() + 1e-7)
     x = x.to(matmul_dtype())
     for _ in range(steps):

@@ -113,6 +113,7 @@ class AdamWInBackward(torch.optim.Optimizer):
         square = state["square"].float().lerp_(gradient.square(), 1 - BETAS[1])
         corrected = 1 - BETAS[0] ** state["step"]
         root = (square / (1 - BETAS[1] ** state["step"])).sqrt_().add_(EPSILON)
+        # Decoupled decay first, as in torch.optim.AdamW, which a test compares with.
         moved = weight.float().mul_(1 - group["lr"] * group["weight_decay"])
         moved.addcdiv_(mean, root, value=-group["lr"] / corrected)
         store_rounded(weight, moved)

@@ -59,6 +59,7 @@ def extend_tokenizer(file: Path, *, rows: int, keep_ids: bool = False) -> Extend
             "use a tokenizer without them, or pass `--keep-ids` to keep these ids",
         )
     needed = max(len(tokenizer), max(ids) + 1)
+    # Unused rows of the base model, such as its padding, are taken before new ones are made.
     added = needed > rows
     return ExtendedTokenizer(tokenizer, file, _round_up(needed) if added else rows, added)
 
@@ -77,15 +78,17 @@ def extend_embeddings(model: Any, rows: int, *, seed: int) -> None:
     if rows <= old:
         return
     tied = model.get_output_embeddings().weight is model.get_input_embeddings().weight
+    # transformers' own mean_resizing draws from the global generator: rows would differ by process.
     model.resize_token_embeddings(rows, mean_resizing=False)
+    # On the CPU, so that the noise does not depend on the device either.
     generator = torch.Generator().manual_seed(seed)
     layers = [model.get_input_embeddings(), *([] if tied else [model.get_output_embeddings()])]
     with torch.no_grad():
         for layer in layers:
-            known = layer.weight[:old].float()
-            noise = torch.randn(rows - old, known.shape[1], generator=generator)
-            fresh = known.mean(0) + _NOISE * known.std(0) * noise
-            layer.weight[old:] = fresh.to(layer.weight)
+            old_rows = layer.weight[:old].float()
+            noise = torch.randn(rows - old, old_rows.shape[1], generator=generator)
+            new_rows = old_rows.mean(0) + _NOISE * old_rows.std(0) * noise
+            layer.weight[old:] = new_rows.to(layer.weight)
 
 
 def save_extended_model(
@@ -99,12 +102,12 @@ def save_extended_model(
 
     if keep and (folder / "config.json").is_file():
         return folder
-    made = AutoModelForCausalLM.from_pretrained(model, dtype="auto", trust_remote_code=False)
-    extend_embeddings(made, rows, seed=seed)
+    loaded = AutoModelForCausalLM.from_pretrained(model, dtype="auto", trust_remote_code=False)
+    extend_embeddings(loaded, rows, seed=seed)
     # An existing copy is of an earlier run; deleting it first, the disk need not hold both.
     shutil.rmtree(folder, ignore_errors=True)
     with atomic_files.replace_folder(folder) as part:
-        made.save_pretrained(part)
+        loaded.save_pretrained(part)
     return folder
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from starchat_tui.config.paths import expand_user_path
 from starchat_tui.errors import ModelUnavailable, Unavailable, UsageError
-from starchat_tui.paths import expand_user_path
 from starchat_tui.templates.tokenizer import Tokenizer, find_tokenizer_file
 
 

@@ -14,6 +14,7 @@ def check_upload(config: Config) -> None:
         return
     from huggingface_hub import get_token
 
+    # Checked before training: hours later, a missing token would be found too late.
     if not get_token():
         raise ConfigError(
             f"`push_to_hub` to `{config.hub_id}` needs a Hub token, and none is set",

@@ -19,6 +19,7 @@ def draw_loss_curve(log: Sequence[Mapping[str, Any]]) -> str:
         "#4c78a8": extract_series(log, "loss"),
         "#f58518": extract_series(log, "eval_loss"),
     }
+    # Both curves share one scale, so that overfitting shows as a widening gap.
     points = [point for line in drawn.values() for point in line]
     if not points:
         return ""

@@ -54,37 +54,38 @@ def write_card(folder: Path, facts: RunFacts, name: str) -> None:
 def render_card(facts: RunFacts, name: str) -> str:
     """Return the card in Markdown, with the front matter that the Hub reads."""
     parts = (
-        _front(facts),
-        [f"# {name}", "", *_summary(facts), ""],
-        _usage(facts, name),
-        _data(facts),
-        _training(facts),
-        _curves(facts),
-        _limitations(facts),
+        _render_front_matter(facts),
+        [f"# {name}", "", *_render_summary(facts), ""],
+        _render_usage(facts, name),
+        _render_data(facts),
+        _render_training(facts),
+        _render_curves(facts),
+        _render_limitations(facts),
     )
     return "\n".join(line for part in parts for line in part)
 
 
-def _front(facts: RunFacts) -> list[str]:
+def _render_front_matter(facts: RunFacts) -> list[str]:
     config = facts.config
-    known: dict[str, Any] = {
+    # Local paths stay out of the metadata: the Hub would link them, and they say nothing to others.
+    metadata: dict[str, Any] = {
         "library_name": "peft" if config.lora_rank else "transformers",
         "pipeline_tag": "text-generation",
         "tags": ["code", "chat", "starchat"],
     }
-    if _on_hub(config.model):
-        known["base_model"] = config.model
-    sets = [source for source in config.dataset if _on_hub(source)]
+    if _is_on_hub(config.model):
+        metadata["base_model"] = config.model
+    sets = [source for source in config.dataset if _is_on_hub(source)]
     if sets:
-        known["datasets"] = sets
-    return ["---", yaml.safe_dump(known, sort_keys=True).strip(), "---", ""]
+        metadata["datasets"] = sets
+    return ["---", yaml.safe_dump(metadata, sort_keys=True).strip(), "---", ""]
 
 
-def _on_hub(name: str) -> bool:
+def _is_on_hub(name: str) -> bool:
     return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not Path(name).exists()
 
 
-def _summary(facts: RunFacts) -> Iterator[str]:
+def _render_summary(facts: RunFacts) -> Iterator[str]:
     kind = "A LoRA adapter for" if facts.config.lora_rank else "A fine-tune of"
     yield (
         f"{kind} `{facts.config.model}` on dialogues in ChatML. It learned what the assistant says "
@@ -92,7 +93,7 @@ def _summary(facts: RunFacts) -> Iterator[str]:
     )
 
 
-def _usage(facts: RunFacts, name: str) -> list[str]:
+def _render_usage(facts: RunFacts, name: str) -> list[str]:
     python = [
         "from transformers import AutoModelForCausalLM, AutoTokenizer",
         "",
@@ -119,7 +120,7 @@ def _usage(facts: RunFacts, name: str) -> list[str]:
     return ["## Use", "", *shell, "", "```python", *python, "```", ""]
 
 
-def _data(facts: RunFacts) -> list[str]:
+def _render_data(facts: RunFacts) -> list[str]:
     sources = ", ".join(f"`{source}`" for source in facts.config.dataset)
     share = facts.learned / max(facts.tokens, 1)
     lines = [
@@ -130,17 +131,17 @@ def _data(facts: RunFacts) -> list[str]:
         "",
     ]
     if facts.refused:
-        counted = sorted(facts.refused.items(), key=lambda pair: -pair[1])
+        reasons = sorted(facts.refused.items(), key=lambda pair: -pair[1])
         lines += ["| refused | rows or messages |", "|---|---:|"]
-        lines += [f"| {reason} | {count:,} |" for reason, count in counted]
+        lines += [f"| {reason} | {count:,} |" for reason, count in reasons]
         lines.append("")
     return lines
 
 
-def _training(facts: RunFacts) -> list[str]:
-    chosen = asdict(facts.config)
+def _render_training(facts: RunFacts) -> list[str]:
+    values = asdict(facts.config)
     skipped = HARMLESS | {"model", "dataset", "eval_dataset", "deepspeed"}
-    rows = [(key, chosen[key]) for key in chosen if key not in skipped]
+    rows = [(key, values[key]) for key in values if key not in skipped]
     table = [f"| `{key}` | {format_value(value)} |" for key, value in rows if value not in ("", ())]
     trained = facts.trained / 1e6
     return [
@@ -156,7 +157,7 @@ def _training(facts: RunFacts) -> list[str]:
     ]
 
 
-def _curves(facts: RunFacts) -> list[str]:
+def _render_curves(facts: RunFacts) -> list[str]:
     losses = extract_series(facts.log, "loss")
     measured = extract_series(facts.log, "eval_loss")
     perplexity = dict(extract_series(facts.log, "eval_perplexity"))
@@ -172,13 +173,13 @@ def _curves(facts: RunFacts) -> list[str]:
     return lines
 
 
-def _limitations(facts: RunFacts) -> list[str]:
+def _render_limitations(facts: RunFacts) -> list[str]:
     return [
         "## Limitations",
         "",
-        "It says what is likely after what it learned, also where that is wrong, and code that it "
-        "writes may not run or may do harm: read it first. It was not trained to refuse. What its "
-        f"base model (`{facts.config.model}`) cannot do, it cannot do either, and the licence of "
-        "the base model and of the data applies.",
+        "Its answers are likely continuations of what it was trained on, not necessarily correct. "
+        "Code it writes may fail or do harm: read it before you run it. It was not trained to "
+        f"refuse requests. It shares the limitations of its base model (`{facts.config.model}`), "
+        "and the licences of the base model and of the data apply.",
         "",
     ]

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from starchat_tui.config.json_file import read_json_object
 from starchat_tui.templates.tokenizer import CHAT_TOKENS
 from train.modeling import tokenizer_extension
 from train.modeling.tokenizer_extension import ExtendedTokenizer
@@ -77,7 +78,7 @@ def write_model_files(
         base: Folder of the base model, for the names of its special tokens.
         dtype: Number format of the weights; None if they are as trained.
     """
-    names = _read_json_object(base / "tokenizer_config.json") if base else {}
+    names = _read_optional_json(base / "tokenizer_config.json") if base else {}
     names = {name: _token_text(value) for name, value in names.items() if name.endswith("_token")}
     tokenizer_extension.save_tokenizer(extended, folder, window=window, names=names)
     (folder / "chat_template.jinja").write_text(chat_template(), encoding="utf-8")
@@ -90,7 +91,8 @@ def write_model_files(
         "use_cache": True,
     }
     _write_json(folder / "generation_config.json", generation)
-    config = _read_json_object(folder / "config.json")
+    # Written into config.json too: some programs read only that, and 2023's ran on past the answer.
+    config = _read_optional_json(folder / "config.json")
     if config:
         stored = {"dtype": str(dtype).removeprefix("torch.")} if dtype else {}
         known = {**config, **stored, "eos_token_id": end, "use_cache": True}
@@ -102,11 +104,8 @@ def _token_text(token: Any) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _read_json_object(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return found if isinstance(found, dict) else {}
+def _read_optional_json(path: Path) -> dict[str, Any]:
+    return read_json_object(path) if path.is_file() else {}
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -65,6 +65,7 @@ class StopOnSignal(TrainerCallback):
         self, args: Any, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
         """Stop if any process was signalled; all of them must stop after the same step."""
+        # A scheduler may signal the processes at different steps; a save is a collective.
         requested = torch.tensor(float(self.requested), device=args.device)
         if args.world_size > 1:
             torch.distributed.all_reduce(requested, torch.distributed.ReduceOp.MAX)
@@ -102,10 +103,12 @@ class ProgressCallback(TrainerCallback):
         if not logs or "loss" not in logs or not state.is_world_process_zero:
             return
         now, tokens = time.monotonic(), self._trainer.tokens
+        # Evaluations and checkpoints since the last line are no time of training.
         spent = now - self._at - (self._trainer.seconds - self._aside)
         speed = (tokens - self._tokens) * args.world_size / max(spent, 1e-9)
         self._at, self._tokens, self._aside = now, tokens, self._trainer.seconds
         done = state.global_step - self._first
+        # From the steps of this process: a resumed run has an earlier, unknown speed behind it.
         left = (now - self._began) / max(done, 1) * (state.max_steps - state.global_step)
         print_progress(
             f"step {state.global_step} of {state.max_steps}  epoch {state.epoch or 0:.2f}  "
@@ -201,6 +204,7 @@ def generate_greedily(
         logits = model(input_ids=ids, use_cache=False, logits_to_keep=1).logits
         token = logits[:, -1].argmax(-1, keepdim=True)
         if args.world_size > 1:
+            # Sharded weights make every forward a collective, so all must generate the same length.
             torch.distributed.broadcast(token, 0)
         if int(token) in stops:
             break

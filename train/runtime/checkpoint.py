@@ -105,6 +105,7 @@ def delete_unsealed(found: Checkpoint) -> None:
     for folder in list_checkpoints(found.folder.parent):
         if folder == found.folder:
             return
+        # A sealed one stays even if it is damaged: only what was never sealed is surely worthless.
         if not (folder / SEAL).exists():
             shutil.rmtree(folder, ignore_errors=True)
 

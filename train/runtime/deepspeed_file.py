@@ -37,6 +37,7 @@ def read_deepspeed_file(path: str) -> dict[str, Any]:
         raise ConfigError(
             f"`{path}` is not a JSON object", "`train/configs/zero3.json` is one that works"
         )
+    # DeepSpeed prefers its own file: in 2023 its scheduler silently replaced the cosine schedule.
     for name in ("optimizer", "scheduler"):
         if name in found:
             raise ConfigError(

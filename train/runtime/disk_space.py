@@ -16,6 +16,8 @@ def predict_disk_bytes(shape: ModelShape, setup: TrainingSetup, *, checkpoints: 
     if shape.adapter:
         return (checkpoints + 1) * 12 * shape.adapter + 4 * shape.adapter
     model = (2 if setup.half else 4) * shape.parameters
+    # A checkpoint has the weights and both Adam moments: in float32 12 bytes a parameter, with
+    # in_backward all in the dtype of the weights, sharded with a copy of the weights besides.
     if setup.in_backward:
         each = 3 * model
     elif setup.sharding == "none":

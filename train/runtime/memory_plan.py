@@ -53,7 +53,7 @@ class MemoryNeed:
 
 def predict_memory(shape: ModelShape, setup: TrainingSetup) -> MemoryNeed:
     """Return what each device has to hold at the peak of a step."""
-    weights, gradients, optimizer = _states(shape, setup)
+    weights, gradients, optimizer = _predict_states(shape, setup)
     shards = setup.devices if setup.sharding != "none" else 1
     buffers = RUNTIME if setup.gpu else 0.0
     if setup.sharding != "none":
@@ -68,14 +68,14 @@ def predict_memory(shape: ModelShape, setup: TrainingSetup) -> MemoryNeed:
         int(weights / shards),
         int(gradients / shards),
         int(on_device),
-        _activations(shape, setup),
-        _logits(shape, setup),
+        _predict_activations(shape, setup),
+        _predict_logits(shape, setup),
         int(buffers),
         int(host),
     )
 
 
-def _states(shape: ModelShape, setup: TrainingSetup) -> tuple[float, float, float]:
+def _predict_states(shape: ModelShape, setup: TrainingSetup) -> tuple[float, float, float]:
     """Return the bytes of weights, gradients and optimizer states before sharding."""
     width = 2 if setup.half else 4
     if shape.adapter:
@@ -89,7 +89,7 @@ def _states(shape: ModelShape, setup: TrainingSetup) -> tuple[float, float, floa
     return (4 + copied) * shape.parameters, 4 * shape.parameters, 8 * shape.parameters
 
 
-def _activations(shape: ModelShape, setup: TrainingSetup) -> int:
+def _predict_activations(shape: ModelShape, setup: TrainingSetup) -> int:
     """Return the bytes autograd saves; with checkpointing, all block inputs and one block's own."""
     width = 2 if setup.half else 4
     # Inputs and outputs of two norms, queries, attention output, feed-forward before and after its
@@ -109,7 +109,7 @@ def _activations(shape: ModelShape, setup: TrainingSetup) -> int:
     return width * setup.tokens * (shape.layers * (each + low_rank) + beside)
 
 
-def _logits(shape: ModelShape, setup: TrainingSetup) -> int:
+def _predict_logits(shape: ModelShape, setup: TrainingSetup) -> int:
     """Return the bytes of the scores of every token, also in float32, and of their gradient."""
     return setup.tokens * shape.vocabulary * (10 if setup.half else 12)
 

@@ -64,7 +64,8 @@ def check_disk_space(config: Config, found: Checkpoint | None, needed: int) -> N
         checkpoint.delete_unsealed(found)
     output = Path(config.output)
     held = checkpoint.list_checkpoints(output)[: config.keep]
-    if config.deepspeed and not config.lora_rank:  # else `needed` is without it
+    # Only then does `needed` include the extended base model.
+    if config.deepspeed and not config.lora_rank:
         held.append(output / BASE)
     disk_space.check_free_space(output, needed - sum(map(disk_space.folder_bytes, held)))
 
@@ -97,6 +98,7 @@ def _require_same_run(
             f"{getattr(config, key)}",
             "restore it to resume, or start over in another `output`",
         )
+    # By content and not by path: a moved file is fine, and an edited one is not.
     if fingerprint != began["data"]:
         raise ConfigError(
             "The data have changed since the run began",

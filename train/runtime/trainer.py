@@ -146,10 +146,10 @@ class FineTuner(Trainer):
         return metrics
 
     def _eval_batches(self) -> Iterator[Batch]:
-        """Yield this process's batches; every process gets equally many, as sharded weights
-        require.
+        """Yield this process's batches, equally many for every process.
 
-        Where the rows do not divide evenly, earlier ones are repeated with weight 0.
+        Sharded weights make every forward pass a collective. Where the rows do not divide evenly,
+        earlier ones are repeated with weight 0.
         """
         size, world = self.args.per_device_train_batch_size, self.args.world_size
         whole = math.ceil(len(self._held_out) / (size * world))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from starchat_tui.byte_units import GIB
+from starchat_tui.config.byte_units import GIB
 from starchat_tui.engine.models.interface import (
     CausalLM,
     KVCache,

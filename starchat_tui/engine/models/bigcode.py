@@ -170,8 +170,9 @@ class BigCodeModel:
         """
         assert isinstance(cache, StaticCache)
         start, stop = cache.length, cache.length + len(ids)
-        # Positions are learned, a row for each, so there is nothing to look up past the last. On
-        # CUDA the look-up would be a device-side assertion, which no `except` survives.
+        # Positions are learned, a row for each: past the last there is nothing to look up. The ids
+        # are checked by the caller; on CUDA one without a row is a device-side assertion, after
+        # which every call of the process fails.
         assert start < stop <= self.window, (len(ids), start, self.window)
         cache.reserve_capacity(stop)
         index = torch.tensor(ids, device=self.device)
@@ -184,7 +185,7 @@ class BigCodeModel:
             x = x + F.linear(hidden, *layer.down_proj)
         # Only now, because every layer writes at the old length.
         cache.length = stop
-        # The head is the largest product by far, and only the last position's logits are used.
+        # The head is the largest product of all, and only the last position's logits are used.
         return F.linear(self._normalize(x[-1], self._final_norm), self._lm_head).float()
 
     def _normalize(self, x: Tensor, scale: tuple[Tensor, Tensor]) -> Tensor:

@@ -8,11 +8,11 @@ from typing import cast, get_args
 
 import torch
 
+from starchat_tui.config.settings import Quantization
 from starchat_tui.engine.models import device as devices
 from starchat_tui.engine.models.weights import Checkpoint
 from starchat_tui.errors import ConfigError, OutOfMemory
 from starchat_tui.models.hardware import estimate_parameter_bytes
-from starchat_tui.settings import Quantization
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any
 from starchat_tui.engine.models.hub_download import download_model
 from starchat_tui.engine.models.load_progress import ProgressCallback
 from starchat_tui.errors import ModelUnavailable
-from starchat_tui.models.hub_files import read_adapter_base, read_json_object
+from starchat_tui.models.hub_files import read_adapter_base, read_model_json
 from starchat_tui.models.registry import Model, find_model
 
 # safetensors first, in both: it loads without unpickling, which runs code that a file brings.
@@ -71,7 +71,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     # A truncated file is else found at the end of a load of minutes, as an error about a tensor.
     for file in files:
         _check_size(file)
-    return Checkpoint(folder, read_json_object(config), files)
+    return Checkpoint(folder, read_model_json(config), files)
 
 
 def _find_weight_files(folder: Path) -> tuple[Path, ...]:
@@ -87,7 +87,7 @@ def _find_weight_files(folder: Path) -> tuple[Path, ...]:
 
 
 def _find_shards(folder: Path, index: Path) -> tuple[Path, ...]:
-    names = sorted(set(read_json_object(index).get("weight_map", {}).values()))
+    names = sorted(set(read_model_json(index).get("weight_map", {}).values()))
     missing = [name for name in names if not os.path.isfile(folder / name)]
     if missing or not names:
         raise ModelUnavailable(

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from starchat_tui.byte_units import GIB
 from starchat_tui.client.protocol import ModelCard
+from starchat_tui.config.byte_units import GIB
+from starchat_tui.config.settings import Quantization
 from starchat_tui.engine.cache.disk import DiskCache, compute_key
 from starchat_tui.engine.cache.prefix import PrefixCache
 from starchat_tui.engine.models import bigcode, hub_model
@@ -23,7 +24,6 @@ from starchat_tui.engine.models.tokenizer_file import prepare_tokenizer_file
 from starchat_tui.engine.models.weights import Checkpoint, find_checkpoint
 from starchat_tui.errors import OutOfMemory
 from starchat_tui.models.registry import find_model
-from starchat_tui.settings import Quantization
 from starchat_tui.templates.tokenizer import Tokenizer
 
 LIGHT_MODEL_BYTES = GIB

@@ -221,7 +221,7 @@ async def _handle_http_exception(request: HTTPRequest, error: Exception) -> Resp
     assert isinstance(error, HTTPException)
     usage_error = UsageError(
         f"{error.detail}: {request.method} {request.url.path}",
-        "this engine knows POST /v1/completions, GET /v1/models and GET /health",
+        "use POST /v1/completions, GET /v1/models or GET /health",
     )
     return JSONResponse(
         response_json.encode_error(usage_error),

@@ -17,6 +17,7 @@ from typing import NoReturn, get_args
 
 import uvicorn
 
+from starchat_tui.config.settings import Quantization, Settings, load_settings_and_paths
 from starchat_tui.engine.serving.access import (
     BearerTokenMiddleware,
     SameUserProtocol,
@@ -28,7 +29,6 @@ from starchat_tui.engine.serving.routes import Routes
 from starchat_tui.engine.serving.worker import EngineOptions, Event, Job, Worker
 from starchat_tui.errors import ConfigError, StarChatError, UsageError
 from starchat_tui.sanitize import sanitize_text
-from starchat_tui.settings import Quantization, Settings, load_settings_and_paths
 
 FIRST_REQUEST_SECONDS = 60.0
 """Seconds that an engine waits for its first request, whatever its keep-alive."""

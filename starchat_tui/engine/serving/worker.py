@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from starchat_tui.client.protocol import Delta, ModelCard, Progress, Request
+from starchat_tui.config.settings import Quantization
 from starchat_tui.errors import Busy, EngineGone, StarChatError, Unavailable
-from starchat_tui.settings import Quantization
 
 if TYPE_CHECKING:
     from starchat_tui.engine.serving.model_pool import ModelPool

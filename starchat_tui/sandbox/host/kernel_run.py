@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from starchat_tui.byte_units import GIB, MIB
+from starchat_tui.config.byte_units import GIB, MIB
 from starchat_tui.sandbox.host.frames import Frame, ProtocolViolation, RunDone, RunStarted
 from starchat_tui.sandbox.host.kernel_process import KernelProcess
 from starchat_tui.sandbox.outputs import (

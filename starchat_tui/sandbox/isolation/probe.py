@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from starchat_tui.config.settings import SandboxLevel
 from starchat_tui.errors import StarChatError
 from starchat_tui.sandbox.isolation import landlock, remedies, seatbelt, seccomp
 from starchat_tui.sandbox.isolation.bubblewrap import BWRAP, SandboxSpec, find_bwrap, get_machine
@@ -20,7 +21,6 @@ from starchat_tui.sandbox.isolation.launcher import start_sandbox
 from starchat_tui.sandbox.isolation.remedies import Host, Remedy
 from starchat_tui.sandbox.limits import Limits
 from starchat_tui.sandbox.outputs import IsolationLevel
-from starchat_tui.settings import SandboxLevel
 
 PROBE_TIMEOUT = 60.0
 """Seconds until the probe must answer: it starts an interpreter, maybe on a busy machine."""

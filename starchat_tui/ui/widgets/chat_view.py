@@ -17,7 +17,6 @@ from textual.widgets import Static
 from starchat_tui.chat.commands import parse_block_number, save_code
 from starchat_tui.errors import StarChatError, UsageError
 from starchat_tui.execution.run_result import RunResult
-from starchat_tui.sanitize import sanitize_text
 from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.terminal.input_history import InputHistory
 from starchat_tui.ui.messages import (
@@ -25,6 +24,7 @@ from starchat_tui.ui.messages import (
     CopyRequested,
     EarlierTurnsRequested,
     ExampleChosen,
+    NoticeRequested,
 )
 from starchat_tui.ui.widgets.banner import Banner, QuestionQueue
 from starchat_tui.ui.widgets.composer import Composer
@@ -103,8 +103,7 @@ class ChatView(Vertical):
 
     def show_notice(self, text: str) -> None:
         """Show a notice that disappears by itself, in place of the one before."""
-        self.app.clear_notifications()
-        self.app.notify(sanitize_text(text), markup=False)
+        self.post_message(NoticeRequested(text))
 
     def show_error(self, error: StarChatError) -> None:
         """Show an error above the composer."""

@@ -9,11 +9,13 @@ import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, cast
 
 from textual.widget import Widget
 
 from starchat_tui.terminal.image_detection import ImageSettings
+from starchat_tui.terminal.sixel import encode_sixels
 
 HALF_BLOCKS = ImageSettings()
 """Settings that every terminal can show."""
@@ -28,8 +30,30 @@ def create_image_widget(image: Any, images: ImageSettings) -> Widget:
         # as keys: the cached result of `get_cell_size` is set to what was detected at the start.
         setattr(_terminal.get_cell_size, "_result", _terminal.CellSize(*images.cell_size))  # noqa: B010
         from textual_image import widget
-    widget_class = widget.TGPImage if images.protocol == "kitty" else widget.SixelImage
-    return cast(Widget, widget_class(image))
+
+        sixel_class = _create_sixel_class()
+    widget_class = widget.TGPImage if images.protocol == "kitty" else sixel_class
+    return widget_class(image)
+
+
+@cache
+def _create_sixel_class() -> type[Widget]:
+    """Return the library's sixel widget with our encoder in it.
+
+    The library's encoder defines a color where it is used first, and xterm draws the rows above in
+    another color. Ours defines every color first. The names are private: a test fails if they move.
+    """
+    from textual_image.widget import sixel
+
+    class Sixels(sixel._ImageSixelImpl):
+        def _image_to_sixels(self, image: Any, *_: Any, **__: Any) -> str:
+            return encode_sixels(image.convert("RGB"))
+
+    class SixelImage(sixel.Image, Renderable=sixel._NoopRenderable):
+        def compose(self) -> Iterator[Widget]:
+            yield Sixels(self.image)
+
+    return SixelImage
 
 
 @contextmanager

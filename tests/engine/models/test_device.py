@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from starchat_tui.byte_units import GIB
+from starchat_tui.config.byte_units import GIB
 from starchat_tui.engine.models import device as devices
 from starchat_tui.errors import ConfigError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from starchat_tui.byte_units import GIB
+from starchat_tui.config.byte_units import GIB
 from starchat_tui.engine.models import device as devices
 from starchat_tui.engine.models import placement
 from starchat_tui.engine.models.placement import choose_placement

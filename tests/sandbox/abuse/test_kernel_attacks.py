@@ -1,6 +1,6 @@
-"""Attacks on the kernel: too much of everything, lies in frames, what outlives its run.
+"""Attacks on the kernel: excessive use, forged frames, code that outlives its run.
 
-As in `attacks.py`, each is first shown to work on a program that has no kernel around it.
+As in `attacks.py`, each is first shown to work in a process without a kernel.
 """
 
 from __future__ import annotations
@@ -24,75 +24,75 @@ MIB = 2**20
 Outputs = Sequence[Mapping[str, Any]]
 
 
-def status(outputs: Outputs) -> str:
-    """How the run of a cell ended: once, and last."""
-    assert [output["kind"] for output in outputs].count("Ended") == 1
-    assert outputs[-1]["kind"] == "Ended"
+def get_status(outputs: Outputs) -> str:
+    """Return the status of a cell, whose run must end exactly once."""
+    assert [output["kind"] for output in outputs].count("RunEnded") == 1
+    assert outputs[-1]["kind"] == "RunEnded"
     return str(outputs[-1]["status"])
 
 
-def text(outputs: Outputs) -> str:
-    """Everything a cell said, of whatever kind."""
+def format_outputs(outputs: Outputs) -> str:
+    """Format all outputs of a cell."""
     return repr(outputs)
 
 
-def ended(*wanted: str) -> Callable[[Sequence[Outputs]], None]:
-    """The first cell ended in one of these ways, and the last one works as ever."""
+def create_end_check(*wanted: str) -> Callable[[Sequence[Outputs]], None]:
+    """Create a check: the first cell ends with one of these statuses, and the last one succeeds."""
 
-    def held(cells: Sequence[Outputs]) -> None:
-        assert status(cells[0]) in wanted, cells[0][-2:]
-        assert "WON" not in text(cells[0])
-        assert status(cells[-1]) == "ok", cells[-1]
-        assert "'2'" in text(cells[-1])
+    def check(cells: Sequence[Outputs]) -> None:
+        assert get_status(cells[0]) in wanted, cells[0][-2:]
+        assert "WON" not in format_outputs(cells[0])
+        assert get_status(cells[-1]) == "ok", cells[-1]
+        assert "'2'" in format_outputs(cells[-1])
 
-    return held
+    return check
 
 
-def drowned(cells: Sequence[Outputs]) -> None:
-    """The first cell was stopped; its threads may drown one more, and then all is as ever."""
-    assert status(cells[0]) == "output", cells[0][-2:]
-    ends = [status(cell) for cell in cells[1:]]
+def check_flood(cells: Sequence[Outputs]) -> None:
+    """Check that the first cell was stopped and its threads flooded at most one more."""
+    assert get_status(cells[0]) == "output", cells[0][-2:]
+    ends = [get_status(cell) for cell in cells[1:]]
     assert ends.count("output") <= 1
     assert set(ends) <= {"ok", "output"}
-    assert all("'2'" in text(cell) for cell in cells[1:] if status(cell) == "ok")
+    assert all("'2'" in format_outputs(cell) for cell in cells[1:] if get_status(cell) == "ok")
 
 
-def quiet(cells: Sequence[Outputs]) -> None:
-    """No cell shows what it should not, and the last one works as ever."""
+def check_quiet(cells: Sequence[Outputs]) -> None:
+    """Check that no cell got through and the last one succeeds."""
     for outputs in cells:
-        status(outputs)
-        assert "WON" not in text(outputs), outputs
-    assert status(cells[-1]) == "ok", cells[-1]
+        get_status(outputs)
+        assert "WON" not in format_outputs(outputs), outputs
+    assert get_status(cells[-1]) == "ok", cells[-1]
 
 
-def few_figures(cells: Sequence[Outputs]) -> None:
-    """No more pictures than were allowed, and somebody said so."""
-    quiet(cells)
+def check_few_figures(cells: Sequence[Outputs]) -> None:
+    """Check that there are no more figures than the limit."""
+    check_quiet(cells)
     assert sum(output["kind"] == "Figure" for output in cells[0]) <= 3
 
 
-def no_pictures(cells: Sequence[Outputs]) -> None:
-    quiet(cells)
+def check_no_pictures(cells: Sequence[Outputs]) -> None:
+    check_quiet(cells)
     assert not any(output["kind"] == "Figure" for cell in cells for output in cell)
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """Cells that are run one after another in a kernel."""
+    """Cells that run one after another in a kernel."""
 
     row: int
     name: str
     cells: tuple[str, ...]
     control: str
-    """The same without a kernel, in a process of its own: it must call `won`."""
-    held: Callable[[Sequence[Outputs]], None] = quiet
+    """The same attack in a process without a kernel, where it must call `won`."""
+    check: Callable[[Sequence[Outputs]], None] = check_quiet
     limits: Mapping[str, float] = field(default_factory=dict)
-    walls: tuple[str, ...] = ("isolated",)
+    levels: tuple[str, ...] = ("isolated",)
     fetch: tuple[str, ...] = ()
 
 
-def png(width: int, height: int) -> bytes:
-    """A picture of one colour, a few kB however large it is."""
+def create_png(width: int, height: int) -> bytes:
+    """Create a PNG of one colour, which is a few kB whatever its size in pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(kind + data))
@@ -105,7 +105,8 @@ def png(width: int, height: int) -> bytes:
     )
 
 
-BOMB = base64.b64encode(png(13_000, 13_000)).decode()
+BOMB = base64.b64encode(create_png(13_000, 13_000)).decode()
+DOT = base64.b64encode(create_png(9, 9)).decode()
 PIPES = """
 import os, stat
 pipes = []
@@ -121,22 +122,21 @@ def frame(kind, *fields):
     body = b"".join(len(one).to_bytes(4, "big") + one for one in fields)
     return kind + len(body).to_bytes(4, "big") + body
 """
-"""Inside: writes to whatever pipe the kernel may read."""
+"""Code in the kernel that writes to every pipe that the host may read."""
 HOARD = """
 for _ in range(4):
     if not os.fork():
         data = bytearray(os.urandom(2**20)) * 80
         time.sleep(15); os._exit(0)
 """
-GONE = "import glob, os, time\n"
 
-TOO_MUCH = (
+EXCESSIVE = (
     Attack(
         11,
         "ask for ten gigabytes at once",
         ("bytearray(10**10)", "1+1"),
         "won(len(bytearray(2**30)))",
-        ended("memory", "error"),
+        create_end_check("memory", "error"),
         {"memory": 400 * MIB},
     ),
     Attack(
@@ -144,7 +144,7 @@ TOO_MUCH = (
         "ask numpy for ten gigabytes",
         ("import numpy; numpy.ones(10**9).sum()", "1+1"),
         "won(len(bytearray(2**30)))",
-        ended("memory", "error"),
+        create_end_check("memory", "error"),
         {"memory": 500 * MIB},
     ),
     Attack(
@@ -152,21 +152,21 @@ TOO_MUCH = (
         "grow a list without end",
         ("x = []\nwhile True: x.append(bytes(2**20))", "del x\n1+1"),
         "won(len([bytes(2**20) for _ in range(450)]))",
-        ended("memory"),
+        create_end_check("memory"),
         {"memory": 400 * MIB},
     ),
     Attack(
         13,
-        "let four children hold what one may not",
+        "use too much memory in four child processes together",
         (f"import os, time\n{HOARD}\ntime.sleep(15)", "1+1"),
         f"import glob\n{HOARD}\nwon()",
-        ended("memory"),
+        create_end_check("memory"),
         {"memory": 220 * MIB},
         ("isolated", "restricted"),
     ),
     Attack(
         16,
-        "hold memory in variables and in files together",
+        "use memory in variables and in files together",
         (
             "import time\nx = bytearray(120 * 2**20)\n"
             "for i in range(0, len(x), 4096): x[i] = 1\n"
@@ -175,16 +175,16 @@ TOO_MUCH = (
             "1+1",
         ),
         "won(len(bytearray(400 * 2**20)))",
-        ended("memory"),
+        create_end_check("memory"),
         {"memory": 220 * MIB},
     ),
     Attack(
         10,
-        "make more empty files than memory can list",
+        "create more empty files than the limit",
         ("import time\nfor at in range(5000): open(f'e{at}', 'w').close()\ntime.sleep(15)", "1+1"),
         "for at in range(5000): open(f'e{at}', 'w').close()\n"
         "for at in range(5000): os.unlink(f'e{at}')\nwon()",
-        ended("memory"),
+        create_end_check("memory"),
         {"entries": 2000},
     ),
     Attack(
@@ -199,13 +199,13 @@ TOO_MUCH = (
         "import socket\npairs = [socket.socketpair() for _ in range(200)]\n"
         "for one, _ in pairs: one.setblocking(False)\n"
         "won(sum(one.send(bytes(50_000)) for one, _ in pairs))",
-        ended("memory"),
+        create_end_check("memory"),
         {},
         ("isolated", "restricted"),
     ),
     Attack(
         0,
-        "take a name that is no text, and then too much",
+        "use a process name that is not text, then too much memory",
         (
             f"import ctypes, os, time\nctypes.CDLL(None).prctl(15, b'\\xff', 0, 0, 0)\n"
             f"time.sleep(0.5)\n{HOARD}\ntime.sleep(15)",
@@ -213,13 +213,13 @@ TOO_MUCH = (
         ),
         f"import glob\n{HOARD}\nlibc.prctl(15, b'\\xff', 0, 0, 0)\n"
         "won(open('/proc/self/stat', 'rb').read(20))",
-        ended("memory"),
+        create_end_check("memory"),
         {"memory": 220 * MIB},
         ("isolated", "restricted"),
     ),
     Attack(
         0,
-        "fill the disk with files that are removed and open",
+        "fill the disk with files that are removed but open",
         (
             "import os, time\nkept = []\nfor at in range(20):\n"
             "    kept.append(open(f'big{at}', 'wb'))\n    os.unlink(f'big{at}')\n"
@@ -228,13 +228,13 @@ TOO_MUCH = (
             "1+1",
         ),
         "file = open('d', 'wb'); os.unlink('d')\nwon(file.write(bytes(2**20)))",
-        ended("memory"),
+        create_end_check("memory"),
         {"memory": 220 * MIB},
         ("restricted",),
     ),
     Attack(
         0,
-        "fill the disk where its folder lies there",
+        "fill the disk where its folder is on the disk",
         (
             "import time\nfor at in range(20):\n"
             "    with open(f'big{at}', 'wb') as file: file.write(bytes(15 * 2**20))\n"
@@ -243,13 +243,13 @@ TOO_MUCH = (
         ),
         "for at in range(3):\n    with open(f'd{at}', 'wb') as file: file.write(bytes(2**20))\n"
         "    os.unlink(f'd{at}')\nwon()",
-        ended("memory"),
+        create_end_check("memory"),
         {"memory": 220 * MIB},
         ("restricted",),
     ),
     Attack(
         14,
-        "fork until nothing more can be",
+        "fork until no more processes can be started",
         (
             "import os, time\n"
             "try:\n    for at in range(200):\n"
@@ -261,7 +261,7 @@ TOO_MUCH = (
         "made = 0\nfor _ in range(100):\n"
         "    if not os.fork(): time.sleep(5); os._exit(0)\n"
         "    made += 1\nwon(made)",
-        quiet,
+        check_quiet,
         {"processes": 40},
     ),
     Attack(
@@ -269,7 +269,7 @@ TOO_MUCH = (
         "print without end",
         ("while True: print('x' * 1000)", "1+1"),
         "won(sum(os.write(os.open('/dev/null', 1), b'x' * 10**6) for _ in range(5)))",
-        drowned,
+        check_flood,
         {"output": 2 * MIB},
         ("isolated", "restricted"),
     ),
@@ -284,7 +284,7 @@ TOO_MUCH = (
             *["1+1"] * 4,
         ),
         "won(sum(os.write(os.open('/dev/null', 1), b'x' * 10**6) for _ in range(5)))",
-        ended("output"),
+        create_end_check("output"),
         {"output": 2 * MIB},
     ),
     Attack(
@@ -293,24 +293,24 @@ TOO_MUCH = (
         ("!yes", "1+1"),
         "ran = subprocess.Popen(['yes'], stdout=subprocess.PIPE)\n"
         "won(len(ran.stdout.read(5 * 10**6))); ran.kill()",
-        ended("output"),
+        create_end_check("output"),
         {"output": 2 * MIB},
     ),
     Attack(
         0,
-        "draw more pictures than anybody looks at",
+        "draw more figures than the limit",
         (
             "import matplotlib.pyplot as plt\nfor _ in range(12):\n"
             "    plt.figure(figsize=(1, 1)); plt.plot([1, 2]); plt.show()",
             "1+1",
         ),
         "won(100)",
-        few_figures,
+        check_few_figures,
         {"figures": 3},
     ),
     Attack(
         0,
-        "leave thousands of files and folders",
+        "create thousands of files and folders",
         (
             "import os\nfor at in range(3000): open(f'file-{at}', 'w').close()\n"
             "os.makedirs('/'.join(['deep'] * 400)); open('x' * 255, 'w').close()\n"
@@ -320,7 +320,7 @@ TOO_MUCH = (
         "for at in range(100): open(f'f{at}', 'w').close()\n"
         "for at in range(100): os.unlink(f'f{at}')\nwon()",
         lambda cells: (
-            ended("ok", "error")([[*cells[0][-1:]], cells[-1]]),
+            create_end_check("ok", "error")([[*cells[0][-1:]], cells[-1]]),
             len(cells[0]) < 400 or pytest.fail(str(len(cells[0]))),
         )[0],
     ),
@@ -331,16 +331,16 @@ STUBBORN = (
         "loop for ever",
         ("while True: pass", "1+1"),
         "signal.alarm(0)\nend = time.monotonic() + 1\nwhile time.monotonic() < end: pass\nwon()",
-        ended("timeout"),
+        create_end_check("timeout"),
         {"timeout": 1.0},
         ("isolated", "restricted"),
     ),
     Attack(
         17,
-        "loop in C, where Python cannot look",
+        "loop in C, where Python checks no signals",
         ("import re; re.match('(a+)+$', 'a' * 60 + 'b')", "1+1"),
         "signal.alarm(0)\nend = time.monotonic() + 1\nwhile time.monotonic() < end: pass\nwon()",
-        ended("timeout"),
+        create_end_check("timeout"),
         {"timeout": 1.0},
     ),
     Attack(
@@ -350,17 +350,17 @@ STUBBORN = (
             "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
             "1+1",
         ),
-        "heard, deaf = os.pipe()\npid = os.fork()\n"
-        "if not pid:\n    signal.signal(2, signal.SIG_IGN); os.write(deaf, b'.')\n"
+        "reader, writer = os.pipe()\npid = os.fork()\n"
+        "if not pid:\n    signal.signal(2, signal.SIG_IGN); os.write(writer, b'.')\n"
         "    time.sleep(60); os._exit(0)\n"
-        "os.read(heard, 1); os.kill(pid, 2); time.sleep(0.2)\n"
+        "os.read(reader, 1); os.kill(pid, 2); time.sleep(0.2)\n"
         "if os.waitpid(pid, os.WNOHANG)[0] == 0: won()\nos.kill(pid, 9)",
-        ended("timeout"),
+        create_end_check("timeout"),
         {"timeout": 1.0, "grace": 0.5},
     ),
     Attack(
         0,
-        "ignore SIGINT in the kernel's name",
+        "ignore SIGINT in the process of the kernel",
         (
             "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
             "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})\n"
@@ -368,26 +368,26 @@ STUBBORN = (
             "1+1",
         ),
         "signal.signal(signal.SIGINT, signal.SIG_IGN); os.kill(os.getpid(), 2); won()",
-        ended("timeout"),
+        create_end_check("timeout"),
         {"timeout": 1.0, "grace": 0.5},
     ),
     Attack(
         0,
-        "stop itself, so that it answers nothing",
+        "stop itself with SIGSTOP",
         ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", "1+1"),
         "pid = os.fork()\n"
         "if not pid: os.kill(os.getpid(), signal.SIGSTOP)\n"
         "won(os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1])); os.kill(pid, 9)",
-        ended("timeout"),
+        create_end_check("timeout"),
         {"timeout": 1.0, "grace": 0.5},
         ("isolated", "restricted"),
     ),
     Attack(
         18,
-        "end the process without a word",
+        "exit without running any handler",
         ("import os; os._exit(3)", "1+1"),
         "pid = os.fork()\nif not pid: os._exit(3)\nwon(os.waitpid(pid, 0)[1])",
-        ended("died"),
+        create_end_check("died"),
         {},
         ("isolated", "restricted"),
     ),
@@ -396,19 +396,19 @@ STUBBORN = (
         "crash in C",
         ("import ctypes; ctypes.string_at(0)", "1+1"),
         "pid = os.fork()\nif not pid: ctypes.string_at(0)\nwon(os.waitpid(pid, 0)[1])",
-        ended("died"),
+        create_end_check("died"),
     ),
     Attack(
         18,
-        "leave by exit() and SystemExit",
+        "exit with exit() and SystemExit",
         ("exit()", "raise SystemExit(4)", "1+1"),
         "pid = os.fork()\nif not pid:\n    try: sys.exit(4)\n    except SystemExit: os._exit(4)\n"
         "won(os.waitpid(pid, 0)[1])",
-        ended("ok", "error", "died"),
+        create_end_check("ok", "error", "died"),
     ),
     Attack(
         0,
-        "kill everything it can see, the first process too",
+        "kill every process it can see, the first one too",
         (
             "import os, signal\nfor pid in (1, -1):\n    try: os.kill(pid, 9)\n"
             "    except OSError: pass\n"
@@ -416,11 +416,11 @@ STUBBORN = (
             "1+1",
         ),
         "pid = os.fork()\nif not pid: os.kill(os.getpid(), 9)\nwon(os.waitpid(pid, 0)[1])",
-        ended("died"),
+        create_end_check("died"),
     ),
     Attack(
         0,
-        "crash, and leave the picture of its memory",
+        "crash and leave a core dump",
         (
             "import os, resource\n"
             "try: resource.setrlimit(resource.RLIMIT_CORE, (2**30, 2**30)); print('WON')\n"
@@ -430,17 +430,17 @@ STUBBORN = (
         "import resource\nhard = resource.getrlimit(resource.RLIMIT_CORE)[1]\n"
         "resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))\n"
         "won(hard) if hard else absent('no cores here')",
-        ended("ok"),
+        create_end_check("ok"),
     ),
 )
-LIES = tuple(
+FORGED = tuple(
     Attack(
         row,
         name,
         (f"{PIPES}\nforge({data})\nimport time; time.sleep(0.2)\nprint('after')", "1", "1+1"),
         control,
-        # What is told of the run itself may be a lie; the next ones are not touched by it.
-        lambda cells: ended("ok")([cells[-1], cells[-1]]),
+        # A forged frame may change the outputs of its own run, but not those of the next runs.
+        lambda cells: create_end_check("ok")([cells[-1], cells[-1]]),
     )
     for row, name, data, control in (
         (
@@ -453,7 +453,7 @@ LIES = tuple(
         ),
         (
             0,
-            "send brackets that nest without end",
+            "send deeply nested brackets",
             "b'[' * 200_000",
             "import json\ntry: json.loads('[' * 200_000)\nexcept RecursionError: won()",
         ),
@@ -466,30 +466,35 @@ LIES = tuple(
         (0, "announce a frame of four gigabytes", "b'T' + b'\\xff' * 4", "won(0xFFFFFFFF)"),
         (
             0,
-            "send bytes that are no text",
+            "send bytes that are not text",
             "frame(b'T', b'stdout', b'\\xff\\xfe\\xed')",
             "try: b'\\xff\\xfe'.decode()\nexcept UnicodeDecodeError: won()",
         ),
-        (0, "send a kind that nobody knows", "frame(b'Z', b'x')", "won()"),
-        (0, "send fields of the wrong number", "frame(b'D')", "won()"),
-        (0, "send a picture that is none", "frame(b'F', b'GIF89a', b'1', b'1', b'')", "won()"),
+        (0, "send a frame of unknown kind", "frame(b'Z', b'x')", "won()"),
+        (0, "send the wrong number of fields", "frame(b'D')", "won()"),
+        (0, "send a picture that is not a PNG", "frame(b'F', b'GIF89a', b'1', b'1', b'')", "won()"),
         (
             28,
-            "send a picture that lies about its size",
+            "send a picture with a false size",
             f"frame(b'F', __import__('base64').b64decode('{BOMB}'), b'10', b'10', b'small')",
             f"import base64; data = base64.b64decode('{BOMB}')\n"
             "size = struct.unpack('>II', data[16:24])\n"
             "if size == (13000, 13000) and len(data) < 50_000: won(len(data))",
         ),
-        (0, "say that it is done while it is not", "frame(b'D', b'ok') * 3", "won()"),
-        (0, "say an end that only the host may say", "frame(b'D', b'timeout')", "won()"),
-        (0, "say that an old run begins again", "frame(b'B', b'1') + frame(b'B', b'99')", "won()"),
+        (0, "announce its end several times", "frame(b'D', b'ok') * 3", "won()"),
+        (0, "announce an end that only the host may report", "frame(b'D', b'timeout')", "won()"),
+        (
+            0,
+            "announce that an old run begins again",
+            "frame(b'B', b'1') + frame(b'B', b'99')",
+            "won()",
+        ),
     )
 )
-SHOWN = (
+DISPLAYED = (
     Attack(
         28,
-        "display a picture that fills the memory of who opens it",
+        "display a picture that fills the memory of its viewer",
         (
             "import base64\nfrom IPython.display import Image, display\n"
             f"display(Image(data=base64.b64decode('{BOMB}'), format='png'))",
@@ -497,7 +502,7 @@ SHOWN = (
         ),
         f"import base64; data = base64.b64decode('{BOMB}')\n"
         "if struct.unpack('>II', data[16:24]) == (13000, 13000): won(len(data))",
-        no_pictures,
+        check_no_pictures,
     ),
     Attack(
         0,
@@ -509,7 +514,7 @@ SHOWN = (
             "1+1",
         ),
         "won('a browser would run it')",
-        no_pictures,
+        check_no_pictures,
     ),
     Attack(
         29,
@@ -529,25 +534,25 @@ SHOWN = (
         "draw from a timer after the end",
         (
             "import threading\nfrom IPython.display import Image, display\n"
-            f"data = __import__('base64').b64decode('{base64.b64encode(png(9, 9)).decode()}')\n"
+            f"data = __import__('base64').b64decode('{DOT}')\n"
             "threading.Timer(0.3, lambda: display(Image(data=data, format='png'))).start()",
             "1",
             "1+1",
         ),
         "import threading\none = threading.Timer(0.1, lambda: won('after'))\n"
         "one.start(); one.join()",
-        lambda cells: (quiet(cells), status(cells[0]))[0],
+        lambda cells: (check_quiet(cells), get_status(cells[0]))[0],
     ),
     Attack(
         0,
-        "ask the reader for a password",
+        "ask the user for a password",
         ("print('W' + 'ON' if input('password: ') else 'nothing')", "1+1"),
         "data = os.read(0, 10)\nif data: won(data)",
-        ended("error", "ok"),
+        create_end_check("error", "ok"),
     ),
     Attack(
         27,
-        "leave traps among its files",
+        "create files that are dangerous to fetch",
         (
             "import os\n"
             "for make in (lambda: os.symlink(@FACTS@['secret'], 'link'),\n"
@@ -574,7 +579,7 @@ SHOWN = (
     ),
     Attack(
         0,
-        "leave processes behind that heed no signal",
+        "leave processes behind that ignore signals",
         (
             "import os, signal, time\nfor _ in range(10):\n    if not os.fork():\n"
             "        os.setsid()\n"
@@ -582,16 +587,16 @@ SHOWN = (
             "        os.fork(); time.sleep(60); os._exit(0)",
             "1+1",
         ),
-        "heard, deaf = os.pipe()\npid = os.fork()\n"
-        "if not pid:\n    os.setsid(); signal.signal(15, signal.SIG_IGN); os.write(deaf, b'.')\n"
+        "reader, writer = os.pipe()\npid = os.fork()\n"
+        "if not pid:\n    os.setsid(); signal.signal(15, signal.SIG_IGN); os.write(writer, b'.')\n"
         "    time.sleep(60); os._exit(0)\n"
-        "os.read(heard, 1); os.kill(pid, 15); time.sleep(0.2)\n"
+        "os.read(reader, 1); os.kill(pid, 15); time.sleep(0.2)\n"
         "if os.waitpid(pid, os.WNOHANG)[0] == 0: won()\nos.kill(pid, 9)",
-        walls=("isolated", "restricted"),
+        levels=("isolated", "restricted"),
     ),
     Attack(
         0,
-        "take the wall's own environment for the next program",
+        "read the environment of the sandbox",
         (
             "import os\nprint([k for k in os.environ if k.startswith(('LD_', 'PYTHONPATH', 'SSH'))]"
             " or 'none', 'WON' if 'ENVSECRET' in str(os.environ) else '')",
@@ -600,22 +605,22 @@ SHOWN = (
         "if 'ENVSECRET' in str(os.environ): won()",
     ),
 )
-ATTACKS = (*TOO_MUCH, *STUBBORN, *LIES, *SHOWN)
+ATTACKS = (*EXCESSIVE, *STUBBORN, *FORGED, *DISPLAYED)
 CONTROLS = {attack.name: TOOLS + attack.control for attack in ATTACKS}
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-def test_it_works_without_a_kernel_and_not_in_ours(host: Host, attack: Attack) -> None:
-    found: Any = host.tried("none", CONTROLS)
-    shown = found["found"][attack.name][0]
-    assert "WON" in shown or "ABSENT" in shown, shown
-    for wall in attack.walls:
+def test_attack_works_without_a_kernel_and_fails_in_ours(host: Host, attack: Attack) -> None:
+    found: Any = host.run_attacks("none", CONTROLS)
+    output = found["found"][attack.name][0]
+    assert "WON" in output or "ABSENT" in output, output
+    for level in attack.levels:
         limits = {"timeout": 120.0, **attack.limits}
-        job = {"wall": wall, "cells": attack.cells, "limits": limits, "fetch": attack.fetch}
-        told = host.ask(job)
-        assert told["level"] == wall
-        attack.held(told["cells"])
-        # What the kernel started is gone with it, whatever it did to stay.
-        assert told["left"] == []
+        job = {"level": level, "cells": attack.cells, "limits": limits, "fetch": attack.fetch}
+        answer = host.run_job(job)
+        assert answer["level"] == level
+        attack.check(answer["cells"])
+        # Every process that the kernel started must end with it.
+        assert answer["left"] == []
         assert not Path("/tmp/starchat-pickled").exists()
-        assert not any(isinstance(size, int) for size in told["files"].values()), told["files"]
+        assert not any(isinstance(size, int) for size in answer["files"].values()), answer["files"]

@@ -1,6 +1,6 @@
-"""The wall's own life: what is left when either side of it is killed, what it shows from outside.
+"""Processes of the sandbox: nothing remains after a kill, and nothing private is visible outside.
 
-And the terminal: code must neither type into it nor write to it.
+Also the terminal: code can neither type into it nor write to it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from starchat_tui.errors import UsageError
 from starchat_tui.sandbox.isolation import landlock
 from starchat_tui.sandbox.isolation.bubblewrap import SandboxSpec
 from starchat_tui.sandbox.isolation.launcher import SandboxProcess, start_sandbox
-from tests.sandbox.conftest import ROOT, _as_nobody
+from tests.sandbox.conftest import ROOT, build_nobody_command
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.bwrap
-WALLS = ("isolated", "restricted")
+LEVELS = ("isolated", "restricted")
 TREE = """
 import os, signal, sys, time
 for one in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT): signal.signal(one, signal.SIG_IGN)
@@ -40,19 +40,19 @@ for _ in range(20):
 print("ready", file=sys.stderr, flush=True)
 time.sleep(300)
 """
-"""Twenty processes in sessions of their own that heed no signal that can be ignored."""
+"""Code that starts twenty processes in sessions of their own, which ignore signals."""
 
 
-def spec(wall: Any, **values: Any) -> SandboxSpec:
-    return SandboxSpec(wall, drop_to_nobody=os.geteuid() == 0, **values)
+def create_spec(level: Any, **values: Any) -> SandboxSpec:
+    return SandboxSpec(level, drop_to_nobody=os.geteuid() == 0, **values)
 
 
-def python(one: SandboxSpec, code: str) -> list[str]:
-    return [str(one.python), "-I", "-S", "-c", code]
+def build_python_command(spec: SandboxSpec, code: str) -> list[str]:
+    return [str(spec.python), "-I", "-S", "-c", code]
 
 
-def said(started: SandboxProcess, wanted: bytes) -> bytes:
-    """What the code wrote to stderr until `wanted` came, or it ended."""
+def read_until(started: SandboxProcess, wanted: bytes) -> bytes:
+    """Read stderr until `wanted` appears or the code exits."""
     stderr, text = started.process.stderr, b""
     assert stderr
     while wanted not in text and (data := os.read(stderr.fileno(), 4096)):
@@ -60,8 +60,8 @@ def said(started: SandboxProcess, wanted: bytes) -> bytes:
     return text
 
 
-def gone(pids: list[int]) -> bool:
-    """Whether none of these processes lives; one that waits to be reaped does not."""
+def are_gone(pids: list[int]) -> bool:
+    """Return whether none of these processes runs; a zombie does not."""
     for pid in pids:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -72,19 +72,19 @@ def gone(pids: list[int]) -> bool:
     return True
 
 
-@pytest.fixture(params=WALLS)
+@pytest.fixture(params=LEVELS)
 def tree(request: pytest.FixtureRequest) -> Iterator[tuple[SandboxProcess, list[int]]]:
-    """Twenty stubborn processes behind a wall, by their numbers outside."""
-    one = spec(request.param)
-    started = start_sandbox(one, python(one, TREE))
-    assert b"ready" in said(started, b"ready")
+    """Twenty stubborn processes in a sandbox, with their pids on the host."""
+    spec = create_spec(request.param)
+    started = start_sandbox(spec, build_python_command(spec, TREE))
+    assert b"ready" in read_until(started, b"ready")
     members = started.list_pids()
     assert len(members) >= 21
     yield started, members
     started.close()
 
 
-async def test_the_tree_would_live_on_without_a_wall() -> None:
+async def test_the_tree_survives_without_a_sandbox() -> None:
     with subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", TREE], stderr=subprocess.PIPE, start_new_session=True
     ) as plain:
@@ -94,17 +94,17 @@ async def test_the_tree_would_live_on_without_a_wall() -> None:
         plain.kill()
         plain.wait()
         assert len(below) == 20
-        assert not gone(below)
+        assert not are_gone(below)
         for pid in below:
             os.kill(pid, signal.SIGKILL)
 
 
-async def test_everything_ends_with_the_wall(tree: tuple[SandboxProcess, list[int]]) -> None:
+async def test_everything_ends_with_the_sandbox(tree: tuple[SandboxProcess, list[int]]) -> None:
     started, members = tree
     started.kill()
-    # Whoever is in a hurry does no harm.
+    # A second kill must do no harm.
     started.kill()
-    await wait_until(lambda: gone(members))
+    await wait_until(lambda: are_gone(members))
     assert started.process.wait() != 0
 
 
@@ -113,7 +113,7 @@ async def test_everything_ends_with_the_command(tree: tuple[SandboxProcess, list
     runner = started.find_runner_pid()
     assert runner in members
     os.kill(runner, signal.SIGKILL)
-    await wait_until(lambda: gone(members))
+    await wait_until(lambda: are_gone(members))
     started.process.wait()
 
 
@@ -129,57 +129,59 @@ while b"ready" not in text: text += os.read(started.process.stderr.fileno(), 409
 print(started.process.pid, *started.list_pids(), started.scratch or "", flush=True)
 input()
 """
-"""A program that starts the tree behind a wall, and then waits."""
+"""Program that starts the tree in a sandbox, and then waits."""
 
 
 @contextmanager
-def program(wall: str, who: str, tree: str) -> Iterator[tuple[subprocess.Popen[bytes], list[str]]]:
-    """A program of somebody behind whose wall `tree` runs, and the words it says of it."""
-    command = [sys.executable, "-c", HOST, wall, tree]
-    if who == "root" and os.geteuid() != 0:
-        pytest.skip("only root can show what holds for root")
-    if who == "user" and os.geteuid() == 0:
-        command = _as_nobody(command)
+def start_program(
+    level: str, account: str, tree: str
+) -> Iterator[tuple[subprocess.Popen[bytes], list[str]]]:
+    """Start a program that runs `tree` in a sandbox; yield it and the words it printed."""
+    command = [sys.executable, "-c", HOST, level, tree]
+    if account == "root" and os.geteuid() != 0:
+        pytest.skip("root is needed to attack as root")
+    if account == "user" and os.geteuid() == 0:
+        command = build_nobody_command(command)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as app:
         assert app.stdout
         yield app, app.stdout.readline().decode().split()
         app.kill()
 
 
-@pytest.mark.parametrize("who", ["root", "user"])
-async def test_many_processes_end_with_the_wall(who: str) -> None:
-    with program("isolated", who, TREE.replace("range(20)", "range(200)")) as (_, words):
-        wall, *members = (int(word) for word in words if word.isdigit())
+@pytest.mark.parametrize("account", ["root", "user"])
+async def test_many_processes_end_with_the_sandbox(account: str) -> None:
+    with start_program("isolated", account, TREE.replace("range(20)", "range(200)")) as (_, words):
+        init, *members = (int(word) for word in words if word.isdigit())
         assert len(members) >= 201
-        os.kill(wall, signal.SIGKILL)
-        await wait_until(lambda: gone(members))
+        os.kill(init, signal.SIGKILL)
+        await wait_until(lambda: are_gone(members))
 
 
-@pytest.mark.parametrize("who", ["root", "user"])
-@pytest.mark.parametrize("wall", WALLS)
-async def test_everything_ends_with_the_program_that_started_it(wall: str, who: str) -> None:
-    with program(wall, who, TREE) as (app, words):
+@pytest.mark.parametrize("account", ["root", "user"])
+@pytest.mark.parametrize("level", LEVELS)
+async def test_everything_ends_with_the_program_that_started_it(level: str, account: str) -> None:
+    with start_program(level, account, TREE) as (app, words):
         scratch = [Path(word) for word in words if word.startswith("/")]
         members = [int(word) for word in words if word.isdigit()]
         assert len(members) >= 22
         app.kill()
-    await wait_until(lambda: gone(members))
-    # What lay on the disk goes too: nobody else is there to remove it.
+    await wait_until(lambda: are_gone(members))
+    # Its folders on the disk must be removed too, although their owner was killed.
     await wait_until(lambda: not any(folder.exists() for folder in scratch))
 
 
-async def test_the_wall_falls_with_a_failed_start(tmp_path: Path) -> None:
-    one = spec("isolated", attached=(tmp_path / "none",))
+async def test_a_failed_start_leaves_nothing_open(tmp_path: Path) -> None:
+    spec = create_spec("isolated", attached=(tmp_path / "none",))
     before = set(os.listdir("/proc/self/fd"))
-    for wall in WALLS:
-        one = spec(wall, attached=(tmp_path / "none",))
+    for level in LEVELS:
+        spec = create_spec(level, attached=(tmp_path / "none",))
         with pytest.raises(UsageError):
-            start_sandbox(one, ["true"])
+            start_sandbox(spec, ["true"])
     assert set(os.listdir("/proc/self/fd")) == before
 
 
-@pytest.mark.parametrize("wall", WALLS)
-def test_traps_that_are_attached_are_refused_at_once(wall: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", LEVELS)
+def test_dangerous_attachments_are_refused_at_once(level: str, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("HOSTSECRET")
     (tmp_path / "link").symlink_to(secret)
@@ -190,34 +192,34 @@ def test_traps_that_are_attached_are_refused_at_once(wall: str, tmp_path: Path) 
     assert (tmp_path / "link").read_text() == "HOSTSECRET"
     for name in ("link", "fifo", "zero", "sparse"):
         with pytest.raises(UsageError):
-            start_sandbox(spec(wall, attached=(tmp_path / name,)), ["true"])
+            start_sandbox(create_spec(level, attached=(tmp_path / name,)), ["true"])
 
 
-@pytest.mark.parametrize("wall", WALLS)
-def test_a_file_with_a_dangerous_name_changes_nothing(wall: str, tmp_path: Path) -> None:
-    """Names that other programs act upon: flags of the wall, modules that Python imports."""
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_file_with_a_dangerous_name_changes_nothing(level: str, tmp_path: Path) -> None:
+    """Attach files whose names are flags of bubblewrap or modules that Python imports."""
     names = ("--bind", "-c", "sitecustomize.py", "json.py", "a\nb", "x\x1b]0;y\x07", "..x", "ä")
     for name in names:
         (tmp_path / name).write_text("print('WON')")
-    one = spec(wall, attached=tuple(tmp_path / name for name in names))
+    spec = create_spec(level, attached=tuple(tmp_path / name for name in names))
     code = """
 import json, os, sys
 found = sorted(os.listdir("."))
 assert all(open(name).read() for name in found)
 print(json.dumps(found), file=sys.stderr)
 """
-    started = start_sandbox(one, [str(one.python), "-I", "-c", code])
+    started = start_sandbox(spec, [str(spec.python), "-I", "-c", code])
     text = started.process.communicate()[1].decode()
     started.close()
     assert json.loads(text) == sorted(names)
 
 
-@pytest.mark.parametrize("wall", WALLS)
-def test_the_users_file_stays_as_it_was(wall: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_file_of_the_user_is_not_changed(level: str, tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_text("mine")
     path.chmod(0o600)
-    one = spec(wall, attached=(path,))
+    spec = create_spec(level, attached=(path,))
     code = """
 import os, sys
 print(open("data.csv").read(), file=sys.stderr)
@@ -226,23 +228,23 @@ for change in (lambda: open("data.csv", "w").write("theirs"), lambda: os.unlink(
     try: change()
     except OSError: pass
 """
-    started = start_sandbox(one, python(one, code))
+    started = start_sandbox(spec, build_python_command(spec, code))
     assert started.process.communicate()[1] == b"mine\n"
     started.close()
     assert path.read_text() == "mine"
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_process_list_tells_neither_files_nor_environment(tmp_path: Path) -> None:
+def test_a_process_list_shows_neither_files_nor_environment(tmp_path: Path) -> None:
     path = tmp_path / "my-salary.csv"
     path.write_text("1")
     os.environ["STARCHAT_TEST_TOKEN"] = "token-in-the-environment"
     try:
-        one = spec("isolated", attached=(path,))
-        started = start_sandbox(one, python(one, TREE))
+        spec = create_spec("isolated", attached=(path,))
+        started = start_sandbox(spec, build_python_command(spec, TREE))
     finally:
         del os.environ["STARCHAT_TEST_TOKEN"]
-    said(started, b"ready")
+    read_until(started, b"ready")
     pids = [started.process.pid, *started.list_pids()]
     pids += landlock.list_children(started.process.pid)
     for pid in pids:
@@ -253,13 +255,13 @@ def test_a_process_list_tells_neither_files_nor_environment(tmp_path: Path) -> N
     started.close()
 
 
-@pytest.mark.parametrize("wall", WALLS)
-def test_only_what_was_handed_over_is_open(wall: str) -> None:
+@pytest.mark.parametrize("level", LEVELS)
+def test_only_passed_descriptors_are_open(level: str) -> None:
     secret = os.memfd_create("secret")
     os.write(secret, b"HOSTSECRET")
     os.set_inheritable(secret, True)
     read, write = os.pipe()
-    one = spec(wall)
+    spec = create_spec(level)
     code = f"""
 import os, sys
 found = []
@@ -269,7 +271,7 @@ for fd in range(256):
     found.append(fd)
 print(found == [0, 1, 2, {write}] or found, file=sys.stderr)
 """
-    started = start_sandbox(one, python(one, code), pass_fds=[write])
+    started = start_sandbox(spec, build_python_command(spec, code), pass_fds=[write])
     text = started.process.communicate()[1]
     started.close()
     for fd in (secret, read, write):
@@ -297,23 +299,23 @@ sys.path.insert(0, {str(ROOT)!r})
 from starchat_tui.sandbox.isolation.bubblewrap import SandboxSpec
 from starchat_tui.sandbox.isolation.launcher import start_sandbox
 import subprocess
-wall, code = sys.argv[1:]
+level, code = sys.argv[1:]
 command = [sys.executable, "-I", "-S", "-c", code]
-if wall == "none":
+if level == "none":
     subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 else:
-    started = start_sandbox(SandboxSpec(wall, drop_to_nobody=os.geteuid() == 0), command)
+    started = start_sandbox(SandboxSpec(level, drop_to_nobody=os.geteuid() == 0), command)
     started.process.communicate()
     started.close()
 print("END", flush=True)
 """
 
 
-def on_a_terminal(wall: str, who: str) -> bytes:
-    """What a terminal shows while the code tries to write to it and to type into it."""
-    command = [sys.executable, "-c", TERMINAL, wall, TYPING]
-    if who == "user" and os.geteuid() == 0:
-        command = _as_nobody(command)
+def run_on_terminal(level: str, account: str) -> bytes:
+    """Return what a terminal shows while code tries to write to it and to type into it."""
+    command = [sys.executable, "-c", TERMINAL, level, TYPING]
+    if account == "user" and os.geteuid() == 0:
+        command = build_nobody_command(command)
     pid, terminal = os.forkpty()
     if not pid:
         os.chdir(ROOT)
@@ -330,29 +332,29 @@ def on_a_terminal(wall: str, who: str) -> bytes:
     return shown
 
 
-@pytest.mark.parametrize("who", ["root", "user"])
-def test_the_terminal_is_out_of_reach(who: str) -> None:
-    if who == "root" and os.geteuid() != 0:
-        pytest.skip("only root can show what holds for root")
-    assert b"\x1b]0;WON\x07" in on_a_terminal("none", who)
-    for wall in WALLS:
-        shown = on_a_terminal(wall, who)
+@pytest.mark.parametrize("account", ["root", "user"])
+def test_the_terminal_cannot_be_reached(account: str) -> None:
+    if account == "root" and os.geteuid() != 0:
+        pytest.skip("root is needed to attack as root")
+    assert b"\x1b]0;WON\x07" in run_on_terminal("none", account)
+    for level in LEVELS:
+        shown = run_on_terminal(level, account)
         assert b"END" in shown, shown
         assert b"WON" not in shown
         assert b"evil" not in shown
 
 
-def test_typing_is_refused_where_there_is_a_terminal_too() -> None:
-    """The filter alone: the terminal is handed over, and still cannot be typed into."""
+def test_typing_is_refused_even_with_an_open_terminal() -> None:
+    """Test the filter alone: the code has the terminal open, and still cannot type into it."""
     reader, writer = os.openpty()
-    one = spec("isolated")
+    spec = create_spec("isolated")
     code = textwrap.dedent(f"""
         import fcntl, sys, termios
         for request in (termios.TIOCSTI, termios.TIOCSTI | 1 << 32):
             try: fcntl.ioctl({writer}, request & 0xFFFFFFFF, b"x"); print("WON", file=sys.stderr)
             except OSError as error: print(error.errno, file=sys.stderr)
         """)
-    started = start_sandbox(one, python(one, code), pass_fds=[writer])
+    started = start_sandbox(spec, build_python_command(spec, code), pass_fds=[writer])
     text = started.process.communicate()[1]
     started.close()
     os.close(reader)
@@ -361,16 +363,16 @@ def test_typing_is_refused_where_there_is_a_terminal_too() -> None:
 
 
 ROWS = {
-    "test_many_processes_end_with_the_wall": 15,
-    "test_the_terminal_is_out_of_reach": 25,
-    "test_typing_is_refused_where_there_is_a_terminal_too": 25,
+    "test_many_processes_end_with_the_sandbox": 15,
+    "test_the_terminal_cannot_be_reached": 25,
+    "test_typing_is_refused_even_with_an_open_terminal": 25,
     "test_everything_ends_with_the_program_that_started_it": 26,
-    "test_everything_ends_with_the_wall": 26,
+    "test_everything_ends_with_the_sandbox": 26,
     "test_everything_ends_with_the_command": 0,
-    "test_traps_that_are_attached_are_refused_at_once": 27,
+    "test_dangerous_attachments_are_refused_at_once": 27,
     "test_a_file_with_a_dangerous_name_changes_nothing": 0,
-    "test_the_users_file_stays_as_it_was": 0,
-    "test_a_process_list_tells_neither_files_nor_environment": 4,
-    "test_only_what_was_handed_over_is_open": 0,
+    "test_the_file_of_the_user_is_not_changed": 0,
+    "test_a_process_list_shows_neither_files_nor_environment": 4,
+    "test_only_passed_descriptors_are_open": 0,
 }
-"""The attacks of this module, and their rows in the list of 29; 0 is not in it."""
+"""Attacks of this module with their rows in the list of 29; 0 is not in it."""

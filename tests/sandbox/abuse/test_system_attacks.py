@@ -1,4 +1,4 @@
-"""Every attack of the table: it works without the wall, and it does not behind it."""
+"""Attacks of `attacks.py`: each works without the sandbox and fails in it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,29 @@ pytestmark = pytest.mark.bwrap
 CODE = {attack.name: TOOLS + attack.code for attack in ATTACKS}
 
 
-def tried(host: Host, wall: str, attack: Attack) -> str:
-    """What the attack said behind that wall, where all of them are tried one after another."""
+def run_attack(host: Host, level: str, attack: Attack) -> str:
+    """Return the output and exit status of an attack at a level."""
     attacks = CODE
-    if wall in ("none", "naive"):
-        attacks = {one.name: CODE[one.name] for one in ATTACKS if one.control == wall}
-    found: Any = host.tried(wall, attacks)
-    assert attack.name in found["found"], found["said"][-2000:]
-    said, status = found["found"][attack.name]
-    return f"{said}(status {status})"
+    if level in ("none", "naive"):
+        attacks = {one.name: CODE[one.name] for one in ATTACKS if one.control == level}
+    found: Any = host.run_attacks(level, attacks)
+    assert attack.name in found["found"], found["stderr"][-2000:]
+    output, status = found["found"][attack.name]
+    return f"{output}(status {status})"
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-def test_it_works_without_the_wall_and_not_behind_it(host: Host, attack: Attack) -> None:
-    if host.who in attack.shown_by:
-        shown = tried(host, attack.control, attack)
-        assert "WON" in shown or "ABSENT" in shown, f"it does not work at all: {shown}"
-        if "WON" not in shown:
-            print(f"{attack.name}: not to be shown on this machine: {shown}")
-    for wall in attack.walls:
-        said = tried(host, wall, attack)
-        assert "WON" not in said, f"{wall}: {said}"
-        assert "TRIED" in said or "status 31" in said or "status 159" in said, f"{wall}: {said}"
+def test_attack_works_without_the_sandbox_and_fails_in_it(host: Host, attack: Attack) -> None:
+    if host.account in attack.shown_by:
+        output = run_attack(host, attack.control, attack)
+        assert "WON" in output or "ABSENT" in output, (
+            f"it does not work without the sandbox either: {output}"
+        )
+        if "WON" not in output:
+            print(f"{attack.name}: cannot be shown to work on this machine: {output}")
+    for level in attack.levels:
+        output = run_attack(host, level, attack)
+        assert "WON" not in output, f"{level}: {output}"
+        assert "TRIED" in output or "status 31" in output or "status 159" in output, (
+            f"{level}: {output}"
+        )

@@ -40,7 +40,7 @@ SHOWN: dict[str, tuple[str, list[str]]] = {
 async def test_figures_are_shown_once(kernel: SandboxKernel, how: str) -> None:
     code, descriptions = SHOWN[how]
     run = await run_code(kernel, code)
-    assert (run.ended.status, run.err) == ("ok", ""), run.outputs
+    assert (run.end.status, run.err) == ("ok", ""), run.outputs
     assert run.descriptions == descriptions
     windows = [note for note in run.notes if "windows" in note]
     assert len(windows) == (how in ("notebook", "widget", "with Tk"))
@@ -65,6 +65,6 @@ png = b'\\x89PNG\\r\\n\\x1a\\n' + chunk(b'IHDR', head) + chunk(b'IDAT', zlib.com
 open('bomb.png', 'wb').write(png);
 """
     run = await run_code(kernel, code)
-    assert run.ended.status == "ok"
+    assert run.end.status == "ok"
     assert not run.figures
     assert run.notes[0].startswith("`bomb.png` cannot be shown")

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.bwrap
 
 async def test_a_forked_child_takes_no_commands(kernel: SandboxKernel) -> None:
     """It returns from the cell a second time, into a loop that belongs to its parent."""
-    assert (await run_code(kernel, "import os\npid = os.fork()")).ended.status == "ok"
+    assert (await run_code(kernel, "import os\npid = os.fork()")).end.status == "ok"
     assert (await run_code(kernel, "pid > 0")).results == ["True"]
 
 
@@ -32,7 +32,7 @@ async def interrupt():
     await task
 await interrupt()
 """
-    assert (await run_code(kernel, code)).ended.status == "interrupted"
+    assert (await run_code(kernel, code)).end.status == "interrupted"
     after = "before = ticks\nawait asyncio.sleep(0.01)\nticks - before"
     assert (await run_code(kernel, after)).results == ["0"]
 

@@ -15,7 +15,7 @@ from tests.sandbox.kernels import run_code
 
 @pytest.mark.bwrap
 async def test_only_the_guest_can_be_imported_in_the_sandbox(kernel: SandboxKernel) -> None:
-    run = await run_code(kernel, "import starchat_tui.settings")
+    run = await run_code(kernel, "import starchat_tui.config.settings")
     assert run.failure.name == "ModuleNotFoundError"
 
 

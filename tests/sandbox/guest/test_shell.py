@@ -21,7 +21,7 @@ PRINTED = {
 @pytest.mark.parametrize("code", PRINTED)
 async def test_shell_commands_and_await_run(kernel: SandboxKernel, code: str) -> None:
     run = await run_code(kernel, code)
-    assert (run.out, run.err, run.ended.status) == (PRINTED[code], "", "ok")
+    assert (run.out, run.err, run.end.status) == (PRINTED[code], "", "ok")
 
 
 async def test_the_exit_code_of_a_shell_command_is_kept(kernel: SandboxKernel) -> None:
@@ -47,7 +47,7 @@ RESULTS = {
 @pytest.mark.parametrize("code", RESULTS)
 async def test_the_last_expression_is_shown_as_text(kernel: SandboxKernel, code: str) -> None:
     run = await run_code(kernel, code)
-    assert run.ended.status == "ok", run.outputs
+    assert run.end.status == "ok", run.outputs
     assert run.results == RESULTS[code]
 
 
@@ -60,5 +60,5 @@ async def test_an_enormous_result_is_truncated(kernel: SandboxKernel) -> None:
 async def test_exit_ends_only_the_cell(kernel: SandboxKernel, code: str) -> None:
     await run_code(kernel, "x = 1")
     run = await run_code(kernel, code)
-    assert (run.ended.status, run.err) == ("ok", "")
+    assert (run.end.status, run.err) == ("ok", "")
     assert (await run_code(kernel, "x")).results == ["1"]

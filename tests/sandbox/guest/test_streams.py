@@ -24,7 +24,7 @@ WRITTEN = {
 @pytest.mark.parametrize("code", WRITTEN)
 async def test_everything_written_to_stdout_arrives(kernel: SandboxKernel, code: str) -> None:
     run = await run_code(kernel, code)
-    assert (run.out, run.err, run.ended.status) == (WRITTEN[code], "", "ok")
+    assert (run.out, run.err, run.end.status) == (WRITTEN[code], "", "ok")
 
 
 async def test_output_of_pool_workers_arrives(kernel: SandboxKernel) -> None:
@@ -59,7 +59,7 @@ async def test_output_that_bypasses_python_keeps_its_place(
     held = f"import os, subprocess, sys\nwith sys.stdout._capture._lock:\n    {code}\n"
     run = await run_code(kernel, f"{held}    print('then')")
     texts = [(one.stream, one.text) for one in run.outputs if isinstance(one, StreamText)]
-    assert run.ended.status == "ok"
+    assert run.end.status == "ok"
     assert "".join(text for _, text in texts) == "first\nthen\n"
     assert texts[0][0] == EARLIER[code]
 
@@ -78,7 +78,7 @@ for i in range(50_000): print(i)
 signal.signal(signal.SIGALRM, signal.SIG_IGN)
 """
     run = await run_code(kernel, code)
-    assert run.ended.status == "ok", run.outputs[-2:]
+    assert run.end.status == "ok", run.outputs[-2:]
     assert "rung" in run.out
     assert "49999\n" in run.out
 
@@ -95,7 +95,7 @@ with sys.stdout._capture._lock:
     print('then')
 """
     run = await run_code(kernel, code)
-    assert (run.out, run.ended.status) == ("first\nthen\n", "ok")
+    assert (run.out, run.end.status) == ("first\nthen\n", "ok")
 
 
 async def test_stdout_and_stderr_keep_their_order(kernel: SandboxKernel) -> None:

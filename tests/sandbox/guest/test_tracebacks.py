@@ -13,7 +13,7 @@ from tests.sandbox.kernels import run_code
 async def test_a_traceback_points_into_the_cell(kernel: SandboxKernel) -> None:
     await run_code(kernel, "# the first cell\ndef half(x):\n    return 1 / x")
     run = await run_code(kernel, "\n\na = 0\nhalf(a)\nb = 1")
-    assert (run.ended.status, run.failure.name) == ("error", "ZeroDivisionError")
+    assert (run.end.status, run.failure.name) == ("error", "ZeroDivisionError")
     assert run.failure.message == "division by zero"
     assert run.failure.traceback == (
         "Cell 2, line 2:\n      1 a = 0\n----> 2 half(a)\n      3 b = 1\n"
@@ -53,7 +53,7 @@ FAILURES = {
 async def test_tracebacks_name_the_error_and_its_place(kernel: SandboxKernel, code: str) -> None:
     name, words = FAILURES[code]
     run = await run_code(kernel, code)
-    assert (run.ended.status, run.failure.name) == ("error", name)
+    assert (run.end.status, run.failure.name) == ("error", name)
     assert words in run.failure.traceback
     assert len(run.failure.traceback) < 20_000
     assert "/run/guest" not in run.failure.traceback

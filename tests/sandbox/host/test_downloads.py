@@ -59,7 +59,7 @@ class Server:
                     connection.sendall(answer)
 
     def close(self) -> None:
-        # A blocked `accept` hears this, and not a close.
+        # Shutdown wakes a blocked `accept`; close does not.
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
 
@@ -72,49 +72,49 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def dialled() -> list[tuple[str, int]]:
+def connected_to() -> list[tuple[str, int]]:
     """The addresses that were connected to."""
     return []
 
 
 @pytest.fixture
-def network(server: Server, dialled: list[tuple[str, int]]) -> Network:
+def network(server: Server, connected_to: list[tuple[str, int]]) -> Network:
     """Every name is a public address, and every address is the server."""
 
-    def dial(address: tuple[str, int], seconds: float) -> socket.socket:
-        dialled.append(address)
+    def connect(address: tuple[str, int], seconds: float) -> socket.socket:
+        connected_to.append(address)
         return socket.create_connection(server.address, seconds)
 
-    return Network(lambda host: [PUBLIC], dial, trusting)
+    return Network(lambda host: [PUBLIC], connect, create_test_context)
 
 
-def trusting() -> ssl.SSLContext:
+def create_test_context() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(CERTIFICATE))
 
 
-def resolving(network: Network, *addresses: str) -> Network:
+def resolve_to(network: Network, *addresses: str) -> Network:
     return Network(lambda host: list(addresses), network.connect, network.tls)
 
 
-async def refused(url: str, network: Network, patience: float = 20.0) -> str:
+async def refuse_download(url: str, network: Network, patience: float = 20.0) -> str:
     with pytest.raises(DownloadRefused) as caught:
         await fetch(url, network=network, timeout=patience)
     return caught.value.message
 
 
-async def test_a_file_comes_from_the_address_that_was_looked_at(
-    server: Server, network: Network, dialled: list[tuple[str, int]]
+async def test_the_connection_goes_to_the_address_that_was_checked(
+    server: Server, network: Network, connected_to: list[tuple[str, int]]
 ) -> None:
     server.answers["/some/data.csv?raw=1"] = CSV
     got = await fetch("https://data.example/some/data.csv?raw=1", network=network)
     assert got == Download("https://data.example/some/data.csv?raw=1", "data.csv", b"a,b\n1,2\n")
-    assert dialled == [(PUBLIC, 443)]
+    assert connected_to == [(PUBLIC, 443)]
     assert b"Host: data.example\r\n" in server.requests[0]
     assert b"Cookie" not in server.requests[0]
     assert b"Authorization" not in server.requests[0]
 
 
-async def test_a_chunked_file_comes_whole(server: Server, network: Network) -> None:
+async def test_a_chunked_response_is_complete(server: Server, network: Network) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     server.answers["/d"] = head + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
     assert (await fetch("https://data.example/d", network=network)).data == b"abcde"
@@ -135,11 +135,11 @@ async def test_a_chunked_file_comes_whole(server: Server, network: Network) -> N
         "https://data.example/ d",
     ],
 )
-async def test_an_address_that_is_not_plain_https_is_refused(
-    url: str, network: Network, dialled: list[tuple[str, int]]
+async def test_a_url_that_is_not_plain_https_is_refused(
+    url: str, network: Network, connected_to: list[tuple[str, int]]
 ) -> None:
-    await refused(url, network)
-    assert not dialled
+    await refuse_download(url, network)
+    assert not connected_to
 
 
 NOT_PUBLIC = """
@@ -150,28 +150,28 @@ NOT_PUBLIC = """
 
 
 @pytest.mark.parametrize("address", NOT_PUBLIC)
-async def test_no_address_but_a_public_one_is_connected_to(
-    address: str, network: Network, dialled: list[tuple[str, int]]
+async def test_only_public_addresses_are_connected_to(
+    address: str, network: Network, connected_to: list[tuple[str, int]]
 ) -> None:
     assert not is_public(address)
-    said = await refused("https://data.example/d", resolving(network, address))
+    said = await refuse_download("https://data.example/d", resolve_to(network, address))
     assert address in said
-    assert not dialled
+    assert not connected_to
 
 
-async def test_one_private_address_among_public_ones_is_one_too_many(
-    network: Network, dialled: list[tuple[str, int]]
+async def test_one_private_address_among_public_ones_is_refused(
+    network: Network, connected_to: list[tuple[str, int]]
 ) -> None:
-    await refused("https://data.example/d", resolving(network, PUBLIC, "192.168.0.1"))
-    await refused("https://data.example/d", resolving(network))
-    assert not dialled
+    await refuse_download("https://data.example/d", resolve_to(network, PUBLIC, "192.168.0.1"))
+    await refuse_download("https://data.example/d", resolve_to(network))
+    assert not connected_to
 
 
-def test_public_addresses_are() -> None:
+def test_public_addresses_are_recognized() -> None:
     assert all(map(is_public, [PUBLIC, "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"]))
 
 
-async def test_a_name_is_resolved_once(server: Server, network: Network) -> None:
+async def test_a_host_is_resolved_once(server: Server, network: Network) -> None:
     answers = iter([[PUBLIC], ["127.0.0.1"]])
     once = Network(lambda host: next(answers), network.connect, network.tls)
     server.answers["/a"] = b"HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n"
@@ -187,32 +187,30 @@ async def test_a_redirect_does_not_leave_the_host(
     target: str, server: Server, network: Network
 ) -> None:
     server.answers["/a"] = f"HTTP/1.1 301 x\r\nLocation: {target}\r\n\r\n".encode()
-    await refused("https://data.example/a", network)
+    await refuse_download("https://data.example/a", network)
     assert len(server.requests) == 1
 
 
-async def test_a_redirect_to_what_is_no_address_is_refused(
-    server: Server, network: Network
-) -> None:
+async def test_a_redirect_to_an_invalid_url_is_refused(server: Server, network: Network) -> None:
     server.answers["/a"] = b"HTTP/1.1 301 x\r\nLocation: https://[your-host]/d\r\n\r\n"
-    await refused("https://data.example/a", network)
+    await refuse_download("https://data.example/a", network)
     assert len(server.requests) == 1
 
 
-async def test_a_name_that_no_host_can_have_is_refused(
-    network: Network, dialled: list[tuple[str, int]]
+async def test_an_invalid_host_name_is_refused(
+    network: Network, connected_to: list[tuple[str, int]]
 ) -> None:
     longest = "a" * 70  # a label has at most 63
-    said = await refused(
+    said = await refuse_download(
         f"https://{longest}.example/d", Network(connect=network.connect, tls=network.tls)
     )
     assert "could not be reached" in said
-    assert not dialled
+    assert not connected_to
 
 
-async def test_redirects_in_a_circle_end(server: Server, network: Network) -> None:
+async def test_circular_redirects_end(server: Server, network: Network) -> None:
     server.answers["/a"] = b"HTTP/1.1 302 x\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n"
-    assert "circles" in await refused("https://data.example/a", network)
+    assert "too often" in await refuse_download("https://data.example/a", network)
     assert len(server.requests) == downloads.MAX_REDIRECTS + 1
 
 
@@ -227,13 +225,11 @@ async def test_a_file_that_is_too_large_is_given_up(
             connection.sendall(bytes(65536))
 
     server.answers["/d"] = endless
-    assert "more than 1 MB" in await refused("https://data.example/d", network)
+    assert "more than 1 MB" in await refuse_download("https://data.example/d", network)
 
 
 @pytest.mark.parametrize("start", [b"", b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: "])
-async def test_a_server_that_dawdles_is_given_up(
-    start: bytes, server: Server, network: Network
-) -> None:
+async def test_a_slow_server_is_given_up(start: bytes, server: Server, network: Network) -> None:
     asked, left = threading.Event(), threading.Event()
 
     def dawdle(connection: ssl.SSLSocket) -> None:
@@ -247,7 +243,7 @@ async def test_a_server_that_dawdles_is_given_up(
     server.answers["/d"] = dawdle
     try:
         for patience in (0.5, 5.0, 20.0):
-            said = await refused("https://data.example/d", network, patience=patience)
+            said = await refuse_download("https://data.example/d", network, patience=patience)
             assert f"within {patience:g} s" in said
             if asked.is_set():
                 break
@@ -257,10 +253,10 @@ async def test_a_server_that_dawdles_is_given_up(
         left.set()
 
 
-async def test_half_a_file_is_none(server: Server, network: Network) -> None:
+async def test_an_incomplete_file_is_refused(server: Server, network: Network) -> None:
     server.answers["/d"] = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"
-    said = await refused("https://data.example/d", network)
-    assert said == "data.example hung up before the file was whole"
+    said = await refuse_download("https://data.example/d", network)
+    assert said == "data.example closed the connection before the file was complete"
 
 
 @pytest.mark.parametrize(
@@ -271,23 +267,23 @@ async def test_half_a_file_is_none(server: Server, network: Network) -> None:
         (b"", "could not be reached: Remote end closed connection without response"),
     ],
 )
-async def test_what_is_no_answer_is_refused(
+async def test_an_invalid_response_is_refused(
     answer: bytes, why: str, server: Server, network: Network
 ) -> None:
     server.answers["/d"] = answer
-    said = await refused("https://data.example/d", network)
+    said = await refuse_download("https://data.example/d", network)
     assert said.strip() == f"data.example {why}"
 
 
-async def test_a_server_has_to_show_that_it_is_the_host(server: Server, network: Network) -> None:
+async def test_the_certificate_must_match_the_host(server: Server, network: Network) -> None:
     server.answers["/d"] = CSV
-    assert "certificate" in await refused("https://other.example/d", network)
+    assert "certificate" in await refuse_download("https://other.example/d", network)
     stranger = Network(network.resolve, network.connect)
-    assert "certificate" in await refused("https://data.example/d", stranger)
+    assert "certificate" in await refuse_download("https://data.example/d", stranger)
     assert not server.requests
 
 
-def test_addresses_are_found_where_they_are_whole_strings() -> None:
+def test_urls_are_found_if_they_are_whole_strings() -> None:
     code = """
 # see https://comment.example/x
 df = pd.read_csv("https://a.example/x.csv")
@@ -299,14 +295,14 @@ said = "read https://d.example/ first"
     assert find_urls(code) == ["https://a.example/x.csv", "http://b.example/y.csv"]
 
 
-def test_what_cannot_be_taken_apart_is_no_address() -> None:
+def test_text_that_cannot_be_parsed_is_not_a_url() -> None:
     code = """
 a("https://[your-host]/api"), b("http://[::1/x"), c('https:///x'), d("https://a.example/x.csv")
 """
     assert find_urls(code) == ["https://a.example/x.csv"]
 
 
-def test_what_is_here_already_is_not_offered_for_download() -> None:
+def test_data_that_is_available_offline_is_not_downloaded() -> None:
     code = 'gpd.read_file("https://naciscdn.org/naturalearth/110m/cultural/ne_110m_admin_0_countries.zip")'
     assert find_urls(code) == []
     assert len(find_urls(code, strict=True)) == 1
@@ -330,7 +326,7 @@ async def test_a_file_has_a_plain_name(
     assert (await fetch(f"https://data.example{path}", network=network)).name == name
 
 
-def test_addresses_are_replaced_whole_and_names_differ() -> None:
+def test_urls_are_replaced_by_distinct_file_names() -> None:
     code = 'a = read("https://h.example/1/d.csv"); b = read("https://h.example/2/d.csv")'
     got = [Download(url, "d.csv", b"") for url in find_urls(code)]
     files: Sequence[Download] = downloads.assign_unique_names(got, taken=["d.csv"])

@@ -1,4 +1,4 @@
-"""Frames as hostile input: no exception but `Violation`, and no memory beyond one frame."""
+"""Frames as hostile input: no exception but `ProtocolViolation`, no memory beyond one frame."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from starchat_tui.sandbox.host.frames import (
 )
 from starchat_tui.sandbox.outputs import Failure, Figure, Note, Result, StreamText, WrittenFile
 
-FRAMES = 120_000
+FUZZ_COUNT = 120_000
 """Hostile frames of the fuzzer."""
-MOST_MEMORY = 64 * 2**20
+MAX_MEMORY = 64 * 2**20
 
 
 def png(width: int, height: int, size: int = 100) -> bytes:
-    """What begins like a PNG of this size."""
+    """Return bytes that begin like a PNG of this size."""
     head = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big")
     return head.ljust(size, b"\0")
 
 
-HEARD: list[tuple[bytes, Frame]] = [
+FRAMES: list[tuple[bytes, Frame]] = [
     (pack_frame("ready"), Ready()),
     (pack_frame("begun", 7), RunStarted(7)),
     (pack_frame("text", "stdout", "zażółć\x1b[2J"), StreamText("stdout", "zażółć\x1b[2J")),
@@ -48,44 +48,46 @@ HEARD: list[tuple[bytes, Frame]] = [
     (pack_frame("chunk", b"\0\xff"), FileChunk(b"\0\xff")),
     (pack_frame("served", ""), FileReply("")),
 ]
-STREAM = b"".join(frame for frame, _ in HEARD)
+STREAM = b"".join(frame for frame, _ in FRAMES)
 
 
-def heard(data: bytes) -> list[Frame]:
+def parse(data: bytes) -> list[Frame]:
     return [one for one, _ in FrameParser().feed(data)]
 
 
-def test_every_kind_is_heard_as_it_was_said() -> None:
-    assert heard(STREAM) == [one for _, one in HEARD]
-    assert {frame[:1] for frame, _ in HEARD} | {KIND_BY_NAME[n] for n in ASKED} == set(FRAME_KINDS)
+def test_every_kind_of_frame_is_parsed() -> None:
+    assert parse(STREAM) == [one for _, one in FRAMES]
+    assert {frame[:1] for frame, _ in FRAMES} | {KIND_BY_NAME[n] for n in COMMANDS} == set(
+        FRAME_KINDS
+    )
 
 
-def test_frames_are_the_same_however_they_are_cut() -> None:
+def test_frames_are_parsed_whatever_the_chunk_sizes() -> None:
     for cut in range(len(STREAM) + 1):
         parser = FrameParser()
         pieces = [*parser.feed(STREAM[:cut]), *parser.feed(STREAM[cut:])]
-        assert [one for one, _ in pieces] == [one for _, one in HEARD], cut
+        assert [one for one, _ in pieces] == [one for _, one in FRAMES], cut
     parser = FrameParser()
     single = [one for index in range(len(STREAM)) for one, _ in parser.feed(STREAM[index:][:1])]
-    assert single == [one for _, one in HEARD]
+    assert single == [one for _, one in FRAMES]
 
 
-def test_a_frame_says_its_size() -> None:
+def test_each_frame_comes_with_its_size() -> None:
     assert sum(size for _, size in FrameParser().feed(STREAM)) == len(STREAM)
 
 
-ASKED = ("run", "fetch", "open", "put", "close")
+COMMANDS = ("run", "fetch", "open", "put", "close")
 
 
-def framed(kind: bytes, *fields: bytes) -> bytes:
-    """A frame as an attacker writes it: any kind, any fields."""
+def build_frame(kind: bytes, *fields: bytes) -> bytes:
+    """Build a frame as an attacker does: of any kind, with any fields."""
     body = b"".join(len(one).to_bytes(4, "big") + one for one in fields)
     return kind + len(body).to_bytes(4, "big") + body
 
 
 HOSTILE = {
-    "a kind that there is not": b"Z\0\0\0\0",
-    "a command of ours": framed(b"r", b"1", b"print(1)"),
+    "an unknown kind": b"Z\0\0\0\0",
+    "a command of ours": build_frame(b"r", b"1", b"print(1)"),
     "JSON": json.dumps({"kind": "done", "status": "ok"}).encode(),
     "nested JSON": b"[" * 200_000,
     "a pickle": pickle.dumps(("done", "ok")),
@@ -94,49 +96,51 @@ HOSTILE = {
     "four gigabytes": b"F\xff\xff\xff\xff",
     "a frame larger than its kind": b"N" + (5000).to_bytes(4, "big"),
     "a field larger than its frame": b"N" + (8).to_bytes(4, "big") + b"\0\0\xff\xff" + b"abcd",
-    "a field larger than its kind": framed(b"W", b"x" * 2000, b"1"),
+    "a field larger than its kind": build_frame(b"W", b"x" * 2000, b"1"),
     "a field of 4 GB": b"N" + (8).to_bytes(4, "big") + b"\xff\xff\xff\xff" + b"abcd",
-    "too few fields": framed(b"T", b"stdout"),
-    "too many fields": framed(b"D", b"ok", b"ok"),
+    "too few fields": build_frame(b"T", b"stdout"),
+    "too many fields": build_frame(b"D", b"ok", b"ok"),
     "bytes after the last field": b"D" + (7).to_bytes(4, "big") + b"\0\0\0\x02okx",
     "half a field's size": b"D" + (2).to_bytes(4, "big") + b"\0\0",
-    "text that is no UTF-8": framed(b"N", b"\xff\xfe"),
-    "a surrogate": framed(b"N", b"\xed\xa0\x80"),
-    "an overlong slash": framed(b"W", b"\xc0\xaf", b"1"),
-    "a number of ten thousand digits": framed(b"B", b"9" * 10_000),
-    "a number of thirteen digits": framed(b"B", b"9" * 13),
-    "a negative number": framed(b"B", b"-1"),
-    "a fraction": framed(b"B", b"1.5"),
-    "a number with an exponent": framed(b"B", b"1e9"),
-    "a number with an underscore": framed(b"B", b"1_0"),
-    "a number with a space": framed(b"B", b" 1"),
-    "no number": framed(b"B", b""),
-    "a number with a zero before it": framed(b"B", b"01"),
-    "Arabic digits": framed(b"B", "٣".encode()),
-    "a superscript": framed(b"B", "²".encode()),
-    "another stream": framed(b"T", b"stdin", b"x"),
-    "an end of our own finding": framed(b"D", b"timeout"),
-    "an end that there is not": framed(b"D", b"great"),
-    "a picture that is none": framed(b"F", b"GIF89a" + bytes(50), b"1", b"1", b""),
-    "a picture that is SVG": framed(b"F", b"<svg onload=alert(1)>" + bytes(50), b"1", b"1", b""),
-    "a picture that is HTML": framed(b"F", b"<html>" + bytes(50), b"1", b"1", b""),
-    "a picture without its head": framed(b"F", png(1, 1)[:20], b"1", b"1", b""),
-    "a picture of another size": framed(b"F", png(30_000, 30_000), b"3", b"2", b""),
-    "a picture bomb": framed(b"F", png(30_000, 30_000), b"30000", b"30000", b""),
-    "a picture of no width": framed(b"F", png(0, 5), b"0", b"5", b""),
-    "a picture whose size wraps": framed(b"F", png(5, 5), b"4294967301", b"5", b""),
-    "a file outside": framed(b"W", b"../../etc/passwd", b"1"),
-    "a file of the host": framed(b"W", b"/etc/passwd", b"1"),
-    "a file with a NUL": framed(b"W", b"a\0b", b"1"),
-    "a file without a name": framed(b"W", b"", b"1"),
-    "a file that is a folder": framed(b"W", b"a/..", b"1"),
+    "text that is no UTF-8": build_frame(b"N", b"\xff\xfe"),
+    "a surrogate": build_frame(b"N", b"\xed\xa0\x80"),
+    "an overlong slash": build_frame(b"W", b"\xc0\xaf", b"1"),
+    "a number of ten thousand digits": build_frame(b"B", b"9" * 10_000),
+    "a number of thirteen digits": build_frame(b"B", b"9" * 13),
+    "a negative number": build_frame(b"B", b"-1"),
+    "a fraction": build_frame(b"B", b"1.5"),
+    "a number with an exponent": build_frame(b"B", b"1e9"),
+    "a number with an underscore": build_frame(b"B", b"1_0"),
+    "a number with a space": build_frame(b"B", b" 1"),
+    "no number": build_frame(b"B", b""),
+    "a number with a zero before it": build_frame(b"B", b"01"),
+    "Arabic digits": build_frame(b"B", "٣".encode()),
+    "a superscript": build_frame(b"B", "²".encode()),
+    "another stream": build_frame(b"T", b"stdin", b"x"),
+    "an end of our own finding": build_frame(b"D", b"timeout"),
+    "an end that there is not": build_frame(b"D", b"great"),
+    "a picture that is none": build_frame(b"F", b"GIF89a" + bytes(50), b"1", b"1", b""),
+    "a picture that is SVG": build_frame(
+        b"F", b"<svg onload=alert(1)>" + bytes(50), b"1", b"1", b""
+    ),
+    "a picture that is HTML": build_frame(b"F", b"<html>" + bytes(50), b"1", b"1", b""),
+    "a picture without its head": build_frame(b"F", png(1, 1)[:20], b"1", b"1", b""),
+    "a picture of another size": build_frame(b"F", png(30_000, 30_000), b"3", b"2", b""),
+    "a picture bomb": build_frame(b"F", png(30_000, 30_000), b"30000", b"30000", b""),
+    "a picture of no width": build_frame(b"F", png(0, 5), b"0", b"5", b""),
+    "a picture whose size wraps": build_frame(b"F", png(5, 5), b"4294967301", b"5", b""),
+    "a file outside": build_frame(b"W", b"../../etc/passwd", b"1"),
+    "a file of the host": build_frame(b"W", b"/etc/passwd", b"1"),
+    "a file with a NUL": build_frame(b"W", b"a\0b", b"1"),
+    "a file without a name": build_frame(b"W", b"", b"1"),
+    "a file that is a folder": build_frame(b"W", b"a/..", b"1"),
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_bytes_are_a_violation(name: str) -> None:
     with pytest.raises(ProtocolViolation):
-        heard(HOSTILE[name])
+        parse(HOSTILE[name])
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -146,14 +150,14 @@ def test_hostile_bytes_are_a_violation_one_by_one(name: str) -> None:
         [list(parser.feed(data[index : index + 1])) for index in range(len(data))]
 
 
-def test_what_came_before_a_violation_is_heard() -> None:
+def test_frames_before_a_violation_are_delivered() -> None:
     got = []
     with pytest.raises(ProtocolViolation):
         got.extend(one for one, _ in FrameParser().feed(STREAM + b"Z\0\0\0\0"))
-    assert got == [one for _, one in HEARD]
+    assert got == [one for _, one in FRAMES]
 
 
-def test_a_frame_that_never_ends_takes_no_more_than_its_kind() -> None:
+def test_an_endless_frame_is_limited_by_its_kind() -> None:
     for kind in (KIND_BY_NAME[name] for name in ("figure", "result", "chunk", "failure")):
         most = frame_protocol.max_body_size(kind)
         parser = FrameParser()
@@ -164,14 +168,14 @@ def test_a_frame_that_never_ends_takes_no_more_than_its_kind() -> None:
 
 def test_the_largest_picture_passes() -> None:
     largest = png(5000, 5000, 16 * 2**20)
-    assert heard(pack_frame("figure", largest, 5000, 5000, "c" * 65536)) == [
+    assert parse(pack_frame("figure", largest, 5000, 5000, "c" * 65536)) == [
         Figure(largest, 5000, 5000, "c" * 65536)
     ]
 
 
-def test_what_does_not_fit_is_cut_or_refused_by_the_sender() -> None:
-    assert heard(pack_frame("note", "ż" * 5000)) == [Note("ż" * 2048)]
-    assert heard(pack_frame("note", "a\ud800b")) == [Note("a?b")]
+def test_the_sender_truncates_or_refuses_large_fields() -> None:
+    assert parse(pack_frame("note", "ż" * 5000)) == [Note("ż" * 2048)]
+    assert parse(pack_frame("note", "a\ud800b")) == [Note("a?b")]
     with pytest.raises(ValueError, match="at most"):
         pack_frame("chunk", bytes(2**20 + 1))
     with pytest.raises(ValueError, match="at most"):
@@ -180,36 +184,36 @@ def test_what_does_not_fit_is_cut_or_refused_by_the_sender() -> None:
         pack_frame("note")
 
 
-def mutants(dice: random.Random) -> Iterator[bytes]:
+def mutants(rng: random.Random) -> Iterator[bytes]:
     """Frames that were good, and are not quite; and some that never were."""
-    good = [frame for frame, _ in HEARD]
+    good = [frame for frame, _ in FRAMES]
     sizes = (0, 1, 3, 4, 5, 255, 2**16, 2**24, 2**31, 2**32 - 1)
     hostile = [one for one in HOSTILE.values() if len(one) < 4096]
     while True:
-        frame = bytearray(dice.choice(good))
-        match dice.randrange(8):
+        frame = bytearray(rng.choice(good))
+        match rng.randrange(8):
             case 0:
-                for _ in range(dice.randint(1, 4)):
-                    frame[dice.randrange(len(frame))] = dice.randrange(256)
+                for _ in range(rng.randint(1, 4)):
+                    frame[rng.randrange(len(frame))] = rng.randrange(256)
             case 1:
-                del frame[dice.randrange(len(frame)) :]
+                del frame[rng.randrange(len(frame)) :]
             case 2:
-                at = dice.randrange(len(frame) + 1)
-                frame[at:at] = dice.randbytes(dice.randint(1, 64))
+                at = rng.randrange(len(frame) + 1)
+                frame[at:at] = rng.randbytes(rng.randint(1, 64))
             case 3:
-                frame[1:5] = dice.choice(sizes).to_bytes(4, "big")
+                frame[1:5] = rng.choice(sizes).to_bytes(4, "big")
             case 4:
-                frame[5:9] = dice.choice(sizes).to_bytes(4, "big")
+                frame[5:9] = rng.choice(sizes).to_bytes(4, "big")
             case 5:
-                frame[:1] = dice.choice(list(FRAME_KINDS))
+                frame[:1] = rng.choice(list(FRAME_KINDS))
             case 6:
-                frame = bytearray(dice.choice(hostile))
-                frame[dice.randrange(len(frame))] ^= 1 << dice.randrange(8)
+                frame = bytearray(rng.choice(hostile))
+                frame[rng.randrange(len(frame))] ^= 1 << rng.randrange(8)
             case _:
-                kind = dice.choice(list(FRAME_KINDS))
-                count = dice.randrange(6)
+                kind = rng.choice(list(FRAME_KINDS))
+                count = rng.randrange(6)
                 frame = bytearray(
-                    framed(kind, *(dice.randbytes(dice.randrange(40)) for _ in range(count)))
+                    build_frame(kind, *(rng.randbytes(rng.randrange(40)) for _ in range(count)))
                 )
         yield bytes(frame)
 
@@ -226,22 +230,22 @@ def picture_in_pieces() -> Iterator[bytes]:
 
 
 def small_frames() -> Iterator[bytes]:
-    """As many frames as fit into what is read at once, often."""
+    """Feed as many frames as fit into one read, many times."""
     for _ in range(8):
         yield pack_frame("ready") * (65536 // 5)
 
 
 @pytest.mark.slow
-def test_no_frame_of_very_many_does_anything_but_violate() -> None:
-    """Every hostile frame goes into a parser that has heard good ones, cut anywhere."""
-    dice = random.Random(5)
+def test_random_frames_raise_nothing_but_violations() -> None:
+    """Feed each hostile frame to a parser that has parsed good ones, cut anywhere."""
+    rng = random.Random(5)
     violations = harmless = 0
     tracemalloc.start()
     try:
-        for _, frame in zip(range(FRAMES), mutants(dice), strict=False):
+        for _, frame in zip(range(FUZZ_COUNT), mutants(rng), strict=False):
             parser = FrameParser()
-            data = STREAM[:20] + frame if dice.random() < 0.1 else frame
-            cut = dice.randrange(len(data) + 1)
+            data = STREAM[:20] + frame if rng.random() < 0.1 else frame
+            cut = rng.randrange(len(data) + 1)
             try:
                 for piece in (data[:cut], data[cut:]):
                     for one, _size in parser.feed(piece):
@@ -253,11 +257,11 @@ def test_no_frame_of_very_many_does_anything_but_violate() -> None:
         for flood in (picture_in_pieces(), small_frames()):
             parser = FrameParser()
             for piece in flood:
-                for _heard in parser.feed(piece):
+                for _frame in parser.feed(piece):
                     pass
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert violations > FRAMES / 2
+    assert violations > FUZZ_COUNT / 2
     assert harmless
-    assert peak < MOST_MEMORY, f"{peak / 2**20:.0f} MB"
+    assert peak < MAX_MEMORY, f"{peak / 2**20:.0f} MB"

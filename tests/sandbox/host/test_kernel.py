@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.byte_units import MIB
+from starchat_tui.config.byte_units import MIB
 from starchat_tui.errors import UsageError
 from starchat_tui.sandbox.host.downloads import Download
 from starchat_tui.sandbox.host.kernel import FileUnavailable, SandboxKernel
@@ -38,7 +38,7 @@ async def test_variables_live_on_until_a_restart(level: str) -> None:
         await kernel.start()
         assert kernel.alive
         first = await run_code(kernel, "x = 41; print('set')")
-        assert (first.ended.status, first.ended.level, first.out) == ("ok", level, "set\n")
+        assert (first.end.status, first.end.level, first.out) == ("ok", level, "set\n")
         assert (await run_code(kernel, "x + 1")).results == ["42"]
         await kernel.restart()
         assert kernel.alive
@@ -74,7 +74,7 @@ async def test_a_run_can_be_interrupted_before_its_kernel_exists() -> None:
         running = asyncio.ensure_future(run_code(kernel, "while True: pass"))
         await asyncio.sleep(0)
         kernel.interrupt()
-        ended = (await running).ended
+        ended = (await running).end
         assert summarize(ended) == ("interrupted", "Interrupted", True)
 
 
@@ -85,7 +85,7 @@ async def test_a_run_that_waits_for_a_prewarmed_kernel_can_be_interrupted() -> N
         running = asyncio.ensure_future(run_code(kernel, "while True: pass"))
         await asyncio.sleep(0)
         kernel.interrupt()
-        assert summarize((await running).ended) == ("interrupted", "Interrupted", True)
+        assert summarize((await running).end) == ("interrupted", "Interrupted", True)
         await ahead
         assert kernel.alive
 
@@ -101,7 +101,7 @@ async def test_an_interrupt_without_a_run_does_nothing() -> None:
 async def test_the_next_run_reports_a_death_between_two_runs() -> None:
     code = f"{RUN_AFTERWARDS}\nimport os; run_afterwards(lambda: os._exit(7))"
     async with open_kernel() as kernel:
-        assert (await run_code(kernel, code)).ended.status == "ok"
+        assert (await run_code(kernel, code)).end.status == "ok"
         await wait_until(lambda: not kernel.alive)
         run = await run_code(kernel, "2")
         assert run.outputs[0] == Note(
@@ -185,7 +185,7 @@ async def test_attached_files_can_be_read_and_not_written(level: str, tmp_path: 
     async with open_kernel(level, attached=[first]) as kernel:
         assert (await run_code(kernel, "x = open('first.csv').read(); x")).results == ["'1'"]
         written = await run_code(kernel, "open('first.csv', 'w').write('no')")
-        assert written.ended.status == "error"
+        assert written.end.status == "error"
         await kernel.attach_file(second)
         run = await run_code(kernel, "open('first.csv').read() + open('second.csv').read()")
         assert run.results == ["'12'"]
@@ -202,7 +202,7 @@ async def test_closing_ends_a_run_that_is_running() -> None:
         running = asyncio.ensure_future(run_code(kernel, "while True: pass"))
         await wait_until_running(kernel)
         await kernel.aclose()
-        ended = (await running).ended
+        ended = (await running).end
         assert summarize(ended) == ("died", "The kernel was closed", False)
 
 
@@ -212,7 +212,7 @@ async def test_restarting_ends_a_run_that_is_running() -> None:
         running = asyncio.ensure_future(run_code(kernel, "while True: pass"))
         await wait_until_running(kernel)
         await kernel.restart()
-        ended = (await running).ended
+        ended = (await running).end
         assert summarize(ended) == ("interrupted", "The kernel was restarted", False)
         assert (await run_code(kernel, "1")).results == ["1"]
 
@@ -250,8 +250,8 @@ async def test_a_run_that_is_stopped_while_it_waits_for_its_turn_never_begins() 
         waiting = asyncio.ensure_future(run_code(kernel, "x = 2", control=control))
         await asyncio.sleep(0)
         control.request_stop()
-        assert (await first).ended.status == "ok", "the other run goes on"
-        assert summarize((await waiting).ended) == ("interrupted", "Interrupted", True)
+        assert (await first).end.status == "ok", "the other run goes on"
+        assert summarize((await waiting).end) == ("interrupted", "Interrupted", True)
         assert (await run_code(kernel, "x")).results == ["1"]
 
 
@@ -260,5 +260,5 @@ async def test_closing_ends_a_run_that_waits_for_its_process() -> None:
         waiting = asyncio.ensure_future(run_code(kernel, "1"))
         await asyncio.sleep(0.05)
         await kernel.aclose()
-        assert summarize((await waiting).ended) == ("died", "The kernel was closed", False)
+        assert summarize((await waiting).end) == ("died", "The kernel was closed", False)
         assert not kernel.alive

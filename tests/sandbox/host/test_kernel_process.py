@@ -98,7 +98,7 @@ async def stop_runner(kernel: SandboxKernel) -> None:
     """Have the runner stop itself with SIGSTOP once its run has ended."""
     await run_code(kernel, STOP_AFTER_RUN)
     assert kernel._process
-    runner = kernel._process._started.find_runner_pid()
+    runner = kernel._process._sandbox.find_runner_pid()
     state = Path(f"/proc/{runner}/stat")
     await wait_until(lambda: state.read_bytes().rpartition(b")")[2].split()[0] == b"T")
 
@@ -111,7 +111,7 @@ async def test_a_kernel_that_never_begins_is_ended(
         await stop_runner(kernel)
         with monkeypatch.context() as impatient:
             impatient.setattr("starchat_tui.sandbox.host.kernel_run.BEGIN_TIMEOUT", 1.0)
-            ended = (await run_code(kernel, "1")).ended
+            ended = (await run_code(kernel, "1")).end
         assert summarize(ended) == ("died", "The kernel did not begin the run within 1 s", False)
         assert (await run_code(kernel, "2")).results == ["2"]
 
@@ -123,7 +123,7 @@ async def test_a_run_that_never_begins_can_be_interrupted(monkeypatch: pytest.Mo
         running = asyncio.ensure_future(run_code(kernel, "1"))
         await wait_until(lambda: kernel._process and kernel._process._control)
         kernel.interrupt()
-        ended = (await running).ended
+        ended = (await running).end
         assert summarize(ended) == ("interrupted", "Interrupted", False)
 
 
@@ -140,7 +140,7 @@ async def test_a_kernel_that_dies_is_reported_and_replaced(code: str) -> None:
     async with open_kernel() as kernel:
         run = await run_code(kernel, f"print('last words', flush=True)\n{code}")
         assert run.out == "last words\n"
-        assert summarize(run.ended) == ("died", DEATHS[code], False)
+        assert summarize(run.end) == ("died", DEATHS[code], False)
         assert (await run_code(kernel, "1")).results == ["1"]
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from starchat_tui.byte_units import MIB
+from starchat_tui.config.byte_units import MIB
 from starchat_tui.sandbox.host.kernel import FileUnavailable, SandboxKernel
 from starchat_tui.sandbox.limits import Limits
 from tests.sandbox.kernels import (
@@ -72,7 +72,7 @@ LIMITS = {
 async def test_each_limit_has_its_message(name: str) -> None:
     limits, code, expected = LIMITS[name]
     async with open_kernel(limits=limits) as kernel:
-        ended = (await run_code(kernel, code)).ended
+        ended = (await run_code(kernel, code)).end
         assert summarize(ended) == expected
         assert kernel.alive is ended.variables_kept
         assert (await run_code(kernel, "6 * 7")).results == ["42"]
@@ -91,7 +91,7 @@ async def test_more_pictures_than_the_limit_are_left_out() -> None:
         run = await run_code(kernel, code)
     assert len(run.figures) == 2
     assert run.notes == ["The run drew more than 2 pictures; the rest is hidden"]
-    assert run.ended.status == "ok"
+    assert run.end.status == "ok"
 
 
 FIND_FRAMES_FD = """
@@ -125,9 +125,9 @@ async def test_a_forged_frame_ends_the_kernel(name: str) -> None:
         run = await run_code(
             kernel, f"{FIND_FRAMES_FD}\nos.write(out, {FORGERIES[name]})\nprint('x' * 100)"
         )
-        assert run.ended.status == "died"
-        assert run.ended.reason.startswith("Protocol violation: ")
-        assert run.ended.variables_kept is False
+        assert run.end.status == "died"
+        assert run.end.reason.startswith("Protocol violation: ")
+        assert run.end.variables_kept is False
         assert (await run_code(kernel, "1")).results == ["1"]
 
 
@@ -135,10 +135,10 @@ async def test_a_forged_end_only_ends_its_own_run() -> None:
     forged = "b'D' + (6).to_bytes(4, 'big') + (2).to_bytes(4, 'big') + b'ok'"
     async with open_kernel() as kernel:
         run = await run_code(kernel, f"{FIND_FRAMES_FD}\nos.write(out, {forged})\nprint('later')")
-        assert run.ended.status == "ok"
+        assert run.end.status == "ok"
         # What follows belongs to no run; the next one begins with its own beginning.
         following = await run_code(kernel, "1")
-        assert following.ended.status in ("ok", "died")
+        assert following.end.status in ("ok", "died")
         assert "later" not in following.out
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.byte_units import MIB
+from starchat_tui.config.byte_units import MIB
 from starchat_tui.sandbox.host import watchdog
 from starchat_tui.sandbox.host.watchdog import ResourceUse, describe_excess, measure_use
 from starchat_tui.sandbox.limits import Limits

@@ -1,4 +1,4 @@
-"""The command line as data: exactly the one that held, and nothing of the user in it."""
+"""Command line of bubblewrap: exactly the one that was attacked, with nothing of the user in it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ GOLDEN = """\
 --json-status-fd 10 --seccomp 11
 --remount-ro /dev --remount-ro /
 """
-"""Changing a word of this takes a wall down or puts one up: the attacks are tried against it."""
+"""Each word matters to security: the attacks are tried against exactly this command line."""
 
 
 @pytest.fixture
@@ -70,11 +70,11 @@ def spec(monkeypatch: pytest.MonkeyPatch) -> SandboxSpec:
     )
 
 
-def test_the_flags_are_those_that_held(spec: SandboxSpec) -> None:
+def test_the_flags_are_the_ones_that_were_attacked(spec: SandboxSpec) -> None:
     assert spec.build_bwrap_flags(FDS) == GOLDEN.split()
 
 
-def test_the_flags_say_the_limits(spec: SandboxSpec) -> None:
+def test_the_flags_contain_the_limits(spec: SandboxSpec) -> None:
     small = SandboxSpec("isolated", limits=Limits(folder=1, temporary=2, shared=3))
     flags = " ".join(small.build_bwrap_flags(FDS))
     assert "--size 1 --tmpfs /cell" in flags
@@ -82,12 +82,12 @@ def test_the_flags_say_the_limits(spec: SandboxSpec) -> None:
     assert "--size 3 --tmpfs /dev/shm --size 3 --tmpfs /home" in flags
 
 
-def test_a_process_list_shows_next_to_nothing(spec: SandboxSpec) -> None:
+def test_the_command_line_shows_no_host_path(spec: SandboxSpec) -> None:
     command = ["/home/me/venv/bin/python", "-I", "/run/guest/runner.py"]
     assert spec.build_argv(command, FDS) == ["/usr/bin/bwrap", "--args", "9", "--", *command]
 
 
-def test_root_becomes_nobody_first(spec: SandboxSpec) -> None:
+def test_root_switches_to_nobody_first(spec: SandboxSpec) -> None:
     rooted = SandboxSpec("isolated", drop_to_nobody=True, python=Path("/usr/bin/python3"))
     assert rooted.build_argv(["true"], FDS) == [
         *("/usr/bin/python3", "-I", "-S", drop_privileges.__file__, "12"),
@@ -95,7 +95,7 @@ def test_root_becomes_nobody_first(spec: SandboxSpec) -> None:
     ]
 
 
-def test_what_only_root_may_enter_is_opened_for_nobody_alone(empty_home: Path) -> None:
+def test_private_folders_are_listed_with_what_nobody_needs(empty_home: Path) -> None:
     empty_home.chmod(0o755)
     closed = empty_home / "closed"
     prefix = closed / "deep" / "python"
@@ -104,7 +104,7 @@ def test_what_only_root_may_enter_is_opened_for_nobody_alone(empty_home: Path) -
     assert not is_world_accessible(prefix)
     rooted = SandboxSpec("isolated", drop_to_nobody=True, prefixes=(prefix,))
     assert rooted.find_private_folders() == {str(closed): [str(prefix)]}
-    # What a wheel installed there mounts lies in it already.
+    # A mount below the prefix needs no entry of its own.
     within = SandboxSpec(
         "isolated", drop_to_nobody=True, prefixes=(prefix,), mounts=((prefix / "x", "/x"),)
     )
@@ -113,11 +113,11 @@ def test_what_only_root_may_enter_is_opened_for_nobody_alone(empty_home: Path) -
     assert rooted.find_private_folders() == {}
 
 
-def test_the_last_flags_close_what_has_no_size(spec: SandboxSpec) -> None:
+def test_the_last_flags_make_unsized_folders_read_only(spec: SandboxSpec) -> None:
     assert spec.build_bwrap_flags(FDS)[-4:] == ["--remount-ro", "/dev", "--remount-ro", "/"]
 
 
-def test_bubblewrap_is_the_systems_and_never_found_by_name(
+def test_bubblewrap_is_never_looked_up_in_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for folder in (tmp_path, tmp_path / "bin"):
@@ -133,19 +133,19 @@ def test_bubblewrap_is_the_systems_and_never_found_by_name(
     assert find_bwrap((tmp_path / "none", tmp_path / "bwrap")) == tmp_path / "bwrap"
 
 
-def test_a_bubblewrap_that_cannot_be_run_is_none(tmp_path: Path) -> None:
+def test_a_bubblewrap_that_is_not_executable_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "bwrap").write_text("not a program")
     assert find_bwrap((tmp_path / "bwrap",)) is None
 
 
-def test_the_interpreter_and_its_libraries_are_seen() -> None:
+def test_the_interpreter_and_its_libraries_are_visible() -> None:
     found = find_prefixes()
     for needed in map(Path, (sys.executable, sysconfig.get_path("purelib"), os.__file__)):
         assert needed.is_relative_to("/usr") or any(needed.is_relative_to(one) for one in found)
     assert all(path.is_absolute() and path.exists() for path in found)
 
 
-def test_an_environment_made_in_the_home_folder_does_not_show_the_home(
+def test_an_environment_in_the_home_folder_does_not_expose_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "lib").mkdir()
@@ -159,7 +159,7 @@ def test_an_environment_made_in_the_home_folder_does_not_show_the_home(
     assert not any((tmp_path / ".ssh").is_relative_to(path) for path in found)
 
 
-def test_an_environment_made_in_a_project_does_not_show_the_project(
+def test_an_environment_in_a_project_does_not_expose_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("lib", "bin"):
@@ -173,13 +173,13 @@ def test_an_environment_made_in_a_project_does_not_show_the_project(
     assert not any((tmp_path / ".env").is_relative_to(path) for path in found)
 
 
-def test_without_namespaces_things_lie_where_they_lie() -> None:
+def test_without_namespaces_paths_stay_the_same() -> None:
     mounts = ((Path("/srv/guest"), "/run/guest"),)
     assert SandboxSpec("isolated", mounts=mounts).resolve_path("/run/guest") == "/run/guest"
     assert SandboxSpec("restricted", mounts=mounts).resolve_path("/run/guest") == "/srv/guest"
 
 
-def test_the_environment_is_ours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_of_the_hosts_environment_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     environment = SandboxSpec("isolated").build_environment()
     assert "secret" not in str(environment)
@@ -187,7 +187,7 @@ def test_the_environment_is_ours_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert SandboxSpec("restricted").build_environment("/tmp/x")["HOME"] == "/tmp/x/home"
 
 
-def test_processes_are_bounded_by_user_and_those_that_run_already_do_not_count() -> None:
+def test_the_process_limit_allows_for_processes_of_the_user() -> None:
     limits = Limits(processes=10)
     assert SandboxSpec("isolated", limits=limits).build_rlimits()["RLIMIT_NPROC"] == 10
     assert (

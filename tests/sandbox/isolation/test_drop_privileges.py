@@ -1,4 +1,4 @@
-"""Root's first step: what only root may enter is opened for nobody, in this one process alone."""
+"""Switch of a root host to nobody, with the private folders that nobody needs to enter."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def run(covers: dict[str, list[str]], *command: str) -> subprocess.CompletedProc
 
 
 @pytest.fixture
-def closed(empty_home: Path) -> Path:
-    """A folder of root's with something that has to be read, and a secret beside it."""
+def private_folder(empty_home: Path) -> Path:
+    """Private folder of root with paths that have to be readable, and a secret beside them."""
     empty_home.chmod(0o755)
-    folder = empty_home / "closed"
+    folder = empty_home / "private_folder"
     (folder / "deep" / "python").mkdir(parents=True)
     (folder / "deep" / "python" / "library").write_text("library")
     (folder / "deep" / "file").write_text("file")
@@ -45,37 +45,39 @@ def closed(empty_home: Path) -> Path:
     return folder
 
 
-def test_it_becomes_nobody_with_no_group_and_no_capability() -> None:
-    told = run({}, "/bin/sh", "-c", "id; grep CapEff /proc/self/status").stdout
-    assert f"uid={NOBODY}" in told
-    assert f"gid={NOBODY}" in told
-    assert "groups=0" not in told
-    assert told.split()[-1] == "0" * 16
+def test_nobody_has_no_group_and_no_capability() -> None:
+    result = run({}, "/bin/sh", "-c", "id; grep CapEff /proc/self/status").stdout
+    assert f"uid={NOBODY}" in result
+    assert f"gid={NOBODY}" in result
+    assert "groups=0" not in result
+    assert result.split()[-1] == "0" * 16
 
 
-def test_nobody_cannot_enter_without_it(closed: Path) -> None:
-    told = run({}, "/bin/cat", str(closed / "deep/python/library"))
-    assert told.returncode != 0
-    assert "Permission denied" in told.stderr
+def test_nobody_cannot_enter_a_private_folder(private_folder: Path) -> None:
+    result = run({}, "/bin/cat", str(private_folder / "deep/python/library"))
+    assert result.returncode != 0
+    assert "Permission denied" in result.stderr
 
 
-def test_just_what_is_needed_is_opened(closed: Path) -> None:
-    needed = [str(closed / "deep/python"), str(closed / "deep/file")]
-    covers = {str(closed): needed}
-    wanted = [str(closed / "deep/python/library"), str(closed / "deep/file")]
+def test_only_the_paths_that_are_needed_become_readable(private_folder: Path) -> None:
+    needed = [str(private_folder / "deep/python"), str(private_folder / "deep/file")]
+    covers = {str(private_folder): needed}
+    wanted = [str(private_folder / "deep/python/library"), str(private_folder / "deep/file")]
     assert run(covers, "/bin/cat", *wanted).stdout == "libraryfile"
-    assert "No such file" in run(covers, "/bin/cat", str(closed / "secret")).stderr
-    assert "denied" in run(covers, "/bin/sh", "-c", f"echo x > {closed}/deep/python/x").stderr
+    assert "No such file" in run(covers, "/bin/cat", str(private_folder / "secret")).stderr
+    assert (
+        "denied" in run(covers, "/bin/sh", "-c", f"echo x > {private_folder}/deep/python/x").stderr
+    )
 
 
-def test_nothing_changes_for_the_rest_of_the_machine(closed: Path) -> None:
-    run({str(closed): [str(closed / "deep/python")]}, "/bin/true")
-    assert (closed / "secret").read_text() == "secret"
-    assert str(closed) not in Path("/proc/self/mountinfo").read_text()
+def test_nothing_changes_for_the_rest_of_the_machine(private_folder: Path) -> None:
+    run({str(private_folder): [str(private_folder / "deep/python")]}, "/bin/true")
+    assert (private_folder / "secret").read_text() == "secret"
+    assert str(private_folder) not in Path("/proc/self/mountinfo").read_text()
 
 
-def test_what_cannot_be_covered_is_said_and_nothing_runs(closed: Path) -> None:
-    told = run({str(closed / "deep/file"): []}, "/bin/echo", "ran")
-    assert told.returncode == 1
-    assert told.stdout == ""
-    assert told.stderr.startswith("drop_privileges: mount on ")
+def test_a_folder_that_cannot_be_covered_is_an_error(private_folder: Path) -> None:
+    result = run({str(private_folder / "deep/file"): []}, "/bin/echo", "ran")
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("drop_privileges: mount on ")

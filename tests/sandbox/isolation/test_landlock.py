@@ -1,4 +1,4 @@
-"""The weaker wall: what it holds, what it says it does not, and that nothing stays behind it."""
+"""Sandbox without namespaces: what it confines, its documented gaps, and that nothing is left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from starchat_tui.sandbox.isolation import landlock
 from starchat_tui.sandbox.isolation.bubblewrap import SandboxSpec
 from starchat_tui.sandbox.isolation.launcher import SandboxProcess, start_sandbox
-from tests.sandbox.conftest import ROOT, _as_nobody
+from tests.sandbox.conftest import ROOT, build_nobody_command
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
@@ -29,7 +29,7 @@ def begin(code: str, level: Any = "restricted") -> SandboxProcess:
 
 
 def run(code: str, level: Any = "restricted") -> str:
-    """What the code wrote to stderr."""
+    """Return what the code wrote to stderr."""
     started = begin(code, level)
     try:
         return started.process.communicate()[1].decode()
@@ -38,7 +38,7 @@ def run(code: str, level: Any = "restricted") -> str:
 
 
 def facts(code: str) -> Any:
-    """What the code found, as JSON."""
+    """Return what the code found, read from JSON."""
     program = f"import json, os, sys\n{code}\nprint(json.dumps(found), file=sys.stderr)"
     return json.loads(run(program))
 
@@ -54,7 +54,7 @@ found = [any(have), libc.prctl(39, 0, 0, 0, 0), libc.prctl(21, 0, 0, 0, 0), os.g
     assert found == [False, 1, 2, []]
 
 
-def test_it_reads_what_it_needs_and_writes_its_own_folders() -> None:
+def test_code_reads_what_it_needs_and_writes_its_own_folders() -> None:
     found = facts("""
 def can(path, how):
     try: open(path, how).close()
@@ -72,14 +72,14 @@ found = {name: can(path, how) for name, path, how in (
     assert set(found.values()) == {"Permission denied"}
 
 
-def test_what_it_does_not_hold_is_what_is_said() -> None:
+def test_the_documented_gap_exists_and_is_no_larger() -> None:
     found = facts("found = [os.stat('/etc/passwd').st_size > 0, os.path.exists('/etc/shadow')]")
     assert found == [True, True]
     said = " ".join(str(landlock.__doc__).split())
     assert "sees that files exist" in said
 
 
-def test_programs_it_started_may_be_ended() -> None:
+def test_code_may_end_programs_that_it_started() -> None:
     found = facts("""
 import signal, subprocess
 child = subprocess.Popen(["/bin/sleep", "60"])
@@ -89,7 +89,7 @@ found = child.wait()
     assert found == (-15 if landlock.get_abi_version() >= landlock.SCOPES_SINCE_ABI else found)
 
 
-def test_where_landlock_keeps_no_signals_within_the_filter_does(
+def test_the_filter_denies_signals_if_landlock_cannot(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(landlock, "SCOPES_SINCE_ABI", 1000)
@@ -103,7 +103,7 @@ found = [refused(lambda: os.kill(pid, 0)) for pid in (os.getpid(), os.getppid(),
     assert found == [True] * 4
 
 
-async def test_its_folder_is_gone_with_it_whatever_lies_there() -> None:
+async def test_the_scratch_folder_is_removed_whatever_it_holds() -> None:
     code = """
 import os, sys
 os.makedirs("a/b"); open("a/b/c", "w").close()
@@ -118,7 +118,7 @@ print("made", file=sys.stderr)
     started.close()
 
 
-def test_an_ordinary_user_is_rid_of_closed_folders_too(tmp_path: Path) -> None:
+def test_an_ordinary_user_can_remove_unreadable_folders(tmp_path: Path) -> None:
     code = f"""
 import os, sys, tempfile
 sys.path.insert(0, {str(ROOT)!r})
@@ -131,14 +131,14 @@ landlock._remove_folder(folder)
 print(os.getuid(), os.path.exists(folder))
 """
     command = [sys.executable, "-c", code]
-    command = _as_nobody(command) if os.geteuid() == 0 else command
+    command = build_nobody_command(command) if os.geteuid() == 0 else command
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     user, left = ran.stdout.split()
     assert user != "0"
     assert left == "False"
 
 
-def test_an_exit_code_and_a_signal_come_through() -> None:
+def test_exit_codes_and_signals_are_passed_on() -> None:
     for code, wanted in (("raise SystemExit(7)", 7), ("import os; os.abort()", 134)):
         started = begin(code)
         started.process.communicate()
@@ -146,7 +146,7 @@ def test_an_exit_code_and_a_signal_come_through() -> None:
         started.close()
 
 
-def test_a_program_that_is_not_there_is_said() -> None:
+def test_a_missing_program_is_reported() -> None:
     started = start_sandbox(SandboxSpec("restricted"), ["/usr/bin/no-such-program"])
     text = started.process.communicate()[1].decode()
     started.close()
@@ -154,12 +154,12 @@ def test_a_program_that_is_not_there_is_said() -> None:
     assert started.process.returncode == 1
 
 
-def test_without_a_wall_the_same_supervision(tmp_path: Path) -> None:
+def test_the_unsafe_level_confines_nothing(tmp_path: Path) -> None:
     text = run("import sys; print(open('/etc/passwd').read()[:4], file=sys.stderr)", "unsafe")
     assert text == "root\n"
 
 
-async def test_even_without_a_wall_nothing_stays() -> None:
+async def test_the_unsafe_level_leaves_no_process_behind() -> None:
     code = """
 import os, sys, time
 if os.fork() == 0:
@@ -179,7 +179,7 @@ print("ready", file=sys.stderr, flush=True)
     started.close()
 
 
-def test_children_are_found_without_their_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_children_are_found_without_the_children_file(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["sleep", "60"]) as child:
         assert child.pid in landlock.list_children(os.getpid())
         monkeypatch.setattr(landlock.os, "listdir", only_processes)
@@ -197,7 +197,7 @@ def only_processes(path: str) -> Sequence[str]:
     return LISTED(path)
 
 
-def test_a_kernel_without_landlock_has_version_zero() -> None:
+def test_a_kernel_without_landlock_has_abi_version_zero() -> None:
     code = f"""
 import sys
 sys.path.insert(0, {str(Path(landlock.__file__).parents[3])!r})

@@ -1,4 +1,4 @@
-"""A command behind a wall, as the kernel holds it: found, interrupted, measured, ended."""
+"""Command in a sandbox as its kernel sees it: found, interrupted, measured, killed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.byte_units import MIB
+from starchat_tui.config.byte_units import MIB
 from starchat_tui.errors import StarChatError
 from starchat_tui.sandbox.isolation.bubblewrap import SandboxSpec
 from starchat_tui.sandbox.isolation.launcher import SandboxProcess, start_sandbox
@@ -48,21 +48,21 @@ def sleeping(spec: SandboxSpec) -> Iterator[SandboxProcess]:
     started.close()
 
 
-def test_the_command_is_found_among_this_machines_processes(sleeping: SandboxProcess) -> None:
+def test_the_command_is_found_by_its_host_pid(sleeping: SandboxProcess) -> None:
     runner = sleeping.find_runner_pid()
     assert runner
     assert runner in sleeping.list_pids()
     assert b"-S" in Path(f"/proc/{runner}/cmdline").read_bytes()
 
 
-async def test_an_interrupt_reaches_the_command_alone(sleeping: SandboxProcess) -> None:
+async def test_an_interrupt_reaches_only_the_command(sleeping: SandboxProcess) -> None:
     assert sleeping.interrupt()
     assert sleeping.process.communicate()[1] == b"interrupted\n"
     assert sleeping.process.returncode == 0
     assert not sleeping.interrupt()
 
 
-def test_it_can_be_ended_more_than_once(sleeping: SandboxProcess) -> None:
+def test_killing_and_closing_twice_is_harmless(sleeping: SandboxProcess) -> None:
     sleeping.kill()
     sleeping.kill()
     assert sleeping.process.wait() != 0
@@ -97,13 +97,13 @@ async def test_folders_in_memory_can_be_measured_from_outside() -> None:
     assert started.scratch is None
 
 
-def test_on_the_disk_the_folder_is_the_users_alone(sleeping: SandboxProcess) -> None:
+def test_only_the_user_can_read_the_scratch_folder(sleeping: SandboxProcess) -> None:
     if sleeping.scratch:
         assert sleeping.list_writable_folders() == [sleeping.scratch]
         assert sleeping.scratch.stat().st_mode & 0o077 == 0
 
 
-def test_what_is_handed_over_arrives(spec: SandboxSpec) -> None:
+def test_passed_descriptors_reach_the_command(spec: SandboxSpec) -> None:
     read, write = os.pipe()
     started = start_sandbox(
         spec, command(spec, f"import os; os.write({write}, b'hello')"), pass_fds=[write]
@@ -114,7 +114,7 @@ def test_what_is_handed_over_arrives(spec: SandboxSpec) -> None:
     started.close()
 
 
-def test_files_are_copied_as_they_are_now(spec: SandboxSpec, tmp_path: Path) -> None:
+def test_attached_files_are_copied_at_the_start(spec: SandboxSpec, tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     path.write_bytes(b"x" * 3 * MIB)
     one = SandboxSpec(spec.level, drop_to_nobody=spec.drop_to_nobody, attached=(path,))
@@ -127,7 +127,7 @@ def test_files_are_copied_as_they_are_now(spec: SandboxSpec, tmp_path: Path) -> 
         assert said[0] == str(size).encode()
 
 
-def test_all_files_together_have_a_size(spec: SandboxSpec, tmp_path: Path) -> None:
+def test_attached_files_together_have_a_limit(spec: SandboxSpec, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(b"x" * 600)
     one = SandboxSpec(
@@ -137,19 +137,19 @@ def test_all_files_together_have_a_size(spec: SandboxSpec, tmp_path: Path) -> No
         start_sandbox(one, ["true"])
 
 
-def test_where_there_is_no_wall_nothing_starts() -> None:
+def test_without_a_sandbox_nothing_starts() -> None:
     with pytest.raises(StarChatError, match="Running code is off"):
         start_sandbox(SandboxSpec("off"), ["true"])
 
 
-async def test_a_command_that_ends_takes_the_wall_with_it(spec: SandboxSpec) -> None:
+async def test_the_sandbox_ends_with_its_command(spec: SandboxSpec) -> None:
     started = start_sandbox(spec, command(spec, "raise SystemExit(3)"))
     await wait_until(lambda: started.process.poll() is not None)
     assert started.process.returncode == 3
     started.close()
 
 
-def test_a_signal_that_ends_the_command_is_told(spec: SandboxSpec) -> None:
+def test_a_signal_that_ends_the_command_is_reported(spec: SandboxSpec) -> None:
     started = start_sandbox(spec, command(spec, "import os; os.abort()"))
     started.process.communicate()
     assert started.process.returncode == 128 + signal.SIGABRT

@@ -1,4 +1,4 @@
-"""Apple's profile as text: what it denies, what it names. Nothing here ran on a Mac."""
+"""Profile of Apple's sandbox as text; nothing here has run on a Mac."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def text() -> str:
     return seatbelt.build_profile(readable=SEEN, writable=CHANGED)
 
 
-def test_what_is_not_named_is_denied() -> None:
+def test_everything_that_is_not_named_is_denied() -> None:
     lines = text().splitlines()
     assert lines[:2] == ["(version 1)", "(deny default)"]
     for word in ("network", "mach", "iokit", "ipc-posix", "process-info", "job-creation"):
@@ -27,11 +27,11 @@ def test_only_the_folders_of_the_code_can_be_changed() -> None:
     assert '(deny file-link file-mknod (subpath "/tmp/cell"))' in text()
 
 
-def test_a_name_with_a_quote_ends_nothing() -> None:
+def test_a_quote_in_a_name_is_escaped() -> None:
     assert '(subpath "/home/me/a \\"quoted\\" \\\\ folder")' in text()
 
 
-def test_the_brackets_match() -> None:
+def test_the_parentheses_match() -> None:
     bare = re.sub(r'"(?:\\.|[^"\\])*"', '""', text())
     assert bare.count("(") == bare.count(")")
 

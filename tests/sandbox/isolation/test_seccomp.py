@@ -1,4 +1,4 @@
-"""The filter, evaluated on both architectures by a small BPF machine, and run on this one."""
+"""System call filter, evaluated for both architectures by a BPF machine, and run on this one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_VSOCK = 1, 2, 10, 16, 40
 
 
 def evaluate(program: bytes, number: int, *arguments: int, audit: int) -> str:
-    """What the kernel's BPF machine would return for a call, in words."""
+    """Return the kernel's answer to a call, as its BPF machine would compute it."""
     data = struct.pack("<IIQ6Q", number, audit, 0, *[*arguments, *[0] * 6][:6])
     accumulator = at = steps = 0
     while True:
@@ -42,7 +42,7 @@ def evaluate(program: bytes, number: int, *arguments: int, audit: int) -> str:
         if operation == 0x20:  # load a word
             accumulator = struct.unpack_from("<I", data, k)[0]
         elif operation == 0x06:  # return
-            return verdict(k)
+            return describe_action(k)
         else:
             holds = {
                 0x15: accumulator == k,
@@ -52,7 +52,7 @@ def evaluate(program: bytes, number: int, *arguments: int, audit: int) -> str:
             at += true if holds else false
 
 
-def verdict(value: int) -> str:
+def describe_action(value: int) -> str:
     if value >> 16 == 5:
         return errno.errorcode[value & 0xFFFF]
     return {0x7FFF0000: ALLOWED, 0x80000000: KILLED}[value]
@@ -92,7 +92,7 @@ def ask(request: pytest.FixtureRequest) -> Filter:
     return Filter(request.param)
 
 
-def test_every_call_of_the_list_is_refused(ask: Filter) -> None:
+def test_every_call_of_the_list_is_denied(ask: Filter) -> None:
     refused = {call: ask(call) for call in ask.names(seccomp.DENIED)}
     assert set(refused.values()) == {"EPERM"}, refused
     assert len(refused) > 60
@@ -102,23 +102,23 @@ def test_what_code_needs_is_allowed(ask: Filter) -> None:
     assert {call: ask(call) for call in ORDINARY} == dict.fromkeys(ORDINARY, ALLOWED)
 
 
-def test_there_is_no_socket_of_any_family(ask: Filter) -> None:
+def test_sockets_of_every_family_are_denied(ask: Filter) -> None:
     answers = {ask("socket", family, kind) for family in range(64) for kind in (1, 2, 3)}
     assert answers == {"EAFNOSUPPORT"}
 
 
-def test_a_pair_of_sockets_is_of_unix_alone(ask: Filter) -> None:
+def test_socketpair_is_allowed_for_unix_sockets_only(ask: Filter) -> None:
     assert ask("socketpair", AF_UNIX) == ALLOWED
     for family in (0, AF_INET, AF_INET6, AF_NETLINK, AF_VSOCK):
         assert ask("socketpair", family) == "EAFNOSUPPORT"
 
 
 @pytest.mark.parametrize("bit", [17, 25, 26, 27, 28, 29, 30])
-def test_no_namespace_comes_with_a_process(ask: Filter, bit: int) -> None:
+def test_clone_cannot_create_a_namespace(ask: Filter, bit: int) -> None:
     assert ask("clone", 17 | 1 << bit) == "EPERM"
 
 
-def test_processes_and_threads_may_be_made(ask: Filter) -> None:
+def test_processes_and_threads_can_be_created(ask: Filter) -> None:
     assert ask("clone", 17) == ALLOWED
     assert ask("clone", 0x3D0F00) == ALLOWED  # what pthread_create asks for
     assert ask("clone3") == "ENOSYS"
@@ -132,12 +132,12 @@ def test_nothing_types_into_the_terminal(ask: Filter, request_number: int) -> No
     assert ask("ioctl", 0, 0x5401) == ALLOWED
 
 
-def test_limits_of_other_processes_stay(ask: Filter) -> None:
+def test_limits_of_other_processes_cannot_be_changed(ask: Filter) -> None:
     assert ask("prlimit64", 0) == ALLOWED
     assert ask("prlimit64", 1) == "EPERM"
 
 
-def test_memory_that_no_limit_counts_is_not_shared(ask: Filter) -> None:
+def test_shared_anonymous_memory_is_denied(ask: Filter) -> None:
     shared, private, validated, anonymous, populate = 0x01, 0x02, 0x03, 0x20, 0x8000
     for kind in (shared, validated, shared | populate):
         assert ask("mmap", 0, 4096, 3, kind | anonymous) == "EPERM"
@@ -145,12 +145,12 @@ def test_memory_that_no_limit_counts_is_not_shared(ask: Filter) -> None:
     assert ask("mmap", 0, 4096, 3, private | anonymous) == ALLOWED
 
 
-def test_a_process_cannot_hide_what_it_holds(ask: Filter) -> None:
+def test_a_process_cannot_hide_its_descriptors(ask: Filter) -> None:
     assert ask("prctl", 4, 0) == "EPERM"
     assert {ask("prctl", option) for option in (3, 15, 38)} == {ALLOWED}
 
 
-def test_a_call_by_another_convention_ends_the_process() -> None:
+def test_a_call_by_another_convention_kills_the_process() -> None:
     for name in MACHINES:
         program = seccomp.build_filter(name)
         others = [one.audit for key, one in seccomp.ARCHITECTURES.items() if key != name]
@@ -165,12 +165,12 @@ def test_x32_is_refused_with_and_without_its_bit() -> None:
     assert ask(0xFFFFFFFF) == "EPERM"
 
 
-def test_a_call_nobody_looked_at_does_not_exist(ask: Filter) -> None:
+def test_a_call_that_was_not_reviewed_does_not_exist(ask: Filter) -> None:
     assert {ask(number) for number in (467, 468, 500, 511, 548, 1000)} == {"ENOSYS"}
     assert ask(466) == ALLOWED
 
 
-def test_among_the_users_processes_more_is_refused() -> None:
+def test_without_namespaces_more_is_denied() -> None:
     for name in MACHINES:
         alone, scoped = Filter(name), Filter(name, has_namespaces=False)
         without = Filter(name, has_namespaces=False, signals_scoped=False)
@@ -192,7 +192,7 @@ def test_among_the_users_processes_more_is_refused() -> None:
     "kinds",
     [{}, {"has_namespaces": False}, {"has_namespaces": False, "signals_scoped": False}],
 )
-def test_the_kernel_would_take_the_program(name: str, kinds: dict[str, bool]) -> None:
+def test_the_kernel_would_accept_the_program(name: str, kinds: dict[str, bool]) -> None:
     lines = seccomp.build_program(name, **kinds)
     assert len(lines) <= 4096
     assert lines[-1].operation == 0x06
@@ -223,7 +223,7 @@ def test_no_jump_lands_on_a_comparison_of_the_wrong_word() -> None:
         ("aarch64", "/usr/include/asm-generic/unistd.h"),
     ],
 )
-def test_the_numbers_are_those_of_the_headers(name: str, file: str) -> None:
+def test_the_numbers_match_the_kernel_headers(name: str, file: str) -> None:
     if not Path(file).exists():
         pytest.skip(f"{file} is not installed (linux-libc-dev)")
     found = re.findall(r"#define __NR(?:3264)?_(\w+) (\d+)", Path(file).read_text())
@@ -234,7 +234,7 @@ def test_the_numbers_are_those_of_the_headers(name: str, file: str) -> None:
     assert len(known) > 100
 
 
-def test_a_machine_without_numbers_has_no_filter() -> None:
+def test_an_unknown_architecture_has_no_filter() -> None:
     with pytest.raises(KeyError):
         seccomp.build_filter("riscv64")
 
@@ -258,7 +258,7 @@ print(json.dumps(found))
 
 
 @pytest.mark.skipif(get_machine() not in MACHINES, reason="no filter for this processor")
-def test_this_kernel_obeys_it() -> None:
+def test_this_kernel_enforces_the_filter() -> None:
     ask = Filter(get_machine(), has_namespaces=False)
     groups = {**seccomp.DENIED, **seccomp.DENIED_WITHOUT_NAMESPACES}
     numbers = {call: ask.numbers[call] for call in [*ask.names(groups), "socket", "clone3"]}

@@ -1,4 +1,4 @@
-"""Batches of packed rows."""
+"""Batches of packed_rows rows."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from train.data.rows import RowDataset
 from train.modeling.masks import build_dense_mask
 
 
-def test_rows_and_collator_can_be_pickled(packed: list[PackedRow]) -> None:
-    again = pickle.loads(pickle.dumps(RowDataset(packed)))
+def test_rows_and_collator_can_be_pickled(packed_rows: list[PackedRow]) -> None:
+    again = pickle.loads(pickle.dumps(RowDataset(packed_rows)))
     collate = pickle.loads(pickle.dumps(Collator(600, 0)))
-    assert len(again) == len(packed)
-    for name, column in Collator(600, 0)(packed).items():
+    assert len(again) == len(packed_rows)
+    for name, column in Collator(600, 0)(packed_rows).items():
         assert column.equal(collate([again[at] for at in range(len(again))])[name])
 
 
-def test_a_batch_has_the_arguments_of_a_model(packed: list[PackedRow]) -> None:
-    batch = Collator(600, 7)(packed[:3])
-    longest = max(map(len, packed[:3]))
+def test_a_batch_has_the_arguments_of_a_model(packed_rows: list[PackedRow]) -> None:
+    batch = Collator(600, 7)(packed_rows[:3])
+    longest = max(map(len, packed_rows[:3]))
     shapes = {name: tuple(column.shape) for name, column in batch.items()}
     assert shapes == {
         "input_ids": (3, longest),
@@ -36,29 +36,29 @@ def test_a_batch_has_the_arguments_of_a_model(packed: list[PackedRow]) -> None:
     }
     assert batch["attention_mask"].dtype == torch.bool
     assert batch["input_ids"].dtype == batch["labels"].dtype == torch.int64
-    for row, ids, labels in zip(packed, batch["input_ids"], batch["labels"], strict=False):
+    for row, ids, labels in zip(packed_rows, batch["input_ids"], batch["labels"], strict=False):
         size = len(row)
         assert np.array_equal(ids[:size].numpy(), row.ids)
         assert (ids[size:] == 7).all()
         assert (labels[size:] == IGNORE_INDEX).all()
 
 
-def test_padding_attends_only_to_itself(packed: list[PackedRow]) -> None:
-    batch = Collator(600, 0, fixed=True)(packed[:2])
-    for row, mask in zip(packed, batch["attention_mask"], strict=False):
+def test_padding_attends_only_to_itself(packed_rows: list[PackedRow]) -> None:
+    batch = Collator(600, 0, fixed=True)(packed_rows[:2])
+    for row, mask in zip(packed_rows, batch["attention_mask"], strict=False):
         size = len(row)
         assert mask.shape == (1, 600, 600)
         assert mask[0, size:].equal(torch.eye(600, dtype=torch.bool)[size:])
         assert not mask[0, :size, size:].any()
 
 
-def test_exits_describe_the_mask(packed: list[PackedRow]) -> None:
-    dense = Collator(600, 0)(packed)["attention_mask"]
-    bare = Collator(600, 0, form="exits")(packed)
+def test_exits_describe_the_mask(packed_rows: list[PackedRow]) -> None:
+    dense = Collator(600, 0)(packed_rows)["attention_mask"]
+    bare = Collator(600, 0, form="exits")(packed_rows)
     assert "attention_mask" not in bare
     assert build_dense_mask(bare["exits"]).equal(dense)
 
 
-def test_a_row_beyond_the_block_fails_an_assertion(packed: list[PackedRow]) -> None:
+def test_a_row_beyond_the_block_fails_an_assertion(packed_rows: list[PackedRow]) -> None:
     with pytest.raises(AssertionError, match="in a block of 8"):
-        Collator(8, 0)(packed[:1])
+        Collator(8, 0)(packed_rows[:1])

@@ -176,8 +176,8 @@ def test_missing_parents_cycles_and_duplicate_ids_are_distinguished(tmp_path: Pa
     found = read(tmp_path, *rows)
     assert [names(tree) for tree in found.trees] == [["q", "a"]]
     assert found.count_reasons() == {
-        "a parent that is not there": 2,
-        "parents that go in a circle": 3,
+        "a missing parent": 2,
+        "a cycle of parents": 3,
         "a duplicate message id": 1,
         "a message without an id": 1,
     }
@@ -207,7 +207,7 @@ def test_flat_messages_may_be_thousands_deep(tmp_path: Path) -> None:
 
 
 def test_an_empty_result_lists_the_refusals(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="Nothing") as caught:
+    with pytest.raises(DataError, match="nothing to learn") as caught:
         read(tmp_path, row(PROMPT), languages=("fr",))
     assert "another language: 1" in caught.value.hint
 

@@ -29,11 +29,13 @@ def test_a_block_that_fits_nothing_is_an_error(small: Tokenizer) -> None:
         pack_trees(made, small, block=64)
 
 
-def test_the_order_is_that_of_the_seed(packed: list[PackedRow]) -> None:
+def test_the_order_is_that_of_the_seed(packed_rows: list[PackedRow]) -> None:
     def order(seed: int) -> list[list[int]]:
-        sampler = RandomSampler(RowDataset(packed), generator=torch.Generator().manual_seed(seed))
+        sampler = RandomSampler(
+            RowDataset(packed_rows), generator=torch.Generator().manual_seed(seed)
+        )
         loader = DataLoader(
-            RowDataset(packed), batch_size=2, sampler=sampler, collate_fn=Collator(600, 0)
+            RowDataset(packed_rows), batch_size=2, sampler=sampler, collate_fn=Collator(600, 0)
         )
         return [batch["input_ids"].flatten().tolist() for batch in loader]
 

@@ -180,6 +180,6 @@ def test_an_unknown_schema_lists_the_known_ones(tmp_path: Path) -> None:
 
 
 def test_data_without_assistant_turns_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="Nothing") as caught:
+    with pytest.raises(DataError, match="nothing to learn") as caught:
         read(tmp_path, messages(user()), messages(user("x")))
     assert "no assistant turn to learn: 2" in caught.value.hint

@@ -65,10 +65,10 @@ def test_rows_fit_the_block_unless_one_dialogue_does_not(
     systems = 0
     for row in generate_conversations(samples, tokenizer, sizes(), seed=1):
         tree = parse_dialogue(row, "messages", "here", Filters())
-        told = Dialogue(tree.system)
+        dialogue = Dialogue(tree.system)
         for message in tree.messages:
-            told = told.with_message(message.role, message.text)
-        assert len(encode_training_row(told, tokenizer)[0]) <= max(BLOCK, longest)
+            dialogue = dialogue.with_message(message.role, message.text)
+        assert len(encode_training_row(dialogue, tokenizer)[0]) <= max(BLOCK, longest)
         assert tree.system in ("", *SYSTEMS)
         systems += bool(tree.system)
     assert systems > 20
@@ -84,7 +84,7 @@ def test_as_many_conversations_stand_alone_as_are_asked_for(
     assert found[0] == len(samples) > found[1] > 1.2 * found[2]
 
 
-def test_the_same_seed_makes_the_same_rows(samples: list[Sample], tokenizer: Tokenizer) -> None:
+def test_the_same_seed_gives_the_same_rows(samples: list[Sample], tokenizer: Tokenizer) -> None:
     made = [
         list(generate_conversations(samples[:50], tokenizer, sizes(2), seed=seed))
         for seed in (1, 1, 2)

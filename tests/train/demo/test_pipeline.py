@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.slow
-def test_every_stage_runs_in_ci(tmp_path: Path) -> None:
+def test_every_stage_runs_at_the_smoke_size(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "train.demo", "--smoke", "--build", str(tmp_path)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     first = subprocess.run(

@@ -13,7 +13,7 @@ from train.demo import pretrain_data
 from train.demo.tasks.family import Sample
 
 
-def test_a_transcript_row_begins_as_the_prompt_does(
+def test_a_transcript_has_the_layout_of_the_prompt(
     samples: list[Sample], tokenizer: Tokenizer
 ) -> None:
     ids = tokenizer.decode(pretrain_data.encode_transcript(samples[0], tokenizer))

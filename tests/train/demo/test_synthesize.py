@@ -24,7 +24,7 @@ from train.demo.tasks.registry import (
 )
 
 
-def drawn(*, each: int = 2, seed: int = 11) -> list[Sample]:
+def draw_all(*, each: int = 2, seed: int = 11) -> list[Sample]:
     return [
         family.sample(TaskSampler(Random(f"{seed} {family.name} {turn}"), held_out_phrasing))
         for family in list_families()
@@ -34,7 +34,7 @@ def drawn(*, each: int = 2, seed: int = 11) -> list[Sample]:
 
 
 @pytest.mark.slow
-def test_nothing_scored_was_trained_or_is_near_it() -> None:
+def test_no_scored_sample_is_a_near_duplicate_of_a_trained_one() -> None:
     made = synthesize.make_dialogues(seed=3, pretrain=400, finetune=100, scored=30)
     taught = [*made.sides["pretrain"], *made.sides["finetune"]]
     trained = {synthesize.make_question_key(sample) for sample in taught}
@@ -54,7 +54,7 @@ def test_nothing_scored_was_trained_or_is_near_it() -> None:
 
 
 def test_samples_survive_the_file(tmp_path: Path) -> None:
-    samples = drawn(each=1)
+    samples = draw_all(each=1)
     path = tmp_path / "samples.jsonl"
     synthesize.save_samples(samples, path)
     assert synthesize.load_samples(path) == samples

@@ -20,11 +20,11 @@ def batch_of(rows: list[PackedRow]) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("sharded", [False, True])
 def test_the_loss_equals_the_reference(
-    packed: list[PackedRow], small: Tokenizer, sharded: bool
+    packed_rows: list[PackedRow], small: Tokenizer, sharded: bool
 ) -> None:
     """A sharded head returns the scores of learned tokens, a plain one their loss."""
     model = create_tiny_model(len(small), dtype=torch.float32)
-    batch = batch_of(packed)
+    batch = batch_of(packed_rows)
     names = ("input_ids", "position_ids", "attention_mask")
     logits = model(**{name: batch[name] for name in names}).logits
     expected = mean_cross_entropy(logits, batch["labels"], batch["weights"])
@@ -39,13 +39,13 @@ def test_the_loss_equals_the_reference(
 
 @pytest.mark.parametrize("sharded", [False, True])
 def test_without_a_batch_the_head_returns_scores(
-    packed: list[PackedRow], small: Tokenizer, sharded: bool
+    packed_rows: list[PackedRow], small: Tokenizer, sharded: bool
 ) -> None:
     model = create_tiny_model(len(small), dtype=torch.float32)
     ids = torch.tensor([[1, 2, 3]])
     before = model(input_ids=ids).logits
     head = LossHead(model, sharded=sharded)
-    head.sum_losses(model, batch_of(packed))
+    head.sum_losses(model, batch_of(packed_rows))
     assert torch.equal(model(input_ids=ids).logits, before)
 
 

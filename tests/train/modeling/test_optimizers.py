@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from train.config import Config
-from train.modeling.muon import create_muon_optimizers as create_muon_optimizers
+from train.modeling.muon import create_muon_optimizers
 from train.modeling.optimizers import (
     AdamWInBackward,
     JoinedOptimizer,

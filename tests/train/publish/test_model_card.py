@@ -45,7 +45,7 @@ def test_the_card_has_data_parameters_curves_and_limitations(tmp_path: Path) -> 
         "| `learning_rate` | 2e-05 |",
         "| 10 | 2.1000 | 8.170 |",
         "8 × H100",
-        "## Limits",
+        "## Limitations",
         model_card.CURVE,
     ):
         assert text_part in text, text_part

@@ -16,7 +16,8 @@ from train.train_errors import OutputInUse, SaveError
 def test_only_one_process_writes_to_a_folder(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from train.runtime import output_lock\n"
-        "with output_lock.lock_output(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+        "with output_lock.lock_output(Path(sys.argv[1])):\n"
+        "    print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)],

@@ -25,7 +25,7 @@ def begin_run(tmp_path: Path, **changes: Any) -> Config:
     return config
 
 
-def resumed(config: Config, **changes: Any) -> Config:
+def resume_with(config: Config, **changes: Any) -> Config:
     from dataclasses import replace
 
     return replace(config, resume=True, **changes)
@@ -36,7 +36,7 @@ def test_an_existing_run_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="already contains a run") as caught:
         resume.find_checkpoint(config, processes=2, fingerprint="f")
     assert "--resume" in caught.value.hint
-    found, _ = resume.find_checkpoint(resumed(config), processes=2, fingerprint="f")
+    found, _ = resume.find_checkpoint(resume_with(config), processes=2, fingerprint="f")
     assert found is not None
     assert found.step == 4
 
@@ -44,13 +44,13 @@ def test_an_existing_run_is_not_overwritten(tmp_path: Path) -> None:
 def test_a_run_resumes_only_unchanged(tmp_path: Path) -> None:
     config = begin_run(tmp_path)
     with pytest.raises(ConfigError, match="began with `block: 2048`"):
-        resume.find_checkpoint(resumed(config, block=512), processes=2, fingerprint="f")
+        resume.find_checkpoint(resume_with(config, block=512), processes=2, fingerprint="f")
     with pytest.raises(ConfigError, match="data have changed"):
-        resume.find_checkpoint(resumed(config), processes=2, fingerprint="other")
+        resume.find_checkpoint(resume_with(config), processes=2, fingerprint="other")
     with pytest.raises(ConfigError, match="written by 2 processes") as caught:
-        resume.find_checkpoint(resumed(config), processes=1, fingerprint="f")
+        resume.find_checkpoint(resume_with(config), processes=1, fingerprint="f")
     assert "start 2" in caught.value.hint
-    resume.find_checkpoint(resumed(config, keep=9, log_steps=3), processes=2, fingerprint="f")
+    resume.find_checkpoint(resume_with(config, keep=9, log_steps=3), processes=2, fingerprint="f")
 
 
 def test_resharding_is_explained(tmp_path: Path) -> None:
@@ -58,12 +58,12 @@ def test_resharding_is_explained(tmp_path: Path) -> None:
     zero.write_text(json.dumps({"zero_optimization": {"stage": 3}}))
     config = begin_run(tmp_path, deepspeed=str(zero))
     with pytest.raises(ConfigError) as caught:
-        resume.find_checkpoint(resumed(config), processes=4, fingerprint="f")
+        resume.find_checkpoint(resume_with(config), processes=4, fingerprint="f")
     assert "ds_to_universal" in caught.value.hint
     assert "global_step4" in caught.value.hint
     (tmp_path / "checkpoint-4" / "latest_universal").write_text("universal")
     zero.write_text(json.dumps({"checkpoint": {"load_universal": True}}))
-    found, _ = resume.find_checkpoint(resumed(config), processes=4, fingerprint="f")
+    found, _ = resume.find_checkpoint(resume_with(config), processes=4, fingerprint="f")
     assert found is not None
 
 
@@ -74,7 +74,7 @@ def test_a_malformed_deepspeed_file_is_a_typed_error_on_resume(tmp_path: Path) -
     for text in ("{", "[]"):
         zero.write_text(text)
         with pytest.raises(ConfigError, match=r"zero\.json"):
-            resume.find_checkpoint(resumed(config), processes=4, fingerprint="f")
+            resume.find_checkpoint(resume_with(config), processes=4, fingerprint="f")
 
 
 def test_a_resumed_run_needs_no_space_for_existing_files(
@@ -92,7 +92,7 @@ def test_a_resumed_run_needs_no_space_for_existing_files(
         resume.check_disk_space(config, found, 8000)
     write_checkpoint(tmp_path, 2)
     with pytest.raises(SaveError):
-        resume.check_disk_space(resumed(config, keep=1), found, 8000)
+        resume.check_disk_space(resume_with(config, keep=1), found, 8000)
 
 
 def test_unsealed_checkpoints_are_deleted_on_resume(tmp_path: Path) -> None:

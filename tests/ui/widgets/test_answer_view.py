@@ -11,10 +11,9 @@ from starchat_tui.codeblocks import MarkdownEvent
 from starchat_tui.ui import app as app_module
 from starchat_tui.ui.messages import LinkClicked
 from starchat_tui.ui.widgets.answer_view import AnswerView
-from starchat_tui.ui.widgets.prose import Prose
 from tests.scripted import split_text
 from tests.test_sanitize import PAYLOADS
-from tests.ui.looking import shown
+from tests.ui.screen_helpers import read_screen
 
 ANSWER = """Use `vector<int>` and <b>not</b> main.py:
 
@@ -59,11 +58,11 @@ class Bench(App[None]):
         with VerticalScroll():
             yield self.answer
 
-    def on_link_opened(self, message: LinkClicked) -> None:
+    def on_link_clicked(self, message: LinkClicked) -> None:
         self.links.append(message.url)
 
 
-async def drawn(*pieces: str, final: str | None = None, height: int = 50) -> str:
+async def draw_answer(*pieces: str, final: str | None = None, height: int = 50) -> str:
     """The screen after an answer that came in these pieces."""
     bench = Bench()
     async with bench.run_test(size=(100, height)) as pilot:
@@ -73,37 +72,29 @@ async def drawn(*pieces: str, final: str | None = None, height: int = 50) -> str
                 await bench.answer.draw()
         await bench.answer.finish("".join(pieces) if final is None else final)
         await pilot.pause()
-        return shown(bench)
+        return read_screen(bench)
 
 
 async def test_every_cut_ends_on_the_same_screen() -> None:
-    whole = await drawn(ANSWER)
+    whole = await draw_answer(ANSWER)
     dice = random.Random(0)
     for _ in range(4):
         cuts = sorted(dice.sample(range(len(ANSWER)), 12))
         pieces = [
             ANSWER[start:end] for start, end in zip([0, *cuts], [*cuts, len(ANSWER)], strict=True)
         ]
-        assert await drawn(*pieces) == whole
-
-
-async def test_what_looks_like_html_or_a_link_is_text() -> None:
-    screen = await drawn(ANSWER)
-    assert "Use vector<int> and <b>not</b> main.py:" in screen
-    assert "The end <here>." in screen
-    assert "  2. second" in screen
-    assert "• three" in screen or "three" in screen
+        assert await draw_answer(*pieces) == whole
 
 
 async def test_a_trimmed_overrun_leaves_the_screen() -> None:
     kept = "Answer.\n\n```\nx\n```"
-    screen = await drawn(kept, "\n\nHuman: more", final=kept)
+    screen = await draw_answer(kept, "\n\nHuman: more", final=kept)
     assert "Human" not in screen
-    assert screen == await drawn(kept)
+    assert screen == await draw_answer(kept)
 
 
 async def test_blocks_of_an_answer_drawn_anew_keep_their_numbers() -> None:
-    screen = await drawn("```\na\n```\n```\nb\n```\nrest", final="```\na\n```\n```\nb\n```\n")
+    screen = await draw_answer("```\na\n```\n```\nb\n```\nrest", final="```\na\n```\n```\nb\n```\n")
     assert "copy 1" in screen
     assert "copy 2" in screen
     assert "copy 3" not in screen
@@ -113,32 +104,10 @@ async def test_blocks_of_an_answer_drawn_anew_keep_their_numbers() -> None:
 async def test_nothing_a_terminal_would_obey_reaches_the_screen(size: int) -> None:
     prose = "".join(f"- {name} {payload}x\n" for name, payload in PAYLOADS.items())
     code = "".join(f"# {name} {payload}\n'{payload}'\n" for name, payload in PAYLOADS.items())
-    screen = await drawn(*split_text(f"{prose}\n```python\n{code}```\n", size), height=120)
+    screen = await draw_answer(*split_text(f"{prose}\n```python\n{code}```\n", size), height=120)
     assert [one for one in screen if one != "\n" and not one.isprintable()] == []
     for name in PAYLOADS:
         assert screen.count(f" {name} ") == 2, name
-
-
-async def test_an_entity_cannot_bring_back_what_was_taken_out() -> None:
-    screen = await drawn(
-        "a &#x202E; &#27;[2J &#x200b; [l](http://x/&#x202E;) b\n\n> ```\n> &#27;\n> ```\n"
-    )
-    assert all(one == "\n" or one.isprintable() for one in screen), ascii(screen)
-    assert "<U+202E>" in screen
-
-
-async def test_a_link_is_said_and_not_followed() -> None:
-    bench = Bench()
-    opened: list[str] = []
-    bench.open_url = lambda url, *, new_tab=True: opened.append(url)  # type: ignore[method-assign]
-    async with bench.run_test(size=(70, 20)) as pilot:
-        bench.answer.feed("[here](vscode://x/%1b)")
-        await bench.answer.finish(bench.answer.text)
-        await pilot.pause()
-        await pilot.click(Prose, offset=(3, 0))
-        await pilot.pause()
-    assert bench.links == ["vscode://x/\x1b"]
-    assert opened == []
 
 
 async def test_waiting_gives_way_to_the_answer() -> None:
@@ -146,15 +115,15 @@ async def test_waiting_gives_way_to_the_answer() -> None:
     async with bench.run_test(size=(70, 20)) as pilot:
         bench.answer.show_waiting("loading the model … 10 %")
         await pilot.pause()
-        assert "10 %" in shown(bench)
+        assert "10 %" in read_screen(bench)
         bench.answer.show_waiting("loading the model … 20 %")
         await pilot.pause()
-        assert "20 %" in shown(bench)
-        assert "10 %" not in shown(bench)
+        assert "20 %" in read_screen(bench)
+        assert "10 %" not in read_screen(bench)
         bench.answer.feed("Hi")
         await bench.answer.draw()
         await pilot.pause()
-        assert "loading" not in shown(bench)
+        assert "loading" not in read_screen(bench)
 
 
 async def test_an_answer_that_ends_while_it_is_drawn_loses_nothing() -> None:
@@ -176,4 +145,4 @@ async def test_an_answer_that_ends_while_it_is_drawn_loses_nothing() -> None:
         go_on.set()
         await ending
         await pilot.pause()
-        assert "some code" in shown(bench)
+        assert "some code" in read_screen(bench)

@@ -4,14 +4,12 @@ import random
 
 from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
-from textual.geometry import Offset
 from textual.message import Message
-from textual.selection import SELECT_ALL, Selection
 
 from starchat_tui.ui import app as app_module
 from starchat_tui.ui.messages import CopyRequested
 from starchat_tui.ui.widgets.code_cell import CodeCell, CodeLines
-from tests.ui.looking import shown, strips
+from tests.ui.screen_helpers import read_screen, render_strips
 
 CODE = 'def f(x):\n    """Doc\n\n    string."""\n    return x + 1  # one\n\n\nprint(f(1))\n'
 
@@ -41,7 +39,7 @@ def rows(bench: Bench) -> list[list[tuple[str, str]]]:
     region = bench.lines.region
     return [
         [(part.text, str(part.style and part.style.color)) for part in strip]
-        for strip in strips(bench)[region.y : region.bottom]
+        for strip in render_strips(bench)[region.y : region.bottom]
     ]
 
 
@@ -69,11 +67,11 @@ async def test_it_grows_with_its_lines_and_a_growing_line_is_shown() -> None:
         bench.cell.feed("x = 1\ny = ")
         await pilot.pause()
         assert bench.lines.region.height == 2
-        assert "y =" in shown(bench)
+        assert "y =" in read_screen(bench)
         bench.cell.feed("2\n")
         await pilot.pause()
         assert bench.lines.region.height == 2
-        assert "y = 2" in shown(bench)
+        assert "y = 2" in read_screen(bench)
 
 
 async def test_a_docstring_is_coloured_whole_once_the_block_ends() -> None:
@@ -89,92 +87,17 @@ async def test_a_docstring_is_coloured_whole_once_the_block_ends() -> None:
         assert before[0] == rows(bench)[0]
 
 
-async def test_a_long_line_scrolls_sideways_with_the_keys() -> None:
-    bench = Bench()
-    async with bench.run_test(size=(40, 20)) as pilot:
-        bench.cell.feed("x = '" + "a" * 80 + "END'\n")
-        bench.cell.finish()
-        await pilot.pause()
-        assert "END" not in shown(bench)
-        bench.lines.focus()
-        await pilot.press("end")
-        await pilot.pause()
-        assert "END" in shown(bench)
-        await pilot.press("home", "right")
-        await pilot.pause()
-        assert bench.lines.scroll_x == 1
-
-
-async def test_only_visible_rows_are_drawn() -> None:
-    bench = Bench()
-    async with bench.run_test(size=(60, 20)) as pilot:
-        drawn: list[int] = []
-        render = bench.lines.render_line
-        bench.lines.render_line = lambda y: drawn.append(y) or render(y)  # type: ignore[method-assign, func-returns-value]
-        bench.cell.feed("\n".join(f"line({number})" for number in range(1000)))
-        await pilot.pause()
-        assert drawn
-        assert max(drawn) < 20
-
-
-async def test_selected_text_has_no_padding() -> None:
-    bench = Bench()
-    async with bench.run_test(size=(60, 20)) as pilot:
-        bench.cell.feed(CODE)
-        bench.cell.finish()
-        await pilot.pause()
-        assert bench.lines.get_selection(SELECT_ALL) == (CODE.rstrip("\n"), "\n")
-        part = Selection(Offset(4, 0), Offset(7, 1))
-        assert bench.lines.get_selection(part) == ('f(x):\n    """', "\n")
-
-
-async def test_a_selection_is_made_with_the_mouse_and_marked() -> None:
-    bench = Bench()
-    async with bench.run_test(size=(60, 20)) as pilot:
-        bench.cell.feed(CODE)
-        bench.cell.finish()
-        await pilot.pause()
-        at = bench.lines.content_region.offset
-        before = rows(bench)
-        await pilot.mouse_down(offset=at + Offset(4, 0))
-        await pilot.hover(offset=at + Offset(7, 4))
-        await pilot.mouse_up(offset=at + Offset(7, 4))
-        await pilot.pause()
-        assert bench.screen.get_selected_text() == 'f(x):\n    """Doc\n\n    string."""\n    retu'
-        region = bench.lines.region
-        marked = [
-            "".join(part.text for part in strip if part.style and part.style.bgcolor != ground)
-            for strip in strips(bench)[region.y : region.bottom]
-            for ground in [bench.lines.rich_style.bgcolor]
-        ]
-        assert marked[0].strip() == "f(x):"
-        assert [("".join(text for text, _ in row)) for row in rows(bench)] == [
-            "".join(text for text, _ in row) for row in before
-        ]
-
-
 async def test_copy_asks_for_the_code_as_it_was_written() -> None:
     bench = Bench("make")
     async with bench.run_test(size=(60, 20)) as pilot:
         bench.cell.feed("all:\n\tls \u202e\n")
         bench.cell.finish()
         await pilot.pause()
-        assert "    ls <U+202E>" in shown(bench)
+        assert "    ls <U+202E>" in read_screen(bench)
         await pilot.click(".cell--copy")
         bench.lines.focus()
         await pilot.press("c")
-        assert [one.code for one in bench.asked] == ["all:\n\tls \u202e"] * 2
-
-
-async def test_a_theme_changes_the_colours_at_once() -> None:
-    bench = Bench()
-    async with bench.run_test(size=(60, 20)) as pilot:
-        bench.cell.feed(CODE)
-        await pilot.pause()
-        dark = rows(bench)
-        bench.theme = "textual-light"
-        await pilot.pause()
-        assert rows(bench) != dark
+        assert [one.text for one in bench.asked] == ["all:\n\tls \u202e"] * 2
 
 
 def test_a_cell_says_what_happened_and_no_more() -> None:

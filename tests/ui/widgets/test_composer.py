@@ -13,7 +13,7 @@ from starchat_tui.ui import app as app_module
 from starchat_tui.ui.app_base import BaseApp
 from starchat_tui.ui.messages import Submitted
 from starchat_tui.ui.widgets.composer import MAX_PASTE_CHARACTERS, MAX_PASTE_LINES, Composer
-from tests.ui.looking import paste, shown
+from tests.ui.screen_helpers import paste_text, read_screen
 
 
 class Bench(App[None]):
@@ -106,7 +106,7 @@ async def test_up_and_down_reach_what_was_typed_before_from_the_outer_rows(tmp_p
 async def test_a_small_paste_is_text_in_one_piece() -> None:
     bench = Bench()
     async with bench.run_test() as pilot:
-        await paste(pilot, "a\r\nb\rc")
+        await paste_text(pilot, "a\r\nb\rc")
         assert bench.composer.text == "a\nb\nc"
         assert bench.sent == []
 
@@ -126,10 +126,10 @@ async def test_a_large_paste_is_folded_and_sent_whole(text: str, folded: bool) -
     bench = Bench()
     async with bench.run_test() as pilot:
         await pilot.press(*"see ")
-        await paste(pilot, text)
+        await paste_text(pilot, text)
         assert ("[pasted " in bench.composer.text) == folded
         assert bench.composer.draft == f"see {text}"
-        assert sanitize_text(shown(bench)) == shown(bench)
+        assert sanitize_text(read_screen(bench)) == read_screen(bench)
         await pilot.press("enter")
         assert bench.sent == [f"see {text}"]
 
@@ -138,8 +138,8 @@ async def test_a_folded_paste_is_deleted_as_one() -> None:
     bench = Bench()
     async with bench.run_test() as pilot:
         await pilot.press(*"a ")
-        await paste(pilot, "x\n" * 9)
-        await paste(pilot, "y\n" * 9)
+        await paste_text(pilot, "x\n" * 9)
+        await paste_text(pilot, "y\n" * 9)
         assert bench.composer.text == "a [pasted 10 lines #1][pasted 10 lines #2]"
         await pilot.press("backspace")
         assert bench.composer.text == "a [pasted 10 lines #1]"
@@ -150,7 +150,7 @@ async def test_a_folded_paste_is_deleted_as_one() -> None:
 async def test_what_was_typed_before_is_folded_where_a_terminal_would_obey_it() -> None:
     bench = Bench()
     async with bench.run_test() as pilot:
-        await paste(pilot, "a\x1b]0;x\x07")
+        await paste_text(pilot, "a\x1b]0;x\x07")
         await pilot.press("enter", "up")
         assert bench.composer.text == "[pasted 7 characters #1]"
         await pilot.press("enter")

@@ -4,7 +4,7 @@ import pytest
 from textual.app import App, ComposeResult
 
 from starchat_tui.ui.widgets.status import Status, StatusLine, render_meter
-from tests.ui.looking import shown
+from tests.ui.screen_helpers import read_screen
 
 FULL = Status("nano-chat", "chat", True, 512, 2048, "41 tok/s · first token 0.3 s")
 
@@ -39,12 +39,12 @@ class Bench(App[None]):
 )
 async def test_what_is_least_needed_leaves_first(width: int, expected: str) -> None:
     async with Bench(FULL).run_test(size=(width, 2)) as pilot:
-        assert shown(pilot.app).split("\n")[0] == expected
+        assert read_screen(pilot.app).split("\n")[0] == expected
 
 
 async def test_what_is_not_known_is_not_shown() -> None:
     async with Bench(Status("m", "ta")).run_test(size=(60, 2)) as pilot:
-        assert shown(pilot.app).split("\n")[0].split() == ["m", "ta", "F1", "keys"]
+        assert read_screen(pilot.app).split("\n")[0].split() == ["m", "ta", "F1", "keys"]
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,7 @@ def score_model(
 def _answers_path(weights: Path, mode: Mode, dialogues: Path) -> Path:
     """Return the path of the answer cache: one per model, mode and way of asking."""
     digest = _hash_bytes((weights / "model.safetensors").read_bytes())
+    # A change of the prompt or of the code that asks invalidates the cached answers.
     asking = Path(generate.__file__).read_bytes()
     if mode == "ta":
         asking += read_prompt_text("ta").encode()

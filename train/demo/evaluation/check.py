@@ -55,6 +55,8 @@ def check_answers(
     ]
     plain = [i for i in waiting if not needs_plot_worker(listed[i][1])]
     drawing = [i for i in waiting if needs_plot_worker(listed[i][1])]
+    # Code workers start in milliseconds and take small batches; a plot worker imports its packages
+    # for seconds, so there is one for each of `workers`.
     batches = [plain[at : at + BATCH] for at in range(0, len(plain), BATCH)]
     share = max(1, -(-len(drawing) // workers))
     shares = [drawing[at : at + share] for at in range(0, len(drawing), share)]
@@ -101,6 +103,7 @@ def _build_jobs(batch: Sequence[tuple[str, Check]]) -> list[dict[str, object]]:
 def _check_code(batch: Sequence[tuple[str, Check]]) -> list[str]:
     """Return the verdicts of one code worker, which forks once for each answer."""
     lines = [json.dumps(job) + "\n" for job in _build_jobs(batch)]
+    # `-I -S`: neither the user's site-packages nor the environment reach the answers.
     environment = {"PATH": os.environ.get("PATH", os.defpath)}
     answers = _run_worker([sys.executable, "-I", "-S", str(CODE_WORKER)], lines, environment)
     return [json.loads(line) for line in answers]

@@ -58,6 +58,7 @@ def judge_in_child(
 ) -> str:
     """Return what failed of the job, run in a child process; "" if every condition holds."""
     read, write = os.pipe()
+    # A fork and not a new interpreter: it costs a millisecond, and 85,000 dialogues are checked.
     if not os.fork():
         os.close(read)
         _judge_and_exit(job, write, judge or judge_job, memory)
@@ -114,6 +115,7 @@ def judge_job(job: Job) -> str:
     failure = _run_python(job, str(job["setup"]))
     if failure:
         return failure
+    # A test that passes with a broken function tests nothing.
     for mutant in job["mutants"]:  # type: ignore[attr-defined]
         with contextlib.suppress(Exception):
             if not _run_python(job, mutant):
@@ -141,6 +143,7 @@ def _run_python(job: Job, setup: str) -> str:
     for probe, expected in job["probes"]:  # type: ignore[attr-defined]
         with contextlib.redirect_stdout(io.StringIO()):
             value = eval(Template(probe).safe_substitute(f=name), space)
+        # By type too: 1.0 and True equal 1, and neither is what was asked for.
         if value != eval(expected) or type(value) is not type(eval(expected)):
             return f"{probe} is {value!r}, not {expected}"
     return ""

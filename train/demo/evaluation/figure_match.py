@@ -64,6 +64,7 @@ def _compare_texts(expected: ExpectedAxes, actual: AxesState) -> str:
     for key in ("xlabel", "ylabel", "xscale", "yscale", "legend", "size", "xrotations"):
         if key in expected:
             difference = difference or _compare(key, actual[key], expected[key])
+    # A scale that nobody asked for distorts the plot.
     if not difference and "xscale" not in expected and expected["kind"] != "map":
         scales = [actual["xscale"], actual["yscale"]]
         difference = _compare("scales", scales, ["linear", expected.get("yscale", "linear")])

@@ -96,6 +96,7 @@ def record_values() -> None:
 def _make_tick_namer(axis: Axis) -> Callable[[float], str | float]:
     """Return a function that maps a position to its tick label, or to itself on a numeric axis."""
     if isinstance(axis.units, UnitData):
+        # Names given as data: matplotlib maps them to positions, whatever the ticks say.
         ticks = {float(at): str(text) for text, at in axis.units._mapping.items()}
     elif isinstance(axis.get_major_formatter(), ScalarFormatter | LogFormatter):
         return lambda at: at

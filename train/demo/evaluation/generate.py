@@ -23,7 +23,7 @@ from starchat_tui.templates.context_window import fit_prompt
 from starchat_tui.templates.few_shot import FewShotTemplate
 from starchat_tui.templates.prompt_files import load_few_shot_prompt
 from starchat_tui.templates.template import Template
-from starchat_tui.templates.tokenizer import CHAT_TOKENS, Tokenizer
+from starchat_tui.templates.tokenizer import CHAT_TOKENS, Tokenizer, find_tokenizer_file
 
 MAX_ANSWER_TOKENS = 320
 """Maximum tokens of an answer."""
@@ -42,11 +42,11 @@ class Answer:
 
     text: str
     cut: bool
-    """Whether it reached the length limit."""
+    """True if it reached the length limit."""
 
     @property
     def runs_on(self) -> bool:
-        """Whether it continues into another turn, with a role's name or token."""
+        """True if it continues into another turn, with a role's name or token."""
         return bool(_ROLE.search(self.text))
 
 
@@ -65,6 +65,7 @@ async def run_engine() -> AsyncIterator[EngineClient]:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # On one thread, sums have one order: the same answers on every run.
                 env=os.environ | {"OMP_NUM_THREADS": "1"},
             )
             try:
@@ -95,7 +96,7 @@ class Answerer:
     def __init__(self, client: EngineClient, folder: Path, mode: Mode) -> None:
         self._client = client
         self._model = str(folder.resolve())
-        tokenizer = Tokenizer.load(folder / "tokenizer.json")
+        tokenizer = Tokenizer.load(find_tokenizer_file(folder) or folder / "tokenizer.json")
         self.window = int(json.loads((folder / "config.json").read_text())["n_positions"])
         self.template: Template = (
             ChatMLTemplate(tokenizer)

@@ -54,6 +54,7 @@ def main() -> None:
 
 def _prepare_process() -> None:
     warnings.simplefilter("ignore")
+    # `-m` puts the repository on the path, where an answer's imports do not belong.
     sys.path[:] = [entry for entry in sys.path if entry not in ("", os.getcwd())]
     plt.show = plt.savefig = _capture_figures
     setattr(Figure, "show", _capture_figures)  # noqa: B010
@@ -120,6 +121,7 @@ def _judge_together(jobs: Sequence[code_worker.Job]) -> list[str | None]:
     with os.fdopen(read, "rb") as pipe:
         marks = pipe.read()
     os.wait()
+    # Fewer marks than jobs: one of them ended the child, and the rest are judged alone.
     right = [mark == ord(".") for mark in marks]
     return ["" if good else None for good in right] + [None] * (len(jobs) - len(right))
 

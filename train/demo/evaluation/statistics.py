@@ -102,5 +102,6 @@ def compare_pairs(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[st
         if side in theirs
         for left, right in zip(ours[side], theirs[side], strict=True)
     ]
+    # Marks are "0" and "1". A question that both models got right or wrong says nothing about them.
     decided = [left > right for left, right in pairs if left != right]
     return {"pairs": len(pairs), "won": summarize_marks(decided)}

@@ -19,9 +19,9 @@ class FormattedData:
 
     text: str
     block: bool = False
-    """Whether it has lines of its own."""
+    """True if it has lines of its own."""
     listed: bool = False
-    """Whether labels and numbers are separate lists."""
+    """True if labels and numbers are separate lists."""
 
 
 def format_strings(texts: Sequence[str], mark: str = '"') -> str:
@@ -101,6 +101,8 @@ def format_pairs(
     """Format labels with a number each, under the names `columns` if it is a table."""
     found = list(zip(names, values, strict=True))
     numeric = any(name[:1].isdigit() for name in names)
+    # Behind a numeric label, "2019 5" would read as two numbers: formats that join a label and its
+    # number with a space alone are left out for such labels.
     kind = sampler.rng.random()
     if kind < 0.55:
         ways = [

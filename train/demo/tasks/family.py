@@ -37,7 +37,7 @@ class Check:
     name: str = ""
     """Name for `$f`; if the code does not define it, another of its functions is taken."""
     named: bool = False
-    """Whether the question fixed `name`, so that no other function is accepted."""
+    """True if the question fixed `name`, so that no other function is accepted."""
     setup: str = ""
     """Code to run before the answer's: definitions from earlier turns."""
     stdout: str | None = None
@@ -53,7 +53,7 @@ class Check:
     drawn: str = ""
     """Expected axes for `figure_match.compare_figures`, as JSON."""
     packages: bool = False
-    """Whether the code needs pandas or matplotlib."""
+    """True if the code needs pandas or matplotlib."""
     says: tuple[str, ...] = ()
     """Texts that the answer must contain, ignoring case."""
     has: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Check:
 
     @property
     def needs_execution(self) -> bool:
-        """Whether there is anything to execute."""
+        """True if there is anything to execute."""
         return bool(self.probes) or self.stdout is not None or bool(self.drawn)
 
 
@@ -126,6 +126,7 @@ class Family:
 @cache
 def select_held_out(phrasings: tuple[str, ...]) -> frozenset[str]:
     """Return the phrasings that are never trained: a tenth, and at least one of four or more."""
+    # By hash and not by chance: a phrasing keeps its side when others are added.
     held_back = frozenset(text for text in phrasings if is_held_out(text))
     if held_back or len(phrasings) < MIN_PHRASINGS:
         return held_back

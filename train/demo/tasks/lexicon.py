@@ -66,7 +66,8 @@ ORDERED_LABELS = (
     "first second third fourth fifth sixth",
 )
 """Labels with a natural order."""
-MIN_ITEMS, MAX_ITEMS = 3, 7
+MAX_ITEMS = 7
+"""Maximum items in the data of a question."""
 NUMBER_FORMATS: tuple[Callable[[Random], str], ...] = (
     lambda rng: str(rng.randint(1, 9)),
     lambda rng: str(rng.randint(1, 99)),

@@ -53,6 +53,7 @@ RESERVED = frozenset(("goto",))
 
 def draw_identifier(rng: Random) -> str:
     """Draw a snake_case name, common or invented."""
+    # Redrawn rather than left out of the syllables, which would change every other draw.
     while (name := _draw_name(rng)) in RESERVED:
         pass
     return name
@@ -105,6 +106,7 @@ def phrase_question(sampler: TaskSampler, template: str, /, **slots: object) -> 
         if field:
             words.append(str(slots[field]))
     question = "".join(words)
+    # After a line break a question ends with data or code, where a change would not be idle.
     if sampler.chance(0.15) and question.endswith((".", "?")) and "\n" not in question:
         question = question[:-1]
     if sampler.chance(0.12):

@@ -102,6 +102,7 @@ def draw_samples(
     else:
         pool = tuple(f for f in pool if (f.name in HELD_OUT_FAMILIES) == held_out_families)
         weights = _compute_weights(pool)
+    # Each sample has a random source of its own: what one family draws moves no other sample.
     rng = Random(seed)
     for _ in range(count):
         chosen = rng.choices(pool, weights)[0]

@@ -22,6 +22,7 @@ GROUP_KINDS = {
     "translation": "languages",
 }
 """Kind of a group whose name differs from its kind."""
+# Copying decides whether a plot is right: plots and drills get more than a quarter of the draws.
 KIND_SHARES = {
     "functions": 0.24,
     "plots": 0.25,

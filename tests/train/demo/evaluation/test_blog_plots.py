@@ -1,4 +1,4 @@
-"""The story's prompts: right code makes pictures and is told right, other code is told wrong."""
+"""The article's prompts: right code saves figures and passes, other code fails."""
 
 from __future__ import annotations
 

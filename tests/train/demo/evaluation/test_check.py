@@ -41,7 +41,7 @@ def test_a_name_that_the_question_fixed_must_be_used() -> None:
     assert "NameError" in found
 
 
-def test_one_jobs_damage_does_not_reach_the_next() -> None:
+def test_damage_by_one_job_does_not_reach_the_next() -> None:
     vandal = "```python\nimport builtins\nbuiltins.len = lambda x: 0\nprint(1)\n```"
     honest = "```python\nprint(len([1, 2]))\n```"
     checks = [(vandal, Check(stdout="1")), (honest, Check(stdout="2"))]

@@ -10,7 +10,7 @@ from train.demo.evaluation.check import check_answers
 from train.demo.tasks.family import LANGUAGES, Check, fence_code
 
 
-def needed(language: str) -> None:
+def skip_without_program(language: str) -> None:
     tool = LANGUAGES[language]
     if tool and not shutil.which(tool):
         pytest.skip(f"{tool} is not on this machine, so nothing in {language} is taught here")
@@ -31,7 +31,7 @@ def needed(language: str) -> None:
     ],
 )
 def test_other_languages_are_run(language: str, code: str, stdout: str, verdict: str) -> None:
-    needed(language)
+    skip_without_program(language)
     check = Check(language=language, stdout=stdout)
     (found,) = check_answers([(fence_code(code, language), check)])
     assert found.startswith(verdict)

@@ -21,7 +21,7 @@ from train.demo.tasks.registry import list_families
 DRAWING = [f for f in list_families() if f.group in ("plots", "maps", "data", "drills")]
 
 
-def drawn(family: Family, seed: int) -> list[Exchange]:
+def draw_exchanges(family: Family, seed: int) -> list[Exchange]:
     found = family.sample(TaskSampler(Random(f"{seed} {family.name}"))).exchanges
     return [exchange for exchange in found if exchange.check.needs_execution]
 
@@ -49,7 +49,7 @@ WANTED = [
 ]
 
 
-def judged(*programs: str, wanted: object = WANTED) -> list[str]:
+def check_programs(*programs: str, wanted: object = WANTED) -> list[str]:
     check = Check(drawn=json.dumps(wanted))
     return check_answers([(fence_code(program), check) for program in programs])
 
@@ -60,7 +60,7 @@ def test_there_are_at_least_25_families_of_plots_and_tables() -> None:
 
 @pytest.mark.slow
 def test_reference_answers_draw_what_was_asked_together_and_alone() -> None:
-    found = [exchange for family in DRAWING for exchange in drawn(family, 1)]
+    found = [exchange for family in DRAWING for exchange in draw_exchanges(family, 1)]
     pairs = [(exchange.answer, exchange.check) for exchange in found]
     for trusted in (True, False):
         verdicts = check_answers(pairs, trusted=trusted)
@@ -83,7 +83,7 @@ def test_other_code_that_draws_the_same_is_right() -> None:
         'for n, v in [("Tom", 5), ("Brad", 7), ("Kim", 3)]:\n    plt.bar(n, v, color="r")\n'
         'plt.title("T")\nplt.xlabel("x")\nplt.show()'
     )
-    assert judged(BARS, axes, series, one_by_one) == [""] * 4
+    assert check_programs(BARS, axes, series, one_by_one) == [""] * 4
 
 
 FAULTS = (
@@ -117,7 +117,7 @@ FAULTS = (
 
 def test_what_differs_is_wrong() -> None:
     assert all(old in BARS for old, _, _ in FAULTS)
-    found = judged(*(BARS.replace(old, new, 1) for old, new, _ in FAULTS))
+    found = check_programs(*(BARS.replace(old, new, 1) for old, new, _ in FAULTS))
     begins = [verdict[: len(fault)] for verdict, (_, _, fault) in zip(found, FAULTS, strict=True)]
     assert begins == [fault for _, _, fault in FAULTS]
 
@@ -143,7 +143,7 @@ def swapped(code: str, wanted: str) -> list[tuple[str, str]]:
 def test_a_changed_label_or_title_fails_in_every_family() -> None:
     pairs, changed = [], []
     for family in DRAWING:
-        for exchange in drawn(family, 2)[:1]:
+        for exchange in draw_exchanges(family, 2)[:1]:
             if exchange.check.drawn:
                 for text, code in swapped(extract_code(exchange.answer), exchange.check.drawn):
                     pairs.append((fence_code(code), exchange.check))
@@ -157,7 +157,7 @@ def test_a_changed_label_or_title_fails_in_every_family() -> None:
 def test_a_changed_number_fails_in_every_family() -> None:
     pairs, changed = [], []
     for family in DRAWING:
-        for exchange in drawn(family, 3)[:1]:
+        for exchange in draw_exchanges(family, 3)[:1]:
             lines = extract_code(exchange.answer).split("\n")
             at = next((i for i, line in enumerate(lines) if re.search(r" = [\[{]", line)), None)
             mutant = _other_number(lines[at]) if at is not None else None
@@ -194,7 +194,7 @@ def test_one_answers_damage_does_not_reach_its_neighbours() -> None:
 def test_an_answer_reads_no_other_and_gives_no_verdict_of_its_own() -> None:
     forger = "import os\nos.write(1, b'[\"\"]\\n')\nprint('[\"\"]')\n" + BARS.replace("5", "6", 1)
     reader = "input()\n" + BARS
-    found = judged(forger, reader, BARS)
+    found = check_programs(forger, reader, BARS)
     assert [verdict[:8] for verdict in found] == ["values: ", "EOFError", ""]
 
 
@@ -216,7 +216,7 @@ def test_labels_and_numbers_are_compared_as_they_are_read() -> None:
     assert not is_same([1, 2], [1, 2, 3])
 
 
-def test_nothing_drawn_is_told_from_too_much() -> None:
+def test_nothing_drawn_and_too_much_drawn_are_different_errors() -> None:
     assert compare_figures([{"kind": "bar"}], []) == "draws nothing"
 
 

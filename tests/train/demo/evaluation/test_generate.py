@@ -97,6 +97,6 @@ def test_transformers_reads_the_tokenizer_that_was_saved(weights: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["<|user|>", "user: more", "  Human: hi", "\nAssistant:"])
-def test_a_roles_line_or_token_is_another_turn(word: str) -> None:
+def test_a_role_name_or_token_begins_another_turn(word: str) -> None:
     assert Answer(f"Done.\n{word}", cut=False).runs_on
     assert not Answer(f"The {word.strip()} is here", cut=False).runs_on or "<|" in word

@@ -36,23 +36,23 @@ class Parrot:
         return Answer(f"you said {dialogue.turns[-1].text}", cut=False)
 
 
-def held(*questions: str) -> tuple[Parrot, list[Answer]]:
+def hold_conversation(*questions: str) -> tuple[Parrot, list[Answer]]:
     parrot = Parrot()
     answers = asyncio.run(__main__.answer_conversation(parrot, sample(*questions)))  # type: ignore[arg-type]
     return parrot, answers
 
 
-def test_a_later_turn_stands_behind_the_models_own_answers() -> None:
-    parrot, _ = held("one", "two")
+def test_a_follow_up_comes_after_the_models_own_answers() -> None:
+    parrot, _ = hold_conversation("one", "two")
     assert [turn.text for turn in parrot.asked[1].turns] == ["one", "you said one", "two"]
 
 
 def test_a_question_that_does_not_fit_is_answered_wrongly() -> None:
-    _, answers = held("one", "too long", "three")
+    _, answers = hold_conversation("one", "too long", "three")
     assert [answer.text for answer in answers] == ["you said one", "", "you said three"]
 
 
-def test_kept_answers_survive_a_line_that_was_cut(tmp_path: Path) -> None:
+def test_cached_answers_survive_a_truncated_line(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     AnswerCache(path).put("a", [Answer("yes", cut=True)])
     path.write_text(path.read_text() + '{"key": "b", "answ')
@@ -61,7 +61,7 @@ def test_kept_answers_survive_a_line_that_was_cut(tmp_path: Path) -> None:
     assert AnswerCache(None).get("a") is None
 
 
-def test_answers_are_kept_apart_by_model_and_by_the_way_of_asking(
+def test_the_cache_differs_by_model_prompt_and_generation_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = tmp_path / "model.safetensors"
@@ -85,7 +85,7 @@ def test_answers_are_kept_apart_by_model_and_by_the_way_of_asking(
     assert not {*names()} & {*changed}
 
 
-def test_the_sides_are_asked_in_turns(tmp_path: Path) -> None:
+def test_the_sides_take_turns(tmp_path: Path) -> None:
     for side in synthesize.SCORED_SIDES:
         synthesize.save_samples(
             [sample(f"{side} {n}") for n in range(3)], tmp_path / f"{side}.jsonl"
@@ -96,7 +96,7 @@ def test_the_sides_are_asked_in_turns(tmp_path: Path) -> None:
     assert len({c.key for c in found}) == len(found)
 
 
-def test_marks_tell_right_from_wrong_and_an_answer_that_runs_on() -> None:
+def test_marks_record_right_wrong_cut_and_run_on_answers() -> None:
     asked = [
         ScoredConversation("values", sample("a", "b")),
         ScoredConversation("phrasing", sample("c")),
@@ -113,7 +113,7 @@ def test_marks_tell_right_from_wrong_and_an_answer_that_runs_on() -> None:
     ]
 
 
-def test_the_twenty_questions_can_be_answered_rightly() -> None:
+def test_the_twenty_questions_are_checked_by_execution() -> None:
     asked = __main__.load_twenty()
     assert len(asked) == 20
     assert all(each.sample.exchanges[0].check.needs_execution for each in asked)

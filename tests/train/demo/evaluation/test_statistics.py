@@ -52,12 +52,12 @@ def test_marks_are_counted_by_side_and_across_the_known_families() -> None:
     assert found["marks"] == {"values": "10", "phrasing": "1", "family": "0", "twenty": "1"}
 
 
-def test_only_decided_pairs_count_in_a_duel() -> None:
+def test_only_questions_that_one_model_got_right_count() -> None:
     found = compare_pairs({"values": "1100", "twenty": "1"}, {"values": "1010", "twenty": "0"})
     assert found["pairs"] == 5
     assert (found["won"]["right"], found["won"]["asked"]) == (2, 3)
 
 
-def test_a_duel_is_about_the_same_questions() -> None:
+def test_a_comparison_needs_the_same_questions() -> None:
     with pytest.raises(ValueError, match="argument"):
         compare_pairs({"values": "11"}, {"values": "1"})

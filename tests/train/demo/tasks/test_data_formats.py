@@ -21,7 +21,7 @@ def in_order(text: str, parts: tuple[str, ...]) -> bool:
     return True
 
 
-def test_pairs_are_told_verbatim_and_in_order() -> None:
+def test_pairs_are_written_verbatim_and_in_order() -> None:
     forms = set()
     for seed in range(400):
         text = data_formats.format_pairs(TaskSampler(Random(seed)), NAMES, VALUES)
@@ -34,13 +34,13 @@ def test_pairs_are_told_verbatim_and_in_order() -> None:
     assert len(forms) >= 25
 
 
-def test_a_label_of_digits_is_never_told_as_a_second_number() -> None:
+def test_a_numeric_label_is_never_written_like_a_second_number() -> None:
     for seed in range(400):
         text = data_formats.format_pairs(TaskSampler(Random(seed)), ("2019", "2020"), ("5", "7"))
         assert not re.search(r"(^|\n|, |and )2019 5", text.text), text.text
 
 
-def test_points_groups_and_values_are_told_in_order() -> None:
+def test_points_groups_and_values_are_written_in_order() -> None:
     for seed in range(200):
         sampler = TaskSampler(Random(seed))
         assert in_order(data_formats.format_values(sampler, VALUES).text, VALUES)
@@ -51,7 +51,7 @@ def test_points_groups_and_values_are_told_in_order() -> None:
         assert in_order(points.text, wanted)
 
 
-def test_data_in_lines_stand_in_lines_of_their_own() -> None:
+def test_block_data_have_lines_of_their_own() -> None:
     block = data_formats.FormattedData("Tom: 5\nKim: 3", block=True)
     for seed in range(200):
         sampler = TaskSampler(Random(seed))

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from itertools import pairwise
 from random import Random
+from typing import get_args
 
 import pytest
 
@@ -16,6 +17,7 @@ from train.demo.evaluation.check import (
 from train.demo.tasks.family import (
     Exchange,
     Sample,
+    Stage,
     TaskSampler,
 )
 from train.demo.tasks.functions.specs import load_functions
@@ -23,10 +25,11 @@ from train.demo.tasks.registry import (
     HELD_OUT_FAMILIES,
     draw_samples,
     list_families,
+    select_families,
 )
 
 
-def drawn(*, each: int = 2, seed: int = 11) -> list[Sample]:
+def draw_all(*, each: int = 2, seed: int = 11) -> list[Sample]:
     return [
         family.sample(TaskSampler(Random(f"{seed} {family.name} {turn}"), held_out_phrasing))
         for family in list_families()
@@ -40,8 +43,8 @@ def exchanges(samples: Iterable[Sample]) -> list[Exchange]:
 
 
 @pytest.mark.slow
-def test_every_familys_reference_answers_pass_their_checks() -> None:
-    listed = [e for e in exchanges(drawn(each=1)) if not find_missing_program(e.check)]
+def test_reference_answers_of_every_family_pass_their_checks() -> None:
+    listed = [e for e in exchanges(draw_all(each=1)) if not find_missing_program(e.check)]
     verdicts = check_answers(((e.answer, e.check) for e in listed), workers=2, trusted=True)
     assert {e.question: v for e, v in zip(listed, verdicts, strict=True) if v} == {}
     assert {"bugs", "plots", "classes", "follow-up", "talk", "tests", "sql"} <= {
@@ -76,8 +79,19 @@ def test_the_same_seed_draws_the_same_conversations() -> None:
     assert draw(1) == draw(1) != draw(2)
 
 
-def test_what_pre_training_reads_does_not_change_with_the_finetune_families() -> None:
-    """A changed corpus is another tokenizer and another model: it must be meant."""
-    drawn = draw_samples(1, 2000, held_out_phrasing=False, held_out_families=False)
-    told = "".join(f"{e.question}\n{e.answer}\n" for sample in drawn for e in sample.exchanges)
-    assert hashlib.sha256(told.encode()).hexdigest()[:12] == "16be21a579ba"
+@pytest.mark.parametrize(
+    ("stage", "digest"), [("pretrain", "16be21a579ba"), ("finetune", "e0314f45461e")]
+)
+def test_a_seed_draws_the_dialogues_that_the_shipped_models_learned(
+    stage: Stage, digest: str
+) -> None:
+    """Other dialogues mean another tokenizer and other models, so a change must be intended."""
+    samples = draw_samples(1, 2000, held_out_phrasing=False, held_out_families=False, stage=stage)
+    text = "".join(f"{e.question}\n{e.answer}\n" for sample in samples for e in sample.exchanges)
+    assert hashlib.sha256(text.encode()).hexdigest()[:12] == digest
+
+
+def test_each_family_belongs_to_one_stage() -> None:
+    selected = [family for stage in get_args(Stage) for family in select_families(stage)]
+    assert len(selected) == len(list_families())
+    assert not HELD_OUT_FAMILIES & {family.name for family in select_families("finetune")}

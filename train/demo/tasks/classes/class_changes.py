@@ -300,6 +300,7 @@ def _write_test(sampler: TaskSampler, state: ClassState) -> tuple[Exchange, Clas
     lines = [create, *state.facts["test"], *dict.fromkeys(asserts)]
     body = "\n".join(f"    {state.fill_template(line, method, **more)}" for line in lines)
     name = state.fill_template("test_$v")
+    # The mutant breaks what the test asserts, so an empty test fails the check.
     old, new = (state.fill_template(part) for part in state.facts["broken"])
     check = Check(
         probes=((f"{name}()", "None"),),

@@ -50,6 +50,7 @@ def _draw_pairs(sampler: TaskSampler) -> tuple[PlotData, FormattedData]:
     many = lexicon.draw_count(rng)
     names = lexicon.draw_names(rng, many)
     sort = rng.choice(lexicon.NUMBER_FORMATS)
+    # Different values, so that the largest is one row and a sorted table has one order.
     values: list[str] = []
     while len(values) < many:
         value = sort(rng)

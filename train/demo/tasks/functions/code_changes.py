@@ -164,6 +164,7 @@ def _parse_extension(entry: dict[str, Any]) -> FunctionExtension:
         why="",
         calls=old,
     )
+    # Keeping the order changes the results of the old calls, all other extensions keep them.
     still = () if entry["name"] == "keep_order" else old
     after = replace(
         before,

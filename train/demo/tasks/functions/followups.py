@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from train.demo.tasks.family import Check, Exchange, TaskSampler, format_answer
 from train.demo.tasks.functions.function_families import draw_thanks
-from train.demo.tasks.functions.line_comments import explain_lines
+from train.demo.tasks.functions.line_comments import build_explanation
 from train.demo.tasks.functions.mutants import make_mutants
 from train.demo.tasks.load_yaml import load_phrases
 from train.demo.tasks.phrasing import NOUNS, draw_identifier, phrase_question
 
+MAX_EXPLAINED_LINES = 6
 _CODE = re.compile(r"```python\n(.*?)\n```", re.DOTALL)
 _CALL = re.compile(r"\$f\((.*)\)")
 
@@ -48,9 +49,11 @@ def _draw_next(sampler: TaskSampler, now: Exchange) -> tuple[Exchange, bool] | N
 def _wrap_in_function(sampler: TaskSampler, now: Exchange, code: str) -> Exchange | None:
     """Wrap the program in a function without parameters."""
     check = now.check
+    # Only a program that prints and depends on nothing else does the same inside a function.
     if check.stdout is None or check.setup or check.probes or "input(" in code or check.after:
         return None
     name = draw_identifier(sampler.rng)
+    # Imports within a function are not the style that is taught.
     if re.search(rf"\b{name}\b", code) or "import" in code:
         return None
     body = "\n".join("    " + line if line else "" for line in code.splitlines())
@@ -104,11 +107,7 @@ def _write_test(sampler: TaskSampler, now: Exchange, code: str) -> Exchange | No
 
 
 def _explain_code(sampler: TaskSampler, now: Exchange, code: str) -> Exchange | None:
-    lines = explain_lines(code)
-    if lines is None or len(lines) > 6:
-        return None
-    question = phrase_question(sampler, sampler.choose_phrasing(load_phrases("lines_of_it")))
-    return Exchange(question, "\n".join(lines), Check(says=tuple(lines)), "explain")
+    return build_explanation(sampler, code, max_lines=MAX_EXPLAINED_LINES, group="explain")
 
 
 def _say_thanks(sampler: TaskSampler, now: Exchange, code: str) -> Exchange:

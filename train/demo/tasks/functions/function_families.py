@@ -98,6 +98,7 @@ def draw_follow_up(sampler: TaskSampler, now: WrittenFunction) -> tuple[WrittenF
         rename_parameter,
         _say_thanks,
     ]
+    # This ends: a thank-you always fits.
     while True:
         result = sampler.rng.choice(kinds)(sampler, now)
         if result is not None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 
+from train.demo.tasks.family import Check, Exchange, TaskSampler
+from train.demo.tasks.load_yaml import load_phrases
+from train.demo.tasks.phrasing import phrase_question
+
 FORMS = (
     (r"def (\w+)\(\):", "Defines the function `{0}`."),
     (r"def (\w+)\((\w+)\):", "Defines the function `{0}` with the parameter `{1}`."),
@@ -30,6 +34,17 @@ def explain_lines(code: str) -> list[str] | None:
     if not all(sentences):
         return None
     return [f"{number}. {text}" for number, text in enumerate(sentences, start=1)]
+
+
+def build_explanation(
+    sampler: TaskSampler, code: str, *, max_lines: int, group: str
+) -> Exchange | None:
+    """Build a turn that explains the given code line by line; None if it is too long or unknown."""
+    lines = explain_lines(code)
+    if lines is None or len(lines) > max_lines:
+        return None
+    question = phrase_question(sampler, sampler.choose_phrasing(load_phrases("lines_of_it")))
+    return Exchange(question, "\n".join(lines), Check(says=tuple(lines)), group)
 
 
 def _explain_line(line: str) -> str:

@@ -27,7 +27,8 @@ def make_mutants(code: str, name: str, calls: Calls) -> tuple[str, ...]:
     """Return a version that returns nothing, and one whose change these calls reveal."""
     empty = f"def {name}(*args):\n    return None"
     found = [empty] if any(result != "None" for _, result in calls) else []
-    if "while" not in code:  # a changed condition may never end, and this runs here
+    # A changed condition may never end, and this runs in the generator's own process.
+    if "while" not in code:
         changed = (code.replace(old, new, 1) for old, new in SWAPS if old in code)
         found += [text for text in changed if not _passes_calls(text, name, calls)][:1]
     return tuple(found)

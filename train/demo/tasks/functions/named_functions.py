@@ -10,7 +10,7 @@ from typing import Any
 from train.demo.tasks.family import Check, Drawer, Exchange, Family, TaskSampler, format_answer
 from train.demo.tasks.functions import function_families
 from train.demo.tasks.functions.bugs import ITEMS, LISTS
-from train.demo.tasks.functions.line_comments import explain_lines
+from train.demo.tasks.functions.line_comments import build_explanation
 from train.demo.tasks.functions.specs import FunctionSpec, WrittenFunction
 from train.demo.tasks.functions.tiny_functions import LANGUAGE_TITLES, make_language_check
 from train.demo.tasks.load_yaml import load_phrases, load_phrasings, load_table
@@ -25,7 +25,7 @@ CANNOT = (
 WHICH_NAME = "Which name? Say for example: rename it to total."
 FIX_INTRODUCTION = " Here is the corrected code:"
 LANGUAGE_NAMES = {"javascript": ("JavaScript", "javascript", "JS", "js"), "c": ("C", "C", "c")}
-MOST_LINES = 8
+MAX_EXPLAINED_LINES = 8
 VARIABLE_NAMES = "total result t s acc amount all_of_it answer value res".split()
 
 
@@ -118,6 +118,7 @@ def _draw_follow_up(sampler: TaskSampler, now: WrittenFunction) -> tuple[Written
         _decline_change,
     ]
     sampler.rng.shuffle(kinds)
+    # Four of nine, so that the general follow-ups remain common.
     for kind in kinds[:4]:
         turn = kind(sampler, now)
         if turn is not None:
@@ -244,11 +245,10 @@ def _sort_descending(sampler: TaskSampler, now: WrittenFunction) -> Turn:
 
 def _explain_code(sampler: TaskSampler, now: WrittenFunction) -> Turn:
     """Explain every line in a sentence."""
-    lines = explain_lines(now.code)
-    if lines is None or len(lines) > MOST_LINES:
-        return None
-    question = phrase_question(sampler, sampler.choose_phrasing(load_phrases("lines_of_it")))
-    return now, Exchange(question, "\n".join(lines), Check(says=tuple(lines)), "follow-up explain")
+    exchange = build_explanation(
+        sampler, now.code, max_lines=MAX_EXPLAINED_LINES, group="follow-up explain"
+    )
+    return None if exchange is None else (now, exchange)
 
 
 def _translate_function(sampler: TaskSampler, now: WrittenFunction) -> Turn:

@@ -144,6 +144,7 @@ def _fill_fstring(template: str, k: int) -> str:
 def draw_params(rng: Random, spec: FunctionSpec, taken: str) -> tuple[str, ...]:
     """Draw different parameter names that are usual for their types."""
     names: list[str] = []
+    # A parameter must not take the name of a variable in any of the bodies.
     used = set(re.findall(r"\w+", spec.body + "".join(body for _, body, _ in spec.others)))
     for default, kind in spec.params:
         pool = TYPED_NAMES.get(kind.split("[")[0], TYPED_NAMES["other"])

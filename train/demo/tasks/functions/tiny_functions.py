@@ -94,6 +94,7 @@ def _draw_entry(rng: Random, entry: dict[str, Any]) -> TinyFunction:
     pools = [TYPED_NAMES.get(kind, TYPED_NAMES["other"]) for kind in kinds]
     names = list(entry["params"])
     if rng.random() < 0.6:
+        # Some of the bodies have a variable `s` of their own.
         free = [[n for n in pool if n not in {name, "s", "k"}] for pool in pools]
         names = rng.sample(free[0], 2) if len(kinds) == 2 else [rng.choice(free[0])]
     values = {"k": rng.randint(2, 99), "m": rng.randint(2, 99), "w": rng.choice(NOUNS)}

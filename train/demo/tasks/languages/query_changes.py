@@ -67,7 +67,7 @@ class Query:
     order: str = ""
     descending: bool = False
     limit: int = 0
-    fold: str = ""
+    aggregate: str = ""
     """`count` or a key of `AGGREGATES`."""
     deletes: bool = False
 
@@ -96,11 +96,11 @@ class Query:
         selected = [row for row in self.rows if self._matches(row)]
         if self.deletes:
             return [row for row in self.rows if row not in selected]
-        if self.fold == "count":
+        if self.aggregate == "count":
             return [(len(selected),)]
-        if self.fold:
+        if self.aggregate:
             return (
-                [(AGGREGATES[self.fold][1]([number for _, number in selected]),)]
+                [(AGGREGATES[self.aggregate][1]([number for _, number in selected]),)]
                 if selected
                 else []
             )
@@ -125,9 +125,11 @@ class Query:
         return make_sql_check((self.table, self.text, self.number), self.rows, self.result, after)
 
     def _render_selection(self) -> str:
-        if self.fold:
+        if self.aggregate:
             return (
-                "COUNT(*)" if self.fold == "count" else f"{AGGREGATES[self.fold][0]}({self.number})"
+                "COUNT(*)"
+                if self.aggregate == "count"
+                else f"{AGGREGATES[self.aggregate][0]}({self.number})"
             )
         return ", ".join(self.columns) or "*"
 
@@ -227,6 +229,7 @@ def _draw_table(sampler: TaskSampler, *, aged: bool) -> Query:
         name = pluralize(one)
         number = rng.choice([column for column in NUMBERS if column not in (one, text)])
     words = rng.sample([word.lower() for word in (*PEOPLE, *NOUNS)], 8)
+    # A repeated text tells `COUNT` from the number of different texts.
     words.insert(rng.randint(2, 8), words[0])
     rows = tuple(zip(words, rng.sample(range(1, 100), len(words)), strict=True))
     return Query(name, text, number, rows)
@@ -240,11 +243,14 @@ def _draw_first(sampler: TaskSampler, name: str) -> Change:
         return Change(replace(query, order=query.number), before="sort")
     if name in ("all", "columns"):
         return Change(query, before=name)
-    fold = "count" if name == "count" else ""
+    aggregate = "count" if name == "count" else ""
+    # A condition that keeps all rows or none could not be told from a wrong one.
     while not 0 < len((change := _add_condition(sampler, query)).query.result) < len(query.rows):
         pass
     return replace(
-        change, query=replace(change.query, fold=fold), before="count" if fold else "where"
+        change,
+        query=replace(change.query, aggregate=aggregate),
+        before="count" if aggregate else "where",
     )
 
 
@@ -293,8 +299,8 @@ def _apply_change(sampler: TaskSampler, now: Query, name: str) -> Change | None:
     if name == "count" or name in AGGREGATES:
         if now.limit:
             return None
-        return Change(replace(now, fold=name, order="", descending=False), before=name)
-    return None if now.fold else _change_view(sampler, now, name)
+        return Change(replace(now, aggregate=name, order="", descending=False), before=name)
+    return None if now.aggregate else _change_view(sampler, now, name)
 
 
 def _exclude_text(sampler: TaskSampler, now: Query) -> Change | None:

@@ -43,6 +43,7 @@ def _draw_map(sampler: TaskSampler) -> tuple[Exchange, ...]:
     color = DEFAULT_COLOR if marked else lexicon.draw_color(sampler)
     world = MapSpec(((color, names),))
     phrase = sampler.choose_phrasing(load_style_phrasings("map_marked" if marked else "map_casual"))
+    # The only phrasing whose verb depends on the number of countries.
     if phrase == "where is {l} on a map" and len(names) > 1:
         phrase = "where are {l} on a map"
     question = phrase_question(sampler, phrase, l=_type_countries(sampler, names), c=color)

@@ -10,7 +10,7 @@ from train.demo.tasks.data_formats import Texts
 from train.demo.tasks.family import Check, Exchange, Family, TaskSampler
 from train.demo.tasks.load_yaml import load_table
 from train.demo.tasks.phrasing import phrase_question, with_article
-from train.demo.tasks.plots.plot_changes import CHANGES, GROUP
+from train.demo.tasks.plots.plot_changes import CHANGES, GROUP, MAX_TURNS
 from train.demo.tasks.plots.plot_kinds import PAIRED_KINDS, PIE_KINDS, PLOT_KINDS
 from train.demo.tasks.plots.plot_questions import AFTER, draw_opening, draw_plot_spec
 from train.demo.tasks.plots.plot_spec import PlotData
@@ -36,7 +36,6 @@ CLARIFICATIONS = {
     "label": "Which labels? Say for example: label the axes day and price.",
 }
 """Questions back to the user."""
-MAX_TURNS = 5
 MAX_TRIES = 40
 """Draws of a step that fits, before a conversation ends."""
 RESTYLED_KINDS = (
@@ -87,6 +86,7 @@ def draw_follow_ups(
     ways, weights = [step for step, _ in steps], [weight for _, weight in steps]
     while len(exchanges) < MAX_TURNS and (len(exchanges) == 1 or sampler.chance(share)):
         for attempt in range(MAX_TRIES):
+            # The first follow-up is of the family's own sort if one of the tries fits.
             fixed = len(exchanges) == 1 and attempt < MAX_TRIES // 2
             step = ways[0] if fixed else sampler.rng.choices(ways, weights)[0]
             change = step(sampler, chart)
@@ -107,6 +107,7 @@ def draw_plain_change(
     if change is None:
         return None
     after, found = change
+    # `dataclasses.replace`, which the changes use, keeps the class.
     assert isinstance(after, StyledPlot)
     after = drop_unfit_styles(after)
     return after, restyle_exchange(after, found)

@@ -123,6 +123,7 @@ def _change_kind(sampler: TaskSampler, chart: PlotSpec) -> tuple[PlotSpec, Excha
 
 def _sort_pairs(sampler: TaskSampler, chart: PlotSpec) -> tuple[PlotSpec, Exchange] | None:
     values = [float(value) for value in chart.data.values]
+    # With equal values the order is not determined, and neither is the expected figure.
     tied = len(set(values)) < len(values)
     if chart.kind not in PAIRED_KINDS or chart.data.listed or chart.order or tied:
         return None

@@ -41,6 +41,7 @@ def _make_drawer(kind: str, *, log: bool = False, bins: bool = False) -> Drawer:
     def draw(sampler: TaskSampler) -> tuple[Exchange, ...]:
         while True:
             chart, text = draw_plot_spec(sampler, kind, log=log, bins=bins)
+            # A logarithmic axis shows nothing at zero and below: draw again.
             if not log or all(float(value) > 0 for value in chart.data.values):
                 return draw_changes(sampler, chart, draw_opening(sampler, chart, text))
 

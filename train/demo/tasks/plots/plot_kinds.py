@@ -53,7 +53,7 @@ class PlotKind:
     expect: Callable[[PlotSpec], list[ExpectedAxes]]
     colored: bool = True
     labelled: bool = True
-    """Whether it has axes that can be labelled."""
+    """True if it has axes that can be labelled."""
 
 
 def join_drawing(chart: PlotSpec, *lines: str) -> str:

@@ -106,6 +106,7 @@ def _draw_pairs(sampler: TaskSampler, kind: str) -> tuple[PlotData, FormattedDat
     text = data_formats.format_pairs(sampler, names, values, columns)
     headed = all(columns) and text.block and columns[0] in text.text
     used = columns if headed else ("name", "value")
+    # All zeros have neither shares nor an area.
     if kind in ("area", *PIE_KINDS) and not any(float(v) for v in values):
         return _draw_pairs(sampler, kind)
     return PlotData(names, values, columns=used, listed=text.listed), text

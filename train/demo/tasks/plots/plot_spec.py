@@ -35,7 +35,7 @@ class PlotData:
     keys: Texts = ()
     columns: Texts = ("name", "value")
     listed: bool = False
-    """Whether labels and numbers are separate lists, in the question and in the code."""
+    """True if labels and numbers are separate lists, in the question and in the code."""
 
     @property
     def pairs(self) -> str:
@@ -89,8 +89,6 @@ class PlotSpec:
     """"up" or "down" if the pairs are sorted by value."""
     talk: bool = False
     bins: int = 0
-    titles: Texts = ()
-    """Titles of subplots."""
 
     @property
     def ordered_data(self) -> PlotData:

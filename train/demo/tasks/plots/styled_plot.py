@@ -55,7 +55,7 @@ class StyledPlot(PlotSpec):
     saved: str = ""
     """Name of the file to save."""
     written: bool = False
-    """Whether the numbers of a matrix are written into its cells."""
+    """True if the numbers of a matrix are written into its cells."""
 
     def render_arguments(self) -> str:
         """Return the arguments for line style and colour."""
@@ -151,6 +151,7 @@ def build_styled_exchange(
     chart: StyledPlot, question: str, before: str, group: str, after: str = ""
 ) -> Exchange:
     """Build the exchange whose answer is this plot."""
+    # `show` closes the figure in a script: saved after it, the file would be empty.
     has = (f'savefig("{chart.saved}")\nplt.show()',) if chart.saved else ()
     check = Check(drawn=json.dumps(expect_axes(chart)), has=has)
     return Exchange(question, format_answer(before, render_code(chart), after), check, group)

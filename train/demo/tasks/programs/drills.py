@@ -181,6 +181,7 @@ def _draw_additions(sampler: TaskSampler) -> tuple[Exchange, ...]:
     for _ in range(sampler.rng.choice((1, 1, 2))):
         (name,) = lexicon.draw_names(sampler.rng, 1)
         (value,) = lexicon.draw_numbers(sampler.rng, 1)
+        # A second value under the same name would replace the first.
         if name in data.names or len(data.names) >= lexicon.MAX_ITEMS:
             continue
         data = PlotData((*data.names, name), (*data.values, value))

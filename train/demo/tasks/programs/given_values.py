@@ -115,7 +115,7 @@ def make_reduction(name: str) -> Callable[[TaskSampler], Exchange]:
     """Return the maker of one of `REDUCTIONS`."""
     before, call, result = REDUCTIONS[name]
 
-    def made(sampler: TaskSampler) -> Exchange:
+    def draw(sampler: TaskSampler) -> Exchange:
         values = draw_integers(sampler.rng)
         question = phrase_question(
             sampler, sampler.choose_phrasing(load_phrases(name)), l=_format_list(sampler, values)
@@ -123,4 +123,4 @@ def make_reduction(name: str) -> Callable[[TaskSampler], Exchange]:
         code = f"numbers = {values}\nprint({call})"
         return build_printing_exchange(question, before, code, str(result(values)))
 
-    return made
+    return draw

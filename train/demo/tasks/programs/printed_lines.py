@@ -10,6 +10,7 @@ from train.demo.tasks.phrasing import NOUNS, PEOPLE, phrase_question
 from train.demo.tasks.programs.given_values import build_printing_exchange
 
 WORDS = (*NOUNS, *PEOPLE, "hello", "world", "good", "morning", "Hello")
+GREETINGS = ("Hello, world!", "Hello World", "hello world", "Hello, World!")
 CHANGES = ("again", "upper", "other", "numbered")
 
 
@@ -68,7 +69,7 @@ def _draw_conversation(sampler: TaskSampler) -> tuple[Exchange, ...]:
 
 def _draw_text(sampler: TaskSampler) -> str:
     if sampler.chance(0.3):
-        return sampler.rng.choice(("Hello, world!", "Hello World", "hello world", "Hello, World!"))
+        return sampler.rng.choice(GREETINGS)
     return " ".join(sampler.rng.choices(WORDS, k=sampler.rng.randint(1, 3)))
 
 

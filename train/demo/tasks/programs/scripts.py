@@ -8,7 +8,7 @@ from train.demo.tasks.family import Check, Drawer, Exchange, Family, TaskSampler
 from train.demo.tasks.functions.followups import add_follow_ups
 from train.demo.tasks.lexicon import THINGS
 from train.demo.tasks.load_yaml import load_phrases
-from train.demo.tasks.phrasing import NOUNS, PEOPLE, draw_identifier, phrase_question
+from train.demo.tasks.phrasing import PEOPLE, draw_identifier, phrase_question
 from train.demo.tasks.programs.given_values import (
     build_printing_exchange,
     draw_integers,
@@ -18,6 +18,7 @@ from train.demo.tasks.programs.given_values import (
     draw_squares,
     make_reduction,
 )
+from train.demo.tasks.programs.printed_lines import GREETINGS, WORDS, PrintProgram
 
 Maker = Callable[[TaskSampler], Exchange]
 
@@ -81,34 +82,20 @@ def _draw_print_range(sampler: TaskSampler) -> Exchange:
 
 
 def _draw_print_text(sampler: TaskSampler) -> Exchange:
-    text = " ".join(
-        sampler.rng.choices(
-            (*NOUNS, *PEOPLE, "hello", "world", "good", "morning", "Hello"),
-            k=sampler.rng.randint(1, 3),
-        )
-    )
+    text = " ".join(sampler.rng.choices(WORDS, k=sampler.rng.randint(1, 3)))
     if sampler.chance(0.3):
-        text = sampler.rng.choice(("Hello, world!", "Hello World", "hello world", "Hello, World!"))
+        text = sampler.rng.choice(GREETINGS)
     if sampler.chance(0.5):
-        n = sampler.rng.randint(2, 20)
-        question = phrase_question(
-            sampler,
-            sampler.choose_phrasing(load_phrases("print_text_again")),
-            t=text,
-            n=n,
+        program = PrintProgram(text, times=sampler.rng.randint(2, 20))
+        phrasings, before = (
+            load_phrases("print_text_again"),
+            f"The loop runs {program.times} times:",
         )
-        return build_printing_exchange(
-            question,
-            f"The loop runs {n} times:",
-            f'for _ in range({n}):\n    print("{text}")',
-            "\n".join([text] * n),
-        )
-    question = phrase_question(
-        sampler,
-        sampler.choose_phrasing(load_phrases("print_text")),
-        t=text,
-    )
-    return build_printing_exchange(question, "Use `print`:", f'print("{text}")', text)
+    else:
+        program = PrintProgram(text)
+        phrasings, before = load_phrases("print_text"), "Use `print`:"
+    question = phrase_question(sampler, sampler.choose_phrasing(phrasings), t=text, n=program.times)
+    return build_printing_exchange(question, before, program.code, program.output)
 
 
 def _draw_make_pairs(sampler: TaskSampler) -> Exchange:
@@ -213,11 +200,10 @@ def _draw_arithmetic(sampler: TaskSampler) -> Exchange:
             ("+", ("plus", "+", "added to")),
             ("-", ("minus", "-")),
             ("*", ("times", "*", "multiplied by", "x")),
-            ("//", ("divided by", "/", "over")),
+            ("/", ("divided by", "/", "over")),
         )
     )
     a, b = sampler.rng.randint(1, 999), sampler.rng.randint(1, 99)
-    symbol = "/" if symbol == "//" else symbol
     question = phrase_question(
         sampler,
         sampler.choose_phrasing(load_phrases("arithmetic")),

@@ -100,6 +100,7 @@ def _make_talk_drawer(*, answer: str, says: str, asks: list[str]) -> Drawer:
                 "talk",
             )
         ]
+        # No answer twice in a conversation: the user would notice.
         while sampler.chance(0.35) and len(exchanges) < 4:
             more = load_table("talk")["small_talk"][sampler.rng.choice(NEXT_TALK)]
             if more["answer"] not in {exchange.answer for exchange in exchanges}:
@@ -145,8 +146,9 @@ def _make_explanation_drawer(functions: tuple[FunctionSpec, ...]) -> Drawer:
             phrase_question(sampler, sampler.choose_phrasing(load_phrases("explain_code"))),
             written.code,
         )
-        text = f"The function `{name}` {to_third_person(written.purpose)}. {written.fill_template(written.why)}"
-        check = Check(says=(name, to_third_person(written.purpose)))
+        purpose = to_third_person(written.purpose)
+        text = f"The function `{name}` {purpose}. {written.fill_template(written.why)}"
+        check = Check(says=(name, purpose))
         return (Exchange(question, text, check, "explain"),)
 
     return draw

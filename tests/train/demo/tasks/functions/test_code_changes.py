@@ -13,14 +13,14 @@ from train.demo.tasks.functions import code_changes
 from train.demo.tasks.functions.specs import load_functions
 
 
-def drawn(name: str, seed: int = 1) -> tuple[Exchange, ...]:
+def draw_exchanges(name: str, seed: int = 1) -> tuple[Exchange, ...]:
     (family,) = (f for f in code_changes.families(load_functions()) if f.name == name)
     return family.sample(TaskSampler(Random(seed))).exchanges
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_test_that_tests_nothing_is_wrong(seed: int) -> None:
-    first = drawn("given_test", seed)[0]
+    first = draw_exchanges("given_test", seed)[0]
     name = first.check.name
     vacuous = fence_code(f"def test_{name}():\n    assert {name} is not None")
     assert check_answers([(first.answer, first.check), (vacuous, first.check)]) == [
@@ -45,7 +45,10 @@ CHANGES: tuple[tuple[str, Callable[[str], str]], ...] = (
 @pytest.mark.parametrize(("name", "spoilt"), CHANGES)
 def test_a_change_that_was_not_made_is_wrong(name: str, spoilt: Callable[[str], str]) -> None:
     found = [
-        e for seed in range(4) for e in drawn(name, seed) if e.group in ("changes", "follow-up")
+        e
+        for seed in range(4)
+        for e in draw_exchanges(name, seed)
+        if e.group in ("changes", "follow-up")
     ]
     first = next(e for e in found if spoilt(e.answer) != e.answer)
     right, wrong = check_answers([(first.answer, first.check), (spoilt(first.answer), first.check)])

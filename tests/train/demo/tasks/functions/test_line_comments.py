@@ -7,7 +7,7 @@ from train.demo.tasks.functions.line_comments import explain_lines
 LOOP = "def total(xs):\n    s = 0\n    for x in xs:\n        s += x\n    return s"
 
 
-def test_each_line_is_told_in_the_words_of_the_line() -> None:
+def test_each_line_is_explained_in_its_own_words() -> None:
     assert explain_lines(LOOP) == [
         "1. Defines the function `total` with the parameter `xs`.",
         "2. Sets `s` to `0`.",

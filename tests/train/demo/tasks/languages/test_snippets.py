@@ -21,7 +21,7 @@ SPOILT = {
 """Changes that break an answer in each language."""
 
 
-def drawn(each: int = 3) -> list[Exchange]:
+def draw_exchanges(each: int = 3) -> list[Exchange]:
     found: list[Exchange] = []
     for family in families():
         for turn in range(each):
@@ -30,7 +30,7 @@ def drawn(each: int = 3) -> list[Exchange]:
     return [exchange for exchange in found if exchange.check.needs_execution]
 
 
-def needed(language: str) -> None:
+def skip_without_program(language: str) -> None:
     tool = LANGUAGES[language]
     if tool and not shutil.which(tool):
         pytest.skip(f"{tool} is not on this machine, so nothing in {language} is taught here")
@@ -38,8 +38,8 @@ def needed(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_reference_answers_run_and_broken_ones_do_not(language: str) -> None:
-    needed(language)
-    found = [exchange for exchange in drawn() if exchange.check.language == language]
+    skip_without_program(language)
+    found = [exchange for exchange in draw_exchanges() if exchange.check.language == language]
     assert found
     right = check_answers((exchange.answer, exchange.check) for exchange in found)
     wrong = [e.question for e, v in zip(found, right, strict=True) if v]

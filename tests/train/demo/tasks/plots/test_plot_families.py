@@ -1,4 +1,4 @@
-"""Conversations about plots: turns build on each other, and the story's questions stay unseen."""
+"""Conversations about plots: turns build on each other, and the article's prompts stay unseen."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_answers_have_a_sentence_a_block_and_a_sentence() -> None:
             assert after.split("```")[1].strip().endswith(".")
 
 
-def test_the_storys_questions_are_never_drawn() -> None:
+def test_the_countries_of_the_article_are_never_drawn_together() -> None:
     for family in maps.families():
         for found in conversations(family, 300):
             for exchange in found:
@@ -68,7 +68,7 @@ def test_the_storys_questions_are_never_drawn() -> None:
                 assert not ('"Germany"' in line and '"Spain"' in line)
 
 
-def test_sorted_data_are_those_that_are_seen() -> None:
+def test_sorted_data_are_drawn_in_their_order() -> None:
     chart = PlotSpec("bar", PlotData(("a", "b", "c"), ("2", "10", "-1")), order="up")
     assert [parse_number(v) for v in chart.ordered_data.values] == [-1, 2, 10]
     assert chart.ordered_data.names == ("c", "a", "b")
@@ -79,6 +79,6 @@ def test_each_kind_has_names_and_draws_alone() -> None:
     assert len(PLOT_KINDS) >= 20
 
 
-def test_lists_in_a_question_are_told_apart_from_pairs() -> None:
+def test_lists_in_a_question_are_marked_as_listed() -> None:
     sampler = TaskSampler(Random(1))
     assert data_formats.format_lists(sampler, ("a", "b"), ("1", "2")).listed

@@ -6,7 +6,7 @@ from train.demo.tasks.load_yaml import load_table
 from train.demo.tasks.plots.plot_questions import load_chart_phrasings
 
 
-def test_no_template_lacks_what_it_must_say() -> None:
+def test_every_template_has_its_slots() -> None:
     slots = {"titled": "{t}", "colored": "{c}", "bins": "{n}", "draw": "{name}", "add": "{v}"}
     for name, slot in slots.items():
         assert all(slot in template for template in load_chart_phrasings(name))

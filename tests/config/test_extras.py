@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from starchat_tui import extras
+from starchat_tui.config import extras
+from starchat_tui.config.extras import find_missing_extra, require_extra
 from starchat_tui.errors import MissingExtra
-from starchat_tui.extras import find_missing_extra, require_extra
 
 
 def test_a_missing_module_names_the_command_that_installs_it(

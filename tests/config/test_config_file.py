@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from starchat_tui.config_file import (
+from starchat_tui.config.config_file import (
     Range,
     Separator,
     find_key,

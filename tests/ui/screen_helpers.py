@@ -1,4 +1,4 @@
-"""What the tests of the screen do and see."""
+"""Helpers for tests that drive the app with Pilot and read its screen."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from tests.scripted import ScriptedEngine
 from tests.waiting import wait_until
 
 
-def strips(app: App[None]) -> list[Strip]:
-    """The rows of the screen."""
+def render_strips(app: App[None]) -> list[Strip]:
+    """Return the rows of the screen."""
     return list(app.screen._compositor.render_strips())
 
 
-def shown(app: App[None]) -> str:
-    """The text on the screen."""
-    return "\n".join(strip.text.rstrip() for strip in strips(app))
+def read_screen(app: App[None]) -> str:
+    """Return the text on the screen."""
+    return "\n".join(strip.text.rstrip() for strip in render_strips(app))
 
 
-async def sees(app: App[None], text: str) -> None:
+async def wait_for_text(app: App[None], text: str) -> None:
     """Wait until `text` is on the screen."""
-    await wait_until(lambda: text in shown(app), what=f"{text!r} on the screen")
+    await wait_until(lambda: text in read_screen(app), what=f"{text!r} on the screen")
 
 
-async def paste(pilot: Pilot[None], text: str) -> None:
-    """Paste `text` where the focus is."""
+async def paste_text(pilot: Pilot[None], text: str) -> None:
+    """Paste `text` into the focused widget."""
     assert pilot.app.focused is not None
     pilot.app.focused.post_message(events.Paste(text))
     await pilot.pause()
 
 
-async def send(pilot: Pilot[None], text: str) -> None:
-    """Type a line, without its keys, and send it."""
+async def send_line(pilot: Pilot[None], text: str) -> None:
+    """Insert a line into the composer and send it."""
     app = pilot.app
     assert isinstance(app, StarChatApp)
     app.chat_view.composer.insert(text)
@@ -44,8 +44,8 @@ async def send(pilot: Pilot[None], text: str) -> None:
     await pilot.pause()
 
 
-async def settled(pilot: Pilot[None]) -> None:
-    """Wait until no answer is being written and what is shown is drawn."""
+async def wait_until_idle(pilot: Pilot[None]) -> None:
+    """Wait until no answer is written, no code runs, and everything is drawn."""
     app = pilot.app
     assert isinstance(app, StarChatApp)
     await wait_until(
@@ -55,13 +55,13 @@ async def settled(pilot: Pilot[None]) -> None:
     await pilot.pause()
 
 
-def go_on(engine: ScriptedEngine, pieces: int = 1) -> None:
-    """Let the engine say that many more pieces."""
+def release_pieces(engine: ScriptedEngine, pieces: int = 1) -> None:
+    """Let the engine send that many more pieces."""
     assert engine.steps is not None
     for _ in range(pieces):
         engine.steps.release()
 
 
-def notes(app: StarChatApp) -> list[str]:
-    """The notes of the transcript in order."""
+def read_notes(app: StarChatApp) -> list[str]:
+    """Return the notes of the transcript in order."""
     return [str(note.render()) for note in app.chat_view.transcript.query(Note)]

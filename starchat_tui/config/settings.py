@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from starchat_tui.config_file import Range, get_keys, parse_file_values
+from starchat_tui.config.config_file import Range, get_keys, parse_file_values
+from starchat_tui.config.paths import Paths, find_paths
 from starchat_tui.dialogue import Mode
 from starchat_tui.errors import ConfigError
-from starchat_tui.paths import Paths, find_paths
 
 ColorChoice = Literal["auto", "always", "never"]
 Quantization = Literal["none", "int8", "int4"]

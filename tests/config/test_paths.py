@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui import settings
 from starchat_tui.cli import doctor_checks
-from starchat_tui.errors import ConfigError, StarChatError, UsageError
-from starchat_tui.paths import (
+from starchat_tui.config import settings
+from starchat_tui.config.paths import (
     expand_user_path,
     explain_creation_errors,
     find_paths,
     make_private_directory,
 )
+from starchat_tui.errors import ConfigError, StarChatError, UsageError
 from train.data import sources
 from train.modeling import tokenizer_files
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui import settings
 from starchat_tui.cli import arguments
+from starchat_tui.config import settings
+from starchat_tui.config.settings import parse_memory_size
 from starchat_tui.errors import ConfigError
-from starchat_tui.settings import parse_memory_size
 
 
 @pytest.fixture

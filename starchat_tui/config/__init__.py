@@ -1,0 +1,1 @@
+"""Configuration: settings, directories, sizes and optional dependencies."""

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from textual.app import App, ComposeResult
+
+from starchat_tui.sandbox.outputs import Figure
+from starchat_tui.terminal.image_detection import ImageSettings
+from starchat_tui.ui.widgets.figure import HALF_BLOCK_SCALE, MAX_ROWS, HalfBlocks, Plot
+from tests.scripted import make_png
+from tests.ui.screen_helpers import read_screen, render_strips
+from tests.waiting import wait_until
+
+
+class Bench(App[None]):
+    CSS = "Plot { height: auto; width: 1fr; }"
+
+    def __init__(self, images: ImageSettings, width: int = 400, height: int = 300) -> None:
+        super().__init__()
+        self.plot = Plot(Figure(make_png(width, height), width, height, ""), images)
+
+    def compose(self) -> ComposeResult:
+        yield self.plot
+
+
+async def test_half_blocks_keep_the_aspect_and_follow_the_width() -> None:
+    bench = Bench(ImageSettings("half"))
+    async with bench.run_test(size=(60, 40)) as pilot:
+        await wait_until(lambda: bench.query(HalfBlocks))
+        await pilot.pause()
+        blocks = bench.query_one(HalfBlocks)
+        assert (blocks.size.width, blocks.size.height) == (60, 22)
+        row = render_strips(bench)[5]
+        blue, red = (str(row.crop(at, at + 1)._segments[0].style) for at in (10, 50))
+        assert blue == "#283cdc on #283cdc"
+        assert red == "#dc2828 on #dc2828"
+        await pilot.resize_terminal(30, 40)
+        await wait_until(lambda: bench.query_one(HalfBlocks).size.width == 30)
+        assert bench.query_one(HalfBlocks).size.height == 11
+
+
+async def test_a_small_picture_stays_small_and_a_tall_one_fits() -> None:
+    for size, most in (((20, 20), 2 * HALF_BLOCK_SCALE), ((300, 3000), MAX_ROWS)):
+        bench = Bench(ImageSettings("half"), *size)
+        async with bench.run_test(size=(100, 50)):
+            await wait_until(lambda bench=bench: bench.query(HalfBlocks))
+            await wait_until(lambda bench=bench: bench.query_one(HalfBlocks).size.height)
+            assert bench.query_one(HalfBlocks).size.height <= most
+
+
+async def test_shades_and_nothing_at_all() -> None:
+    bench = Bench(ImageSettings("unicode"))
+    async with bench.run_test(size=(60, 40)):
+        await wait_until(lambda: "▒" in read_screen(bench) or "▓" in read_screen(bench))
+    bench = Bench(ImageSettings("off"))
+    async with bench.run_test(size=(60, 40)) as pilot:
+        await pilot.pause(0.2)
+        assert not bench.plot.children
+
+
+async def test_what_is_no_picture_is_said() -> None:
+    bench = Bench(ImageSettings("half"))
+    bench.plot._figure = Figure(b"no picture", 400, 300, "")
+    async with bench.run_test(size=(60, 40)):
+        await wait_until(lambda: "cannot be read" in read_screen(bench))
+        assert not bench.query(HalfBlocks)
