@@ -489,4 +489,4 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
 def test_every_slash_command_has_a_handler_in_every_front_end() -> None:
     names = {command.name for command in commands.COMMANDS}
     assert set(COMMAND_HANDLERS) == names
-    assert set(Repl.HANDLED_COMMANDS) == names
+    assert set(Repl.COMMAND_HANDLERS) == names

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from starchat_tui.chat.session import Session
 from starchat_tui.cli.ask import AskOptions, Terminal, ask_question, build_answer_json
-from starchat_tui.cli.code_runner import CodeRunner, RunOptions, run_and_close
 from starchat_tui.cli.factory import create_kernel_manager, create_session, resume_conversation
 from starchat_tui.cli.invocation import Invocation
 from starchat_tui.cli.stdout import replace_lone_surrogates
 from starchat_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from starchat_tui.cli.code_runner import CodeRunner
 
 
 def answer_question(invocation: Invocation, question: str, piped: str) -> int:
@@ -37,6 +40,9 @@ async def _ask(invocation: Invocation, options: AskOptions, terminal: Terminal) 
 
 async def _ask_and_run(invocation: Invocation, options: AskOptions, terminal: Terminal) -> None:
     """Ask, then run the code of the answer; the kernel ends in any case."""
+    # Imported late: a question alone is answered without loading the sandbox.
+    from starchat_tui.cli.code_runner import CodeRunner, RunOptions, run_and_close
+
     kernel_manager = create_kernel_manager(invocation.settings, unsafe=invocation.flags.unsafe_run)
     session = create_session(invocation.settings, invocation.paths, kernel_manager)
     resume_conversation(session, invocation)

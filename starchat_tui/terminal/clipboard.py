@@ -36,6 +36,7 @@ _LOCAL = (
     ("", Route("pbcopy", ("pbcopy",))),
     ("", Route("clip.exe", ("clip.exe",))),
 )
+# `-w`: tmux also passes the buffer on to the clipboard of the terminal it runs in.
 _TMUX = Route("tmux", ("tmux", "load-buffer", "-w", "-"))
 
 

@@ -34,6 +34,7 @@ class InputHistory:
         self._entries.append(text)
         self.stop_browsing()
         if self._path is not None:
+            # Appended in one write: several chats share the file.
             with suppress(OSError):  # a full disk must not lose the question
                 _write_private(self._path, os.O_APPEND, json.dumps({"text": text}) + "\n")
 

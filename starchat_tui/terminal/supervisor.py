@@ -36,6 +36,7 @@ def run_supervised(run: Callable[[], int]) -> int:
             os._exit(code)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: os.kill(child, received))
+    # The child handles these itself; a parent that died of them could not restore the terminal.
     for number in (signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
     status = _wait_for_exit(child)
@@ -55,5 +56,6 @@ def _wait_for_exit(child: int) -> int:
         _, status = os.waitpid(child, os.WUNTRACED)
         if not os.WIFSTOPPED(status):
             return status
+        # The shell waits for the parent: it must stop as well, or the shell never returns.
         os.kill(os.getpid(), signal.SIGSTOP)
         os.kill(child, signal.SIGCONT)

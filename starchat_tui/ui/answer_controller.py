@@ -78,6 +78,7 @@ class AnswerController:
                     is_first = False
         finally:
             self._status.is_answering = False
+        # The queue is only asked now: a stop or an error has given its questions back as the draft.
         self._status.refresh()
         if queued := self._view.queue.take_first():
             self.ask(queued)

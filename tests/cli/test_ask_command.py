@@ -72,3 +72,18 @@ def test_statistics_go_to_a_terminal_only(shell: Shell) -> None:
     quiet.expect(pexpect.EOF)
     quiet.close()
     assert "tok/s" not in (quiet.before or "")
+
+
+def test_run_without_python_in_the_answer_is_exit_3(shell: Shell) -> None:
+    done = shell.ask("--run", "--yes", "hello")
+    assert done.returncode == 3
+    assert b"no Python code to run" in done.stderr
+    document = shell.ask("--run", "--yes", "--json", "hello")
+    assert document.returncode == 3
+    assert json.loads(document.stdout)["runs"] == []
+
+
+def test_extract_and_run_cannot_be_combined(shell: Shell) -> None:
+    done = shell.ask("-x", "--run", "hello")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"-x and --run" in done.stderr

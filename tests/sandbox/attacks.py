@@ -392,7 +392,7 @@ _PRIVILEGES = [
     Attack(
         0,
         "make the addresses of programs guessable",
-        "old = call((135, 92), 0xFFFFFFFF)\ndone(call((135, 92), 0x0040000))\ncall((135, 92), old)",
+        "old = call((135, 92), 0xFFFFFFFF)\ncheck_result(call((135, 92), 0x0040000))\ncall((135, 92), old)",
     ),
     Attack(
         0,
@@ -606,7 +606,7 @@ _PROCESSES = [
     Attack(
         0,
         "keep memory in message queues",
-        "queue = call((68, 186), 0, 0o1600)\ndone(queue); call((71, 187), queue, 0, 0)",
+        "queue = call((68, 186), 0, 0o1600)\ncheck_result(queue); call((71, 187), queue, 0, 0)",
     ),
     Attack(
         0,

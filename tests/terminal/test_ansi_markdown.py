@@ -61,12 +61,12 @@ def test_the_same_is_printed_however_the_answer_is_cut(cut: int) -> None:
     assert render([ANSWER[:cut], ANSWER[cut:]]) == render([ANSWER])
 
 
-def test_colours_change_no_letter() -> None:
+def test_colors_change_no_letter() -> None:
     assert strip_colors(render([*ANSWER])) == ANSWER
     assert "\x1b[" in render([ANSWER])
 
 
-def test_without_colour_nothing_is_added() -> None:
+def test_without_color_nothing_is_added() -> None:
     assert render([*ANSWER], color=False) == ANSWER
 
 
@@ -77,7 +77,7 @@ def test_a_keyword_is_highlighted_and_prose_is_not() -> None:
 
 
 @pytest.mark.parametrize("color", [True, False])
-def test_what_a_model_wrote_cannot_command_the_terminal(color: bool) -> None:
+def test_text_of_a_model_cannot_command_the_terminal(color: bool) -> None:
     evil = "\x1b]52;c;aGk=\x07 \x9b2J ```py\x1b[2J\n"
     text = render([evil, "```\x1b[2J\nx = '\x1b[31m'\n```\n"], color=color)
     assert "\x1b" not in strip_colors(text)

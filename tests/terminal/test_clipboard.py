@@ -33,13 +33,13 @@ def has(*names: str) -> dict[str, str]:
         ({}, ("pbcopy",), ["pbcopy", "OSC 52"]),
     ],
 )
-def test_the_way_depends_on_where_the_user_sits(
+def test_routes_depend_on_the_environment(
     environ: dict[str, str], programs: tuple[str, ...], expected: list[str]
 ) -> None:
     assert [route.name for route in find_routes(environ, has(*programs).get)] == expected
 
 
-async def test_the_first_program_that_takes_it_is_named(tmp_path: Path) -> None:
+async def test_the_first_program_that_takes_the_text_is_returned(tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     ways = [
         Route("absent", ("/no/such/program",)),
@@ -55,7 +55,7 @@ async def test_the_first_program_that_takes_it_is_named(tmp_path: Path) -> None:
     assert wrote == ["x"]
 
 
-async def test_a_program_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_program_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("starchat_tui.terminal.clipboard.TIMEOUT", 0.1)
     wrote: list[str] = []
     assert (
@@ -64,7 +64,7 @@ async def test_a_program_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch)
     )
 
 
-def test_no_more_is_said_than_is_known() -> None:
+def test_the_notice_claims_no_more_than_is_known() -> None:
     assert describe_copy("code block 1", "a\nb", Route("xclip", ("xclip",))) == (
         "Copied code block 1 (2 lines) with xclip"
     )

@@ -19,7 +19,7 @@ def style(line: Line, word: str) -> str:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
-def test_line_by_line_is_what_the_whole_file_is_but_for_docstrings(path: Path) -> None:
+def test_line_by_line_equals_the_whole_file_except_in_docstrings(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").split("\n")
     highlighter = Highlighter("python")
     fed = [highlighter.feed(line) for line in lines]
@@ -31,7 +31,7 @@ def test_line_by_line_is_what_the_whole_file_is_but_for_docstrings(path: Path) -
     assert len(differing) <= len(lines) // 10, [lines[number] for number in differing]
 
 
-def test_a_state_that_spans_lines_is_kept() -> None:
+def test_a_state_that_spans_lines_is_resumed() -> None:
     highlighter = Highlighter("python")
     assert style(highlighter.feed('x = f("""one'), "one") == "string"
     assert style(highlighter.feed("return two"), "return") == "string"
@@ -53,7 +53,7 @@ def test_a_growing_line_does_not_move_the_state() -> None:
     assert style(highlighter.feed("return 1"), "return") == "keyword"
 
 
-def test_an_error_is_no_state_to_start_from() -> None:
+def test_an_error_token_does_not_change_the_state() -> None:
     highlighter = Highlighter("python")
     highlighter.feed('x = """doc')
     highlighter.feed('""" $ ?')
@@ -64,7 +64,7 @@ def test_an_error_is_no_state_to_start_from() -> None:
 @pytest.mark.parametrize(
     "language", ["json", "yaml", "c", "makefile", "console", "html+jinja", "php"]
 )
-def test_a_language_that_cannot_be_restarted_is_coloured_at_the_end(language: str) -> None:
+def test_a_lexer_that_cannot_resume_changes_no_text(language: str) -> None:
     highlighter = Highlighter(language)
     lines = ['{"a": 1, "b": true}', "int main() { return 0; }", "$ ls -l  # x", "key: value"]
     for line in lines:
@@ -73,21 +73,21 @@ def test_a_language_that_cannot_be_restarted_is_coloured_at_the_end(language: st
     assert list(map(text, whole)) == lines
 
 
-def test_colours_come_from_a_closed_list() -> None:
+def test_styles_come_from_a_closed_list() -> None:
     lines = Path(highlight.__file__).read_text(encoding="utf-8").split("\n")
     used = {name for line in Highlighter("python").highlight_whole(lines) for name, _ in line}
     assert used <= {*STYLES, ""}
     assert {"keyword", "string", "number", "comment", "function", "builtin"} <= used
 
 
-def test_tabs_go_to_their_stops_and_colours_stay_with_their_words() -> None:
+def test_tabs_are_expanded_and_colors_stay_with_their_words() -> None:
     line = Highlighter("go").feed("\treturn\tx // 漢\ty")
     assert text(line) == "    return  x // 漢  y"
     assert style(line, "return") == "keyword"
     assert style(line, "//") == "comment"
 
 
-def test_what_a_terminal_would_obey_is_shown() -> None:
+def test_control_characters_are_made_visible() -> None:
     for kind in ("python", "text", "json"):
         line = Highlighter(kind).feed("x = '\x1b]52;c;aGk=\x07\u202e'  # \x9b2J")
         assert text(line) == "x = '␛]52;c;aGk=␇<U+202E>'  # �2J"
@@ -107,7 +107,9 @@ def test_what_a_terminal_would_obey_is_shown() -> None:
         ("", "", "text"),
     ],
 )
-def test_a_language_is_never_guessed_from_all(named: str, first: str, expected: str) -> None:
+def test_a_language_is_never_guessed_among_all_lexers(
+    named: str, first: str, expected: str
+) -> None:
     assert choose_language(named, first) == expected
 
 

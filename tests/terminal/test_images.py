@@ -39,7 +39,7 @@ def test_two_pixels_share_a_cell() -> None:
     assert row == (((40, 60, 220), (40, 60, 220)),) * 2 + (((220, 40, 40), (220, 40, 40)),) * 2
 
 
-def test_what_is_transparent_is_shown_on_white() -> None:
+def test_transparency_is_shown_on_white() -> None:
     file = io.BytesIO()
     Image.new("RGBA", (2, 2), (0, 0, 0, 0)).save(file, "PNG")
     assert decode_png(file.getvalue()).getpixel((0, 0)) == (255, 255, 255)
@@ -59,7 +59,7 @@ def test_what_is_transparent_is_shown_on_white() -> None:
     ],
     ids=["empty", "text", "cut", "bomb", "just too large", "gif", "svg", "broken"],
 )
-def test_what_is_no_picture_is_an_error_and_not_drawn(data: bytes) -> None:
+def test_invalid_images_are_rejected(data: bytes) -> None:
     with pytest.raises(InvalidImage):
         decode_png(data)
 
@@ -75,7 +75,7 @@ def test_the_limit_is_below_what_memory_allows() -> None:
     assert MAX_PIXELS * 4 < 200_000_000
 
 
-def test_the_aspect_is_kept_and_nothing_grows() -> None:
+def test_the_aspect_ratio_is_kept_and_nothing_is_enlarged() -> None:
     assert fit_to_cells(640, 480, 80, 40) == (64, 24)
     assert fit_to_cells(640, 480, 32, 40) == (32, 12)
     assert fit_to_cells(640, 480, 80, 12) == (32, 12)
@@ -85,7 +85,7 @@ def test_the_aspect_is_kept_and_nothing_grows() -> None:
     assert fit_to_cells(100_000, 1, 80, 40) == (80, 1)
 
 
-def test_shades_are_the_fuller_the_darker() -> None:
+def test_darker_cells_have_fuller_shades() -> None:
     image = Image.new("RGB", (2, 1), "white")
     image.putpixel((0, 0), (0, 0, 0))
     assert render_shades(image, 2, 1) == ["█ "]

@@ -6,7 +6,7 @@ from pathlib import Path
 from starchat_tui.terminal.input_history import MAX_ENTRIES, Draft, InputHistory
 
 
-def test_lines_are_walked_back_and_forward_to_the_draft() -> None:
+def test_prompts_are_browsed_back_and_forward_to_the_draft() -> None:
     history = InputHistory(None)
     for line in ("one", "two", "three"):
         history.add(line)
@@ -29,7 +29,7 @@ def test_lines_are_walked_back_and_forward_to_the_draft() -> None:
     assert history.find_newer("") is None
 
 
-def test_only_lines_that_begin_like_the_draft_are_offered() -> None:
+def test_only_prompts_that_start_with_the_draft_are_offered() -> None:
     history = InputHistory(None)
     for line in ("how to sort", "why", "how to read", "why", "how"):
         history.add(line)
@@ -51,7 +51,7 @@ def test_the_same_line_twice_running_counts_once() -> None:
     ]
 
 
-def test_it_is_kept_for_the_next_time_and_for_nobody_else(tmp_path: Path) -> None:
+def test_the_file_is_private_and_read_the_next_time(tmp_path: Path) -> None:
     path = tmp_path / "state" / "history.jsonl"
     first = InputHistory(path)
     for number in range(MAX_ENTRIES + 5):
@@ -66,7 +66,7 @@ def test_it_is_kept_for_the_next_time_and_for_nobody_else(tmp_path: Path) -> Non
     assert len(kept) == MAX_ENTRIES - 1
 
 
-def test_a_damaged_file_costs_its_damaged_lines(tmp_path: Path) -> None:
+def test_damaged_lines_of_the_file_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl"
     path.write_text('{"text": "good"}\n{"tex\n7\n{"text": 1}\n\xff\n{"text": "newer"}\n', "latin-1")
     history = InputHistory(path)
@@ -74,7 +74,7 @@ def test_a_damaged_file_costs_its_damaged_lines(tmp_path: Path) -> None:
     assert history.find_older("good") is None
 
 
-def test_a_history_that_cannot_be_written_costs_no_question(tmp_path: Path) -> None:
+def test_a_history_that_cannot_be_written_still_works(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     history = InputHistory(tmp_path / "file" / "history.jsonl")
     history.add("still here")
@@ -92,7 +92,7 @@ def test_a_draft_that_another_chat_sent_is_written_again(tmp_path: Path) -> None
     assert path.read_text() == "shared"
 
 
-def test_an_empty_draft_takes_away_only_its_own_file(tmp_path: Path) -> None:
+def test_an_empty_draft_removes_only_its_own_file(tmp_path: Path) -> None:
     path = tmp_path / "draft.md"
     one, two = Draft(path), Draft(path)
     one.save("mine \ud800")
@@ -105,7 +105,7 @@ def test_an_empty_draft_takes_away_only_its_own_file(tmp_path: Path) -> None:
     two.save("")
 
 
-def test_a_draft_that_is_no_text_is_left_alone(tmp_path: Path) -> None:
+def test_a_draft_that_is_not_text_is_not_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "draft.md"
     path.write_bytes(b"\xff")
     draft = Draft(path)

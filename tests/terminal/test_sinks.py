@@ -100,7 +100,7 @@ async def test_json_has_the_same_value_wherever_it_goes(tmp_path: Path) -> None:
         assert json.loads(out.getvalue())["response"] == text
 
 
-async def test_code_goes_raw_into_a_pipe(tmp_path: Path) -> None:
+async def test_code_is_written_raw_to_a_pipe(tmp_path: Path) -> None:
     engine = ScriptedEngine([["```python\nx = '\x1b[2J\u202e'\n```\n"]])
     session = create_session(tmp_path, engine, ScriptedKernelFactory())
     out = io.StringIO()
@@ -257,6 +257,6 @@ async def test_a_pipe_is_raw_unless_it_is_to_be_clean(tmp_path: Path) -> None:
         assert out.getvalue() == expected
 
 
-def test_the_check_finds_what_gets_through() -> None:
+def test_the_check_detects_unsanitized_text() -> None:
     for name, bad in PAYLOADS.items():
         assert find_unsafe_text(bad), name

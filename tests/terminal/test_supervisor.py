@@ -44,7 +44,7 @@ def screen_process(chat: pexpect.spawn[str]) -> int:
     return int(children.read_text().split()[0])
 
 
-def test_killed_with_9_the_terminal_is_mended(chat: pexpect.spawn[str]) -> None:
+def test_the_terminal_is_restored_after_sigkill(chat: pexpect.spawn[str]) -> None:
     os.kill(screen_process(chat), signal.SIGKILL)
     chat.expect(RESTORED)
     chat.expect("killed by SIGKILL")
@@ -63,7 +63,7 @@ def test_a_signal_ends_it_cleanly(chat: pexpect.spawn[str], number: signal.Signa
     assert chat.exitstatus == 128 + number
 
 
-def test_quitting_leaves_nothing_behind(chat: pexpect.spawn[str]) -> None:
+def test_quitting_leaves_no_process_behind(chat: pexpect.spawn[str]) -> None:
     child = screen_process(chat)
     chat.send("\x04")
     chat.expect(RESTORED)

@@ -48,7 +48,7 @@ async def test_a_question_is_answered_with_a_code_block(
     assert read_texts(session) == [("user", "even?", "done"), ("assistant", CODE, "done")]
 
 
-async def test_one_may_type_while_the_model_loads_and_answers(
+async def test_the_user_can_type_while_the_model_loads_and_answers(
     app: StarChatApp, engine: ScriptedEngine
 ) -> None:
     engine.steps = asyncio.Semaphore(0)
@@ -69,7 +69,7 @@ async def test_one_may_type_while_the_model_loads_and_answers(
         assert app.chat_view.composer.text == "next too"
 
 
-async def test_a_question_sent_meanwhile_waits_its_turn(
+async def test_a_question_sent_during_an_answer_is_queued(
     app: StarChatApp, engine: ScriptedEngine, session: Session
 ) -> None:
     engine.steps = asyncio.Semaphore(0)
@@ -120,7 +120,9 @@ async def test_stopping_before_the_first_word_leaves_no_empty_block(
         assert app.chat_view.transcript.code_blocks == []
 
 
-async def test_a_finished_answer_costs_no_time(app: StarChatApp, engine: ScriptedEngine) -> None:
+async def test_a_finished_answer_has_no_running_timer(
+    app: StarChatApp, engine: ScriptedEngine
+) -> None:
     engine.enqueue("one")
     async with app.run_test() as pilot:
         await send_line(pilot, "q")
@@ -132,7 +134,7 @@ async def test_a_finished_answer_costs_no_time(app: StarChatApp, engine: Scripte
         assert answer.text == "one"
 
 
-async def test_an_error_keeps_the_partial_answer_and_says_what_to_do(
+async def test_an_error_keeps_the_partial_answer_and_shows_a_hint(
     app: StarChatApp, engine: ScriptedEngine, session: Session
 ) -> None:
     engine.enqueue("Half", EngineGone("The engine ended", "ask again"))
@@ -153,7 +155,7 @@ async def test_an_error_keeps_the_partial_answer_and_says_what_to_do(
     assert read_texts(session)[1] == ("assistant", "Half", "failed")
 
 
-async def test_a_question_that_was_never_stored_is_the_draft_again(
+async def test_a_question_that_was_not_stored_becomes_the_draft(
     create_app: CreateApp, make_session: Callable[..., Session], engine: ScriptedEngine
 ) -> None:
     session = make_session(window=400)
@@ -188,7 +190,7 @@ async def test_retry_makes_a_sibling_and_keeps_the_first_answer_readable(
 
 
 @pytest.mark.parametrize("failing", [True, False])
-async def test_a_retry_without_a_word_leaves_the_answer_there_was(
+async def test_an_empty_retry_keeps_the_previous_answer(
     app: StarChatApp, engine: ScriptedEngine, session: Session, failing: bool
 ) -> None:
     engine.enqueue("good")
@@ -207,7 +209,7 @@ async def test_a_retry_without_a_word_leaves_the_answer_there_was(
     assert read_texts(session)[-1] == ("assistant", "good", "done")
 
 
-async def test_a_question_that_cannot_be_stored_is_the_draft_again(
+async def test_a_question_that_cannot_be_stored_becomes_the_draft(
     app: StarChatApp, engine: ScriptedEngine, session: Session, store: ConversationStore
 ) -> None:
     engine.enqueue("one")
@@ -230,7 +232,7 @@ async def test_nothing_to_retry_is_an_error_not_a_crash(app: StarChatApp) -> Non
         assert not app.chat_view.transcript.query(AnswerView)
 
 
-async def test_quoted_lines_are_said(app: StarChatApp, engine: ScriptedEngine) -> None:
+async def test_quoted_lines_are_reported(app: StarChatApp, engine: ScriptedEngine) -> None:
     engine.enqueue("ok")
     async with app.run_test() as pilot:
         await pilot.press("f2")
@@ -250,7 +252,7 @@ async def test_out_of_memory_before_the_first_word(
     assert read_texts(session)[0] == ("user", "q", "done")
 
 
-async def test_an_answer_without_a_word_is_no_turn(
+async def test_an_empty_answer_is_no_turn(
     create_app: CreateApp, make_session: Callable[..., Session], engine: ScriptedEngine
 ) -> None:
     app = create_app(session=make_session(window=1000, max_tokens=100))

@@ -72,7 +72,7 @@ async def test_an_unknown_command_is_not_sent(app: StarChatApp, engine: Scripted
     ).count(b"/retyr is what?")
 
 
-async def test_the_palette_offers_what_needs_nothing_more(app: StarChatApp) -> None:
+async def test_palette_offers_commands_without_required_argument(app: StarChatApp) -> None:
     async with app.run_test(size=(100, 40)) as pilot:
         names = [command.title for command in app.get_system_commands(app.screen)]
         assert "/retry" in names
@@ -96,7 +96,7 @@ async def test_a_letter_typed_over_a_code_block_belongs_to_the_draft(
         assert app.chat_view.composer.text == "hi"
 
 
-async def test_control_c_copies_what_is_selected(app: StarChatApp, clipboard: list[str]) -> None:
+async def test_control_c_copies_the_selection(app: StarChatApp, clipboard: list[str]) -> None:
     async with app.run_test() as pilot:
         await pilot.press(*"draft", "shift+left", "shift+left", "ctrl+c")
         await wait_until(lambda: clipboard, what="the copy")
@@ -108,7 +108,7 @@ def read_texts(session: Session) -> list[tuple[str, str, str]]:
     return [(one.turn.role, one.turn.text, one.state) for one in session.turns]
 
 
-async def test_control_c_stops_then_clears_then_asks_then_leaves(
+async def test_control_c_stops_then_clears_then_quits(
     create_app: CreateApp, engine: ScriptedEngine
 ) -> None:
     now = [1000.0]
@@ -138,7 +138,7 @@ async def test_control_c_stops_then_clears_then_asks_then_leaves(
     assert not app.is_running
 
 
-async def test_control_d_leaves_only_where_nothing_is_typed(app: StarChatApp) -> None:
+async def test_control_d_quits_only_with_an_empty_draft(app: StarChatApp) -> None:
     async with app.run_test() as pilot:
         await pilot.press("a", "b", "home", "ctrl+d")
         assert app.chat_view.composer.text == "b"
@@ -146,7 +146,7 @@ async def test_control_d_leaves_only_where_nothing_is_typed(app: StarChatApp) ->
         await wait_until(lambda: not app.is_running)
 
 
-async def test_leaving_in_mid_answer_keeps_what_came(
+async def test_quitting_during_an_answer_stores_its_beginning(
     app: StarChatApp, engine: ScriptedEngine, session: Session
 ) -> None:
     engine.steps = asyncio.Semaphore(0)

@@ -50,9 +50,7 @@ def wait_for_exit(child: pexpect.spawn[bytes]) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_and_leaves_the_terminal_as_it_was(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_a_signal_exits_and_restores_the_terminal(tmp_path: Path, number: signal.Signals) -> None:
     child = start(tmp_path)
     child.kill(number)
     assert wait_for_exit(child) == 128 + number
@@ -60,7 +58,7 @@ def test_a_signal_ends_it_and_leaves_the_terminal_as_it_was(
         assert restored in read_output(child)
 
 
-def test_a_defect_is_told_at_the_door_and_not_on_the_screen(tmp_path: Path) -> None:
+def test_an_unexpected_error_is_raised_by_run_and_not_printed(tmp_path: Path) -> None:
     child = start(tmp_path, "defect")
     child.send("\x1by")
     child.expect("raised: division by zero")
@@ -68,7 +66,7 @@ def test_a_defect_is_told_at_the_door_and_not_on_the_screen(tmp_path: Path) -> N
     assert b"Traceback" not in read_output(child)
 
 
-def test_nothing_of_an_answer_is_obeyed_by_the_terminal(tmp_path: Path) -> None:
+def test_no_escape_sequence_of_an_answer_reaches_the_terminal(tmp_path: Path) -> None:
     """The bytes themselves: no sequence of the answer, in prose, code or a note, gets through."""
     everything = "".join(PAYLOADS.values()).replace("\ud800", "")
     answer = f"say {everything}\n\n```python\n# {everything}\nx = '{everything}'\n```\n\nTHE END"
@@ -89,7 +87,7 @@ def test_nothing_of_an_answer_is_obeyed_by_the_terminal(tmp_path: Path) -> None:
     assert "␛]52" in screen
 
 
-def test_without_colour_it_is_grey(tmp_path: Path) -> None:
+def test_no_color_draws_in_grays(tmp_path: Path) -> None:
     child = start(tmp_path, NO_COLOR="1", COLORTERM="truecolor", TERM="xterm-256color")
     child.sendcontrol("d")
     wait_for_exit(child)
@@ -98,7 +96,7 @@ def test_without_colour_it_is_grey(tmp_path: Path) -> None:
     assert all(red == green == blue for red, green, blue in colours)
 
 
-async def test_leaving_the_window_styles_nothing_anew(
+async def test_losing_the_focus_restyles_no_widget(
     app: StarChatApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Textual would style every widget, seconds in a long conversation."""

@@ -22,7 +22,9 @@ from tests.ui.screen_helpers import (
 from tests.waiting import wait_until
 
 
-async def test_prompt_shows_exactly_what_is_sent(app: StarChatApp, session: Session) -> None:
+async def test_prompt_shows_exactly_the_text_that_is_sent(
+    app: StarChatApp, session: Session
+) -> None:
     async with app.run_test(size=(100, 40)) as pilot:
         await send_line(pilot, "/system Be brief")
         await wait_until_idle(pilot)
@@ -123,7 +125,7 @@ async def test_a_new_conversation_and_back_through_the_library(
 
 
 @pytest.mark.parametrize("key", ["ctrl+n", "ctrl+o", "ctrl+r"])
-async def test_a_running_answer_is_not_pulled_away(
+async def test_a_running_answer_blocks_a_new_conversation(
     app: StarChatApp, engine: ScriptedEngine, key: str
 ) -> None:
     engine.steps = asyncio.Semaphore(0)

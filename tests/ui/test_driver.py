@@ -15,7 +15,7 @@ from tests.ui.terminal_app import APP_SCRIPT, ROOT
 from tests.waiting import PATIENCE
 
 
-def test_it_ends_with_a_terminal_that_says_nothing(tmp_path: Path) -> None:
+def test_the_app_exits_when_its_terminal_vanishes_without_a_signal(tmp_path: Path) -> None:
     """No SIGHUP comes where the terminal does not control the app; the next frame finds it gone."""
     (tmp_path / "answer.json").write_text("[]")
     ours, theirs = os.openpty()

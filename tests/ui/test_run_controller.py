@@ -53,7 +53,7 @@ async def wait_for_dialog(app: StarChatApp) -> ConsentDialog:
     return app.screen
 
 
-async def test_always_is_kept_and_never_too(
+async def test_always_and_never_are_remembered(
     app: StarChatApp, engine: ScriptedEngine, kernel_factory: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
@@ -102,7 +102,7 @@ async def test_output_streams_while_the_user_types(
 
 
 @pytest.mark.parametrize("key", ["escape", "ctrl+c"])
-async def test_a_key_interrupts_and_keeps_what_came(
+async def test_a_key_interrupts_and_keeps_the_output(
     app: StarChatApp, engine: ScriptedEngine, kernel_factory: ScriptedKernelFactory, key: str
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
@@ -121,7 +121,7 @@ async def test_a_key_interrupts_and_keeps_what_came(
 
 
 @pytest.mark.parametrize("key", ["escape", "ctrl+c"])
-async def test_a_download_is_called_off_and_nothing_is_run(
+async def test_stopping_a_download_also_cancels_the_run(
     app: StarChatApp, engine: ScriptedEngine, kernel_factory: ScriptedKernelFactory, key: str
 ) -> None:
     async def endless(url: str) -> Download:
@@ -165,7 +165,7 @@ async def test_the_answer_is_stopped_before_the_code(
         await wait_until_idle(pilot)
 
 
-async def test_code_of_an_answer_that_is_being_written_waits(
+async def test_code_of_an_unfinished_answer_does_not_run(
     app: StarChatApp, engine: ScriptedEngine, kernel_factory: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
@@ -179,7 +179,7 @@ async def test_code_of_an_answer_that_is_being_written_waits(
         assert not any(kernel.codes for kernel in kernel_factory.kernels)
 
 
-async def test_a_failed_run_goes_back_to_the_model(
+async def test_the_error_of_a_failed_run_is_sent_to_the_model(
     app: StarChatApp, engine: ScriptedEngine, kernel_factory: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
@@ -221,7 +221,7 @@ async def test_a_failed_run_is_found_above_one_that_ran(
 
 
 @pytest.mark.parametrize("where", ["key", "click"])
-async def test_a_block_is_run_by_its_own_key_and_mark(
+async def test_a_block_is_run_by_its_key_and_its_button(
     app: StarChatApp, engine: ScriptedEngine, kernel_factory: ScriptedKernelFactory, where: str
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
@@ -252,7 +252,7 @@ async def test_a_key_that_a_block_takes_is_not_typed(
         assert app.chat_view.composer.text == "w"
 
 
-async def test_a_block_of_another_language_has_no_run_mark(
+async def test_a_block_of_another_language_has_no_run_button(
     app: StarChatApp, engine: ScriptedEngine, kernel_factory: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
@@ -263,7 +263,7 @@ async def test_a_block_of_another_language_has_no_run_mark(
         assert not kernel_factory.kernels
 
 
-async def test_without_a_wall_the_message_says_what_helps(
+async def test_without_a_sandbox_the_error_has_a_hint(
     app: StarChatApp, engine: ScriptedEngine, kernel_factory: ScriptedKernelFactory, tmp_path: Path
 ) -> None:
     kernel_factory.capability = Capability(
@@ -340,7 +340,7 @@ async def test_results_come_back_with_the_conversation(
         assert again.query(FigureView)
 
 
-async def test_without_a_wall_at_all_the_screen_says_so_all_the_time(
+async def test_an_unsafe_chat_always_shows_a_warning(
     create_app: CreateApp,
     make_session: Callable[..., Session],
     engine: ScriptedEngine,
@@ -360,7 +360,7 @@ async def test_without_a_wall_at_all_the_screen_says_so_all_the_time(
         assert "UNSAFE" in read_screen(app)
 
 
-async def test_leaving_ends_the_kernel(
+async def test_quitting_ends_the_kernel(
     app: StarChatApp,
     engine: ScriptedEngine,
     kernel_factory: ScriptedKernelFactory,

@@ -104,7 +104,7 @@ each_payload = pytest.mark.parametrize(
 
 
 @each_payload
-async def test_no_widget_lets_anything_through(bad: str) -> None:
+async def test_every_widget_sanitizes_its_text(bad: str) -> None:
     bench = Bench(bad)
     async with bench.run_test(size=SIZE) as pilot:
         await wait_until(lambda: "reason" in read_screen(bench))
@@ -139,7 +139,7 @@ def create_dialogs(bad: str) -> Iterator[ModalScreen[object]]:
 
 
 @each_payload
-async def test_no_dialog_lets_anything_through(bad: str) -> None:
+async def test_every_dialog_sanitizes_its_text(bad: str) -> None:
     class Empty(App[None]):
         CSS_PATH = Bench.CSS_PATH
 
@@ -154,7 +154,7 @@ async def test_no_dialog_lets_anything_through(bad: str) -> None:
 
 
 @each_payload
-async def test_the_app_lets_nothing_through(
+async def test_the_app_sanitizes_every_text(
     create_app: CreateApp, engine: ScriptedEngine, bad: str
 ) -> None:
     """A question, a notice, an error, a note and a draft, in the app as it is."""
@@ -173,7 +173,7 @@ async def test_the_app_lets_nothing_through(
         assert find_unsafe_text_on_screen(app) == ""
 
 
-async def test_the_check_finds_what_gets_through() -> None:
+async def test_the_check_detects_unsanitized_text() -> None:
     """The control: without `sanitize_text` the same check reports the same payloads."""
 
     class Careless(App[None]):
@@ -239,11 +239,11 @@ def find_unsafe_calls(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=[path.name for path in SOURCES])
-def test_no_text_is_read_as_markup(path: Path) -> None:
+def test_no_text_is_parsed_as_markup(path: Path) -> None:
     assert list(find_unsafe_calls(path)) == []
 
 
-def test_the_lint_finds_what_it_is_for(tmp_path: Path) -> None:
+def test_the_lint_finds_each_kind_of_unsafe_call(tmp_path: Path) -> None:
     source = """
 class Mine(Static):
     def __init__(self, text):
@@ -261,7 +261,7 @@ fine = Static("ours"), Static(text, markup=False)
 
 
 @pytest.mark.parametrize("text", ["[/foo]", "[@click=app.quit]x[/]", "[bold]x", "[link=a]b[/link]"])
-async def test_markup_is_text_everywhere(text: str) -> None:
+async def test_markup_is_shown_as_text(text: str) -> None:
     bench = Bench(text)
     async with bench.run_test(size=SIZE):
         await wait_until(lambda: "reason" in read_screen(bench))

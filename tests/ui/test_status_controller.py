@@ -11,7 +11,7 @@ from tests.ui.screen_helpers import read_screen, wait_for_text, wait_until_idle
 from tests.waiting import wait_until
 
 
-async def test_the_draft_is_there_the_next_time(
+async def test_the_draft_is_restored_the_next_time(
     create_app: CreateApp, engine: ScriptedEngine, history_file: Path
 ) -> None:
     app = create_app()

@@ -4,7 +4,7 @@ from starchat_tui.ui.app import StarChatApp
 from tests.ui.screen_helpers import send_line, wait_for_text
 
 
-async def test_themes_by_key_by_name_and_by_mistake(app: StarChatApp) -> None:
+async def test_themes_are_chosen_by_key_and_by_name(app: StarChatApp) -> None:
     async with app.run_test() as pilot:
         assert app.theme == "starchat-dark"
         await pilot.press("ctrl+t")

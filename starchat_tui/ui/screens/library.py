@@ -42,6 +42,7 @@ class ConversationLibrary(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """Yield a search field above the list."""
         with Vertical(classes="dialog library"):
+            # Not selected on focus: the next key is to narrow the query, not to replace it.
             yield Input(self._query, placeholder="Search your conversations", select_on_focus=False)
             yield OptionList(markup=False)
             yield Static("Enter open · Esc close", markup=False, classes="dialog--keys")

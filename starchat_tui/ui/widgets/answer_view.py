@@ -131,7 +131,8 @@ class AnswerView(Column):
                 await self._waiting.remove()
             await self._handle_events(self._fences.finish())
             if self._cell is not None and not self._cell.block.code:
-                await self.cells.pop().remove()  # stopped right after the opening fence
+                # Stopped right after the opening fence: an empty block would get a number.
+                await self.cells.pop().remove()
                 self._cell = None
             self._end_cell()
             await self._end_prose()

@@ -90,6 +90,7 @@ class Composer(TextArea):
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()
+        # Terminals send a carriage return for each newline of a bracketed paste.
         text = event.text.replace("\r\n", "\n").replace("\r", "\n")
         large = text.count("\n") >= MAX_PASTE_LINES or len(text) > MAX_PASTE_CHARACTERS
         self.insert(self._placeholder(text) if large or sanitize_text(text) != text else text)

@@ -73,6 +73,7 @@ class LineView(ScrollView, can_focus=True):
 
     def _crop_to_view(self, strip: Strip, row: int) -> Strip:
         scroll, width = self._view
+        # The offsets are how Textual maps a mouse position to the text that is selected.
         return strip.crop_extend(scroll, scroll + width, self.plain_style).apply_offsets(
             scroll, row
         )

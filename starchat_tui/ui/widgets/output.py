@@ -199,6 +199,7 @@ class RunOutput(Column):
         if isinstance(output, StreamText):
             await self._append_text(output.text, _STYLES[output.stream])
         elif isinstance(output, Result):
+            # Sanitized before it is split: in a result a carriage return is text, not an overwrite.
             await self._append_text(sanitize_text(output.text).rstrip("\n") + "\n")
         elif isinstance(output, Figure):
             self._lines = None

@@ -208,6 +208,7 @@ class Transcript(ScrolledColumn, can_focus=False):
             if self._hidden:
                 await self.mount(EarlierTurns(len(self._hidden)), before=0)
             self._turns[:0] = await self._mount_turns(page, before=self._turns[0])
+        # After the refresh: only then are the heights of the new widgets known.
         self.call_after_refresh(
             lambda: self.scroll_to(y=self.virtual_size.height - below, animate=False)
         )

@@ -53,7 +53,7 @@ async def test_the_first_run_asks_and_shows_the_code(
         assert kernel_factory.kernel.codes == ["plot()"]
 
 
-async def test_unseen_characters_are_shown_before_each_run(
+async def test_invisible_characters_are_shown_before_each_run(
     app: StarChatApp, engine: ScriptedEngine, kernel_factory: ScriptedKernelFactory
 ) -> None:
     answer = "```python\nok = 'a\u202eb'\n```"

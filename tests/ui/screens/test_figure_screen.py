@@ -33,7 +33,7 @@ async def wait_for_dialog(app: StarChatApp) -> ConsentDialog:
     return app.screen
 
 
-async def test_a_plot_is_enlarged_saved_and_its_path_told(
+async def test_a_plot_is_enlarged_and_saved(
     app: StarChatApp,
     engine: ScriptedEngine,
     kernel_factory: ScriptedKernelFactory,

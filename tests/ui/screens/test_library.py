@@ -10,7 +10,7 @@ from tests.scripted import ScriptedEngine
 from tests.ui.screen_helpers import read_screen, send_line, wait_for_text, wait_until_idle
 
 
-async def test_the_library_searches_what_was_said(
+async def test_the_library_searches_the_text_of_conversations(
     app: StarChatApp, engine: ScriptedEngine, session: Session
 ) -> None:
     async with app.run_test(size=(100, 30)) as pilot:
@@ -37,5 +37,5 @@ async def test_the_library_searches_what_was_said(
     ("seconds", "words"),
     [(5, "just now"), (60, "1 minute ago"), (7300, "2 hours ago"), (86400 * 3, "3 days ago")],
 )
-def test_time_is_told_in_its_largest_unit(seconds: float, words: str) -> None:
+def test_an_age_is_given_in_its_largest_unit(seconds: float, words: str) -> None:
     assert format_age(seconds) == words

@@ -75,7 +75,7 @@ async def draw_answer(*pieces: str, final: str | None = None, height: int = 50) 
         return read_screen(bench)
 
 
-async def test_every_cut_ends_on_the_same_screen() -> None:
+async def test_every_cut_of_the_stream_ends_on_the_same_screen() -> None:
     whole = await draw_answer(ANSWER)
     dice = random.Random(0)
     for _ in range(4):
@@ -86,14 +86,14 @@ async def test_every_cut_ends_on_the_same_screen() -> None:
         assert await draw_answer(*pieces) == whole
 
 
-async def test_a_trimmed_overrun_leaves_the_screen() -> None:
+async def test_a_trimmed_overrun_is_removed_from_the_screen() -> None:
     kept = "Answer.\n\n```\nx\n```"
     screen = await draw_answer(kept, "\n\nHuman: more", final=kept)
     assert "Human" not in screen
     assert screen == await draw_answer(kept)
 
 
-async def test_blocks_of_an_answer_drawn_anew_keep_their_numbers() -> None:
+async def test_blocks_of_a_redrawn_answer_keep_their_numbers() -> None:
     screen = await draw_answer("```\na\n```\n```\nb\n```\nrest", final="```\na\n```\n```\nb\n```\n")
     assert "copy 1" in screen
     assert "copy 2" in screen
@@ -101,7 +101,7 @@ async def test_blocks_of_an_answer_drawn_anew_keep_their_numbers() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
-async def test_nothing_a_terminal_would_obey_reaches_the_screen(size: int) -> None:
+async def test_control_characters_never_reach_the_screen(size: int) -> None:
     prose = "".join(f"- {name} {payload}x\n" for name, payload in PAYLOADS.items())
     code = "".join(f"# {name} {payload}\n'{payload}'\n" for name, payload in PAYLOADS.items())
     screen = await draw_answer(*split_text(f"{prose}\n```python\n{code}```\n", size), height=120)
@@ -110,7 +110,7 @@ async def test_nothing_a_terminal_would_obey_reaches_the_screen(size: int) -> No
         assert screen.count(f" {name} ") == 2, name
 
 
-async def test_waiting_gives_way_to_the_answer() -> None:
+async def test_the_answer_replaces_the_progress() -> None:
     bench = Bench()
     async with bench.run_test(size=(70, 20)) as pilot:
         bench.answer.show_waiting("loading the model … 10 %")

@@ -44,7 +44,7 @@ async def test_copy_takes_the_last_block_then_older_ones(
         await wait_for_text(app, "blocks are numbered 1 to 2")
 
 
-async def test_an_answer_without_code_is_copied_whole(
+async def test_an_answer_without_code_is_copied_as_a_whole(
     app: StarChatApp, engine: ScriptedEngine, clipboard: list[str]
 ) -> None:
     engine.enqueue("No code.")

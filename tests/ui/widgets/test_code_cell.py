@@ -43,7 +43,7 @@ def rows(bench: Bench) -> list[list[tuple[str, str]]]:
     ]
 
 
-async def test_every_way_of_feeding_shows_the_same() -> None:
+async def test_the_screen_does_not_depend_on_the_pieces() -> None:
     dice = random.Random(0)
     seen = []
     for pieces in range(4):
@@ -74,7 +74,7 @@ async def test_it_grows_with_its_lines_and_a_growing_line_is_shown() -> None:
         assert "y = 2" in read_screen(bench)
 
 
-async def test_a_docstring_is_coloured_whole_once_the_block_ends() -> None:
+async def test_a_docstring_gets_one_color_once_the_block_ends() -> None:
     bench = Bench()
     async with bench.run_test(size=(60, 20)) as pilot:
         bench.cell.feed(CODE)
@@ -87,7 +87,7 @@ async def test_a_docstring_is_coloured_whole_once_the_block_ends() -> None:
         assert before[0] == rows(bench)[0]
 
 
-async def test_copy_asks_for_the_code_as_it_was_written() -> None:
+async def test_copying_requests_the_code_as_it_was_written() -> None:
     bench = Bench("make")
     async with bench.run_test(size=(60, 20)) as pilot:
         bench.cell.feed("all:\n\tls \u202e\n")
@@ -100,5 +100,5 @@ async def test_copy_asks_for_the_code_as_it_was_written() -> None:
         assert [one.text for one in bench.asked] == ["all:\n\tls \u202e"] * 2
 
 
-def test_a_cell_says_what_happened_and_no_more() -> None:
+def test_a_cell_only_posts_messages() -> None:
     assert issubclass(CopyRequested, Message)

@@ -56,7 +56,7 @@ async def test_a_new_line_has_three_keys(key: str) -> None:
     ["\n", "\x1b\r", "\x1b\n", "\x1b[13;2u", "\x1b[13;3u", "\x1b[27;2;13~", "\x1b[27;3;13~"],
     ids=ascii,
 )
-async def test_terminals_spell_a_new_line_in_many_ways(sequence: str) -> None:
+async def test_every_terminals_key_for_a_new_line_works(sequence: str) -> None:
     BaseApp(theme="dark")
     parser = XTermParser()
     bench = Bench()
@@ -82,7 +82,7 @@ async def test_it_grows_with_its_lines_and_not_beyond_ten() -> None:
         assert heights == [3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 12, 12, 12, 12]
 
 
-async def test_up_and_down_reach_what_was_typed_before_from_the_outer_rows(tmp_path: Path) -> None:
+async def test_up_and_down_recall_prompts_from_the_outer_rows(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "history.jsonl")
     async with bench.run_test() as pilot:
         for line in ("first", "second"):
@@ -122,7 +122,7 @@ async def test_a_small_paste_is_text_in_one_piece() -> None:
         ("a\u202eb", True),
     ],
 )
-async def test_a_large_paste_is_folded_and_sent_whole(text: str, folded: bool) -> None:
+async def test_a_large_paste_is_folded_and_sent_in_full(text: str, folded: bool) -> None:
     bench = Bench()
     async with bench.run_test() as pilot:
         await pilot.press(*"see ")
@@ -147,7 +147,7 @@ async def test_a_folded_paste_is_deleted_as_one() -> None:
         assert bench.composer.text == "a [pasted 10 lines #]", "from inside it is text"
 
 
-async def test_what_was_typed_before_is_folded_where_a_terminal_would_obey_it() -> None:
+async def test_a_recalled_prompt_with_control_sequences_is_folded() -> None:
     bench = Bench()
     async with bench.run_test() as pilot:
         await paste_text(pilot, "a\x1b]0;x\x07")
@@ -157,7 +157,7 @@ async def test_what_was_typed_before_is_folded_where_a_terminal_would_obey_it() 
         assert bench.sent == ["a\x1b]0;x\x07"] * 2
 
 
-async def test_the_keys_of_readline_are_not_shadowed() -> None:
+async def test_readline_keys_are_not_shadowed() -> None:
     bench = Bench()
     async with bench.run_test() as pilot:
         await pilot.press(*"one two", "ctrl+a", "x", "ctrl+e", "y")
@@ -170,7 +170,7 @@ async def test_the_keys_of_readline_are_not_shadowed() -> None:
         assert bench.composer.text == "xone "
 
 
-async def test_a_letter_with_alt_is_no_text() -> None:
+async def test_a_letter_with_alt_is_not_typed() -> None:
     bench = Bench()
     async with bench.run_test() as pilot:
         await pilot.press("a")

@@ -46,7 +46,7 @@ async def test_a_small_picture_stays_small_and_a_tall_one_fits() -> None:
             assert bench.query_one(HalfBlocks).size.height <= most
 
 
-async def test_shades_and_nothing_at_all() -> None:
+async def test_shades_are_drawn_and_off_draws_nothing() -> None:
     bench = Bench(ImageSettings("unicode"))
     async with bench.run_test(size=(60, 40)):
         await wait_until(lambda: "▒" in read_screen(bench) or "▓" in read_screen(bench))
@@ -56,7 +56,7 @@ async def test_shades_and_nothing_at_all() -> None:
         assert not bench.plot.children
 
 
-async def test_what_is_no_picture_is_said() -> None:
+async def test_an_invalid_image_is_reported() -> None:
     bench = Bench(ImageSettings("half"))
     bench.plot._figure = Figure(b"no picture", 400, 300, "")
     async with bench.run_test(size=(60, 40)):

@@ -10,7 +10,7 @@ from tests.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("kind", ["kitty", "sixel"])
-def test_the_library_asks_the_terminal_nothing(kind: str) -> None:
+def test_textual_image_writes_nothing_to_the_terminal(kind: str) -> None:
     """Imported in a process that sits on a terminal: no byte is written to it."""
     program = (
         "from starchat_tui.terminal.image_detection import ImageSettings\n"

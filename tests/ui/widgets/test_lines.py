@@ -106,7 +106,7 @@ async def test_a_selection_is_made_with_the_mouse_and_marked() -> None:
         ]
 
 
-async def test_a_theme_changes_the_colours_at_once() -> None:
+async def test_a_new_theme_changes_the_colors_at_once() -> None:
     bench = Bench()
     async with bench.run_test(size=(60, 20)) as pilot:
         bench.cell.feed(CODE)

@@ -26,7 +26,7 @@ async def wait_for_dialog(app: StarChatApp) -> ConsentDialog:
     return app.screen
 
 
-async def test_a_carriage_return_begins_its_line_anew(
+async def test_a_carriage_return_overwrites_its_line(
     app: StarChatApp, engine: ScriptedEngine, kernel_factory: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
@@ -41,7 +41,7 @@ async def test_a_carriage_return_begins_its_line_anew(
         assert lines == ["100 %", "done", "z"]
 
 
-async def test_of_a_flood_the_end_is_shown_and_the_rest_counted(
+async def test_a_flood_shows_its_end_and_counts_the_rest(
     app: StarChatApp, engine: ScriptedEngine, kernel_factory: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
@@ -60,7 +60,7 @@ async def test_of_a_flood_the_end_is_shown_and_the_rest_counted(
         assert kept[0][0][1] == f"… {50_001 - len(kept):,} earlier lines are not shown"
 
 
-async def test_a_run_that_hit_a_limit_says_which(
+async def test_a_run_that_hit_a_limit_names_it(
     app: StarChatApp, engine: ScriptedEngine, kernel_factory: ScriptedKernelFactory
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:

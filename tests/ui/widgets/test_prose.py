@@ -69,7 +69,7 @@ async def draw_answer(*pieces: str, final: str | None = None, height: int = 50) 
         return read_screen(bench)
 
 
-async def test_what_looks_like_html_or_a_link_is_text() -> None:
+async def test_html_and_bare_links_are_text() -> None:
     screen = await draw_answer(ANSWER)
     assert "Use vector<int> and <b>not</b> main.py:" in screen
     assert "The end <here>." in screen
@@ -77,7 +77,7 @@ async def test_what_looks_like_html_or_a_link_is_text() -> None:
     assert "• three" in screen or "three" in screen
 
 
-async def test_an_entity_cannot_bring_back_what_was_taken_out() -> None:
+async def test_an_entity_cannot_smuggle_in_control_characters() -> None:
     screen = await draw_answer(
         "a &#x202E; &#27;[2J &#x200b; [l](http://x/&#x202E;) b\n\n> ```\n> &#27;\n> ```\n"
     )
@@ -85,7 +85,7 @@ async def test_an_entity_cannot_bring_back_what_was_taken_out() -> None:
     assert "<U+202E>" in screen
 
 
-async def test_a_link_is_said_and_not_followed() -> None:
+async def test_a_clicked_link_is_reported_and_not_opened() -> None:
     bench = Bench()
     opened: list[str] = []
     bench.open_url = lambda url, *, new_tab=True: opened.append(url)  # type: ignore[method-assign]

@@ -37,12 +37,14 @@ class Bench(App[None]):
         (9, "nano-chat"),
     ],
 )
-async def test_what_is_least_needed_leaves_first(width: int, expected: str) -> None:
+async def test_a_narrow_line_drops_the_least_important_part_first(
+    width: int, expected: str
+) -> None:
     async with Bench(FULL).run_test(size=(width, 2)) as pilot:
         assert read_screen(pilot.app).split("\n")[0] == expected
 
 
-async def test_what_is_not_known_is_not_shown() -> None:
+async def test_unknown_values_are_not_shown() -> None:
     async with Bench(Status("m", "ta")).run_test(size=(60, 2)) as pilot:
         assert read_screen(pilot.app).split("\n")[0].split() == ["m", "ta", "F1", "keys"]
 
@@ -59,5 +61,5 @@ async def test_what_is_not_known_is_not_shown() -> None:
         (9, "████"),
     ],
 )
-def test_the_bar_fills_by_eighths(share: float, bar: str) -> None:
+def test_the_meter_fills_by_eighths(share: float, bar: str) -> None:
     assert render_meter(share, 4) == bar

@@ -13,7 +13,7 @@ from tests.ui.screen_helpers import read_notes, send_line, wait_for_text, wait_u
 from tests.waiting import wait_until
 
 
-async def test_page_keys_scroll_the_conversation_while_one_types(
+async def test_page_keys_scroll_the_conversation_while_typing(
     app: StarChatApp, engine: ScriptedEngine
 ) -> None:
     engine.enqueue("\n\n".join(f"line {number}" for number in range(80)))
@@ -32,7 +32,7 @@ async def test_page_keys_scroll_the_conversation_while_one_types(
         assert app.focused is app.chat_view.composer
 
 
-async def test_turns_that_left_the_window_are_marked(
+async def test_turns_outside_the_window_are_marked(
     create_app: CreateApp, make_session: Callable[..., Session], engine: ScriptedEngine
 ) -> None:
     app = create_app(session=make_session(window=1000, max_tokens=100))
@@ -84,7 +84,7 @@ async def test_a_long_conversation_is_mounted_from_its_end(
         ]
 
 
-async def test_a_resumed_conversation_says_which_answers_are_not_whole(
+async def test_a_resumed_conversation_marks_incomplete_answers(
     create_app: CreateApp,
     session: Session,
     engine: ScriptedEngine,

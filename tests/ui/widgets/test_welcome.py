@@ -8,7 +8,7 @@ from tests.ui.conftest import CreateApp
 from tests.ui.screen_helpers import read_screen
 
 
-async def test_an_example_is_taken_with_the_mouse_or_the_keys(app: StarChatApp) -> None:
+async def test_an_example_is_chosen_with_mouse_or_keys(app: StarChatApp) -> None:
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.click(Example)
         assert app.chat_view.composer.text == EXAMPLES[0]
@@ -18,7 +18,7 @@ async def test_an_example_is_taken_with_the_mouse_or_the_keys(app: StarChatApp) 
         assert app.focused is app.chat_view.composer
 
 
-async def test_an_example_leaves_what_was_typed(app: StarChatApp) -> None:
+async def test_an_example_keeps_a_typed_draft(app: StarChatApp) -> None:
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.press(*"mine")
         await pilot.click(Example)
@@ -33,7 +33,7 @@ async def test_an_example_leaves_what_was_typed(app: StarChatApp) -> None:
 
 
 @pytest.mark.parametrize("demo", [True, False])
-async def test_a_demo_says_so_and_how_to_get_a_real_model(
+async def test_a_demo_model_is_labeled_and_names_the_alternatives(
     create_app: CreateApp, demo: bool
 ) -> None:
     app = create_app(demo=demo)

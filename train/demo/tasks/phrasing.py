@@ -33,6 +33,10 @@ NOUNS = (
     "ticket window garden market bridge signal sensor packet token query field table column row "
     "student teacher animal flower planet rocket engine wheel bottle coffee sugar temperature"
 ).split()
+CLASS_NAMES = (
+    "Person Car Book Dog Cat Player Robot Student Product Account House Ticket Song Planet Lamp"
+).split()
+ATTRIBUTES = "name age price title color speed size weight score level power year".split()
 VERBS = (
     "get find make build compute calc do run take check count pick handle process solve parse "
     "my the new fast simple try use show give load fetch scan walk read"

@@ -17,10 +17,17 @@ from train.demo.tasks.classes.class_state import (
 )
 from train.demo.tasks.data_formats import join_words
 from train.demo.tasks.family import Check, Drawer, Exchange, Family, TaskSampler, format_answer
-from train.demo.tasks.functions.bugs import ATTRIBUTES, CLASS_NAMES
 from train.demo.tasks.functions.function_families import draw_thanks
 from train.demo.tasks.load_yaml import load_phrases, load_phrasings, load_table
-from train.demo.tasks.phrasing import NOUNS, PEOPLE, draw_identifier, phrase_question, with_article
+from train.demo.tasks.phrasing import (
+    ATTRIBUTES,
+    CLASS_NAMES,
+    NOUNS,
+    PEOPLE,
+    draw_identifier,
+    phrase_question,
+    with_article,
+)
 
 GROUP = "follow-up classes"
 WEIGHTS = {"stack": 1.4, "queue": 1.3, "counter": 1.0, "account": 1.2, "record": 2.0}

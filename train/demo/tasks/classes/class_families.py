@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from train.demo.tasks.data_formats import join_words
 from train.demo.tasks.family import Check, Exchange, Family, TaskSampler, format_answer
-from train.demo.tasks.functions.bugs import ATTRIBUTES, CLASS_NAMES
 from train.demo.tasks.load_yaml import load_phrases
-from train.demo.tasks.phrasing import NOUNS, draw_identifier, phrase_question
+from train.demo.tasks.phrasing import (
+    ATTRIBUTES,
+    CLASS_NAMES,
+    NOUNS,
+    draw_identifier,
+    phrase_question,
+)
 from train.demo.tasks.programs.scripts import Maker, make_drawer
 
 TYPES = {"name": "str", "title": "str", "color": "str"}

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from train.demo.tasks.family import Check, Drawer, Exchange, Family, TaskSampler, format_answer
 from train.demo.tasks.functions.followups import add_follow_ups
 from train.demo.tasks.load_yaml import load_phrases
-from train.demo.tasks.phrasing import attach_code, draw_identifier, phrase_question
+from train.demo.tasks.phrasing import (
+    ATTRIBUTES,
+    CLASS_NAMES,
+    attach_code,
+    draw_identifier,
+    phrase_question,
+)
 
 OPERATORS = {
     "add": ("+", "adds", "adding", ("add", "sum_two", "plus", "add_numbers", "sum_of")),
@@ -195,12 +201,14 @@ def _make_comparison_bug(sampler: TaskSampler) -> Bug:
     )
 
 
+def _draw_names(sampler: TaskSampler, *, least: int) -> tuple[str, str, int]:
+    """Draw names for a function and its parameter, and a number of at least `least`."""
+    rng = sampler.rng
+    return draw_identifier(rng), rng.choice(NUMBERS), rng.randint(least, 99)
+
+
 def _make_missing_colon_bug(sampler: TaskSampler) -> Bug:
-    name, x, k = (
-        draw_identifier(sampler.rng),
-        sampler.rng.choice(NUMBERS),
-        sampler.rng.randint(1, 99),
-    )
+    name, x, k = _draw_names(sampler, least=1)
     body = f"    return {x} + {k}"
     return Bug(
         f"def {name}({x})\n{body}",
@@ -213,11 +221,7 @@ def _make_missing_colon_bug(sampler: TaskSampler) -> Bug:
 
 
 def _make_single_equals_bug(sampler: TaskSampler) -> Bug:
-    name, x, k = (
-        draw_identifier(sampler.rng),
-        sampler.rng.choice(NUMBERS),
-        sampler.rng.randint(1, 99),
-    )
+    name, x, k = _draw_names(sampler, least=1)
 
     def source(op: str) -> str:
         return f"def {name}({x}):\n    if {x} {op} {k}:\n        return True\n    return False"
@@ -278,12 +282,6 @@ def _make_missing_self_bug(sampler: TaskSampler) -> Bug:
     )
 
 
-CLASS_NAMES = (
-    "Person Car Book Dog Cat Player Robot Student Product Account House Ticket Song Planet Lamp"
-).split()
-ATTRIBUTES = "name age price title color speed size weight score level power year".split()
-
-
 def _make_string_number_bug(sampler: TaskSampler) -> Bug:
     name, x, k = (
         draw_identifier(sampler.rng),
@@ -333,11 +331,7 @@ def _make_wrong_name_bug(sampler: TaskSampler) -> Bug:
 
 
 def _make_print_not_return_bug(sampler: TaskSampler) -> Bug:
-    name, x, k = (
-        draw_identifier(sampler.rng),
-        sampler.rng.choice(NUMBERS),
-        sampler.rng.randint(2, 99),
-    )
+    name, x, k = _draw_names(sampler, least=2)
     return Bug(
         f"def {name}({x}):\n    print({x} * {k})",
         f"def {name}({x}):\n    return {x} * {k}",
