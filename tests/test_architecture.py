@@ -89,6 +89,8 @@ BROAD_HANDLERS = {
     "train/demo/tasks/functions/mutants",
 }
 """May catch any exception: error boundaries, libraries that raise bare `Exception`, tested code."""
+TRIVIAL_BRANCHES = 7
+"""Branches and loops that a module may have without a test file of its name."""
 LONGEST_FUNCTION = 70
 LONGEST_MODULE = 400
 
@@ -447,6 +449,24 @@ def test_annotations_are_never_evaluated() -> None:
         if any(functions_of(path)):
             first = ast.unparse(code[0])
             assert first == "from __future__ import annotations", name_of(path)
+
+
+BRANCHES = (
+    *(ast.If, ast.IfExp, ast.BoolOp, ast.For, ast.AsyncFor, ast.While, ast.comprehension),
+    *(ast.Try, ast.With, ast.AsyncWith, ast.Match),
+)
+
+
+def test_modules_with_logic_have_a_test_file_of_their_name() -> None:
+    """`__main__` is tested by `test_command.py`."""
+    untested = []
+    for path in MODULES:
+        folder = ROOT / "tests" / Path(name_of(path)).parent
+        stem = "command" if path.stem == "__main__" else path.stem
+        branches = sum(isinstance(node, BRANCHES) for node in ast.walk(tree_of(path)))
+        if branches > TRIVIAL_BRANCHES and not (folder / f"test_{stem}.py").exists():
+            untested.append(f"{name_of(path)}: {branches} branches")
+    assert not untested, untested
 
 
 def modules_loaded_by(statements: str) -> set[str]:

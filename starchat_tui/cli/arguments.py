@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
 from starchat_tui.cli.error_boundary import ArgumentParser
-from starchat_tui.config.settings import ColorChoice, ImageChoice, Quantization, SandboxLevel
+from starchat_tui.config.settings import (
+    ColorChoice,
+    ImageChoice,
+    Quantization,
+    SandboxLevel,
+    Settings,
+)
 from starchat_tui.dialogue import MODES
 
 SUBCOMMANDS = {
@@ -51,13 +58,6 @@ exit codes:
   141  output pipe closed
   143  terminated (SIGTERM)"""
 
-SETTINGS_FLAGS = tuple(
-    "model chat_model ta_model mode system prompt tokenizer window temperature top_p top_k"
-    " repetition_penalty max_tokens seed stop url token device quantize keep_alive daemon log stats"
-    " color accessible theme sandbox strict run_timeout run_memory images".split()
-)
-"""Flags that are settings; the others apply to one command."""
-
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     """Return the flags of a question or of the chat; `words` are the question."""
@@ -68,8 +68,11 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def select_settings(flags: argparse.Namespace) -> dict[str, Any]:
-    """Return the flags that are settings; None for one that was not given."""
-    return {name: getattr(flags, name, None) for name in SETTINGS_FLAGS}
+    """Return the flags that are settings; None for one that was not given.
+
+    The other flags apply to one command.
+    """
+    return {field.name: getattr(flags, field.name, None) for field in fields(Settings)}
 
 
 def create_question_parser() -> ArgumentParser:

@@ -31,6 +31,7 @@ from starchat_tui.models import hardware, hub_files, registry
 from starchat_tui.sandbox.isolation import landlock, probe
 from starchat_tui.templates.tokenizer import Tokenizer
 from starchat_tui.terminal import clipboard
+from starchat_tui.terminal.image_detection import guess_protocol, has_multiplexer
 
 State = Literal["ok", "note", "fix"]
 """Works; works with a limit worth knowing; has to be fixed."""
@@ -155,16 +156,12 @@ def check_terminal(environ: Mapping[str, str]) -> Finding:
 
 def check_images(settings: Settings, environ: Mapping[str, str]) -> Finding:
     """Check how plots will probably be drawn, from the name of the terminal alone."""
-    program, term = environ.get("TERM_PROGRAM", "").lower(), environ.get("TERM", "")
     if settings.images != "auto":
         return Finding("images", "ok", f"{settings.images}, as `images` is set")
-    if environ.get("TMUX") or environ.get("STY") or term.startswith(("screen", "tmux")):
-        return Finding("images", "ok", "half-blocks: multiplexers do not pass images through")
-    if environ.get("KITTY_WINDOW_ID") or program in ("ghostty", "wezterm") or "kitty" in term:
-        return Finding("images", "ok", "probably the kitty protocol")
-    if term.startswith(("foot", "mlterm", "contour", "yaft")) or program == "iterm.app":
-        return Finding("images", "ok", "probably sixels")
-    return Finding("images", "ok", "probably half-blocks; `--images` overrides that")
+    guess = guess_protocol(environ)
+    if has_multiplexer(environ):
+        return Finding("images", "ok", f"{guess}: multiplexers do not pass images through")
+    return Finding("images", "ok", f"probably {guess}; `--images` overrides that")
 
 
 def check_clipboard(environ: Mapping[str, str]) -> Finding:

@@ -87,7 +87,7 @@ class Settings:
     images: ImageChoice = "auto"
     """Protocol that draws plots in the terminal; `auto` asks the terminal, `off` draws none."""
     color: ColorChoice = "auto"
-    """Colours in the output; `auto` follows the terminal and NO_COLOR."""
+    """Colors in the output; `auto` follows the terminal and NO_COLOR."""
     accessible: bool = False
     """Line mode with labels instead of symbols, for screen readers; also set by ACCESSIBLE."""
     theme: str = "starchat-dark"
@@ -148,7 +148,7 @@ def _read_file(file: Path) -> dict[str, Any]:
 
 
 def should_use_color(choice: ColorChoice, environ: Mapping[str, str]) -> bool:
-    """Return whether stdout is coloured.
+    """Return whether stdout is colored.
 
     `auto` follows NO_COLOR (https://no-color.org) and FORCE_COLOR, then whether it is a terminal.
     """

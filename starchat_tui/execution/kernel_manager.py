@@ -227,7 +227,7 @@ class KernelManager:
         downloading = asyncio.ensure_future(self._download_in_turn(urls))
         try:
             with control.handle_stop(downloading.cancel):
-                # `wait` does not raise the cancellation of the task as if it were our own.
+                # `wait` does not raise, where `await downloading` would cancel this task too.
                 await asyncio.wait({downloading})
         finally:
             downloading.cancel()

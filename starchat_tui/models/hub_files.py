@@ -113,7 +113,7 @@ def _fetch_from_hub(repo: str, name: str) -> Path:
     except GatedRepoError as error:  # a subclass of HfHubHTTPError
         raise ModelUnavailable(
             f"`{repo}` is gated",
-            f"accept its licence at https://huggingface.co/{repo}, then `hf auth login`",
+            f"accept its license at https://huggingface.co/{repo}, then `hf auth login`",
         ) from error
     except HFValidationError as error:
         raise ModelUnavailable(f"`{repo}` is not a Hub id", "write it as OWNER/NAME") from error

@@ -17,8 +17,8 @@ def map_names(paths: Sequence[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in paths:
         if path.name in found and found[path.name] != path:
-            said = f"Two attached files are called `{path.name}`"
-            raise UsageError(said, "rename one: code finds a file by its name alone")
+            message = f"Two attached files are called `{path.name}`"
+            raise UsageError(message, "rename one: code finds a file by its name alone")
         found[path.name] = path
     return found
 
@@ -45,14 +45,14 @@ def open_attachment(path: Path, max_size: int) -> tuple[int, int]:
 
 def _check_state(path: Path, state: os.stat_result, max_size: int) -> int:
     if stat.S_ISLNK(state.st_mode):
-        said = f"`{path}` is a symbolic link to `{os.readlink(path)}`"
-        raise UsageError(said, "attach that file itself, if it is the one you mean")
+        message = f"`{path}` is a symbolic link to `{os.readlink(path)}`"
+        raise UsageError(message, "attach that file itself, if it is the one you mean")
     if not stat.S_ISREG(state.st_mode):
         kind = "folder" if stat.S_ISDIR(state.st_mode) else "device, pipe or socket"
         raise UsageError(f"`{path}` is a {kind}", "only files can be attached")
     if state.st_size > max_size:
-        said = f"`{path}` has {state.st_size:,} bytes; {max_size:,} are left for attached files"
-        raise UsageError(said, "attach a smaller file, or a part of this one")
+        message = f"`{path}` has {state.st_size:,} bytes; {max_size:,} are left for attached files"
+        raise UsageError(message, "attach a smaller file, or a part of this one")
     return state.st_size
 
 

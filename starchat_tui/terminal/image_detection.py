@@ -24,6 +24,10 @@ ANSWER_TIMEOUT = 0.2
 """Seconds that a terminal has to answer; all that answer at all need a few milliseconds."""
 _QUERY = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[16t\x1b[c"
 """Kitty graphics, cell size, device attributes: every terminal answers the last, which ends it."""
+_KITTY_PROGRAMS = ("ghostty", "wezterm")
+_SIXEL_PROGRAMS = ("iterm.app",)
+_SIXEL_TERMS = ("foot", "mlterm", "contour", "yaft")
+"""Terminals by TERM_PROGRAM in lower case, or by the beginning of TERM."""
 _LAST_ANSWER = re.compile(rb"\x1b\[\?[\d;]*c")
 _ANSWERS = re.compile(rb"\x1b_G[^\x1b]*\x1b\\|\x1b\[6;(\d+);(\d+)t|\x1b\[\?([\d;]*)c")
 
@@ -82,12 +86,30 @@ def choose_protocol(choice: ImageChoice, environ: Mapping[str, str]) -> ImagePro
             return found
     term = environ.get("TERM", "")
     # Multiplexers swallow image sequences, and plain consoles would print the query.
-    is_plain = term.startswith(("screen", "tmux", "linux", "vt")) or term == "dumb"
-    if environ.get("TMUX") or environ.get("STY") or is_plain:
+    if has_multiplexer(environ) or term.startswith(("linux", "vt")) or term == "dumb":
         return "half"
     if "kitty" in term or "ghostty" in term:
         return "kitty"
     return None
+
+
+def has_multiplexer(environ: Mapping[str, str]) -> bool:
+    """Return whether tmux or screen stands between this process and the terminal."""
+    named = environ.get("TERM", "").startswith(("screen", "tmux"))
+    return bool(environ.get("TMUX") or environ.get("STY") or named)
+
+
+def guess_protocol(environ: Mapping[str, str]) -> ImageProtocol:
+    """Return the protocol that the terminal probably has, by its name: nothing is asked of it."""
+    found = choose_protocol("auto", environ)
+    if found is not None:
+        return found
+    program, term = environ.get("TERM_PROGRAM", "").lower(), environ.get("TERM", "")
+    if environ.get("KITTY_WINDOW_ID") or program in _KITTY_PROGRAMS:
+        return "kitty"
+    if program in _SIXEL_PROGRAMS or term.startswith(_SIXEL_TERMS):
+        return "sixel"
+    return "half"
 
 
 def parse_answers(answers: bytes) -> tuple[ImageProtocol, tuple[int, int] | None, str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starchat_tui.config.settings import ImageProtocol
@@ -36,6 +37,29 @@ class InvalidImage(StarChatError):
     """The bytes are not a PNG that can be shown."""
 
     code = "no_picture"
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """An image, and the cells that it fills."""
+
+    png: bytes
+    image: Image
+    """The same image, decoded."""
+    columns: int
+    rows: int
+    cell_size: tuple[int, int] = DEFAULT_CELL_SIZE
+    """Width and height of a cell in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """Implementation of an image protocol."""
+
+    render: Callable[[Drawing], str]
+    """Returns the text that draws an image at the cursor."""
+    has_pixels: bool = False
+    """True if the terminal draws pixels; the text otherwise consists of characters and colors."""
 
 
 def decode_png(png: bytes) -> Image:
@@ -128,16 +152,29 @@ def render_image(
     """
     image = decode_png(png)
     size = fit_to_cells(image.width, image.height, columns, rows, cell_size)
-    if protocol == "kitty":
-        return "".join(_encode_kitty(png, *size)) + "\n"
-    if protocol == "sixel":
-        from starchat_tui.terminal.sixel import encode_sixels
+    return RENDERERS[protocol].render(Drawing(png, image, *size, cell_size))
 
-        pixels = (size[0] * cell_size[0], size[1] * cell_size[1])
-        return encode_sixels(image.resize(pixels)) + "\n"
-    if protocol == "unicode":
-        return "".join(f"{row}\n" for row in render_shades(image, *size))
-    return "".join(f"{_encode_row(row)}{_PLAIN}\n" for row in render_half_blocks(image, *size))
+
+def _render_kitty(drawing: Drawing) -> str:
+    return "".join(_encode_kitty(drawing.png, drawing.columns, drawing.rows)) + "\n"
+
+
+def _render_sixels(drawing: Drawing) -> str:
+    from starchat_tui.terminal.sixel import encode_sixels
+
+    width, height = drawing.cell_size
+    pixels = (drawing.columns * width, drawing.rows * height)
+    return encode_sixels(drawing.image.resize(pixels)) + "\n"
+
+
+def _render_colored_text(drawing: Drawing) -> str:
+    rows = render_half_blocks(drawing.image, drawing.columns, drawing.rows)
+    return "".join(f"{_encode_row(row)}{_PLAIN}\n" for row in rows)
+
+
+def _render_plain_text(drawing: Drawing) -> str:
+    rows = render_shades(drawing.image, drawing.columns, drawing.rows)
+    return "".join(f"{row}\n" for row in rows)
 
 
 def _encode_row(row: Row) -> str:
@@ -163,3 +200,13 @@ def _encode_kitty(png: bytes, columns: int, rows: int) -> Iterator[str]:
     for start in range(0, len(data), _KITTY_CHUNK):
         chunk, more = data[start : start + _KITTY_CHUNK], int(start + _KITTY_CHUNK < len(data))
         yield f"\x1b_G{first if start == 0 else ''}m={more};{chunk}\x1b\\"
+
+
+RENDERERS: Mapping[ImageProtocol, Renderer] = {
+    "kitty": Renderer(_render_kitty, has_pixels=True),
+    "sixel": Renderer(_render_sixels, has_pixels=True),
+    "half": Renderer(_render_colored_text),
+    "unicode": Renderer(_render_plain_text),
+    "off": Renderer(lambda drawing: ""),
+}
+"""The renderer of every image protocol."""

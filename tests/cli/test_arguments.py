@@ -11,10 +11,10 @@ from starchat_tui.config.settings import Settings
 from starchat_tui.errors import UsageError
 
 
-def test_every_setting_flag_is_a_setting_and_a_flag() -> None:
-    flags = arguments.parse_arguments([])
-    assert set(arguments.SETTINGS_FLAGS) <= {field.name for field in fields(Settings)}
-    assert [name for name in arguments.SETTINGS_FLAGS if not hasattr(flags, name)] == []
+def test_flags_that_are_settings_are_selected_and_no_others() -> None:
+    chosen = arguments.select_settings(arguments.parse_arguments(["--json", "--no-daemon"]))
+    assert set(chosen) == {field.name for field in fields(Settings)}
+    assert [name for name, value in chosen.items() if value is not None] == ["daemon"]
 
 
 def test_flags_that_are_not_given_are_none() -> None:

@@ -392,7 +392,8 @@ _PRIVILEGES = [
     Attack(
         0,
         "make the addresses of programs guessable",
-        "old = call((135, 92), 0xFFFFFFFF)\ncheck_result(call((135, 92), 0x0040000))\ncall((135, 92), old)",
+        "old = call((135, 92), 0xFFFFFFFF)\ncheck_result(call((135, 92), 0x0040000))\n"
+        "call((135, 92), old)",
     ),
     Attack(
         0,

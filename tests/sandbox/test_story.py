@@ -35,10 +35,10 @@ def decode_figure(figure: Figure) -> Image.Image:
     return decoded.convert("RGB")
 
 
-def measure_share(picture: Image.Image, colour: tuple[int, int, int]) -> float:
-    """Return the share of the pixels that have exactly this colour."""
+def measure_share(picture: Image.Image, color: tuple[int, int, int]) -> float:
+    """Return the share of the pixels that have exactly this color."""
     pixels = list(picture.get_flattened_data())
-    return pixels.count(colour) / len(pixels)
+    return pixels.count(color) / len(pixels)
 
 
 @pytest.mark.parametrize("level", ["isolated", "restricted"])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,3 +117,31 @@ def test_a_language_is_never_guessed_among_all_lexers(
 
 def test_an_unknown_language_is_plain() -> None:
     assert Highlighter("no-such").feed("def f(): pass") == (("", "def f(): pass"),)
+
+
+@pytest.mark.parametrize("language", ["json", "yaml", "c", "console"])
+def test_a_lexer_that_cannot_resume_is_given_the_lines_before(language: str) -> None:
+    lines = {
+        "json": ["{", '  "name": 1,', '  "other": true', "}"],
+        "yaml": ["a: 1", "b:", "  - 'x'  # note"],
+        "c": ["/* a", "comment */ int x = 1;", 'puts("x");'],
+        "console": ["$ ls -l", "total 0", "$ echo x"],
+    }[language]
+    highlighter = Highlighter(language)
+    fed = [highlighter.feed(line) for line in lines]
+    assert fed[1:] == highlighter.highlight_whole(lines)[1:]
+    assert any(name for line in fed for name, _ in line)
+
+
+def test_pygments_is_imported_with_the_first_block() -> None:
+    program = """
+import sys
+from starchat_tui.terminal.ansi_markdown import AnsiMarkdownRenderer
+renderer = AnsiMarkdownRenderer(color=True)
+renderer.feed("prose\\n\\n")
+print("pygments" in sys.modules)
+renderer.feed("```python\\nx = 1\\n")
+print("pygments" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "True"], done.stderr

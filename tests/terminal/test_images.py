@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import struct
+import sys
 import zlib
 
 import pytest
@@ -91,11 +92,11 @@ def test_darker_cells_have_fuller_shades() -> None:
     assert render_shades(image, 2, 1) == ["█ "]
 
 
-def test_half_blocks_as_text_begin_and_end_in_the_terminals_colours() -> None:
+def test_half_blocks_as_text_begin_and_end_in_the_terminals_colors() -> None:
     text = render_image(make_png(40, 40), "half", 80, 24)
     assert text.endswith("\x1b[0m\n")
     assert set(re.sub(r"\x1b\[[\d;]*m", "", text)) == {"▀", "\n"}
-    assert text.count("\x1b[38") <= 6 * text.count("\n"), "a colour is said where it changes"
+    assert text.count("\x1b[38") <= 6 * text.count("\n"), "a color is said where it changes"
 
 
 def test_kitty_gets_the_picture_itself_in_chunks() -> None:
@@ -107,5 +108,11 @@ def test_kitty_gets_the_picture_itself_in_chunks() -> None:
     assert [head[-1] for head, _ in parts] == ["1"] * (len(parts) - 1) + ["0"]
 
 
-def test_unicode_has_no_colour() -> None:
+def test_unicode_has_no_color() -> None:
     assert "\x1b" not in render_image(make_png(40, 40), "unicode", 80, 24)
+
+
+def test_without_pillow_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(InvalidImage, match="Pillow"):
+        decode_png(b"")

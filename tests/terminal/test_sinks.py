@@ -62,7 +62,7 @@ def create_session(
 
 
 @each_payload
-@pytest.mark.parametrize("color", [True, False], ids=["colour", "plain"])
+@pytest.mark.parametrize("color", [True, False], ids=["color", "plain"])
 async def test_a_one_shot_answer(tmp_path: Path, bad: str, color: bool) -> None:
     engine = ScriptedEngine()
     code = f"```python\n# {bad}\nx = '{bad}'\n```"

@@ -91,9 +91,9 @@ def test_no_color_draws_in_grays(tmp_path: Path) -> None:
     child = start(tmp_path, NO_COLOR="1", COLORTERM="truecolor", TERM="xterm-256color")
     child.sendcontrol("d")
     wait_for_exit(child)
-    colours = re.findall(rb"[34]8;2;(\d+);(\d+);(\d+)", read_output(child))
-    assert colours
-    assert all(red == green == blue for red, green, blue in colours)
+    colors = re.findall(rb"[34]8;2;(\d+);(\d+);(\d+)", read_output(child))
+    assert colors
+    assert all(red == green == blue for red, green, blue in colors)
 
 
 async def test_losing_the_focus_restyles_no_widget(

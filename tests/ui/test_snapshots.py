@@ -187,8 +187,8 @@ def create_plot() -> Figure:
 
     image = Image.new("RGB", (600, 300), "white")
     draw = ImageDraw.Draw(image)
-    for at, (height, colour) in enumerate(((220, "#4c72b0"), (160, "#dd8452"), (90, "#55a868"))):
-        draw.rectangle((60 + 180 * at, 270 - height, 180 + 180 * at, 270), fill=colour)
+    for at, (height, color) in enumerate(((220, "#4c72b0"), (160, "#dd8452"), (90, "#55a868"))):
+        draw.rectangle((60 + 180 * at, 270 - height, 180 + 180 * at, 270), fill=color)
     file = io.BytesIO()
     image.save(file, "PNG")
     card = 'axes 1: "Scores"; x "language"\n  bars: python 67.3, java 61.2, c++ 58.8'

@@ -14,9 +14,9 @@ from itertools import islice
 from starchat_tui.cli import error_boundary
 from starchat_tui.templates.tokenizer import Tokenizer
 from train.data.encode import EncodedTree, encode_tree
+from train.data.filters import Filters
 from train.data.load import LoadedTrees, load_trees
 from train.data.rows import pack_trees
-from train.data.schemas import Filters
 from train.data.summary import DEFAULT_BLOCK, count_messages, measure_tokens
 from train.data.trees import iterate_paths
 from train.modeling.tokenizer_files import read_tokenizer

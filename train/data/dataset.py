@@ -15,9 +15,9 @@ from starchat_tui.templates.tokenizer import Tokenizer
 from train.config import Config
 from train.data import rows
 from train.data.encode import Weights
+from train.data.filters import Filters
 from train.data.load import load_trees
 from train.data.packing import PackedRow
-from train.data.schemas import Filters
 from train.data.split import exclude_overlap, split_trees
 from train.data.trees import Tree
 from train.train_errors import DataError

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from train.data import oasst, sources
-from train.data.schemas import Filters, RefusedRow, detect_schema, parse_dialogue
+from train.data import sources
+from train.data.filters import Filters
+from train.data.row_fields import LocatedRow, ReportRefusal
+from train.data.schemas import EXPECTED_ROWS, Schema, find_schema
 from train.data.trees import Tree, merge_trees, trim_tree
 from train.train_errors import DataError
 
@@ -46,41 +48,42 @@ def load_trees(source: str, *, filters: Filters | None = None, split: str = "tra
     merged. Raises `DataError` if a row is malformed or nothing is left, and the errors of
     `sources.read_rows`.
     """
-    filters = filters or Filters()
+    chosen = filters or Filters()
     refused: list[Refusal] = []
 
     def refuse(reason: str, where: str) -> None:
         refused.append(Refusal(reason, where))
 
-    nested: list[Tree] = []
+    trees_of_rows: list[Tree] = []
     dialogues: list[Tree] = []
-    flat: list[sources.LocatedRow] = []
+    # Rows of the schemas in which one tree has several rows; they are parsed at the end.
+    scattered: dict[Schema, list[LocatedRow]] = {}
+
+    def add_trees(schema: Schema, rows: Iterable[LocatedRow]) -> None:
+        found = schema.parse(rows, chosen, refuse)
+        (trees_of_rows if schema.has_trees else dialogues).extend(found)
+
     count = 0
     for where, row in sources.read_rows(source, split=split):
         count += 1
-        schema = detect_schema(row)
+        schema = find_schema(row)
         if schema is None:
             refuse(UNKNOWN_SCHEMA, where)
-        elif schema == "oasst message":
-            flat.append((where, row))
-        elif schema == "oasst tree":
-            found = oasst.parse_tree(row, where, filters, refuse)
-            nested += [found] if found else []
+        elif schema.spans_rows:
+            scattered.setdefault(schema, []).append((where, row))
         else:
-            try:
-                dialogues.append(parse_dialogue(row, schema, where, filters))
-            except RefusedRow as reason:
-                refuse(str(reason), where)
-    nested += oasst.build_trees(flat, filters, refuse)
+            add_trees(schema, [(where, row)])
+    for schema, rows in scattered.items():
+        add_trees(schema, rows)
     # Only dialogues are merged: siblings of a real tree stay distinct even if their texts agree.
-    trees = [*_trim_trees(nested, refuse), *merge_trees(_trim_trees(dialogues, refuse))]
-    loaded = LoadedTrees(trees, refused, [*nested, *dialogues], count)
+    trees = [*_trim_trees(trees_of_rows, refuse), *merge_trees(_trim_trees(dialogues, refuse))]
+    loaded = LoadedTrees(trees, refused, [*trees_of_rows, *dialogues], count)
     if not trees:
         raise _empty_error(source, loaded)
     return loaded
 
 
-def _trim_trees(trees: Iterable[Tree], refuse: oasst.ReportRefusal) -> list[Tree]:
+def _trim_trees(trees: Iterable[Tree], refuse: ReportRefusal) -> list[Tree]:
     trimmed = []
     for tree in trees:
         found = trim_tree(tree)
@@ -93,9 +96,9 @@ def _trim_trees(trees: Iterable[Tree], refuse: oasst.ReportRefusal) -> list[Tree
 
 def _empty_error(source: str, loaded: LoadedTrees) -> DataError:
     if not loaded.rows:
-        return DataError(f"`{source}` has no rows", sources.EXPECTED_ROWS)
+        return DataError(f"`{source}` has no rows", EXPECTED_ROWS)
     reasons = loaded.count_reasons()
     if set(reasons) == {UNKNOWN_SCHEMA}:
-        return DataError(f"No row of `{source}` has a known schema", sources.EXPECTED_ROWS)
+        return DataError(f"No row of `{source}` has a known schema", EXPECTED_ROWS)
     counts = "; ".join(f"{reason}: {count}" for reason, count in reasons.most_common(5))
     return DataError(f"`{source}` contains nothing to learn from", f"refused: {counts}")

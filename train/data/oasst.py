@@ -8,19 +8,39 @@ A refused message takes its replies with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
-from train.data.schemas import Filters, RefusedRow, check_order, parse_role, parse_text
-from train.data.sources import LocatedRow
+from train.data.filters import Filters
+from train.data.row_fields import (
+    LocatedRow,
+    RefusedRow,
+    ReportRefusal,
+    Row,
+    check_order,
+    parse_role,
+    parse_text,
+)
 from train.data.trees import ROOT, Message, Tree, build_tree
 
-ReportRefusal = Callable[[str, str], None]
-"""Callback that records a reason and a location."""
-RawMessage = Mapping[str, Any]
 _FindReplies = Callable[[LocatedRow], Sequence[LocatedRow]]
 
 
-def parse_tree(row: RawMessage, where: str, filters: Filters, refuse: ReportRefusal) -> Tree | None:
+def is_tree(row: Row) -> bool:
+    """Return whether a row is a tree: a root message under `prompt`."""
+    return isinstance(row.get("prompt"), dict) and "replies" in row["prompt"]
+
+
+def is_message(row: Row) -> bool:
+    """Return whether a row is one flat message of a tree."""
+    return "message_id" in row and "text" in row and "role" in row
+
+
+def parse_trees(rows: Iterable[LocatedRow], filters: Filters, refuse: ReportRefusal) -> list[Tree]:
+    """Return the trees of nested rows after filtering."""
+    parsed = (_parse_tree(row, where, filters, refuse) for where, row in rows)
+    return [tree for tree in parsed if tree is not None]
+
+
+def _parse_tree(row: Row, where: str, filters: Filters, refuse: ReportRefusal) -> Tree | None:
     """Return the tree of a nested row after filtering, or None if nothing is left.
 
     Args:
@@ -145,7 +165,7 @@ def _list_descendants(located: LocatedRow, replies: _FindReplies) -> list[str]:
 
 
 def _parse_message(
-    raw: RawMessage, parent: int, messages: Sequence[Message], ranked: bool, filters: Filters
+    raw: Row, parent: int, messages: Sequence[Message], ranked: bool, filters: Filters
 ) -> Message:
     """Return one message, or raise `RefusedRow` with the reason it is filtered out.
 
@@ -178,6 +198,6 @@ def _parse_message(
     return Message(role, text, parent)
 
 
-def _read_rank(raw: RawMessage) -> int | None:
+def _read_rank(raw: Row) -> int | None:
     rank = raw.get("rank")
     return int(rank) if isinstance(rank, int | float) and rank == rank else None

@@ -1,95 +1,71 @@
-"""Rows of the known schemas as dialogues: `messages`, `conversations`, `prompt`/`completion`.
+"""Schemas of the rows that training reads: one table, from which detection and errors follow.
 
-A row that does not fit is refused with a reason: half a dialogue would teach what nobody said.
+A row has one of these schemas; the first that detects it parses it. To add one, write how its turns
+are read, and add an entry to `SCHEMAS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from starchat_tui.dialogue import Role
+from train.data import oasst
+from train.data.filters import Filters
+from train.data.row_fields import (
+    LocatedRow,
+    RefusedRow,
+    ReportRefusal,
+    Row,
+    check_order,
+    parse_role,
+    parse_text,
+)
 from train.data.trees import Message, Tree, chain_messages
 
-Schema = Literal["oasst tree", "oasst message", "messages", "prompt/completion", "conversations"]
-
-_ROLES: dict[str, Role | Literal["system"]] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "human": "user",
-    "prompter": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "model": "assistant",
-}
-"""Role names of the schemas, mapped to ours."""
+RowTurn = tuple[Role | Literal["system"], str, bool]
+"""Role, text, and whether the turn may be learned."""
+ReadTurns = Callable[[Row], Sequence[RowTurn]]
+"""Reads the turns of a row, a system prompt first if there is one; raises `RefusedRow`."""
+ParseRows = Callable[[Iterable[LocatedRow], Filters, ReportRefusal], list[Tree]]
+"""Returns the trees of rows, not trimmed yet, and reports each row or message that is refused."""
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """Filters of the training data; a row without the field in question passes."""
+class Schema:
+    """A form of rows, how it is detected and how it is parsed."""
 
-    languages: tuple[str, ...] = ("en",)
-    """Language codes such as `en`, which includes `en-US`; empty for every language."""
-    deleted: bool = False
-    """Keep messages that their authors or moderators deleted."""
-    rejected: bool = False
-    """Keep messages that reviewers rejected."""
-    synthetic: bool = True
-    """Keep messages written by a model."""
-    max_rank: int | None = None
-    """Worst rank of a reply among its siblings that is kept, 0 the best; None for all."""
-    states: tuple[str, ...] = ("ready_for_export",)
-    """States of OpenAssistant trees that are kept; empty for all."""
-
-    def accepts_language(self, language: object) -> bool:
-        """Return whether `language` passes; a missing one does."""
-        if not self.languages or not isinstance(language, str):
-            return True
-        code = language.lower()
-        wanted = [one.lower() for one in self.languages]
-        return code in wanted or code.partition("-")[0] in wanted
+    name: str
+    """Name in the hints of errors: "each row is a JSON object: NAME, NAME, or NAME"."""
+    detect: Callable[[Row], bool]
+    """Returns whether a row has this schema, by its keys."""
+    parse: ParseRows
+    spans_rows: bool = False
+    """True if one tree has several rows; `parse` then gets all rows of the source at once."""
+    has_trees: bool = False
+    """True if rows hold trees. Dialogues that begin alike are merged, but trees stay distinct."""
 
 
-class RefusedRow(Exception):
-    """A row or message cannot be learned from; the text is the reason."""
+def parse_dialogues(read_turns: ReadTurns) -> ParseRows:
+    """Return the parser of a schema with one dialogue a row, whose turns `read_turns` reads."""
+
+    def parse(rows: Iterable[LocatedRow], filters: Filters, refuse: ReportRefusal) -> list[Tree]:
+        trees = []
+        for where, row in rows:
+            try:
+                trees.append(_parse_dialogue(row, read_turns, where, filters))
+            except RefusedRow as reason:
+                refuse(str(reason), where)
+        return trees
+
+    return parse
 
 
-def detect_schema(row: Mapping[str, Any]) -> Schema | None:
-    """Return the schema of a row by its keys, or None if it is unknown."""
-    # Trees first: they have a `prompt` too, as an object.
-    if isinstance(row.get("prompt"), dict) and "replies" in row["prompt"]:
-        return "oasst tree"
-    if "message_id" in row and "text" in row and "role" in row:
-        return "oasst message"
-    if "messages" in row:
-        return "messages"
-    if "conversations" in row:
-        return "conversations"
-    if "prompt" in row and "completion" in row:
-        return "prompt/completion"
-    return None
-
-
-def parse_role(name: object) -> Role | Literal["system"]:
-    """Return our name for a role; raises `RefusedRow` for an unknown one."""
-    found = _ROLES.get(name) if isinstance(name, str) else None
-    if found is None:
-        raise RefusedRow(f"unknown role {str(name)[:40]!r}")
-    return found
-
-
-def parse_dialogue(row: Mapping[str, Any], schema: Schema, where: str, filters: Filters) -> Tree:
-    """Return the dialogue of a row, not trimmed yet; raises `RefusedRow`."""
+def _parse_dialogue(row: Row, read_turns: ReadTurns, where: str, filters: Filters) -> Tree:
     if not filters.accepts_language(row.get("lang", row.get("language"))):
         raise RefusedRow("another language")
-    if schema == "prompt/completion":
-        turns = [*_parse_side(row["prompt"], "user"), *_parse_side(row["completion"], "assistant")]
-    else:
-        turns = _parse_turns(row["messages" if schema == "messages" else "conversations"])
+    turns = read_turns(row)
     # The key of the row counts only if the turns have no system prompt of their own.
     system = row.get("system") or row.get("system_prompt") or ""
     if not isinstance(system, str):
@@ -99,17 +75,13 @@ def parse_dialogue(row: Mapping[str, Any], schema: Schema, where: str, filters: 
     return chain_messages(_build_messages(turns), system=system, where=where)
 
 
-_Turn = tuple[Role | Literal["system"], str, bool]
-"""Role, text, and whether the turn may be learned."""
-
-
-def _parse_turns(listed: object) -> list[_Turn]:
+def _parse_turns(listed: object) -> list[RowTurn]:
     if not isinstance(listed, Sequence) or isinstance(listed, str):
         raise RefusedRow("the turns are not a list")
     return [_parse_turn(one) for one in listed]
 
 
-def _parse_turn(one: object) -> _Turn:
+def _parse_turn(one: object) -> RowTurn:
     if not isinstance(one, Mapping):
         raise RefusedRow("a turn is not an object")
     role = parse_role(one.get("role", one.get("from")))
@@ -118,18 +90,7 @@ def _parse_turn(one: object) -> _Turn:
     return role, parse_text(text), one.get("weight", 1) not in (0, False)
 
 
-def parse_text(text: object) -> str:
-    """Return a message's text, also from a list of text parts; raises `RefusedRow`."""
-    if isinstance(text, str):
-        return text
-    if isinstance(text, Sequence):
-        parts = [part.get("text") if isinstance(part, Mapping) else None for part in text]
-        if parts and all(isinstance(part, str) for part in parts):
-            return "".join(str(part) for part in parts)
-    raise RefusedRow("a text is not a text")
-
-
-def _parse_side(text: object, role: Role) -> list[_Turn]:
+def _parse_side(text: object, role: Role) -> list[RowTurn]:
     """Return the turns of a prompt or a completion, a text or a list; prompts are never learned."""
     if isinstance(text, Sequence) and not isinstance(text, str):
         learned = role == "assistant"
@@ -140,7 +101,7 @@ def _parse_side(text: object, role: Role) -> list[_Turn]:
     return [(role, parse_text(text), True)]
 
 
-def _build_messages(turns: Sequence[_Turn]) -> list[Message]:
+def _build_messages(turns: Sequence[RowTurn]) -> list[Message]:
     """Return the turns as messages; raises `RefusedRow` unless user and assistant alternate."""
     messages: list[Message] = []
     for role, text, learned in turns:
@@ -155,9 +116,44 @@ def _build_messages(turns: Sequence[_Turn]) -> list[Message]:
     return messages
 
 
-def check_order(role: Role, before: Role | None) -> None:
-    """Raise `RefusedRow` if `role` cannot follow `before` (None at the beginning)."""
-    if before is None and role != "user":
-        raise RefusedRow("the assistant begins")
-    if role == before:
-        raise RefusedRow(f"two {role} turns in a row")
+def _read_prompt_and_completion(row: Row) -> list[RowTurn]:
+    return [*_parse_side(row["prompt"], "user"), *_parse_side(row["completion"], "assistant")]
+
+
+SCHEMAS = (
+    # Trees first: they have a `prompt` too, as an object.
+    Schema("an OpenAssistant tree", oasst.is_tree, oasst.parse_trees, has_trees=True),
+    Schema(
+        "an OpenAssistant message",
+        oasst.is_message,
+        oasst.build_trees,
+        spans_rows=True,
+        has_trees=True,
+    ),
+    Schema(
+        "`messages`",
+        lambda row: "messages" in row,
+        parse_dialogues(lambda row: _parse_turns(row["messages"])),
+    ),
+    Schema(
+        "`conversations`",
+        lambda row: "conversations" in row,
+        parse_dialogues(lambda row: _parse_turns(row["conversations"])),
+    ),
+    Schema(
+        "`prompt` and `completion`",
+        lambda row: "prompt" in row and "completion" in row,
+        parse_dialogues(_read_prompt_and_completion),
+    ),
+)
+"""All schemas; the first one that detects a row parses it."""
+EXPECTED_ROWS = (
+    f"each row is a JSON object: {', '.join(one.name for one in SCHEMAS[:-1])}, "
+    f"or {SCHEMAS[-1].name}"
+)
+"""Hint of errors about rows."""
+
+
+def find_schema(row: Row) -> Schema | None:
+    """Return the schema of a row by its keys, or None if it is unknown."""
+    return next((one for one in SCHEMAS if one.detect(row)), None)

@@ -17,14 +17,10 @@ from typing import Any
 
 from starchat_tui.config.paths import expand_user_path
 from starchat_tui.errors import Unavailable, UsageError
+from train.data.row_fields import LocatedRow
+from train.data.schemas import EXPECTED_ROWS
 from train.train_errors import DataError
 
-LocatedRow = tuple[str, dict[str, Any]]
-"""Location and content of a row."""
-EXPECTED_ROWS = (
-    "each row is a JSON object: an OpenAssistant tree or message, `messages`, `conversations`, or "
-    "`prompt` and `completion`"
-)
 _SUFFIXES = (".jsonl", ".json", ".jsonl.gz", ".json.gz", ".parquet")
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 

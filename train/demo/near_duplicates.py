@@ -26,6 +26,7 @@ class NearDuplicateIndex:
     """Texts indexed by their shingles."""
 
     def __init__(self, texts: Iterable[str]) -> None:
+        # A set: drawn questions often differ in case and punctuation alone.
         self._texts = list({extract_shingles(text) for text in texts})
         self._positions: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for index, text in enumerate(self._texts):

@@ -213,6 +213,7 @@ class Pipeline:
     def _run_stage(self, name: str, parts: list[str], write: Callable[[Path], None]) -> Path:
         digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
         folder = self.build / f"{name}-{digest}"
+        # The marker comes last: an interrupted stage leaves none and is written again.
         if not (folder / "done").exists():
             print(f"{name}: making {folder}", file=sys.stderr, flush=True)
             folder.mkdir(parents=True, exist_ok=True)
@@ -287,6 +288,7 @@ class Pipeline:
         for text in self._load_python():
             stream += bpe.encode(text).ids
             stream.append(tokenizer.end_of_text_id)
+        # Every size has fewer than 65,536 ids.
         np.save(folder / "python.npy", np.array(stream, dtype=np.uint16))
         transcripts = [
             pretrain_data.encode_transcript(sample, tokenizer)
@@ -317,6 +319,7 @@ class Pipeline:
             model,
             self.load_base_rows(),
             self.sizes.anneal,
+            # Another seed than the pre-training's, whose rows it would read again.
             seed=self.sizes.seed + 2,
             checkpoint=folder / "checkpoint.pt",
         )

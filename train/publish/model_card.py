@@ -180,6 +180,6 @@ def _render_limitations(facts: RunFacts) -> list[str]:
         "Its answers are likely continuations of what it was trained on, not necessarily correct. "
         "Code it writes may fail or do harm: read it before you run it. It was not trained to "
         f"refuse requests. It shares the limitations of its base model (`{facts.config.model}`), "
-        "and the licences of the base model and of the data apply.",
+        "and the licenses of the base model and of the data apply.",
         "",
     ]

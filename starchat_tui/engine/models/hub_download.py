@@ -66,7 +66,7 @@ def _explain_hub_error(repo: str, error: Exception) -> ModelUnavailable:
 
     # In this order: a gated repository is a `RepositoryNotFoundError` as well.
     if isinstance(error, errors.GatedRepoError):
-        hint = f"accept its licence at https://huggingface.co/{repo}, then `hf auth login`"
+        hint = f"accept its license at https://huggingface.co/{repo}, then `hf auth login`"
         return ModelUnavailable(f"`{repo}` is gated", hint)
     if isinstance(error, errors.RepositoryNotFoundError):
         hint = "check the spelling; a private model needs `hf auth login`"

@@ -157,6 +157,7 @@ class _Fetcher:
             found = self._request(target, address)
             if isinstance(found, bytes):
                 return Download(self._url, _choose_file_name(target), found)
+            # A redirect gets the same checks as the first URL; another host was never agreed to.
             target = _parse_url(urljoin(target.geturl(), found))
             if target.hostname != first.hostname:
                 message = f"{first.hostname} redirects to {target.hostname}"
@@ -254,6 +255,7 @@ def is_public(address: str) -> bool:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return False
+    # An IPv6 address may be routed to an IPv4 one inside it: mapped, NAT64, 6to4 or Teredo.
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped is not None or ip in _NAT64:
             return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))

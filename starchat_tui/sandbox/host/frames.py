@@ -2,7 +2,7 @@
 
 Each frame has a kind of a fixed table, and exactly that kind's fields; everything else is a
 `ProtocolViolation` and ends the kernel. The PNG of a figure has to be of the size that its frame
-gives. The content of a frame is what the code wants us to believe: it is shown, never obeyed. The
+gives. The content of a frame is whatever the code chooses: it is shown, never obeyed. The
 format is described in `sandbox/guest/frame_protocol.py`.
 """
 

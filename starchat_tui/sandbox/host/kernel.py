@@ -141,6 +141,7 @@ class SandboxKernel:
         if self._loss_reason:
             yield Note(f"{self._loss_reason}: the variables of earlier runs are gone.")
             self._loss_reason = ""
+        # A number for each run: a frame that an earlier one left in the pipe does not match.
         self._run_count += 1
         self._is_used = True
         run = KernelRun(process, self._run_count, control)

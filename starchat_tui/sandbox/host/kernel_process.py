@@ -20,7 +20,7 @@ from starchat_tui.sandbox.isolation.launcher import start_sandbox
 from starchat_tui.sandbox.run_state import RunControl, RunState, StopReason
 
 GUEST = Path(__file__).parent.parent / "guest"
-"""Folder of our code that runs in the sandbox."""
+"""Folder of the runner, the part of StarChat that runs in the sandbox."""
 GUEST_MOUNT = "/run/guest"
 """Path of that folder in the sandbox."""
 START_TIMEOUT = 60.0
@@ -49,7 +49,7 @@ class KernelProcess:
         self.exit_reason: StopReason | None = None
         """Reason for which the host ended the process; None if it did not. The first one counts."""
         self._control: RunControl | None = None
-        """The run that the runner was asked for, whether its code has begun or not."""
+        """Present run, whether its code has begun or not."""
         self._killed = False
         self._channel = Channel()
         try:

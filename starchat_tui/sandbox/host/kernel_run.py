@@ -71,7 +71,7 @@ class KernelRun:
             if not self._is_over:
                 # The caller closed this generator. Nobody would read the pipe any more, and the
                 # code, which knows nothing of it, would hang in its next write for ever.
-                self._process.kill(StopReason("died", "The reader of the output went away"))
+                self._process.kill(StopReason("died", "Its output was no longer read"))
 
     def _set_timer(self, seconds: float, reason: StopReason, *, kill: bool = False) -> None:
         if self._timer:
@@ -84,11 +84,11 @@ class KernelRun:
         if isinstance(frame, RunStarted):
             # Code can write frames of its own, also a second beginning: it would reset the clock.
             if self._control.state is not RunState.STARTING or frame.run != self._number:
-                raise ProtocolViolation("a run that nobody asked for")
+                raise ProtocolViolation("the beginning of another run")
             self._begin()
             return None
         if not isinstance(frame, _OUTPUTS):
-            raise ProtocolViolation("an answer that nobody asked for")
+            raise ProtocolViolation("a reply to no request")
         if self._control.state is RunState.STARTING:
             # Forged by a thread of an earlier run; the runner itself sends nothing between two.
             return None

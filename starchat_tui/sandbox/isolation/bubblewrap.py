@@ -62,7 +62,7 @@ class SandboxSpec:
     """True if the host is root and runs the code as `NOBODY`."""
     limits: Limits = field(default_factory=Limits)
     mounts: tuple[tuple[Path, str], ...] = ()
-    """Our files and folders with their paths in the sandbox; read-only."""
+    """Files and folders of StarChat with their paths in the sandbox; read-only."""
     attached: tuple[Path, ...] = ()
     """The user's files, copied to `CELL_FOLDER` under their own names; read-only."""
     python: Path = field(default_factory=lambda: Path(sys.executable))
@@ -151,7 +151,7 @@ class SandboxSpec:
         return found
 
     def list_sources(self) -> list[Path]:
-        """Return the host paths of our files and of the interpreter that the code sees."""
+        """Return the host paths of the interpreter and of StarChat's files that the code sees."""
         return [*self.prefixes, *(path for path, _ in self.mounts)]
 
     def list_system_paths(self) -> list[str]:

@@ -3,7 +3,7 @@
 Run as a program of its own: `python -I -S drop_privileges.py FD PROGRAM …`. FD holds JSON: `user`,
 and `private_folders`, which only root may enter, each with the paths below it that have to be
 readable all the same. In a mount namespace of its own, each is covered by an empty folder with just
-those paths in it. It imports none of our modules, as they may be in such a folder.
+those paths in it. It imports no other module of StarChat, which may be installed in such a folder.
 
 It replaces itself by bubblewrap, so that no process of root's stays in between: PR_SET_PDEATHSIG is
 only delivered if the parent may signal the child, and bubblewrap run by root gives that up.

@@ -2,8 +2,8 @@
 
 Run as a program of its own: `python -I -S landlock.py FD`, where FD holds a `SupervisorPlan` in
 JSON. It stays as the parent of everything in the sandbox, so that all of it ends when its lifeline
-closes. It imports none of our modules, which would be more code with the user's rights and a
-slower start. Source of constants: linux/landlock.h and
+closes. It imports no other module of StarChat, which would be more code with the user's rights and
+a slower start. Source of constants: linux/landlock.h and
 docs.kernel.org/userspace-api/landlock.html.
 
 Weaker than namespaces: the code has the user's uid, sees that files exist, their names and sizes

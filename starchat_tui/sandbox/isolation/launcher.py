@@ -173,15 +173,16 @@ def start_sandbox(
 def _start_bubblewrap(
     spec: SandboxSpec, command: Sequence[str], pass_fds: Sequence[int]
 ) -> SandboxProcess:
-    # `stack` closes here what bubblewrap has inherited; `ours` what would be left after a failure.
-    with ExitStack() as stack, ExitStack() as ours:
-        status, status_writer = _open_status_pipe(stack, ours)
-        files = tuple(stack.enter_context(_snapshot_attachments(spec)))
+    # `inherited_fds` closes what bubblewrap has inherited by then; `on_failure` cleans up what the
+    # returned process would otherwise own.
+    with ExitStack() as inherited_fds, ExitStack() as on_failure:
+        status, status_writer = _open_status_pipe(inherited_fds, on_failure)
+        files = tuple(inherited_fds.enter_context(_snapshot_attachments(spec)))
         fds = BwrapFds(
-            arguments=(arguments := _create_memfd(stack, "arguments")),
+            arguments=(arguments := _create_memfd(inherited_fds, "arguments")),
             status=status_writer,
-            filter=_create_memfd(stack, "filter", seccomp.build_filter(get_machine())),
-            private_folders=_create_memfd(stack, "private_folders", _build_drop_plan(spec))
+            filter=_create_memfd(inherited_fds, "filter", seccomp.build_filter(get_machine())),
+            private_folders=_create_memfd(inherited_fds, "private_folders", _build_drop_plan(spec))
             if spec.drop_to_nobody
             else -1,
             attached=files,
@@ -191,7 +192,7 @@ def _start_bubblewrap(
         if spec.drop_to_nobody:
             inherited.append(fds.private_folders)
         process = _spawn_process(spec.build_argv(command, fds), inherited)
-        ours.pop_all()
+        on_failure.pop_all()
     return SandboxProcess(spec, process, status)
 
 
@@ -199,21 +200,21 @@ def _start_supervised(
     spec: SandboxSpec, command: Sequence[str], pass_fds: Sequence[int]
 ) -> SandboxProcess:
     """Start under the supervisor: with Landlock or, at level `unsafe`, without any sandbox."""
-    with ExitStack() as stack, ExitStack() as ours:
+    with ExitStack() as inherited_fds, ExitStack() as on_failure:
         scratch = Path(tempfile.mkdtemp(prefix="starchat-run-"))
-        ours.callback(shutil.rmtree, scratch, ignore_errors=True)
-        status, status_writer = _open_status_pipe(stack, ours)
+        on_failure.callback(shutil.rmtree, scratch, ignore_errors=True)
+        status, status_writer = _open_status_pipe(inherited_fds, on_failure)
         lifeline_reader, lifeline = os.pipe()
-        stack.callback(os.close, lifeline_reader)
-        ours.callback(os.close, lifeline)
+        inherited_fds.callback(os.close, lifeline_reader)
+        on_failure.callback(os.close, lifeline)
         plan = _create_memfd(
-            stack,
+            inherited_fds,
             "plan",
             _build_plan(spec, command, scratch, status_writer, lifeline_reader, pass_fds).to_json(),
         )
         program = [str(spec.python), "-I", "-S", landlock.__file__, str(plan)]
         process = _spawn_process(program, [plan, status_writer, lifeline_reader, *pass_fds])
-        ours.pop_all()
+        on_failure.pop_all()
     return SandboxProcess(spec, process, status, lifeline=lifeline, scratch=scratch)
 
 
@@ -324,10 +325,10 @@ def _snapshot_attachments(spec: SandboxSpec) -> Iterator[list[tuple[str, int]]]:
     """Yield the attached files by name, each with a descriptor of a copy of its content."""
     # Copies: a bind of the user's file would show later changes, and follow a replaced symlink.
     bytes_left = spec.limits.attached
-    with ExitStack() as stack:
+    with ExitStack() as inherited_fds:
         found = []
         for name, path in attachments.map_names(spec.attached).items():
-            copy = _create_memfd(stack, "attached")
+            copy = _create_memfd(inherited_fds, "attached")
             bytes_left -= _copy_attachment(path, copy, bytes_left)
             os.lseek(copy, 0, os.SEEK_SET)
             found.append((name, copy))
@@ -349,19 +350,19 @@ def _copy_attachment(path: Path, target: Path | int, max_size: int) -> int:
     return size
 
 
-def _open_status_pipe(stack: ExitStack, ours: ExitStack) -> tuple[int, int]:
+def _open_status_pipe(inherited_fds: ExitStack, on_failure: ExitStack) -> tuple[int, int]:
     """Return a pipe whose reading end is non-blocking and survives a successful start."""
     read, write = os.pipe()
-    ours.callback(os.close, read)
-    stack.callback(os.close, write)
+    on_failure.callback(os.close, read)
+    inherited_fds.callback(os.close, write)
     os.set_blocking(read, False)
     return read, write
 
 
-def _create_memfd(stack: ExitStack, name: str, data: bytes = b"") -> int:
+def _create_memfd(inherited_fds: ExitStack, name: str, data: bytes = b"") -> int:
     """Return a descriptor of a file in memory that holds `data`, at its beginning."""
     file = os.memfd_create(name)
-    stack.callback(os.close, file)
+    inherited_fds.callback(os.close, file)
     _write_from_start(file, data)
     return file
 

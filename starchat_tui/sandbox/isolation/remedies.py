@@ -150,7 +150,7 @@ def _sysctl_commands(host: Host) -> tuple[str, ...]:
 
 
 def _container_commands(_host: Host) -> tuple[str, ...]:
-    """Return the flag for the weaker sandbox; to weaken the container is not ours to advise."""
+    """Return the flag for the weaker sandbox; a container is not to be weakened."""
     return (_RESTRICTED,)
 
 
@@ -239,7 +239,7 @@ REMEDIES = (
     Remedy(
         "RESTRICTED_WANTED",
         "",
-        "Reduced isolation was asked for.",
+        "Reduced isolation was requested.",
         lambda _host: ("starchat --sandbox=auto",),
     ),
     Remedy(

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
+from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -21,16 +22,17 @@ from starchat_tui.sandbox.outputs import Figure
 from starchat_tui.sanitize import sanitize_text
 from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.terminal.images import (
+    RENDERERS,
+    Drawing,
     InvalidImage,
     Row,
     decode_png,
     fit_to_cells,
     render_half_blocks,
-    render_shades,
 )
 from starchat_tui.ui.messages import FigureActionRequested
 from starchat_tui.ui.widgets.column import Column
-from starchat_tui.ui.widgets.image import create_image_widget
+from starchat_tui.ui.widgets.image import PIXEL_WIDGETS, create_image_widget
 
 MAX_ROWS = 24
 """Rows of a plot in the conversation."""
@@ -81,8 +83,8 @@ class Plot(Vertical):
         self._figure = figure
         self._images = images
         self._max_rows = max_rows
-        has_pixels = images.protocol in ("kitty", "sixel")
-        self._max_scale = max_scale if has_pixels else HALF_BLOCK_SCALE * max_scale
+        in_pixels = images.protocol in PIXEL_WIDGETS
+        self._max_scale = max_scale if in_pixels else HALF_BLOCK_SCALE * max_scale
         self._drawn_size = (0, 0)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -112,13 +114,16 @@ class Plot(Vertical):
 
     def _create_widget(self, columns: int, rows: int) -> Widget:
         image = decode_png(self._figure.png)
-        if self._images.protocol == "unicode":
-            return Static(Content("\n".join(render_shades(image, columns, rows))), markup=False)
-        if self._images.protocol in ("kitty", "sixel"):
+        if self._images.protocol in PIXEL_WIDGETS:
             drawn = create_image_widget(image, self._images)
             drawn.styles.width, drawn.styles.height = columns, rows
             return drawn
-        return HalfBlocks(render_half_blocks(image, columns, rows))
+        renderer = RENDERERS[self._images.protocol]
+        # Textual cannot pass on sequences that it does not know: pixels need a widget of their own.
+        if renderer.has_pixels or self._images.protocol == "half":
+            return HalfBlocks(render_half_blocks(image, columns, rows))
+        text = renderer.render(Drawing(self._figure.png, image, columns, rows))
+        return Static(Text.from_ansi(text), markup=False)
 
 
 class FigureView(Column, can_focus=True):

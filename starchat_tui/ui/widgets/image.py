@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, cast
 
 from textual.widget import Widget
 
+from starchat_tui.config.settings import ImageProtocol
 from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.terminal.sixel import encode_sixels
 
@@ -22,22 +23,25 @@ HALF_BLOCKS = ImageSettings()
 
 
 def create_image_widget(image: Any, images: ImageSettings) -> Widget:
-    """Return textual-image's widget for a decoded image, in kitty's protocol or in sixels."""
+    """Return the widget of a decoded image for one of the protocols in `PIXEL_WIDGETS`."""
     with _hide_terminal():
         from textual_image import _terminal
 
         # The library would ask the terminal for its cell size, and Textual would read the answer
         # as keys: the cached result of `get_cell_size` is set to what was detected at the start.
         setattr(_terminal.get_cell_size, "_result", _terminal.CellSize(*images.cell_size))  # noqa: B010
-        from textual_image import widget
-
-        sixel_class = _create_sixel_class()
-    widget_class = widget.TGPImage if images.protocol == "kitty" else sixel_class
+        widget_class = PIXEL_WIDGETS[images.protocol]()
     return widget_class(image)
 
 
+def _load_kitty_class() -> Callable[[Any], Widget]:
+    from textual_image.widget import TGPImage
+
+    return TGPImage
+
+
 @cache
-def _create_sixel_class() -> type[Widget]:
+def _create_sixel_class() -> Callable[[Any], Widget]:
     """Return the library's sixel widget with our encoder in it.
 
     The library's encoder defines a color where it is used first, and xterm draws the rows above in
@@ -54,6 +58,13 @@ def _create_sixel_class() -> type[Widget]:
             yield Sixels(self.image)
 
     return SixelImage
+
+
+PIXEL_WIDGETS: Mapping[ImageProtocol, Callable[[], Callable[[Any], Widget]]] = {
+    "kitty": _load_kitty_class,
+    "sixel": _create_sixel_class,
+}
+"""Loaders of the widget class for protocols that draw pixels; others have no widget here."""
 
 
 @contextmanager

@@ -226,10 +226,10 @@ class RunOutput(Column):
     async def _show_end(self, ended: RunEnded) -> None:
         """Show how the run ended, the files it wrote, notes, and a button after an error."""
         calm = ended.status == "ok" and ended.level == "isolated"
-        colour = "$foreground 55%" if calm else "$text-warning"
+        color = "$foreground 55%" if calm else "$text-warning"
         if ended.level == "unsafe" and ended.status != "no-sandbox":
-            colour = "$text-error"
-        lines = [Content.styled(summarize_end(ended), colour)]
+            color = "$text-error"
+        lines = [Content.styled(summarize_end(ended), color)]
         if ended.reason:
             lines.append(Content.styled(sanitize_text(explain_end(ended)), "$text-warning"))
         if self._files:

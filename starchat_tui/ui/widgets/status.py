@@ -78,9 +78,9 @@ def _render_context(used: int, window: int, *, bar: bool) -> Content:
     counts = Content.styled(f"{used:,}/{window:,}", "$foreground 80%")
     if not bar:
         return counts
-    colour = "$error" if share >= 0.9 else "$warning" if share >= 0.7 else "$success"
+    color = "$error" if share >= 0.9 else "$warning" if share >= 0.7 else "$success"
     return (
-        Content.styled(render_meter(share, METER_WIDTH), f"{colour} on $panel")
+        Content.styled(render_meter(share, METER_WIDTH), f"{color} on $panel")
         + Content(" ")
         + counts
     )

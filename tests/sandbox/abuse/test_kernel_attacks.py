@@ -92,7 +92,7 @@ class Attack:
 
 
 def create_png(width: int, height: int) -> bytes:
-    """Create a PNG of one colour, which is a few kB whatever its size in pixels."""
+    """Create a PNG of one color, which is a few kB whatever its size in pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         checksum = struct.pack(">I", zlib.crc32(kind + data))

@@ -52,7 +52,7 @@ LIMITS = {
     "files": (
         SMALL,
         "for i in range(10**6): open(f'/tmp/{i}', 'w').close()",
-        ("memory", "The code made more than 20,000 files", False),
+        ("memory", "The code created more than 20,000 files", False),
     ),
     "output": (
         replace(SMALL, output=2 * MIB),

@@ -13,9 +13,9 @@ from starchat_tui.templates.tokenizer import CHAT_TOKENS, Tokenizer
 from tests.train.random_trees import create_tiny_model, row_tensors, write_jsonl
 from tests.train.reference_loss import mean_cross_entropy
 from train.data.encode import EncodedTree, count_tokens, encode_all, encode_tree
+from train.data.filters import Filters
 from train.data.load import LoadedTrees, load_trees
 from train.data.packing import pack_rows
-from train.data.schemas import Filters
 from train.data.split import split_trees
 from train.data.trees import Tree, iterate_paths
 from train.modeling.masks import build_dense_mask

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from tests.train.random_trees import write_jsonl
+from train.data.filters import Filters
 from train.data.load import LoadedTrees, load_trees
-from train.data.schemas import Filters, RefusedRow, detect_schema, parse_dialogue
+from train.data.row_fields import RefusedRow
+from train.data.schemas import EXPECTED_ROWS, SCHEMAS, find_schema
 from train.train_errors import DataError
 
 WHERE = "f:1"
@@ -25,10 +27,15 @@ def messages(*turns: Any) -> dict[str, Any]:
     return {"messages": list(turns)}
 
 
+def raise_refusal(reason: str, where: str) -> None:
+    assert where == WHERE
+    raise RefusedRow(reason)
+
+
 def list_turns(row: dict[str, Any]) -> list[tuple[str, str]]:
-    schema = detect_schema(row)
+    schema = find_schema(row)
     assert schema is not None
-    tree = parse_dialogue(row, schema, WHERE, Filters())
+    (tree,) = schema.parse([(WHERE, row)], Filters(), raise_refusal)
     message = [("system", tree.system)] if tree.system else []
     return [*message, *((one.role, one.text) for one in tree.messages)]
 
@@ -68,6 +75,17 @@ FITTING: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({"prompt": [user()], "completion": [assistant()]}, EXCHANGE),
     (messages(user(" q\n"), assistant("\ta ")), [("user", " q\n"), ("assistant", "\ta ")]),
 ]
+
+
+TREE = {"prompt": {"message_id": "o", "role": "prompter", "text": "q", "replies": []}}
+MESSAGE = {"message_id": "m", "parent_id": None, "role": "prompter", "text": "q"}
+
+
+def test_every_schema_of_the_table_has_an_example_here_and_is_named_in_errors() -> None:
+    examples = [TREE, MESSAGE, *(row for row, _ in FITTING)]
+    detected = {schema.name for row in examples if (schema := find_schema(row))}
+    assert detected == {schema.name for schema in SCHEMAS}
+    assert all(name in EXPECTED_ROWS for name in detected)
 
 
 @pytest.mark.parametrize(("row", "wanted"), FITTING)
@@ -121,7 +139,7 @@ def test_a_row_that_does_not_fit_is_refused_with_a_reason(row: dict[str, Any], r
     ],
 )
 def test_other_schemas_are_not_known(row: dict[str, Any]) -> None:
-    assert detect_schema(row) is None
+    assert find_schema(row) is None
 
 
 def read(tmp_path: Path, *rows: Any) -> LoadedTrees:
@@ -146,7 +164,7 @@ def test_schemas_may_be_mixed_and_refusals_are_counted(tmp_path: Path) -> None:
         messages(user("1"), assistant()),
         {"conversations": [{"from": "human", "value": "2"}, {"from": "gpt", "value": "a"}]},
         {"prompt": "3", "completion": "a"},
-        {"message_id": "m", "parent_id": None, "role": "prompter", "text": "4"},
+        {**MESSAGE, "text": "4"},
         {"message_id": "n", "parent_id": "m", "role": "assistant", "text": "a"},
         {"prompt": {"message_id": "o", "role": "prompter", "text": "5", "replies": []}},
         messages(user("6")),

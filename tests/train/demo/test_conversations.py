@@ -11,7 +11,8 @@ from starchat_tui.dialogue import Dialogue
 from starchat_tui.templates.chatml import ChatMLTemplate, encode_training_row
 from starchat_tui.templates.template import IGNORE_INDEX, encode_prompt
 from starchat_tui.templates.tokenizer import Tokenizer
-from train.data.schemas import Filters, parse_dialogue
+from train.data.filters import Filters
+from train.data.schemas import find_schema
 from train.demo.conversations import SYSTEMS, generate_conversations, to_dialogue
 from train.demo.sizes import FinetuneRun
 from train.demo.tasks.family import Sample
@@ -64,7 +65,11 @@ def test_rows_fit_the_block_unless_one_dialogue_does_not(
     longest = max(len(encode_training_row(to_dialogue(s), tokenizer)[0]) for s in samples)
     systems = 0
     for row in generate_conversations(samples, tokenizer, sizes(), seed=1):
-        tree = parse_dialogue(row, "messages", "here", Filters())
+        schema = find_schema(row)
+        assert schema is not None
+        (tree,) = schema.parse(
+            [("here", row)], Filters(), lambda reason, where: pytest.fail(reason)
+        )
         dialogue = Dialogue(tree.system)
         for message in tree.messages:
             dialogue = dialogue.with_message(message.role, message.text)

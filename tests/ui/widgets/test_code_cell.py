@@ -35,7 +35,7 @@ class Bench(App[None]):
 
 
 def rows(bench: Bench) -> list[list[tuple[str, str]]]:
-    """Each visible row of code, as texts and colours."""
+    """Each visible row of code, as texts and colors."""
     region = bench.lines.region
     return [
         [(part.text, str(part.style and part.style.color)) for part in strip]
@@ -82,8 +82,8 @@ async def test_a_docstring_gets_one_color_once_the_block_ends() -> None:
         before = rows(bench)
         bench.cell.finish()
         await pilot.pause()
-        doc = {colour for row in rows(bench)[1:4] for text, colour in row if text.strip()}
-        assert len(doc) == 1, "one colour from quote to quote"
+        doc = {color for row in rows(bench)[1:4] for text, color in row if text.strip()}
+        assert len(doc) == 1, "one color from quote to quote"
         assert before[0] == rows(bench)[0]
 
 

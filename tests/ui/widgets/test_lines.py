@@ -34,7 +34,7 @@ class Bench(App[None]):
 
 
 def rows(bench: Bench) -> list[list[tuple[str, str]]]:
-    """Each visible row of code, as texts and colours."""
+    """Each visible row of code, as texts and colors."""
     region = bench.lines.region
     return [
         [(part.text, str(part.style and part.style.color)) for part in strip]

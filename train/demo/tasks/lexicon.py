@@ -99,6 +99,7 @@ def draw_numbers(rng: Random, many: int, *, negative: bool = False) -> tuple[str
 
 def draw_names(rng: Random, many: int, *, single: bool = False) -> tuple[str, ...]:
     """Draw different labels of one sort: people, places, products, codes or invented words."""
+    # Nearly a quarter are invented words: they can be copied but not remembered.
     kind = rng.random()
     if kind < 0.18:
         return tuple(rng.sample(list_people(), many))

@@ -10,9 +10,9 @@ from starchat_tui.sandbox.guest.describe.phrases import format_number, format_po
 
 MAX_CELLS = 400
 """Cells of a heat map that are all listed; of a larger one, only the range."""
-MAX_COLOURS = 8
+MAX_COLORS = 8
 MAX_LOCATED_SHAPES = 12
-"""Shapes of one colour whose positions are listed."""
+"""Shapes of one color whose positions are listed."""
 _POINT_COLLECTIONS = ("PathCollection", "Path3DCollection")
 
 
@@ -43,7 +43,7 @@ def _describe_grid(axes: Any, mesh: Any, what: str, offset: float, used_texts: s
 
     Args:
         axes: Axes of the grid.
-        mesh: Artist whose `get_array` is [rows, columns], or an image of colours.
+        mesh: Artist whose `get_array` is [rows, columns], or an image of colors.
         what: Kind of the grid, the first word of the description.
         offset: Position of the middle of the first cell on both axes.
         used_texts: Ids of texts that need no description; those in the cells are added.
@@ -73,7 +73,7 @@ def _describe_grid(axes: Any, mesh: Any, what: str, offset: float, used_texts: s
 
 
 def _describe_shapes(axes: Any, collection: Any) -> str:
-    """Describe filled shapes: how many of which colour, and where a few of them are."""
+    """Describe filled shapes: how many of which color, and where a few of them are."""
     paths = collection.get_paths()
     if not paths:
         return ""
@@ -81,27 +81,27 @@ def _describe_shapes(axes: Any, collection: Any) -> str:
     name = f" {quote_text(label)}" if label and not label.startswith("_") else ""
     values = collection.get_array()
     if values is not None and len(values):
-        colours = f", values {format_number(values.min())} to {format_number(values.max())}"
+        colors = f", values {format_number(values.min())} to {format_number(values.max())}"
     else:
-        colours = _describe_colours(collection, len(paths))
-    return f"{len(paths)} shapes{name}{colours}{_describe_extent(axes, collection)}"
+        colors = _describe_colors(collection, len(paths))
+    return f"{len(paths)} shapes{name}{colors}{_describe_extent(axes, collection)}"
 
 
-def _describe_colours(collection: Any, count: int) -> str:
-    faces = [find_colour_name(face) for face in collection.get_facecolor()]
+def _describe_colors(collection: Any, count: int) -> str:
+    faces = [find_color_name(face) for face in collection.get_facecolor()]
     if not faces:
         return ""
-    # matplotlib reuses the colours from the first on if there are fewer of them than shapes.
-    colours = [faces[index % len(faces)] for index in range(count)]
-    ranking = Counter(colours).most_common()
+    # matplotlib reuses the colors from the first on if there are fewer of them than shapes.
+    colors = [faces[index % len(faces)] for index in range(count)]
+    ranking = Counter(colors).most_common()
     parts = []
-    for colour, times in ranking[:MAX_COLOURS]:
-        indices = [index for index, one in enumerate(colours) if one == colour]
+    for color, times in ranking[:MAX_COLORS]:
+        indices = [index for index, one in enumerate(colors) if one == color]
         is_located = times <= MAX_LOCATED_SHAPES
         where = f" at {_format_centres(collection, indices)}" if is_located else ""
-        parts.append(f"{times} {colour}{where}")
-    hidden = len(ranking) - MAX_COLOURS
-    more = f" and {hidden} more colours" if hidden > 0 else ""
+        parts.append(f"{times} {color}{where}")
+    hidden = len(ranking) - MAX_COLORS
+    more = f" and {hidden} more colors" if hidden > 0 else ""
     return f" ({'; '.join(parts)}{more})"
 
 
@@ -144,8 +144,8 @@ def _has_extent(patch: Any) -> bool:
     return bool(box.width and box.height)
 
 
-def find_colour_name(rgba: Any) -> str:
-    """Return the Tableau or CSS name of a colour, else its hexadecimal code."""
+def find_color_name(rgba: Any) -> str:
+    """Return the Tableau or CSS name of a color, else its hexadecimal code."""
     from matplotlib.colors import CSS4_COLORS, TABLEAU_COLORS, to_hex
 
     if len(rgba) > 3 and rgba[3] == 0:

@@ -51,7 +51,7 @@ def _describe_axes(axes: Any, name: str) -> Iterator[str]:
         low, high = axes.get_ylim() if axes.yaxis.get_visible() else axes.get_xlim()
         label = axes.get_ylabel() or axes.get_xlabel()
         about = f" for {quote_text(label)}" if label else ""
-        yield f"{name}: colours{about}, {format_number(low)} to {format_number(high)}"
+        yield f"{name}: colors{about}, {format_number(low)} to {format_number(high)}"
         return
     parts = [quote_text(title) for title in _get_titles(axes)]
     parts += [text for side in "xyz" if (text := _describe_axis(axes, side))]

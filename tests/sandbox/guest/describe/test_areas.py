@@ -8,7 +8,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 
-from starchat_tui.sandbox.guest.describe.areas import describe_areas, find_colour_name
+from starchat_tui.sandbox.guest.describe.areas import describe_areas, find_color_name
 
 SQUARE = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], dtype=float)
 
@@ -32,13 +32,13 @@ def test_a_large_heat_map_is_described_by_its_range() -> None:
     assert list(describe_areas(axes, set())) == ["image of 40 rows and 50 columns, 0 to 1999"]
 
 
-def test_an_image_of_colours_is_described_by_its_size() -> None:
+def test_an_image_of_colors_is_described_by_its_size() -> None:
     axes = Figure().subplots()
     axes.imshow(np.zeros((4, 6, 3)))
     assert list(describe_areas(axes, set())) == ["image of 4 × 6 pixels"]
 
 
-def test_shapes_are_counted_by_colour_and_located() -> None:
+def test_shapes_are_counted_by_color_and_located() -> None:
     axes = Figure().subplots()
     shapes = PolyCollection([SQUARE, SQUARE + 2, SQUARE + 4], facecolors=["red", "tab:blue"])
     axes.add_collection(shapes)
@@ -76,5 +76,5 @@ def test_invisible_collections_are_left_out() -> None:
         ((0.01, 0.02, 0.03), "#030508"),
     ],
 )
-def test_colours_have_names(rgba: tuple[float, ...], expected: str) -> None:
-    assert find_colour_name(rgba) == expected
+def test_colors_have_names(rgba: tuple[float, ...], expected: str) -> None:
+    assert find_color_name(rgba) == expected

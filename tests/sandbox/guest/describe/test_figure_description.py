@@ -58,11 +58,11 @@ def test_several_axes_are_numbered() -> None:
     assert lines == ["axes 1:", "  line: (0, 1)", "axes 2:", "  line: (0, 2)"]
 
 
-def test_a_colour_bar_is_described_by_its_range() -> None:
+def test_a_color_bar_is_described_by_its_range() -> None:
     figure = Figure()
     axes = figure.subplots()
     figure.colorbar(axes.pcolormesh([[1, 5]]), label="heat")
-    assert describe_figure(figure).splitlines()[-1] == 'axes 2: colours for "heat", 1 to 5'
+    assert describe_figure(figure).splitlines()[-1] == 'axes 2: colors for "heat", 1 to 5'
 
 
 def test_a_failing_artist_leaves_the_rest_of_the_figure(monkeypatch: pytest.MonkeyPatch) -> None:

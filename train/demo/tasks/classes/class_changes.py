@@ -131,6 +131,7 @@ def _draw_next(
     }
     while True:
         step = sampler.rng.choices(tuple(steps), tuple(steps.values()))[0]
+        # Only methods and attributes can be added twice.
         if step in used and step not in (_add_method, _add_attribute):
             continue
         if found := step(sampler, state):

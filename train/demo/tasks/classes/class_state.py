@@ -82,6 +82,7 @@ class ClassState:
     def fill_template(self, text: str, method: Method | None = None, **more: str) -> str:
         """Fill the `$names` of a text from the table; `$f` stays."""
         a = (method.about if method else "") or (self.attributes or ("",))[0]
+        # The first two methods of a stack or a queue put and take; a record may have none.
         names = [m.name for m in self.methods] or [""]
         slots = {
             "cls": self.name,

@@ -78,6 +78,7 @@ def draw_countries(sampler: TaskSampler, many: int, others: Texts = ()) -> Texts
     """Draw countries besides `others`, never both of `BLOG_COUNTRIES`."""
     while True:
         found = tuple(sampler.rng.sample(load_table("labels")["mapped"], many))
+        # The article's prompt must stay unseen: it is one of the published tests.
         if not BLOG_COUNTRIES.issubset((*found, *others)) and not set(found) & set(others):
             return found
 

@@ -136,6 +136,7 @@ def render_histogram(chart: PlotSpec) -> str:
 def expect_histogram(chart: PlotSpec) -> list[ExpectedAxes]:
     """Return the axes that `render_histogram` draws."""
     more = {"bins": chart.bins} if chart.bins else {}
+    # Without a number of bins the checker assumes matplotlib's default.
     return [chart.expect_axes("hist", values=parse_numbers(chart.data.values), **more)]
 
 

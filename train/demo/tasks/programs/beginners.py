@@ -48,6 +48,7 @@ def _make_error_drawer(asks: tuple[str, ...], *, message: str, means: str, says:
         }
         error_text = message.format(**slots)
         question = phrase_question(sampler, sampler.choose_phrasing(asks), m=error_text)
+        # Many users paste the whole traceback.
         if sampler.chance(0.25):
             call = f"{draw_identifier(rng)}()"
             head = TRACEBACK.format(file=rng.choice(NOUNS), n=rng.randint(1, 99), call=call)
