@@ -8,7 +8,7 @@ context, but is not learned.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from starchat_tui.chat.store import Conversation, StoredTurn
@@ -24,26 +24,13 @@ from starchat_tui.codeblocks import (
 from starchat_tui.dialogue import Turn
 from starchat_tui.errors import UsageError
 
-FORMATS = ("markdown", "json", "notebook", "messages")
-
 
 def export_conversation(conversation: Conversation, path: Sequence[StoredTurn], form: str) -> str:
     """Return the turns of `path` in one of `FORMATS`; JSON and training rows are one line.
 
     Raises `UsageError` if a training row is wanted and no question has an answer.
     """
-    if form == "markdown":
-        return to_markdown(conversation, path)
-    if form == "json":
-        return _to_json_line(to_document(conversation, path))
-    if form == "notebook":
-        return json.dumps(to_notebook(conversation, path), ensure_ascii=False, indent=1)
-    row = to_messages(conversation, path)
-    if row is None:
-        raise UsageError(
-            f"No question of `{conversation.id}` has an answer", "there is nothing to train on"
-        )
-    return _to_json_line(row)
+    return FORMATS[form](conversation, path)
 
 
 def _to_json_line(value: object) -> str:
@@ -196,3 +183,29 @@ def to_messages(conversation: Conversation, path: Sequence[StoredTurn]) -> dict[
 
 def _turn_to_message(turn: Turn) -> dict[str, Any]:
     return {"role": turn.role, "content": turn.text}
+
+
+def _to_document_line(conversation: Conversation, path: Sequence[StoredTurn]) -> str:
+    return _to_json_line(to_document(conversation, path))
+
+
+def _to_notebook_file(conversation: Conversation, path: Sequence[StoredTurn]) -> str:
+    return json.dumps(to_notebook(conversation, path), ensure_ascii=False, indent=1)
+
+
+def _to_training_row(conversation: Conversation, path: Sequence[StoredTurn]) -> str:
+    row = to_messages(conversation, path)
+    if row is None:
+        raise UsageError(
+            f"No question of `{conversation.id}` has an answer", "there is nothing to train on"
+        )
+    return _to_json_line(row)
+
+
+FORMATS: Mapping[str, Callable[[Conversation, Sequence[StoredTurn]], str]] = {
+    "markdown": to_markdown,
+    "json": _to_document_line,
+    "notebook": _to_notebook_file,
+    "messages": _to_training_row,
+}
+"""The function of every format, by its name."""

@@ -32,6 +32,7 @@ from starchat_tui.sandbox.isolation import landlock, probe
 from starchat_tui.templates.tokenizer import Tokenizer
 from starchat_tui.terminal import clipboard
 from starchat_tui.terminal.image_detection import guess_protocol, has_multiplexer
+from starchat_tui.terminal.images import RENDERERS
 
 State = Literal["ok", "note", "fix"]
 """Works; works with a limit worth knowing; has to be fixed."""
@@ -158,7 +159,7 @@ def check_images(settings: Settings, environ: Mapping[str, str]) -> Finding:
     """Check how plots will probably be drawn, from the name of the terminal alone."""
     if settings.images != "auto":
         return Finding("images", "ok", f"{settings.images}, as `images` is set")
-    guess = guess_protocol(environ)
+    guess = RENDERERS[guess_protocol(environ)].description
     if has_multiplexer(environ):
         return Finding("images", "ok", f"{guess}: multiplexers do not pass images through")
     return Finding("images", "ok", f"probably {guess}; `--images` overrides that")

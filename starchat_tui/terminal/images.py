@@ -56,6 +56,7 @@ class Drawing:
 class Renderer:
     """Implementation of an image protocol."""
 
+    description: str
     render: Callable[[Drawing], str]
     """Returns the text that draws an image at the cursor."""
     has_pixels: bool = False
@@ -70,7 +71,10 @@ def decode_png(png: bytes) -> Image:
     try:
         from PIL import Image as PillowImage
     except ImportError as error:  # a base installation draws no plots
-        raise InvalidImage("Pillow, which draws plots, is not installed") from error
+        raise InvalidImage(
+            "Images need Pillow, which is not installed",
+            "install it with `pip install 'starchat-tui[plots]'`",
+        ) from error
     try:
         with PillowImage.open(io.BytesIO(png), formats=["PNG"]) as opened:
             if opened.width * opened.height > MAX_PIXELS:
@@ -203,10 +207,10 @@ def _encode_kitty(png: bytes, columns: int, rows: int) -> Iterator[str]:
 
 
 RENDERERS: Mapping[ImageProtocol, Renderer] = {
-    "kitty": Renderer(_render_kitty, has_pixels=True),
-    "sixel": Renderer(_render_sixels, has_pixels=True),
-    "half": Renderer(_render_colored_text),
-    "unicode": Renderer(_render_plain_text),
-    "off": Renderer(lambda drawing: ""),
+    "kitty": Renderer("the kitty protocol", _render_kitty, has_pixels=True),
+    "sixel": Renderer("sixels", _render_sixels, has_pixels=True),
+    "half": Renderer("half-blocks", _render_colored_text),
+    "unicode": Renderer("shades of gray", _render_plain_text),
+    "off": Renderer("no images", lambda drawing: ""),
 }
 """The renderer of every image protocol."""

@@ -116,10 +116,10 @@ def test_terminal_without_utf8_has_to_be_fixed(monkeypatch: pytest.MonkeyPatch) 
     ("environ", "said"),
     [
         ({"TERM": "xterm-kitty"}, "kitty"),
-        ({"TERM": "xterm-kitty", "TMUX": "/tmp/x"}, "half: multiplexers"),
+        ({"TERM": "xterm-kitty", "TMUX": "/tmp/x"}, "half-blocks: multiplexers"),
         ({"TERM_PROGRAM": "WezTerm"}, "kitty"),
-        ({"TERM": "foot"}, "probably sixel;"),
-        (GOOD, "probably half;"),
+        ({"TERM": "foot"}, "probably sixels;"),
+        (GOOD, "probably half-blocks;"),
     ],
 )
 def test_image_protocol_is_guessed_from_the_terminal_name(

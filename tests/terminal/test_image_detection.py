@@ -8,7 +8,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from starchat_tui.terminal.image_detection import parse_answers
+from starchat_tui.terminal.image_detection import guess_protocol, parse_answers
 from tests.waiting import PATIENCE
 
 XTERM = b"\x1b[?64;1;2;6;22c"
@@ -104,3 +104,21 @@ def test_a_pipe_is_neither_asked_nor_read() -> None:
         check=True,
     )
     assert done.stdout == b'["half", ""] end\n'
+
+
+@pytest.mark.parametrize(
+    ("environ", "guess"),
+    [
+        ({"TERM": "xterm-kitty"}, "kitty"),
+        ({"TERM": "xterm-256color", "KITTY_WINDOW_ID": "1"}, "kitty"),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "ghostty"}, "kitty"),
+        ({"TERM": "foot-extra"}, "sixel"),
+        ({"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, "sixel"),
+        ({"TERM": "xterm-kitty", "TMUX": "/tmp/x"}, "half"),
+        ({"TERM": "xterm-256color", "STY": "1.pts", "KITTY_WINDOW_ID": "1"}, "half"),
+        ({"TERM": "xterm-256color"}, "half"),
+        ({}, "half"),
+    ],
+)
+def test_a_protocol_is_guessed_from_the_name(environ: dict[str, str], guess: str) -> None:
+    assert guess_protocol(environ) == guess

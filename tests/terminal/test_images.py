@@ -6,12 +6,15 @@ import re
 import struct
 import sys
 import zlib
+from typing import get_args
 
 import pytest
 from PIL import Image
 
+from starchat_tui.config.settings import ImageProtocol
 from starchat_tui.terminal.images import (
     MAX_PIXELS,
+    RENDERERS,
     InvalidImage,
     decode_png,
     fit_to_cells,
@@ -116,3 +119,18 @@ def test_without_pillow_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(InvalidImage, match="Pillow"):
         decode_png(b"")
+
+
+def test_every_protocol_has_a_renderer() -> None:
+    assert set(RENDERERS) == set(get_args(ImageProtocol))
+
+
+@pytest.mark.parametrize("protocol", get_args(ImageProtocol))
+def test_text_protocols_draw_characters_and_pixel_protocols_draw_none(
+    protocol: ImageProtocol,
+) -> None:
+    text = render_image(make_png(40, 40), protocol, 8, 4)
+    # Colors are not drawn by themselves; device control and application strings are pixels.
+    drawn = re.sub(r"\x1b\[[\d;]*m|\x1b[P_][^\x1b]*\x1b\\", "", text).strip()
+    assert bool(drawn) is (not RENDERERS[protocol].has_pixels and protocol != "off")
+    assert bool(text) is (protocol != "off")

@@ -181,13 +181,15 @@ def _create_quantization_config(placement: Placement) -> Any:
 
     if placement.quantize == "int8":
         return BitsAndBytesConfig(load_in_8bit=True)  # type: ignore[no-untyped-call]
-    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
-        load_in_4bit=True,
-        # NF4 and double quantization as in QLoRA (Dettmers et al., 2023).
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=placement.dtype,
-    )
+    if placement.quantize == "int4":
+        return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+            load_in_4bit=True,
+            # NF4 and double quantization as in QLoRA (Dettmers et al., 2023).
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=placement.dtype,
+        )
+    assert_never(placement.quantize)
 
 
 def _merge_adapter(hf_model: Any, adapter: Path, placement: Placement) -> Any:

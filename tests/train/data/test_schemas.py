@@ -77,12 +77,12 @@ FITTING: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
 ]
 
 
-TREE = {"prompt": {"message_id": "o", "role": "prompter", "text": "q", "replies": []}}
-MESSAGE = {"message_id": "m", "parent_id": None, "role": "prompter", "text": "q"}
+TREE: dict[str, Any] = {"prompt": {"message_id": "o", "role": "prompter", "text": "q", "replies": []}}
+MESSAGE: dict[str, Any] = {"message_id": "m", "parent_id": None, "role": "prompter", "text": "q"}
 
 
 def test_every_schema_of_the_table_has_an_example_here_and_is_named_in_errors() -> None:
-    examples = [TREE, MESSAGE, *(row for row, _ in FITTING)]
+    examples: list[dict[str, Any]] = [TREE, MESSAGE, *(row for row, _ in FITTING)]
     detected = {schema.name for row in examples if (schema := find_schema(row))}
     assert detected == {schema.name for schema in SCHEMAS}
     assert all(name in EXPECTED_ROWS for name in detected)

@@ -16,7 +16,7 @@ def similarity(left: str, right: str) -> float:
     return len(one & two) / len(one | two)
 
 
-def changed(rng: Random, text: str) -> str:
+def change_words(rng: Random, text: str) -> str:
     words = text.split()
     for _ in range(rng.randrange(4)):
         words[rng.randrange(len(words))] = rng.choice(WORDS)
@@ -27,7 +27,7 @@ def test_the_index_finds_what_comparing_all_would_find() -> None:
     rng = Random(3)
     texts = [" ".join(rng.choices(WORDS, k=rng.randint(3, 30))) for _ in range(200)]
     known = NearDuplicateIndex(texts)
-    asked = [changed(rng, rng.choice(texts)) for _ in range(400)]
+    asked = [change_words(rng, rng.choice(texts)) for _ in range(400)]
     truth = [
         any(similarity(text, other) >= SIMILARITY_THRESHOLD for other in texts) for text in asked
     ]

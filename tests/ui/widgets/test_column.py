@@ -1,65 +1,51 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from textual.app import App, ComposeResult
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import Screen
+from textual.geometry import Size
+from textual.widget import Widget
 from textual.widgets import Static
 
 from starchat_tui.ui.widgets.column import Column, ScrolledColumn
 
 
 class Bench(App[None]):
-    CSS = "Vertical, Static { height: auto; } Screen > Vertical { height: 100%; }"
+    CSS = "Vertical { height: auto; }"
 
-    def __init__(self, scroll: VerticalScroll, container: Vertical) -> None:
+    def __init__(self, container: Widget) -> None:
         super().__init__()
-        self.scroll = scroll
         self.container = container
-        self.text = Static("1")
 
     def compose(self) -> ComposeResult:
-        with self.scroll, self.container:
-            yield self.text
+        with self.container:
+            yield Static("a\nb")
+            yield Static("c")
 
 
-async def count_layouts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Return how often the screen is laid out while a child grows line by line."""
-    layouts = 0
-    original = Screen._refresh_layout
-
-    def count(self: Screen[object], *args: object, **options: object) -> None:
-        nonlocal layouts
-        layouts += 1
-        original(self, *args, **options)  # type: ignore[arg-type]
-
-    async with bench.run_test(size=(40, 4)) as pilot:
-        monkeypatch.setattr(Screen, "_refresh_layout", count)
-        for lines in range(2, 12):
-            bench.text.update("\n".join("x" * lines))
-            await pilot.pause()
-        assert bench.text.size.height == 11
-        assert bench.container.size.height == 11
-    return layouts
-
-
-async def test_a_growing_child_costs_fewer_layouts_than_in_textuals_container(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("create", "requests_layout"),
+    [(Vertical, True), (Column, False), (VerticalScroll, True), (ScrolledColumn, False)],
+)
+async def test_a_new_virtual_size_requests_a_layout_in_textuals_containers_alone(
+    create: Callable[[], Widget], requests_layout: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stock = await count_layouts(Bench(VerticalScroll(), Vertical()), monkeypatch)
-    monkeypatch.undo()
-    assert await count_layouts(Bench(ScrolledColumn(), Column()), monkeypatch) < stock
+    bench = Bench(create())
+    requests: list[bool] = []
+
+    def record(*args: object, layout: bool = False, **options: object) -> Widget:
+        requests.append(layout)
+        return bench.container
+
+    async with bench.run_test(size=(20, 10)):
+        monkeypatch.setattr(bench.container, "refresh", record)
+        bench.container.virtual_size = Size(20, 500)
+        assert any(requests) == requests_layout
 
 
 async def test_a_column_is_as_high_as_its_children() -> None:
-    class Small(App[None]):
-        CSS = "Column { height: auto; }"
-
-        def compose(self) -> ComposeResult:
-            with Column():
-                yield Static("a\nb")
-                yield Static("c")
-
-    app = Small()
-    async with app.run_test(size=(20, 10)):
-        assert app.query_one(Column).size.height == 3
+    bench = Bench(Column())
+    async with bench.run_test(size=(20, 10)):
+        assert bench.container.size.height == 3

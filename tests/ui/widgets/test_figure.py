@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import pytest
 from textual.app import App, ComposeResult
 
 from starchat_tui.sandbox.outputs import Figure
 from starchat_tui.terminal.image_detection import ImageSettings
+from starchat_tui.ui.widgets import image
 from starchat_tui.ui.widgets.figure import HALF_BLOCK_SCALE, MAX_ROWS, HalfBlocks, Plot
 from tests.scripted import make_png
 from tests.ui.screen_helpers import read_screen, render_strips
@@ -54,6 +56,17 @@ async def test_shades_are_drawn_and_off_draws_nothing() -> None:
     async with bench.run_test(size=(60, 40)) as pilot:
         await pilot.pause(0.2)
         assert not bench.plot.children
+
+
+async def test_a_pixel_protocol_without_a_widget_is_drawn_in_half_blocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(image.PIXEL_WIDGETS, "sixel")
+    bench = Bench(ImageSettings("sixel"))
+    async with bench.run_test(size=(60, 40)) as pilot:
+        await wait_until(lambda: bench.query(HalfBlocks))
+        await pilot.pause()
+        assert bench.query_one(HalfBlocks).size.width == 60
 
 
 async def test_an_invalid_image_is_reported() -> None:

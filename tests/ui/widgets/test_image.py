@@ -8,16 +8,20 @@ import pytest
 from textual.app import App, ComposeResult
 
 from starchat_tui.terminal.image_detection import ImageSettings
-from starchat_tui.terminal.images import decode_png
+from starchat_tui.terminal.images import RENDERERS, decode_png
 from starchat_tui.terminal.sixel import encode_sixels
-from starchat_tui.ui.widgets.image import create_image_widget
+from starchat_tui.ui.widgets.image import PIXEL_WIDGETS, create_image_widget
 from tests.scripted import make_png
 from tests.sixel_reader import decode_sixels
 from tests.ui.screen_helpers import render_strips
 from tests.waiting import PATIENCE, wait_until
 
 
-@pytest.mark.parametrize("kind", ["kitty", "sixel"])
+def test_only_pixels_need_a_widget() -> None:
+    assert all(RENDERERS[protocol].has_pixels for protocol in PIXEL_WIDGETS)
+
+
+@pytest.mark.parametrize("kind", PIXEL_WIDGETS)
 def test_textual_image_writes_nothing_to_the_terminal(kind: str) -> None:
     """Imported in a process that sits on a terminal: no byte is written to it."""
     program = (

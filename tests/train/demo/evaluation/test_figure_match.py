@@ -112,7 +112,7 @@ FAULTS = (
     ("plt.show()", "x = 'x' * 10**11", "MemoryError"),
     ('plt.title("T")', 'plt.bar(["Tom"], [9])\nplt.title("T")', "values"),
 )
-"""What is changed in the program, and how the verdict begins."""
+"""Change of the program, and the beginning of its verdict."""
 
 
 def test_what_differs_is_wrong() -> None:
@@ -122,8 +122,8 @@ def test_what_differs_is_wrong() -> None:
     assert begins == [fault for _, _, fault in FAULTS]
 
 
-def swapped(code: str, wanted: str) -> list[tuple[str, str]]:
-    """Mutants of an answer: each label, number and title of what is wanted changed in the code."""
+def swap_values(code: str, wanted: str) -> list[tuple[str, str]]:
+    """Return mutants of an answer: each expected label, number and title changed in the code."""
     found = []
     texts: set[str] = set()
     for axes in json.loads(wanted):
@@ -145,7 +145,7 @@ def test_a_changed_label_or_title_fails_in_every_family() -> None:
     for family in DRAWING:
         for exchange in draw_exchanges(family, 2)[:1]:
             if exchange.check.drawn:
-                for text, code in swapped(extract_code(exchange.answer), exchange.check.drawn):
+                for text, code in swap_values(extract_code(exchange.answer), exchange.check.drawn):
                     pairs.append((fence_code(code), exchange.check))
                     changed.append((family.name, text))
     verdicts = check_answers(pairs, trusted=True)

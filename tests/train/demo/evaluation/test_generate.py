@@ -39,8 +39,10 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def alone(folder: Path, answerer: Answerer, dialogue: Dialogue, most: int) -> str:
-    """What transformers says without cache, up to what ends an answer."""
+def answer_with_transformers(
+    folder: Path, answerer: Answerer, dialogue: Dialogue, most: int
+) -> str:
+    """Answer of transformers without a cache, up to its end token."""
     inner = small_model.load_model(folder)
     tokenizer, stops = answerer.template.tokenizer, answerer.template.get_stops()
     prompt = fit_prompt(dialogue, answerer.template, window=answerer.window, reserve=most).ids
@@ -57,7 +59,7 @@ def alone(folder: Path, answerer: Answerer, dialogue: Dialogue, most: int) -> st
     return answerer.template.clean_answer(text[: min(ends, default=len(text))])
 
 
-async def answered(
+async def ask_model(
     weights: Path, mode: Mode, dialogues: Sequence[Dialogue], most: int
 ) -> tuple[Answerer, list[Answer]]:
     async with run_engine() as client:
@@ -72,20 +74,20 @@ def test_the_engine_says_what_transformers_finds_likeliest(weights: Path, mode: 
     dialogues.append(
         dialogues[1].with_message("assistant", "Hello!").with_message("user", "add a docstring")
     )
-    answerer, answers = asyncio.run(answered(weights, mode, dialogues, 12))
+    answerer, answers = asyncio.run(ask_model(weights, mode, dialogues, 12))
     assert [answer.text for answer in answers] == [
-        alone(weights, answerer, dialogue, 12) for dialogue in dialogues
+        answer_with_transformers(weights, answerer, dialogue, 12) for dialogue in dialogues
     ]
 
 
 def test_an_engine_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def started() -> None:
+    async def start_engine() -> None:
         async with run_engine():
             raise AssertionError("it started")
 
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(EngineGone, match="did not start"):
-        asyncio.run(started())
+        asyncio.run(start_engine())
 
 
 def test_transformers_reads_the_tokenizer_that_was_saved(weights: Path) -> None:
