@@ -7,11 +7,12 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from starchat_tui import errors
-from starchat_tui.chat import commands
+from starchat_tui.chat import commands, export
 from starchat_tui.cli import arguments
 from starchat_tui.config import settings
 from starchat_tui.models import registry
@@ -62,7 +63,9 @@ def test_every_flag_exists() -> None:
     text = re.sub(r"vllm serve(.*\\\n)*.*", "", all_user_text())
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {"--host", "--port"}
     known = {
-        one for action in arguments.create_question_parser()._actions for one in action.option_strings
+        one
+        for action in arguments.create_question_parser()._actions
+        for one in action.option_strings
     }
     for name in arguments.SUBCOMMANDS:
         command = [sys.executable, "-m", "starchat_tui", name, "--help"]
@@ -102,6 +105,13 @@ def test_every_known_model_is_in_the_table() -> None:
         stem = names[0].rpartition("-")[0]
         named |= {stem + name if name.startswith("-") else name for name in names}
     assert named == set(registry.KNOWN_MODELS)
+
+
+def test_every_quantization_and_export_format_is_named() -> None:
+    quantized = [name for name in get_args(settings.Quantization) if name != "none"]
+    assert [name for name in quantized if f"--quantize {name}" not in read("models")] == []
+    (line,) = re.findall(r"^ +starchat export .*$", read("usage"), re.MULTILINE)
+    assert [name for name in export.FORMATS if name not in line.lower()] == []
 
 
 def test_the_readme_begins_with_what_it_is_and_how_to_install_it() -> None:

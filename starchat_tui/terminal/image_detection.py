@@ -100,7 +100,7 @@ def has_multiplexer(environ: Mapping[str, str]) -> bool:
 
 
 def guess_protocol(environ: Mapping[str, str]) -> ImageProtocol:
-    """Return the protocol that the terminal probably has, by its name: nothing is asked of it."""
+    """Return the protocol that the terminal probably has, judged by its name without a query."""
     found = choose_protocol("auto", environ)
     if found is not None:
         return found

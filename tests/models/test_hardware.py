@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from starchat_tui.config.byte_units import GIB, MIB
+from starchat_tui.config.settings import Quantization
 from starchat_tui.models.hardware import (
     Machine,
     detect_machine,
@@ -32,8 +34,9 @@ def test_the_largest_model_that_fits_is_recommended(machine: Machine, command: s
 
 
 def test_quantized_weights_are_smaller_than_those_of_any_dtype() -> None:
-    sizes = [estimate_parameter_bytes(quantization, 2) for quantization in ("int4", "int8", "none")]
-    assert sizes == sorted(sizes)
+    sizes = [estimate_parameter_bytes(name, 2) for name in get_args(Quantization)]
+    # From none on, each takes less: `recommend_model` tries them in this order.
+    assert sizes == sorted(set(sizes), reverse=True)
     assert estimate_parameter_bytes("none", 4) == 4
 
 

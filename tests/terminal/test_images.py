@@ -130,7 +130,7 @@ def test_text_protocols_draw_characters_and_pixel_protocols_draw_none(
     protocol: ImageProtocol,
 ) -> None:
     text = render_image(make_png(40, 40), protocol, 8, 4)
-    # Colors are not drawn by themselves; device control and application strings are pixels.
-    drawn = re.sub(r"\x1b\[[\d;]*m|\x1b[P_][^\x1b]*\x1b\\", "", text).strip()
+    # Pixels are in device control, application program and operating system strings.
+    drawn = re.sub(r"\x1b\[[\d;]*m|\x1b[]P_][^\x1b\a]*(\x1b\\|\a)", "", text).strip()
     assert bool(drawn) is (not RENDERERS[protocol].has_pixels and protocol != "off")
     assert bool(text) is (protocol != "off")

@@ -14,6 +14,8 @@ from starchat_tui.engine.models.weights import Checkpoint
 from starchat_tui.errors import ConfigError, OutOfMemory
 from starchat_tui.models.hardware import estimate_parameter_bytes
 
+_QUANTIZED = tuple(name for name in get_args(Quantization) if name != "none")
+
 
 @dataclass(frozen=True, slots=True)
 class Placement:
@@ -48,7 +50,7 @@ def choose_placement(checkpoint: Checkpoint, *, device: str, quantize: str) -> P
             f"The model needs {size / 2**30:.1f} GiB and {target} has "
             f"{max(devices.get_free_bytes(target), 0) / 2**30:.1f} GiB free",
             "choose a smaller one"
-            + (", or `--quantize int8` or `int4`" if target.type == "cuda" else "")
+            + (f", or `--quantize {' or '.join(_QUANTIZED)}`" if target.type == "cuda" else "")
             + "; `starchat stop` frees what an engine holds",
         )
     return Placement(target, dtype, checked, spread, size)

@@ -14,7 +14,6 @@ from typing import Any, cast
 
 from textual.widget import Widget
 
-from starchat_tui.config.settings import ImageProtocol
 from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.terminal.sixel import encode_sixels
 
@@ -60,11 +59,11 @@ def _create_sixel_class() -> Callable[[Any], Widget]:
     return SixelImage
 
 
-PIXEL_WIDGETS: Mapping[ImageProtocol, Callable[[], Callable[[Any], Widget]]] = {
+PIXEL_WIDGETS: Mapping[str, Callable[[], Callable[[Any], Widget]]] = {
     "kitty": _load_kitty_class,
     "sixel": _create_sixel_class,
 }
-"""Loaders of the widget class for protocols that draw pixels; others have no widget here."""
+"""Loaders of the widget class by protocol; only those that draw pixels need a widget."""
 
 
 @contextmanager

@@ -176,7 +176,7 @@ def test_parts_learn_what_the_whole_tree_learns(
         for part in parts.encoded:
             total.update(weigh_prefixes(part))
         assert total == weigh_prefixes(whole)
-        # What is cut can only be a tail that nobody learns from.
+        # Only a tail without loss can be cut.
         assert parts.cut == 0 or parts.cut < len(whole)
         assert not parts.lost
 

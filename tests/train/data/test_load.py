@@ -1,4 +1,4 @@
-"""Training trees of any source, and what was refused."""
+"""Training trees of any source, and the rows that are refused."""
 
 from __future__ import annotations
 

@@ -266,7 +266,7 @@ def test_the_share_that_is_learned_is_the_assistants(
     encoded = [encode_tree(tree, starcoder) for tree in real.trees]
     given = sum(count_tokens(tree, starcoder)[1] for tree in real.untrimmed)
     assert sum(row.learned_count for row in encoded) == 136_712
-    # What the recipe of 2023 read: the same answers as often as dialogues go through them.
+    # The recipe of 2023 repeated each answer for every dialogue that contains it.
     assert sum(float(row.weights.sum()) for row in encoded) / given == pytest.approx(
         0.778, abs=5e-4
     )

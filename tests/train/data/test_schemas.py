@@ -77,7 +77,9 @@ FITTING: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
 ]
 
 
-TREE: dict[str, Any] = {"prompt": {"message_id": "o", "role": "prompter", "text": "q", "replies": []}}
+TREE: dict[str, Any] = {
+    "prompt": {"message_id": "o", "role": "prompter", "text": "q", "replies": []}
+}
 MESSAGE: dict[str, Any] = {"message_id": "m", "parent_id": None, "role": "prompter", "text": "q"}
 
 

@@ -22,7 +22,7 @@ Q, A = "user", "assistant"
 
 
 def tree(*nodes: tuple[str, int], system: str = "") -> Tree:
-    """A tree from names and parents; the user speaks at even depths."""
+    """Build a tree from names and parents; messages at even depths are the user's."""
     messages: list[Message] = []
     for name, parent in nodes:
         asked = parent != ROOT and messages[parent].role == "user"
@@ -35,7 +35,7 @@ def texts_of(found: Tree) -> list[str]:
 
 
 def list_texts(found: Tree) -> Counter[tuple[str, ...]]:
-    """Every dialogue of a tree with how often the data have it."""
+    """Return every dialogue of a tree with its number of occurrences in the data."""
     ways = Counter[tuple[str, ...]]()
     for at, one in enumerate(found.messages):
         ways[tuple(found.messages[index].text for index in found.path_to(at))] += one.dialogue_count

@@ -1,4 +1,4 @@
-"""The model cards report what the build recorded; the shipped ones are the rendered ones."""
+"""Model cards show the numbers of the build; the shipped cards are up to date."""
 
 from __future__ import annotations
 

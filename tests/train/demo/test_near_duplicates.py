@@ -1,4 +1,4 @@
-"""Near-duplicates: what the index finds is what comparing with every text would find."""
+"""The index finds the near-duplicates that a comparison with every text would find."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def change_words(rng: Random, text: str) -> str:
     return " ".join(words)
 
 
-def test_the_index_finds_what_comparing_all_would_find() -> None:
+def test_the_index_agrees_with_a_comparison_of_all_texts() -> None:
     rng = Random(3)
     texts = [" ".join(rng.choices(WORDS, k=rng.randint(3, 30))) for _ in range(200)]
     known = NearDuplicateIndex(texts)

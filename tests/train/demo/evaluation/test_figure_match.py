@@ -1,4 +1,4 @@
-"""Plots are judged by what was drawn: reference answers pass, and whatever differs fails."""
+"""Figures are compared with the expected ones: the same passes, any difference fails."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from tests.train.demo.evaluation.bar_chart import BARS, check_programs
 from train.demo.evaluation.check import check_answers, extract_code
 from train.demo.evaluation.figure_match import (
     compare_figures,
@@ -15,7 +16,7 @@ from train.demo.evaluation.figure_match import (
     compute_quantile,
     is_same,
 )
-from train.demo.tasks.family import Check, Exchange, Family, TaskSampler, fence_code
+from train.demo.tasks.family import Exchange, Family, TaskSampler, fence_code
 from train.demo.tasks.registry import list_families
 
 DRAWING = [f for f in list_families() if f.group in ("plots", "maps", "data", "drills")]
@@ -24,34 +25,6 @@ DRAWING = [f for f in list_families() if f.group in ("plots", "maps", "data", "d
 def draw_exchanges(family: Family, seed: int) -> list[Exchange]:
     found = family.sample(TaskSampler(Random(f"{seed} {family.name}"))).exchanges
     return [exchange for exchange in found if exchange.check.needs_execution]
-
-
-BARS = """import matplotlib.pyplot as plt
-
-data = {"Tom": 5, "Brad": 7, "Kim": 3}
-names = list(data)
-values = list(data.values())
-
-plt.bar(names, values, color="red")
-plt.title("T")
-plt.xlabel("x")
-plt.show()
-"""
-WANTED = [
-    {
-        "kind": "bar",
-        "labels": ["Tom", "Brad", "Kim"],
-        "series": [[5, 7, 3]],
-        "title": "T",
-        "xlabel": "x",
-        "color": "#ff0000",
-    }
-]
-
-
-def check_programs(*programs: str, wanted: object = WANTED) -> list[str]:
-    check = Check(drawn=json.dumps(wanted))
-    return check_answers([(fence_code(program), check) for program in programs])
 
 
 def test_there_are_at_least_25_families_of_plots_and_tables() -> None:
@@ -171,7 +144,7 @@ def test_a_changed_number_fails_in_every_family() -> None:
 
 
 def _other_number(line: str) -> str | None:
-    """The line with one digit more behind its last number outside of quotes."""
+    """Return the line with one digit more behind its last number outside of quotes."""
     parts = line.split('"')
     for at in range(len(parts) - 1, -1, -2):
         digits = [i for i, c in enumerate(parts[at]) if c.isdigit()]
@@ -182,33 +155,6 @@ def _other_number(line: str) -> str | None:
     return None
 
 
-@pytest.mark.slow
-def test_one_answers_damage_does_not_reach_its_neighbours() -> None:
-    vandal = BARS.replace("plt.show()", "plt.show()\nplt.bar = None")
-    check = Check(drawn=json.dumps(WANTED))
-    answers = [vandal, BARS, BARS.replace("5", "6", 1), "import os\nos._exit(0)", BARS]
-    verdicts = check_answers([(fence_code(code), check) for code in answers], trusted=True)
-    assert [not v for v in verdicts] == [True, True, False, False, True]
-
-
-def test_an_answer_reads_no_other_and_gives_no_verdict_of_its_own() -> None:
-    forger = "import os\nos.write(1, b'[\"\"]\\n')\nprint('[\"\"]')\n" + BARS.replace("5", "6", 1)
-    reader = "input()\n" + BARS
-    found = check_programs(forger, reader, BARS)
-    assert [verdict[:8] for verdict in found] == ["values: ", "EOFError", ""]
-
-
-def test_styles_of_one_answer_do_not_reach_the_next() -> None:
-    logged = 'import matplotlib as mpl\nmpl.rcParams["axes.prop_cycle"] = mpl.cycler(color=["k"])\n'
-    blue = BARS.replace(', color="red"', "")
-    wanted = [{**WANTED[0], "color": "#1f77b4"}]
-    check = Check(drawn=json.dumps(wanted))
-    assert (
-        check_answers([(fence_code(c), check) for c in (logged + blue, blue)], trusted=True)[1]
-        == ""
-    )
-
-
 def test_labels_and_numbers_are_compared_as_they_are_read() -> None:
     assert is_same([2019.0, "2020"], ["2019", 2020])
     assert is_same(0.1 + 0.2, 0.3)
@@ -216,7 +162,7 @@ def test_labels_and_numbers_are_compared_as_they_are_read() -> None:
     assert not is_same([1, 2], [1, 2, 3])
 
 
-def test_nothing_drawn_and_too_much_drawn_are_different_errors() -> None:
+def test_nothing_drawn_is_an_error_of_its_own() -> None:
     assert compare_figures([{"kind": "bar"}], []) == "draws nothing"
 
 

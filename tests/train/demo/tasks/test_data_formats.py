@@ -59,3 +59,8 @@ def test_block_data_have_lines_of_their_own() -> None:
         lines = question.split("\n")
         assert "Tom: 5" in lines
         assert "Kim: 3" in lines
+
+
+def test_separate_lists_are_marked_as_listed() -> None:
+    sampler = TaskSampler(Random(1))
+    assert data_formats.format_lists(sampler, ("a", "b"), ("1", "2")).listed

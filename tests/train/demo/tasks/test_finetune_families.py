@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from train.demo.evaluation.check import check_answers, extract_code
+from train.demo.evaluation.check import check_answers
 from train.demo.tasks.family import Exchange, Sample, TaskSampler
 from train.demo.tasks.registry import draw_samples, select_families
 
@@ -52,20 +52,6 @@ def test_nothing_teaches_a_family_that_is_held_out(
     assert held not in answers
 
 
-def test_a_class_keeps_what_earlier_turns_gave_it() -> None:
-    grown = 0
-    for turns in draw_exchanges("later_class_stack", 60):
-        codes = [
-            extract_code(e.answer) for e in turns if extract_code(e.answer).startswith("class ")
-        ]
-        for before, after in pairwise(codes):
-            had, has = (re.findall(r"def (\w+)\(", code) for code in (before, after))
-            assert len(has) >= len(had) - 1  # one may have been asked away
-            assert {"push", "pop"} <= set(has)
-            grown += len(has) > len(had)
-    assert grown > 20
-
-
 def test_a_query_that_changes_gives_other_rows() -> None:
     for turns in draw_exchanges("later_sql_where", 60):
         queries = [e for e in turns if e.check.language == "sql"]
@@ -77,7 +63,7 @@ def test_a_query_that_changes_gives_other_rows() -> None:
             )
 
 
-SPOILT = (
+ALTERATIONS = (
     ("later_plot_looks", r"figsize=\(10, 6\)", "figsize=(6, 10)", "size"),
     ("later_plot_looks", r', linestyle=":"', "", "style"),
     ("later_plot_looks", r", linewidth=3\b", ", linewidth=4", "width"),
@@ -91,30 +77,30 @@ SPOILT = (
     ),
     ("later_map", r"isin\(countries\)", "isin([])", "countries"),
 )
-"""A family, what is spoilt in an answer of it and how, and how the verdict begins."""
+"""Family, pattern in its answers, replacement that makes them wrong, beginning of the verdict."""
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "pattern", "instead", "verdict"), SPOILT)
-def test_a_look_that_was_not_asked_for_is_wrong(
+@pytest.mark.parametrize(("name", "pattern", "instead", "verdict"), ALTERATIONS)
+def test_a_style_that_was_not_asked_for_is_refused(
     name: str, pattern: str, instead: str, verdict: str
 ) -> None:
     found = (
         e for turns in draw_exchanges(name, 200) for e in turns if re.search(pattern, e.answer)
     )
     exchange = next(found)
-    spoilt = re.sub(pattern, instead, exchange.answer)
-    right, wrong = check_answers([(exchange.answer, exchange.check), (spoilt, exchange.check)])
+    altered = re.sub(pattern, instead, exchange.answer)
+    right, wrong = check_answers([(exchange.answer, exchange.check), (altered, exchange.check)])
     assert right == ""
     assert wrong.startswith(verdict)
 
 
 def test_an_unknown_change_is_declined_without_code(samples: list[Sample]) -> None:
     refused = [
-        (before, e)
+        e
         for sample in samples
-        for before, e in pairwise(sample.exchanges)
+        for e in sample.exchanges[1:]
         if e.answer.startswith("I do not know how")
     ]
     assert len(refused) > 100
-    assert all("```" not in e.answer for _, e in refused)
+    assert all("```" not in e.answer for e in refused)

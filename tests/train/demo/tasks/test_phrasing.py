@@ -1,4 +1,4 @@
-"""Questions are sloppy in their words and exact in what must be copied."""
+"""Questions may have typing errors in their words, but not in the names to copy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from train.demo.tasks.family import (
 from train.demo.tasks.phrasing import draw_identifier, phrase_question, to_third_person
 
 
-def test_what_must_be_copied_is_never_misspelt() -> None:
+def test_names_to_copy_are_never_misspelt() -> None:
     for seed in range(300):
         sampler = TaskSampler(Random(seed))
         name = draw_identifier(sampler.rng)

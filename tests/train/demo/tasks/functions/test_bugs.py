@@ -1,4 +1,4 @@
-"""Every bug breaks its code, and its fix mends it."""
+"""Broken code fails its check, and the corrected code passes."""
 
 from __future__ import annotations
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from random import Random
 
 from train.demo.evaluation.check import extract_code
-from train.demo.tasks import data_formats
 from train.demo.tasks.family import Exchange, Family, TaskSampler
 from train.demo.tasks.frames import data_frames
 from train.demo.tasks.plots import maps
 from train.demo.tasks.plots import plot_families as plots
-from train.demo.tasks.plots.plot_kinds import PAIRED_KINDS, PLOT_KINDS, render_pairs
-from train.demo.tasks.plots.plot_spec import PlotData, PlotSpec, parse_number
+from train.demo.tasks.plots.plot_kinds import PAIRED_KINDS
 from train.demo.tasks.programs import drills
 from train.demo.tasks.registry import HELD_OUT_FAMILIES
 
@@ -31,15 +29,6 @@ def test_conversations_have_one_to_five_turns_and_many_have_several() -> None:
     turns = [len(found) for f in plots.families() for found in conversations(f, 20)]
     assert set(turns) == {1, 2, 3, 4, 5}
     assert sum(count > 1 for count in turns) > 0.2 * len(turns)
-
-
-def test_code_begins_with_the_data_in_the_order_of_the_question() -> None:
-    data = PlotData(("Tom", "New York"), ("5", "7.50"))
-    code = render_pairs(PlotSpec("bar", data))
-    assert 'data = {"Tom": 5, "New York": 7.50}' in code
-    assert code.index("data") < code.index("plt.bar")
-    listed = PlotData(("Tom", "Kim"), ("5", "3"), listed=True)
-    assert 'names = ["Tom", "Kim"]\nvalues = [5, 3]' in render_pairs(PlotSpec("bar", listed))
 
 
 def test_every_number_of_an_answer_stands_in_its_conversation() -> None:
@@ -66,19 +55,3 @@ def test_the_countries_of_the_article_are_never_drawn_together() -> None:
             for exchange in found:
                 line = next(s for s in exchange.answer.split("\n") if " = [" in s)
                 assert not ('"Germany"' in line and '"Spain"' in line)
-
-
-def test_sorted_data_are_drawn_in_their_order() -> None:
-    chart = PlotSpec("bar", PlotData(("a", "b", "c"), ("2", "10", "-1")), order="up")
-    assert [parse_number(v) for v in chart.ordered_data.values] == [-1, 2, 10]
-    assert chart.ordered_data.names == ("c", "a", "b")
-
-
-def test_each_kind_has_names_and_draws_alone() -> None:
-    assert all(len(kind.names) >= 3 for kind in PLOT_KINDS.values())
-    assert len(PLOT_KINDS) >= 20
-
-
-def test_lists_in_a_question_are_marked_as_listed() -> None:
-    sampler = TaskSampler(Random(1))
-    assert data_formats.format_lists(sampler, ("a", "b"), ("1", "2")).listed

@@ -1,4 +1,4 @@
-"""Every template has the slots for what its question must say."""
+"""Every template has the slots that its question needs."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def sample(*questions: str) -> Sample:
 
 
 class Parrot:
-    """Answers with the question, and keeps what it was asked."""
+    """Answerer that repeats the question, and records the dialogues that it was given."""
 
     def __init__(self) -> None:
         self.asked: list[Dialogue] = []
@@ -117,3 +117,26 @@ def test_the_twenty_questions_are_checked_by_execution() -> None:
     asked = __main__.load_twenty()
     assert len(asked) == 20
     assert all(each.sample.exchanges[0].check.needs_execution for each in asked)
+
+
+def run_command(monkeypatch: pytest.MonkeyPatch, *flags: str) -> None:
+    monkeypatch.setattr("sys.argv", ["train.demo.evaluation", *flags])
+    __main__.main()
+
+
+def test_the_table_is_printed_from_saved_scores(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_command(monkeypatch, "--table")
+    heading, ruler, *rows = capsys.readouterr().out.splitlines()
+    assert heading.startswith("| questions | `nano-chat`")
+    assert set(ruler) == {"|", "-"}
+    assert rows
+    assert all(row.count("|") == 4 and " of " in row for row in rows)
+
+
+def test_missing_dialogues_end_the_command_with_a_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit, match=r"error: .*values\.jsonl"):
+        run_command(monkeypatch, "--dialogues", str(tmp_path / "absent"), "--mode", "chat")
