@@ -89,7 +89,7 @@ def request_consent(
 
     Args:
         code: The code as the kernel will get it.
-        permission: Standing permission. Code that the user wrote himself counts as `always`.
+        permission: Standing permission. Code that the user wrote counts as `always`.
         level: Sandbox level if known. At `off` nothing can run, so nothing is asked.
         urls: Addresses in the code that the user has not approved yet.
         explicit: Whether the user typed a command that reopens the question after a `never`.

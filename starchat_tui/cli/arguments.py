@@ -39,7 +39,7 @@ subcommands:
 {commands}
 
 `starchat` alone opens the chat. `starchat "question"` prints one answer; piped input is added to
-the question. Every flag with a value is also STARCHAT_<NAME> and a key of config.toml.
+the question. Every setting is also a variable, STARCHAT_<NAME>, and a key of config.toml.
 
 exit codes:
     0  success

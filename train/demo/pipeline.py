@@ -30,10 +30,11 @@ from train.demo import (
     demo_card,
     pretrain,
     pretrain_data,
+    sample_files,
     small_model,
     synthesize,
 )
-from train.demo.evaluation.__main__ import MODEL_NAMES, score_model
+from train.demo.evaluation.scoring import MODEL_NAMES, score_model
 from train.demo.preambles import PREAMBLES
 from train.demo.sizes import Sizes
 from train.demo.tasks.family import Sample
@@ -75,6 +76,7 @@ class Pipeline:
             self._describe_sizes("seed", "pretrain_dialogues", "finetune_dialogues", "scored"),
             _hash_code(
                 "synthesize.py",
+                "sample_files.py",
                 "near_duplicates.py",
                 *CHECKER_FILES,
                 "tasks/**/*.py",
@@ -155,7 +157,7 @@ class Pipeline:
     def build_scores(self) -> Path:
         """Score both models in their modes on everything held out: scores.json."""
         code = _hash_code(
-            "evaluation/__main__.py",
+            "evaluation/scoring.py",
             "evaluation/generate.py",
             "evaluation/statistics.py",
             *CHECKER_FILES,
@@ -267,7 +269,7 @@ class Pipeline:
             scored=sizes.scored,
         )
         for side, samples in dialogues.sides.items():
-            synthesize.save_samples(samples, folder / f"{side}.jsonl")
+            sample_files.save_samples(samples, folder / f"{side}.jsonl")
         _write_json(folder / "made.json", synthesize.summarize_corpus(dialogues))
 
     def _write_tokenizer(self, folder: Path) -> None:
@@ -359,7 +361,7 @@ class Pipeline:
         return texts
 
     def _load_side(self, side: str) -> list[Sample]:
-        return synthesize.load_samples(self.build_dialogues() / f"{side}.jsonl")
+        return sample_files.load_samples(self.build_dialogues() / f"{side}.jsonl")
 
 
 def _hash_code(*patterns: str) -> str:

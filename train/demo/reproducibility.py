@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from train.demo import demo_card
-from train.demo.evaluation.__main__ import MODEL_NAMES, ROOT
+from train.demo.evaluation.scoring import MODEL_NAMES, ROOT
 
 MODELS = tuple(MODEL_NAMES.values())
 """nano-chat, nano-base."""

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from train.demo.evaluation.check import check_answers, find_missing_program
 from train.demo.near_duplicates import NearDuplicateIndex
-from train.demo.tasks.family import Check, Exchange, Sample, Stage
+from train.demo.sample_files import SCORED_SIDES
+from train.demo.tasks.family import Sample, Stage
 from train.demo.tasks.registry import HELD_OUT_FAMILIES, draw_samples
 
-SCORED_SIDES = {"values": (False, False), "phrasing": (True, False), "family": (True, True)}
-"""Scored sides, and whether their phrasings and their families are held out."""
 FINETUNE_EVERY = 3
 """One in so many scored conversations of known families is of a fine-tune family."""
 
@@ -152,30 +149,3 @@ def _filter_right(samples: Iterable[Sample]) -> tuple[list[Sample], int]:
 def count_families(samples: Sequence[Sample]) -> dict[str, int]:
     """Count the samples of each family."""
     return dict(Counter(sample.family for sample in samples).most_common())
-
-
-def save_samples(samples: Sequence[Sample], path: Path) -> None:
-    """Write one JSON line for each sample."""
-    path.write_text("".join(json.dumps(asdict(sample)) + "\n" for sample in samples))
-
-
-def load_samples(path: Path) -> list[Sample]:
-    """Read samples written by `save_samples`."""
-    return [_parse_sample(json.loads(line)) for line in path.read_text().splitlines()]
-
-
-def _parse_sample(raw: dict[str, Any]) -> Sample:
-    return Sample(raw["family"], tuple(_parse_exchange(e) for e in raw["exchanges"]))
-
-
-def _parse_exchange(raw: dict[str, Any]) -> Exchange:
-    return Exchange(raw["question"], raw["answer"], parse_check(raw["check"]), raw["group"])
-
-
-def parse_check(raw: dict[str, Any]) -> Check:
-    """Convert a check from JSON, with tuples instead of lists."""
-    return Check(**{name: _to_tuples(value) for name, value in raw.items()})
-
-
-def _to_tuples(value: Any) -> Any:
-    return tuple(_to_tuples(item) for item in value) if isinstance(value, list) else value

@@ -59,6 +59,6 @@ def load_model_config(model: str) -> Any:
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelUnavailable(
-            f"`{model}` is not a model that can be trained ({reason})",
+            f"The configuration of `{model}` cannot be loaded ({reason})",
             "name a folder with a config.json, or a Hub id; a gated one needs `hf auth login`",
         ) from error

@@ -75,7 +75,7 @@ def _explain_hub_error(repo: str, error: Exception) -> ModelUnavailable:
         return ModelUnavailable(f"`{repo}` is not a Hub id", "write it as OWNER/NAME")
     if isinstance(error, errors.LocalEntryNotFoundError | errors.OfflineModeIsEnabled):
         return ModelUnavailable(
-            f"`{repo}` is not, or only in part, on this machine, and the Hub cannot be reached",
+            f"`{repo}` is missing or incomplete on this machine, and the Hub cannot be reached",
             "connect and try again, or name a folder that holds the model",
         )
     return ModelUnavailable(

@@ -16,7 +16,7 @@ from tests.engine.requests import ignore_progress
 
 
 def test_offline_a_hub_model_that_is_not_here_is_explained() -> None:
-    with pytest.raises(ModelUnavailable, match="not, or only in part, on this machine") as caught:
+    with pytest.raises(ModelUnavailable, match="missing or incomplete on this machine") as caught:
         find_checkpoint(Model("a", "nobody/nothing"), ignore_progress)
     assert "folder" in caught.value.hint
 
@@ -35,8 +35,8 @@ def create_hub_error(kind: type[errors.HfHubHTTPError]) -> errors.HfHubHTTPError
         (create_hub_error(errors.RepositoryNotFoundError), "has no model"),
         (create_hub_error(errors.HfHubHTTPError), "cannot be downloaded"),
         (errors.HFValidationError("bad"), "not a Hub id"),
-        (errors.LocalEntryNotFoundError("no"), "not, or only in part"),
-        (errors.OfflineModeIsEnabled("no"), "not, or only in part"),
+        (errors.LocalEntryNotFoundError("no"), "missing or incomplete"),
+        (errors.OfflineModeIsEnabled("no"), "missing or incomplete"),
         (OSError(28, "No space left on device"), "No space left"),
     ],
     ids=lambda one: type(one).__name__ if isinstance(one, Exception) else "",

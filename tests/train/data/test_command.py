@@ -27,7 +27,7 @@ HELLO = {
         {"role": "assistant", "content": "Sure, what can I do for you?"},
     ]
 }
-"""The dialogue whose labels the 2023 blog prints."""
+"""Dialogue whose labels the 2023 blog prints."""
 
 
 def run_command(capsys: pytest.CaptureFixture[str], *argv: str) -> Any:
@@ -46,7 +46,7 @@ def build_row(question: str, answer: str, **more: Any) -> dict[str, Any]:
     return {"prompt": question, "completion": answer, **more}
 
 
-class TestTheBlogsExample:
+class TestExampleOfTheBlog:
     """Labels of `Hello, can you help me?`, as in the 2023 blog post, minus its two mistakes.
 
     The post learned the header of the assistant's turn and the newline after it, and it numbered
@@ -244,8 +244,5 @@ def test_a_closed_pipe_ends_the_command_quietly(tmp_path: Path, tokenizer: str) 
         assert running.wait() == 141
 
 
-def test_a_vocabulary_is_a_file_or_its_folder(tmp_path: Path, tokenizer: str) -> None:
+def test_a_tokenizer_is_a_file_or_its_folder(tmp_path: Path, tokenizer: str) -> None:
     assert len(read_tokenizer(tokenizer)) == len(read_tokenizer(str(tmp_path)))
-
-
-# Rows and batches.

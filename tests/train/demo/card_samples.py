@@ -6,9 +6,9 @@ from typing import Any
 
 from starchat_tui.dialogue import Mode
 from train.demo import demo_card, synthesize
-from train.demo.evaluation import __main__
-from train.demo.evaluation.__main__ import ScoredConversation
+from train.demo.evaluation import scoring
 from train.demo.evaluation.generate import Answer
+from train.demo.evaluation.scoring import ScoredConversation
 from train.demo.evaluation.statistics import build_table
 from train.demo.tasks.family import Check, Exchange, Sample
 
@@ -26,7 +26,7 @@ def scores(*, right: bool) -> dict[str, Any]:
         for side in ("twenty", "values", "phrasing", "family")
     ]
     answers = [[Answer(RIGHT if right else "", cut=False)] * 2 for _ in asked]
-    return build_table([mark for mark, _, _ in __main__.mark_answers(asked, answers)])
+    return build_table([mark for mark, _, _ in scoring.mark_answers(asked, answers)])
 
 
 def facts() -> demo_card.CardFacts:

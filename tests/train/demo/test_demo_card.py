@@ -11,7 +11,7 @@ import pytest
 from starchat_tui.dialogue import Mode
 from tests.train.demo.card_samples import facts, scores
 from train.demo import demo_card
-from train.demo.evaluation.__main__ import MODEL_NAMES
+from train.demo.evaluation.scoring import MODEL_NAMES
 
 WEIGHTS = Path(__file__).parents[3] / "starchat_tui" / "weights"
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from tests.train.demo.card_samples import facts, scores
 from train.demo import demo_card, reproducibility
-from train.demo.evaluation import __main__
+from train.demo.evaluation import scoring
 
 
 def write_build(folder: Path, chat: dict[str, Any], hashes: dict[str, str]) -> Path:
-    for mode, name in __main__.MODEL_NAMES.items():
+    for mode, name in scoring.MODEL_NAMES.items():
         (folder / name).mkdir(parents=True)
         table = chat if mode == "chat" else scores(right=False)
         (folder / name / "scores.json").write_text(json.dumps(table))

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from train.demo import synthesize
+from train.demo import sample_files, synthesize
 from train.demo.evaluation import check as checking
 from train.demo.near_duplicates import SIMILARITY_THRESHOLD, extract_shingles
 from train.demo.tasks.family import (
@@ -39,7 +39,7 @@ def test_no_scored_sample_is_a_near_duplicate_of_a_trained_one() -> None:
     taught = [*made.sides["pretrain"], *made.sides["finetune"]]
     trained = {synthesize.make_question_key(sample) for sample in taught}
     known = [extract_shingles(sample.exchanges[0].question) for sample in taught]
-    for side in synthesize.SCORED_SIDES:
+    for side in sample_files.SCORED_SIDES:
         assert made.sides[side]
         assert not trained & {synthesize.make_question_key(sample) for sample in made.sides[side]}
         for sample in made.sides[side]:
@@ -56,8 +56,8 @@ def test_no_scored_sample_is_a_near_duplicate_of_a_trained_one() -> None:
 def test_samples_survive_the_file(tmp_path: Path) -> None:
     samples = draw_all(each=1)
     path = tmp_path / "samples.jsonl"
-    synthesize.save_samples(samples, path)
-    assert synthesize.load_samples(path) == samples
+    sample_files.save_samples(samples, path)
+    assert sample_files.load_samples(path) == samples
 
 
 def test_what_the_machine_cannot_check_is_left_out_and_counted(

@@ -62,6 +62,23 @@ def test_labels_keys_and_numbers_of_series_are_those_of_the_question() -> None:
         assert all(number in first.question for number in numbers)
 
 
+def test_each_number_stands_beside_its_key() -> None:
+    found = 0
+    for first, *_ in draw_conversations(SERIES, 120):
+        (axes,) = json.loads(first.check.drawn)
+        label = axes["labels"][0]
+        written = re.search(
+            rf"(?<!\w){re.escape(label)}: {re.escape(axes['legend'][0])}( = |=| )", first.question
+        )
+        if written:
+            line = next(line for line in first.answer.splitlines() if line.startswith("data = "))
+            pairs = re.findall(r'"([^"]*)": \[([^,\]]*)', line)
+            listed = ", ".join(f"{key}{written[1]}{value}" for key, value in pairs)
+            assert f"{label}: {listed}" in first.question
+            found += 1
+    assert found > 10
+
+
 def test_titles_are_those_of_the_question() -> None:
     titled = 0
     for exchange in iterate_exchanges(families(), 60):

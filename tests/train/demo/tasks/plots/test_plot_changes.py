@@ -45,7 +45,7 @@ def iterate_changes(
 def test_a_change_leaves_the_other_fields_as_they_are() -> None:
     together = ({"xlabel", "ylabel"}, {"kind", "xlabel", "ylabel", "color", "grid"})
     seen: set[str] = set()
-    for _, _, differing in iterate_changes():
+    for _, _, differing in iterate_changes(seeds=40):
         assert len(differing) <= 1 or any(differing <= names for names in together)
         seen |= differing
     assert seen >= {"title", "xlabel", "ylabel", "color", "log", "grid", "kind", "order", "data"}

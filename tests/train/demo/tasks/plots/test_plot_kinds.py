@@ -92,11 +92,14 @@ def test_a_colour_reaches_the_program_and_the_expectation(kind: str) -> None:
     assert PLOT_KINDS[kind].expect(chart)[0]["color"] == "#000080"
 
 
-def test_sorted_pairs_are_expected_in_their_order() -> None:
-    chart = create_chart("bar", order="down")
-    assert "reverse=True" in PLOT_KINDS["bar"].render(chart)
+@pytest.mark.parametrize(("order", "names"), [("up", ["b", "a", "c"]), ("down", ["c", "a", "b"])])
+def test_the_program_sorts_pairs_as_expected(order: str, names: list[str]) -> None:
+    chart = create_chart("bar", order=order)
+    space: dict[str, object] = {}
+    exec(PLOT_KINDS["bar"].render(chart).split("\n\n")[1], space)
     (axes,) = PLOT_KINDS["bar"].expect(chart)
-    assert (axes["labels"], axes["series"]) == (["c", "a", "b"], [[4, 3, 1.5]])
+    assert space["names"] == axes["labels"] == names
+    assert [space["values"]] == axes["series"]
 
 
 def test_bins_reach_the_program_and_the_expectation() -> None:
