@@ -113,6 +113,14 @@ def fixed_seed() -> None:
         sys.modules["torch"].manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def closed_figures() -> Iterator[None]:
+    """Close the figures of pyplot, whose list is global, after a test that has drawn some."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real tokenizers and dialogues that STARCHAT_DATA names; skips without it."""

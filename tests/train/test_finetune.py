@@ -605,7 +605,7 @@ def test_bad_input_has_a_message_and_an_exit_code(
         (("--blok", "3"), 78, "did you mean `block`?"),
         (("--dataset", str(tmp_path / "none.jsonl")), 2, "none.jsonl"),
         (("--dataset", write_bad_rows(tmp_path, user)), 65, "no assistant turn"),
-        (("--model", str(tmp_path)), 69, "not a model that can be trained"),
+        (("--model", str(tmp_path)), 69, "cannot be loaded"),
         (("--resume",), 78, "no checkpoint to resume from"),
         (("--deepspeed", str(tmp_path / "none.json")), 78, "none.json"),
         (("--fsdp",), 78, "needs several GPUs"),

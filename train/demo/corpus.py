@@ -1,4 +1,4 @@
-"""Python sources of the installed packages whose licence permits training, without duplicates."""
+"""Python sources of the installed packages whose license permits training, without duplicates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from random import Random
 
-PERMITTED_LICENCES = {
+PERMITTED_LICENSES = {
     "MIT": ("mit license", "mit"),
     "Apache-2.0": ("apache software license", "apache-2.0", "apache 2.0", "apache license"),
     "BSD": ("bsd license", "bsd-3-clause", "bsd-2-clause", "bsd"),
@@ -28,10 +28,10 @@ MIN_CHARS, MAX_CHARS = 200, 60_000
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source file with its package and licence."""
+    """A source file with its package and license."""
 
     origin: str
-    licence: str
+    license: str
     text: str
 
 
@@ -50,11 +50,11 @@ def collect_sources(*, seed: int, chars: int, package_chars: int) -> list[Source
 
 
 def count_sources(chosen: list[Source]) -> dict[str, dict[str, int]]:
-    """Count files and characters by licence, and files by origin."""
+    """Count files and characters by license, and files by origin."""
     files, characters, origins = Counter[str](), Counter[str](), Counter[str]()
     for source in chosen:
-        files[source.licence] += 1
-        characters[source.licence] += len(source.text)
+        files[source.license] += 1
+        characters[source.license] += len(source.text)
         origins[source.origin] += 1
     return {"files": dict(files), "characters": dict(characters), "origins": dict(origins)}
 
@@ -68,20 +68,20 @@ def _read_standard_library(seen: set[str]) -> Iterator[Source]:
 
 def _read_packages(seen: set[str], most: int) -> Iterator[Source]:
     for package in sorted(distributions(), key=lambda d: str(d.metadata["Name"])):
-        licence = find_licence(package)
+        permitted = find_license(package)
         left = most
-        for file in sorted(package.files or (), key=str) if licence else ():
+        for file in sorted(package.files or (), key=str) if permitted else ():
             if file.suffix != ".py" or SKIPPED_FOLDERS & set(file.parts):
                 continue
             path = Path(str(package.locate_file(file)))
-            for source in _read_source(path, str(package.metadata["Name"]), str(licence), seen):
+            for source in _read_source(path, str(package.metadata["Name"]), str(permitted), seen):
                 left -= len(source.text)
                 if left > 0:
                     yield source
 
 
-def find_licence(package: Distribution) -> str | None:
-    """Return the permitted licence that a package's metadata names, None if it names none."""
+def find_license(package: Distribution) -> str | None:
+    """Return the permitted license that a package's metadata names, None if it names none."""
     meta = package.metadata
     declared = [str(meta[field]) for field in ("License-Expression", "License") if meta[field]]
     declared += [
@@ -91,13 +91,13 @@ def find_licence(package: Distribution) -> str | None:
     ]
     for text in declared:
         words = text.strip().lower()
-        for name, spellings in PERMITTED_LICENCES.items():
+        for name, spellings in PERMITTED_LICENSES.items():
             if words in spellings:
                 return name
     return None
 
 
-def _read_source(path: Path, origin: str, licence: str, seen: set[str]) -> Iterator[Source]:
+def _read_source(path: Path, origin: str, permitted: str, seen: set[str]) -> Iterator[Source]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -106,4 +106,4 @@ def _read_source(path: Path, origin: str, licence: str, seen: set[str]) -> Itera
     digest = hashlib.sha256("".join(text.split()).encode()).hexdigest()
     if digest not in seen and MIN_CHARS <= len(text) <= MAX_CHARS:
         seen.add(digest)
-        yield Source(origin, licence, text)
+        yield Source(origin, permitted, text)

@@ -132,9 +132,9 @@ def _render_data(facts: CardFacts) -> list[str]:
     return [
         "## Data",
         "",
-        "Python files of the packages on the build machine, by the licence in their metadata:",
+        "Python files of the packages on the build machine, by the license in their metadata:",
         "",
-        "| licence | files | characters |",
+        "| license | files | characters |",
         "|---|---:|---:|",
         *rows,
         "",

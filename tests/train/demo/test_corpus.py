@@ -1,4 +1,4 @@
-"""Python sources: permitted licences only, each content once, within the limits."""
+"""Python sources: permitted licenses only, each content once, within the limits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Package(Distribution):
 
 
 @pytest.mark.parametrize(
-    ("metadata", "licence"),
+    ("metadata", "license_name"),
     [
         ("Name: a\nLicense-Expression: MIT", "MIT"),
         ("Name: a\nLicense: Apache 2.0", "Apache-2.0"),
@@ -34,8 +34,8 @@ class Package(Distribution):
         ("Name: a", None),
     ],
 )
-def test_a_licence_is_permitted_by_its_exact_name(metadata: str, licence: str | None) -> None:
-    assert corpus.find_licence(Package(metadata)) == licence
+def test_a_license_is_permitted_by_its_exact_name(metadata: str, license_name: str | None) -> None:
+    assert corpus.find_license(Package(metadata)) == license_name
 
 
 @pytest.fixture(scope="module")
@@ -61,4 +61,4 @@ def test_counts_add_up(sources: list[corpus.Source]) -> None:
     counts = corpus.count_sources(sources)
     assert sum(counts["files"].values()) == sum(counts["origins"].values()) == len(sources)
     assert sum(counts["characters"].values()) == sum(len(s.text) for s in sources)
-    assert set(counts["files"]) <= set(corpus.PERMITTED_LICENCES)
+    assert set(counts["files"]) <= set(corpus.PERMITTED_LICENSES)

@@ -254,7 +254,7 @@ def _compare_area(expected: ExpectedAxes, actual: AxesState) -> str:
 
 
 def _compare_map(expected: ExpectedAxes, actual: AxesState) -> str:
-    """Compare the colour that was painted last over each country."""
+    """Compare the color that was painted last over each country."""
     painted: dict[str, str] = {}
     for regions in actual["regions"]:
         painted |= dict(regions)
@@ -271,10 +271,10 @@ def _compare_map(expected: ExpectedAxes, actual: AxesState) -> str:
 
 def _compare_colors(expected: ExpectedAxes, colors: Sequence[str]) -> str:
     if "colors" in expected:
-        return _compare("colours", list(colors), expected["colors"])
+        return _compare("colors", list(colors), expected["colors"])
     if "color" not in expected:
         return ""
-    return _compare("colours", sorted(set(colors)), [expected["color"]])
+    return _compare("colors", sorted(set(colors)), [expected["color"]])
 
 
 OWN_PARTS = {

@@ -33,7 +33,7 @@ def read_figures() -> list[AxesState]:
 
 
 def is_empty(ax: Axes) -> bool:
-    """Return whether axes hold no data: an unused cell of a grid, or a colour bar."""
+    """Return whether axes hold no data: an unused cell of a grid, or a color bar."""
     return not ax.has_data() or ax.get_label() == "<colorbar>"
 
 
@@ -212,7 +212,7 @@ def _read_area(ax: Axes, area: Any) -> AxesState:
 
 
 def _read_regions(collection: Any) -> list[list[Any]]:
-    """Return polygons as geopandas draws them: key of the outline, and colour."""
+    """Return polygons as geopandas draws them: key of the outline, and color."""
     if isinstance(collection, PathCollection | PolyCollection | QuadMesh):
         return []
     faces = [to_hex(color) for color in collection.get_facecolor()]

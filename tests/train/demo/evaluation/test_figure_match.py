@@ -69,7 +69,7 @@ FAULTS = (
     ('"T"', '"t"', "title"),
     ('plt.title("T")\n', "", "title"),
     ('plt.xlabel("x")', 'plt.ylabel("x")', "xlabel"),
-    ('"red"', '"blue"', "colours"),
+    ('"red"', '"blue"', "colors"),
     ("plt.bar(", "plt.barh(", "the bars are flat"),
     ("plt.bar(", "plt.plot(", "values"),
     ("plt.show()", 'plt.yscale("log")\nplt.show()', "scales"),

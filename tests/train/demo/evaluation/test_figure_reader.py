@@ -1,4 +1,4 @@
-"""Figures are read from their artists: values, labels, colours and texts."""
+"""Figures are read from their artists: values, labels, colors and texts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read() -> figure_reader.AxesState:
     return state
 
 
-def test_bars_have_their_names_lengths_and_colours() -> None:
+def test_bars_have_their_names_lengths_and_colors() -> None:
     plt.bar(["a", "b"], [3, 5], color="red")
     plt.title("T")
     state = read()
@@ -67,7 +67,7 @@ def test_a_scatter_plot_has_points_and_annotations() -> None:
     assert state["texts"] == [{"text": "Tom", "xy": [1.0, 3.0]}]
 
 
-def test_unused_axes_and_colour_bars_are_left_out() -> None:
+def test_unused_axes_and_color_bars_are_left_out() -> None:
     _, (left, _right) = plt.subplots(1, 2)
     image = left.imshow([[1, 2], [3, 4]])
     plt.colorbar(image, ax=left)
