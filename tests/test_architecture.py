@@ -15,6 +15,7 @@ from typing import Literal, get_args
 import pytest
 
 from starchat_tui.chat import commands
+from starchat_tui.chat.shared_commands import SHARED_HANDLERS
 from starchat_tui.cli.repl import Repl
 from starchat_tui.config import settings
 from starchat_tui.dialogue import MODES
@@ -510,5 +511,7 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
 
 def test_every_slash_command_has_a_handler_in_every_front_end() -> None:
     names = {command.name for command in commands.COMMANDS}
-    assert set(COMMAND_HANDLERS) == names
-    assert set(Repl.COMMAND_HANDLERS) == names
+    shared = set(SHARED_HANDLERS)
+    for own in (set(COMMAND_HANDLERS), set(Repl.COMMAND_HANDLERS)):
+        assert own | shared == names
+        assert not own & shared, "a second handler"

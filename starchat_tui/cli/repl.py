@@ -24,6 +24,7 @@ from starchat_tui.chat.events import (
     EngineProgress,
 )
 from starchat_tui.chat.session import Session
+from starchat_tui.chat.shared_commands import SHARED_HANDLERS
 from starchat_tui.cli.ask import Terminal
 from starchat_tui.cli.line_editor import create_prompt_session
 from starchat_tui.cli.repl_runs import ReplRuns
@@ -115,6 +116,9 @@ class Repl:
             self._print_error(error)
 
     async def _run_command(self, name: str, argument: str) -> None:
+        if shared := SHARED_HANDLERS.get(name):
+            self._print_note(await shared(self._session, argument))
+            return
         handler = self.COMMAND_HANDLERS.get(name)
         if handler is None:
             raise UsageError(f"`/{name}` does not work in the line mode", "`/help` lists commands")
@@ -192,18 +196,6 @@ class Repl:
     async def _run_block(self, argument: str) -> None:
         await self._runs.run_block(argument)
 
-    async def _attach_file(self, argument: str) -> None:
-        await self._runs.attach_file(argument)
-
-    async def _restart_kernel(self, argument: str) -> None:
-        await self._runs.restart_kernel()
-
-    async def _list_files(self, argument: str) -> None:
-        self._runs.list_files()
-
-    async def _save_file(self, argument: str) -> None:
-        await self._runs.save_file(argument)
-
     COMMAND_HANDLERS: ClassVar[Mapping[str, Callable[[Repl, str], Awaitable[None]]]] = {
         "help": _print_help,
         "new": _start_conversation,
@@ -215,16 +207,12 @@ class Repl:
         "save": _save_block,
         "run": _run_block,
         "fix": _fix_run,
-        "attach": _attach_file,
-        "files": _list_files,
-        "savefile": _save_file,
-        "restart": _restart_kernel,
         "prompt": _print_prompt,
         "system": _set_system,
         "theme": _explain_theme,
         "quit": _quit,
     }
-    """Handlers of the slash commands by name; a test compares the names with `COMMANDS`."""
+    """Handlers of the slash commands by name, less `SHARED_HANDLERS`; a test compares the names."""
 
     # Output
 

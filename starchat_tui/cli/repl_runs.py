@@ -6,7 +6,6 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starchat_tui.chat.commands import parse_block_number
@@ -19,13 +18,13 @@ from starchat_tui.chat.consent import (
     request_consent,
 )
 from starchat_tui.chat.session import Session
+from starchat_tui.chat.shared_commands import get_kernel_manager
 from starchat_tui.cli.ask import Terminal
 from starchat_tui.codeblocks import CodeBlock, parse_code_blocks
 from starchat_tui.errors import UsageError
 from starchat_tui.execution.cells import prepare_cell
 from starchat_tui.execution.kernel_manager import KernelManager, create_no_sandbox_error
-from starchat_tui.execution.plot_files import save_run_file
-from starchat_tui.execution.run_result import build_fix_question, format_size
+from starchat_tui.execution.run_result import build_fix_question
 from starchat_tui.sandbox.outputs import Failure, RunEnded
 from starchat_tui.sandbox.run_state import RunControl
 from starchat_tui.terminal.image_detection import ImageDetector
@@ -76,9 +75,7 @@ class ReplRuns:
 
     @property
     def _kernel_manager(self) -> KernelManager:
-        if self._session.kernel_manager is None:
-            raise UsageError("This chat runs no code", "open one with `starchat repl`")
-        return self._session.kernel_manager
+        return get_kernel_manager(self._session)
 
     async def run_block(self, argument: str) -> None:
         """Run a numbered block, by default the last; Ctrl+C interrupts it."""
@@ -196,29 +193,3 @@ class ReplRuns:
         if not failed:
             raise UsageError("No run has failed", "run a code block first: `/run`")
         return build_fix_question(self._failures.pop(failed[-1]))
-
-    async def attach_file(self, argument: str) -> None:
-        """Give the code read access to a file."""
-        path = await self._kernel_manager.attach_file(Path(argument))
-        self._print_note(f"attached {path.name}, read-only")
-
-    async def restart_kernel(self) -> None:
-        """Start a new kernel, without the variables and files of the old one."""
-        await self._kernel_manager.restart()
-        self._print_note("new kernel: variables and files are gone")
-
-    def list_files(self) -> None:
-        """Print the files that the code wrote and the attached ones."""
-        manager = self._kernel_manager
-        for name, size in manager.file_sizes.items():
-            self._print_note(f"{name}  {format_size(size)}")
-        for path in manager.attached_files:
-            self._print_note(f"{path.name}  attached, read-only")
-        if not manager.file_sizes and not manager.attached_files:
-            self._print_note("the code wrote no file, and none is attached")
-
-    async def save_file(self, argument: str) -> None:
-        """Save a file that the code wrote."""
-        name, _, wanted = argument.partition(" ")
-        data = await self._kernel_manager.fetch_file(name)
-        self._print_note(f"wrote {save_run_file(name, data, wanted.strip())}")

@@ -13,6 +13,7 @@ from textual.screen import Screen
 
 from starchat_tui.chat import commands
 from starchat_tui.chat.session import Session
+from starchat_tui.chat.shared_commands import SHARED_HANDLERS
 from starchat_tui.errors import UsageError
 from starchat_tui.sanitize import sanitize_text
 from starchat_tui.terminal import clipboard
@@ -199,6 +200,9 @@ class StarChatApp(BaseApp):
             raise UsageError(f"`/{name}` has to wait for the answer", "stop it with Esc first")
         if self.runs.is_running and name in ("new", "resume"):
             raise UsageError(f"`/{name}` has to wait for the code", "interrupt it with Esc first")
+        if shared := SHARED_HANDLERS.get(name):
+            self.runs.run_shared(shared, call.argument)
+            return
         handle = COMMAND_HANDLERS.get(name)
         if handle is None:
             raise UsageError(f"`/{name}` does not work on this screen", "`/help` lists what does")
@@ -314,13 +318,9 @@ COMMAND_HANDLERS: Mapping[str, CommandHandler] = {
     "save": lambda app, argument: app.save_block(argument),
     "run": lambda app, number: app.runs.run_block(number, explicit=True),
     "fix": lambda app, number: app.runs.fix(number),
-    "attach": lambda app, path: app.runs.attach_file(path),
-    "files": lambda app, _: app.runs.list_files(),
-    "savefile": lambda app, argument: app.runs.save_file(argument),
-    "restart": lambda app, _: app.runs.restart_kernel(),
     "prompt": lambda app, _: app.conversations.show_prompt(),
     "system": lambda app, text: app.conversations.set_system(text),
     "theme": lambda app, name: app.choose_theme(name),
     "quit": lambda app, _: app.exit(),
 }
-"""The handler of every command in `commands.COMMANDS`, by its name."""
+"""Handlers by the names of their commands in `commands.COMMANDS`, less `SHARED_HANDLERS`."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from starchat_tui.chat.commands import parse_block_number
 from starchat_tui.chat.consent import Decision, decide, request_consent
 from starchat_tui.chat.session import Session
+from starchat_tui.chat.shared_commands import SharedHandler, get_kernel_manager
 from starchat_tui.errors import Busy, UsageError
 from starchat_tui.execution.cells import prepare_cell
 from starchat_tui.execution.kernel_manager import (
@@ -20,8 +21,8 @@ from starchat_tui.execution.kernel_manager import (
     create_no_sandbox_error,
     end_before_begin,
 )
-from starchat_tui.execution.plot_files import open_in_viewer, save_plot, save_run_file
-from starchat_tui.execution.run_result import build_fix_question, format_size
+from starchat_tui.execution.plot_files import open_in_viewer, save_plot
+from starchat_tui.execution.run_result import build_fix_question
 from starchat_tui.sandbox.outputs import Figure
 from starchat_tui.sandbox.run_state import RunControl
 from starchat_tui.sanitize import sanitize_text
@@ -82,9 +83,7 @@ class RunController:
 
     @property
     def _kernel_manager(self) -> KernelManager:
-        if self._session.kernel_manager is None:
-            raise UsageError("This chat runs no code", "open one with `starchat`")
-        return self._session.kernel_manager
+        return get_kernel_manager(self._session)
 
     def _start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Start `work` in the background and show the error that it raises."""
@@ -229,40 +228,12 @@ class RunController:
 
     # Files and the kernel
 
-    def attach_file(self, name: str) -> None:
-        """Let the code read a file."""
-        self._start(partial(self._attach_file, Path(name)))
+    def run_shared(self, handler: SharedHandler, argument: str) -> None:
+        """Run a command that all front ends have in common, and show its note."""
+        self._start(partial(self._run_shared, handler, argument))
 
-    async def _attach_file(self, path: Path) -> None:
-        if self._kernel_manager.is_busy:
-            raise Busy("A code block is running", "stop it with Esc")
-        attached = await self._kernel_manager.attach_file(path)
-        self._view.add_note(f"the code can read {attached.name} but not change it")
-
-    def restart_kernel(self) -> None:
-        """Replace the kernel with a fresh one."""
-        self._start(self._restart_kernel)
-
-    async def _restart_kernel(self) -> None:
-        await self._kernel_manager.restart()
-        self._view.add_note("kernel restarted: variables and files are gone")
-
-    def list_files(self) -> None:
-        """List the files that the code wrote and those attached to it."""
-        manager = self._kernel_manager
-        rows = [f"{name}   {format_size(size)}" for name, size in manager.file_sizes.items()]
-        rows += [f"{path.name}   attached, read-only" for path in manager.attached_files]
-        self._view.add_note("\n".join(rows) or "no files written, none attached")
-
-    def save_file(self, argument: str) -> None:
-        """Save a file that the code wrote; `argument` is its name and perhaps a path."""
-        self._start(partial(self._save_file, argument))
-
-    async def _save_file(self, argument: str) -> None:
-        name, _, wanted = argument.partition(" ")
-        data = await self._kernel_manager.fetch_file(name)
-        path = save_run_file(name, data, wanted.strip())
-        self._view.show_notice(f"Wrote {sanitize_text(str(path))}")
+    async def _run_shared(self, handler: SharedHandler, argument: str) -> None:
+        self._view.add_note(await handler(self._session, argument))
 
     # Plots
 

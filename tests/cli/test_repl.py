@@ -11,7 +11,6 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from starchat_tui.chat.commands import COMMANDS
 from starchat_tui.chat.session import Session
 from starchat_tui.chat.store import ConversationStore
 from starchat_tui.cli.ask import Terminal
@@ -140,10 +139,6 @@ async def test_ctrl_c_at_the_prompt_clears_the_line(
     await repl.run()
     assert len(engine.requests) == 1
     assert out.getvalue() == "a\n"
-
-
-def test_every_slash_command_has_a_handler() -> None:
-    assert set(Repl.COMMAND_HANDLERS) == {command.name for command in COMMANDS}
 
 
 async def test_command_without_a_handler_is_a_message(

@@ -10,7 +10,7 @@ import pytest
 from starchat_tui.chat import commands
 from starchat_tui.chat.commands import COMMANDS, SlashCommand
 from starchat_tui.chat.session import Session
-from starchat_tui.ui.app import COMMAND_HANDLERS, StarChatApp
+from starchat_tui.ui.app import StarChatApp
 from starchat_tui.ui.screens.dialogs import TextDialog
 from tests.scripted import ScriptedEngine
 from tests.ui.conftest import CreateApp
@@ -23,10 +23,6 @@ from tests.ui.screen_helpers import (
     wait_until_idle,
 )
 from tests.waiting import wait_until
-
-
-def test_every_command_has_a_handler_and_every_handler_a_command() -> None:
-    assert COMMAND_HANDLERS.keys() == {command.name for command in COMMANDS}
 
 
 async def test_a_command_without_a_handler_is_an_error_and_not_the_end(
