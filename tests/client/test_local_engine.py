@@ -78,10 +78,14 @@ async def test_two_racing_clients_start_one_engine(paths: Paths, folder: Path) -
     """Start two cold processes at the same moment; the same engine answers both."""
     program = textwrap.dedent(
         f"""
-        import asyncio, os
+        import asyncio, os, sys
         from starchat_tui.client.local_engine import LocalEngine
         from starchat_tui.config.paths import find_paths
         from starchat_tui.client.protocol import Delta, Progress, Request, Sampling
+
+        # All imports are done: the clients start at the same moment, however slow each import was.
+        print("ready", flush=True)
+        sys.stdin.readline()
 
         async def ask():
             engine = LocalEngine(find_paths(os.environ), device="cpu")
@@ -96,9 +100,15 @@ async def test_two_racing_clients_start_one_engine(paths: Paths, folder: Path) -
         """
     )
     command = [sys.executable, "-c", program]
-    clients = [
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(3)
-    ]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    clients = [subprocess.Popen(command, cwd=ROOT, text=True, **pipes) for _ in range(3)]
+    for client in clients:
+        assert client.stdout is not None
+        assert client.stdout.readline() == "ready\n"
+    for client in clients:
+        assert client.stdin is not None
+        client.stdin.write("go\n")
+        client.stdin.flush()
     answers = [client.communicate(timeout=240)[0] for client in clients]
     assert [client.returncode for client in clients] == [0, 0, 0]
     assert len(set(answers)) == 1
