@@ -23,6 +23,9 @@ def test_a_missing_module_names_the_command_that_installs_it(
 def test_installed_modules_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "EXTRAS", {"plots": ("Running code", ("json", "ast"))})
     require_extra("plots")
+    monkeypatch.setattr(extras, "EXTRAS", {"plots": ("Running code", ("json", "no_such_module"))})
+    with pytest.raises(MissingExtra):
+        require_extra("plots")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
 
 from starchat_tui.chat.session import Session
 from starchat_tui.chat.store import ConversationStore
@@ -16,12 +15,12 @@ from starchat_tui.sandbox.host.downloads import Download
 from starchat_tui.sandbox.isolation.probe import Capability
 from starchat_tui.sandbox.outputs import Failure, Note, Result, WrittenFile
 from starchat_tui.ui.app import StarChatApp
-from starchat_tui.ui.screens.consent_dialog import ConsentDialog
 from starchat_tui.ui.widgets.code_cell import CodeCell
 from starchat_tui.ui.widgets.figure import FigureView
 from starchat_tui.ui.widgets.output import FixButton
 from tests.scripted import DRAWN, ScriptedEngine, ScriptedKernelFactory
 from tests.ui.conftest import CreateApp
+from tests.ui.run_steps import ANSWER, SIZE, ask_for_code, wait_for_dialog
 from tests.ui.screen_helpers import (
     read_notes,
     read_screen,
@@ -31,26 +30,12 @@ from tests.ui.screen_helpers import (
 )
 from tests.waiting import wait_until
 
-ANSWER = "Here:\n\n```python\nprint('hi')\n```\n\nand\n\n```python\nplot()\n```\n"
-SIZE = (100, 44)
 FAILURE = Failure("NameError", "name 'sn' is not defined", "Cell 1, line 1\nNameError: name 'sn'")
-
-
-async def ask_for_code(pilot: Pilot[None], engine: ScriptedEngine, answer: str = ANSWER) -> None:
-    engine.enqueue(answer)
-    await send_line(pilot, "go")
-    await wait_until_idle(pilot)
 
 
 def read_notice(app: StarChatApp) -> str:
     """The notice on the screen."""
     return "".join(one.message for one in app._notifications)
-
-
-async def wait_for_dialog(app: StarChatApp) -> ConsentDialog:
-    await wait_until(lambda: isinstance(app.screen, ConsentDialog) and app.screen._knows_sandbox)
-    assert isinstance(app.screen, ConsentDialog)
-    return app.screen
 
 
 async def test_always_and_never_are_remembered(

@@ -121,7 +121,10 @@ async def test_a_command_to_a_runner_that_is_gone_is_dropped(peer: Peer) -> None
     await peer.channel.open()
     os.close(peer.commands)
     peer.commands = -1
-    await peer.channel.send("fetch", "a.csv")
+    sent = asyncio.ensure_future(peer.channel.send("fetch", "a.csv"))
+    done, _ = await asyncio.wait({sent}, timeout=10)
+    assert done == {sent}, "it waits for nobody"
+    assert sent.exception() is None
 
 
 async def test_close_releases_every_descriptor() -> None:

@@ -1,28 +1,12 @@
 from __future__ import annotations
 
-from textual.pilot import Pilot
-
 from starchat_tui.ui.app import StarChatApp
 from starchat_tui.ui.screens.consent_dialog import ConsentDialog
 from starchat_tui.ui.widgets.figure import HalfBlocks
 from tests.scripted import DRAWN, ScriptedEngine, ScriptedKernelFactory
-from tests.ui.screen_helpers import read_screen, send_line, wait_for_text, wait_until_idle
+from tests.ui.run_steps import SIZE, ask_for_code, wait_for_dialog
+from tests.ui.screen_helpers import read_screen, wait_for_text, wait_until_idle
 from tests.waiting import wait_until
-
-ANSWER = "Here:\n\n```python\nprint('hi')\n```\n\nand\n\n```python\nplot()\n```\n"
-SIZE = (100, 44)
-
-
-async def ask_for_code(pilot: Pilot[None], engine: ScriptedEngine, answer: str = ANSWER) -> None:
-    engine.enqueue(answer)
-    await send_line(pilot, "go")
-    await wait_until_idle(pilot)
-
-
-async def wait_for_dialog(app: StarChatApp) -> ConsentDialog:
-    await wait_until(lambda: isinstance(app.screen, ConsentDialog) and app.screen._knows_sandbox)
-    assert isinstance(app.screen, ConsentDialog)
-    return app.screen
 
 
 async def test_the_first_run_asks_and_shows_the_code(

@@ -3,34 +3,18 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from textual.pilot import Pilot
-
 from starchat_tui.ui.app import StarChatApp
-from starchat_tui.ui.screens.consent_dialog import ConsentDialog
 from starchat_tui.ui.screens.figure_screen import FigureScreen
 from starchat_tui.ui.widgets.figure import FigureView
 from tests.scripted import DRAWN, ScriptedEngine, ScriptedKernelFactory
-from tests.ui.screen_helpers import send_line, wait_until_idle
+from tests.ui.run_steps import ask_for_code, wait_for_dialog
+from tests.ui.screen_helpers import wait_until_idle
 from tests.waiting import wait_until
-
-ANSWER = "Here:\n\n```python\nprint('hi')\n```\n\nand\n\n```python\nplot()\n```\n"
-
-
-async def ask_for_code(pilot: Pilot[None], engine: ScriptedEngine, answer: str = ANSWER) -> None:
-    engine.enqueue(answer)
-    await send_line(pilot, "go")
-    await wait_until_idle(pilot)
 
 
 def read_notice(app: StarChatApp) -> str:
     """The notice on the screen."""
     return "".join(one.message for one in app._notifications)
-
-
-async def wait_for_dialog(app: StarChatApp) -> ConsentDialog:
-    await wait_until(lambda: isinstance(app.screen, ConsentDialog) and app.screen._knows_sandbox)
-    assert isinstance(app.screen, ConsentDialog)
-    return app.screen
 
 
 async def test_a_plot_is_enlarged_and_saved(

@@ -4,75 +4,12 @@ import asyncio
 import random
 
 import pytest
-from textual.app import App, ComposeResult
-from textual.containers import VerticalScroll
 
 from starchat_tui.codeblocks import MarkdownEvent
-from starchat_tui.ui import app as app_module
-from starchat_tui.ui.messages import LinkClicked
-from starchat_tui.ui.widgets.answer_view import AnswerView
 from tests.scripted import split_text
 from tests.test_sanitize import PAYLOADS
 from tests.ui.screen_helpers import read_screen
-
-ANSWER = """Use `vector<int>` and <b>not</b> main.py:
-
-- one
-- two
-  - three
-
-```python
-x = 1
-```
-
-1. first:
-
-   ```sh
-   ls
-   ```
-
-2. second
-
-> quoted
-> ```
-> code
-> ```
-
-| a | b |
-|---|---|
-| 1 | 2 |
-
-# Title
-The *end* &lt;here&gt;."""
-
-
-class Bench(App[None]):
-    CSS_PATH = app_module.__file__.replace("app.py", "starchat.tcss")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.answer = AnswerView(number=1)
-        self.links: list[str] = []
-
-    def compose(self) -> ComposeResult:
-        with VerticalScroll():
-            yield self.answer
-
-    def on_link_clicked(self, message: LinkClicked) -> None:
-        self.links.append(message.url)
-
-
-async def draw_answer(*pieces: str, final: str | None = None, height: int = 50) -> str:
-    """The screen after an answer that came in these pieces."""
-    bench = Bench()
-    async with bench.run_test(size=(100, height)) as pilot:
-        for number, piece in enumerate(pieces):
-            bench.answer.feed(piece)
-            if number % 50 == 0 or len(pieces) < 50:
-                await bench.answer.draw()
-        await bench.answer.finish("".join(pieces) if final is None else final)
-        await pilot.pause()
-        return read_screen(bench)
+from tests.ui.widgets.answer_bench import ANSWER, AnswerBench, draw_answer
 
 
 async def test_every_cut_of_the_stream_ends_on_the_same_screen() -> None:
@@ -111,7 +48,7 @@ async def test_control_characters_never_reach_the_screen(size: int) -> None:
 
 
 async def test_the_answer_replaces_the_progress() -> None:
-    bench = Bench()
+    bench = AnswerBench()
     async with bench.run_test(size=(70, 20)) as pilot:
         bench.answer.show_waiting("loading the model … 10 %")
         await pilot.pause()
@@ -127,7 +64,7 @@ async def test_the_answer_replaces_the_progress() -> None:
 
 
 async def test_an_answer_that_ends_while_it_is_drawn_loses_nothing() -> None:
-    bench = Bench()
+    bench = AnswerBench()
     async with bench.run_test(size=(70, 20)) as pilot:
         answer, show = bench.answer, bench.answer._handle_events
         drawing, go_on = asyncio.Event(), asyncio.Event()

@@ -2,52 +2,18 @@ from __future__ import annotations
 
 import random
 
-from textual.app import App, ComposeResult
-from textual.containers import VerticalScroll
 from textual.message import Message
 
-from starchat_tui.ui import app as app_module
 from starchat_tui.ui.messages import CopyRequested
-from starchat_tui.ui.widgets.code_cell import CodeCell, CodeLines
-from tests.ui.screen_helpers import read_screen, render_strips
-
-CODE = 'def f(x):\n    """Doc\n\n    string."""\n    return x + 1  # one\n\n\nprint(f(1))\n'
-
-
-class Bench(App[None]):
-    CSS_PATH = app_module.__file__.replace("app.py", "starchat.tcss")
-
-    def __init__(self, language: str = "python") -> None:
-        super().__init__()
-        self.cell = CodeCell(language, 3)
-        self.asked: list[CopyRequested] = []
-
-    def compose(self) -> ComposeResult:
-        with VerticalScroll():
-            yield self.cell
-
-    @property
-    def lines(self) -> CodeLines:
-        return self.query_one(CodeLines)
-
-    def on_copy_requested(self, message: CopyRequested) -> None:
-        self.asked.append(message)
-
-
-def rows(bench: Bench) -> list[list[tuple[str, str]]]:
-    """Each visible row of code, as texts and colors."""
-    region = bench.lines.region
-    return [
-        [(part.text, str(part.style and part.style.color)) for part in strip]
-        for strip in render_strips(bench)[region.y : region.bottom]
-    ]
+from tests.ui.screen_helpers import read_screen
+from tests.ui.widgets.cell_bench import CODE, CellBench, read_rows
 
 
 async def test_the_screen_does_not_depend_on_the_pieces() -> None:
     dice = random.Random(0)
     seen = []
     for pieces in range(4):
-        bench = Bench()
+        bench = CellBench()
         async with bench.run_test(size=(60, 20)) as pilot:
             cuts = sorted(dice.sample(range(len(CODE)), pieces * 3))
             for start, end in zip([0, *cuts], [*cuts, len(CODE)], strict=True):
@@ -55,14 +21,14 @@ async def test_the_screen_does_not_depend_on_the_pieces() -> None:
                 await pilot.pause()
             bench.cell.finish()
             await pilot.pause()
-            seen.append(rows(bench))
+            seen.append(read_rows(bench))
             assert bench.cell.block.code == CODE.rstrip("\n")
             assert bench.lines.region.height == 8
     assert all(one == seen[0] for one in seen)
 
 
 async def test_it_grows_with_its_lines_and_a_growing_line_is_shown() -> None:
-    bench = Bench()
+    bench = CellBench()
     async with bench.run_test(size=(60, 20)) as pilot:
         bench.cell.feed("x = 1\ny = ")
         await pilot.pause()
@@ -75,20 +41,20 @@ async def test_it_grows_with_its_lines_and_a_growing_line_is_shown() -> None:
 
 
 async def test_a_docstring_gets_one_color_once_the_block_ends() -> None:
-    bench = Bench()
+    bench = CellBench()
     async with bench.run_test(size=(60, 20)) as pilot:
         bench.cell.feed(CODE)
         await pilot.pause()
-        before = rows(bench)
+        before = read_rows(bench)
         bench.cell.finish()
         await pilot.pause()
-        doc = {color for row in rows(bench)[1:4] for text, color in row if text.strip()}
+        doc = {color for row in read_rows(bench)[1:4] for text, color in row if text.strip()}
         assert len(doc) == 1, "one color from quote to quote"
-        assert before[0] == rows(bench)[0]
+        assert before[0] == read_rows(bench)[0]
 
 
 async def test_copying_requests_the_code_as_it_was_written() -> None:
-    bench = Bench("make")
+    bench = CellBench("make")
     async with bench.run_test(size=(60, 20)) as pilot:
         bench.cell.feed("all:\n\tls \u202e\n")
         bench.cell.finish()

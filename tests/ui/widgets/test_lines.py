@@ -1,49 +1,14 @@
 from __future__ import annotations
 
-from textual.app import App, ComposeResult
-from textual.containers import VerticalScroll
 from textual.geometry import Offset
 from textual.selection import SELECT_ALL, Selection
 
-from starchat_tui.ui import app as app_module
-from starchat_tui.ui.messages import CopyRequested
-from starchat_tui.ui.widgets.code_cell import CodeCell, CodeLines
 from tests.ui.screen_helpers import read_screen, render_strips
-
-CODE = 'def f(x):\n    """Doc\n\n    string."""\n    return x + 1  # one\n\n\nprint(f(1))\n'
-
-
-class Bench(App[None]):
-    CSS_PATH = app_module.__file__.replace("app.py", "starchat.tcss")
-
-    def __init__(self, language: str = "python") -> None:
-        super().__init__()
-        self.cell = CodeCell(language, 3)
-        self.asked: list[CopyRequested] = []
-
-    def compose(self) -> ComposeResult:
-        with VerticalScroll():
-            yield self.cell
-
-    @property
-    def lines(self) -> CodeLines:
-        return self.query_one(CodeLines)
-
-    def on_copy_requested(self, message: CopyRequested) -> None:
-        self.asked.append(message)
-
-
-def rows(bench: Bench) -> list[list[tuple[str, str]]]:
-    """Each visible row of code, as texts and colors."""
-    region = bench.lines.region
-    return [
-        [(part.text, str(part.style and part.style.color)) for part in strip]
-        for strip in render_strips(bench)[region.y : region.bottom]
-    ]
+from tests.ui.widgets.cell_bench import CODE, CellBench, read_rows
 
 
 async def test_a_long_line_scrolls_sideways_with_the_keys() -> None:
-    bench = Bench()
+    bench = CellBench()
     async with bench.run_test(size=(40, 20)) as pilot:
         bench.cell.feed("x = '" + "a" * 80 + "END'\n")
         bench.cell.finish()
@@ -59,7 +24,7 @@ async def test_a_long_line_scrolls_sideways_with_the_keys() -> None:
 
 
 async def test_only_visible_rows_are_drawn() -> None:
-    bench = Bench()
+    bench = CellBench()
     async with bench.run_test(size=(60, 20)) as pilot:
         drawn: list[int] = []
         render = bench.lines.render_line
@@ -71,7 +36,7 @@ async def test_only_visible_rows_are_drawn() -> None:
 
 
 async def test_selected_text_has_no_padding() -> None:
-    bench = Bench()
+    bench = CellBench()
     async with bench.run_test(size=(60, 20)) as pilot:
         bench.cell.feed(CODE)
         bench.cell.finish()
@@ -82,13 +47,13 @@ async def test_selected_text_has_no_padding() -> None:
 
 
 async def test_a_selection_is_made_with_the_mouse_and_marked() -> None:
-    bench = Bench()
+    bench = CellBench()
     async with bench.run_test(size=(60, 20)) as pilot:
         bench.cell.feed(CODE)
         bench.cell.finish()
         await pilot.pause()
         at = bench.lines.content_region.offset
-        before = rows(bench)
+        before = read_rows(bench)
         await pilot.mouse_down(offset=at + Offset(4, 0))
         await pilot.hover(offset=at + Offset(7, 4))
         await pilot.mouse_up(offset=at + Offset(7, 4))
@@ -101,17 +66,17 @@ async def test_a_selection_is_made_with_the_mouse_and_marked() -> None:
             for ground in [bench.lines.rich_style.bgcolor]
         ]
         assert marked[0].strip() == "f(x):"
-        assert [("".join(text for text, _ in row)) for row in rows(bench)] == [
+        assert [("".join(text for text, _ in row)) for row in read_rows(bench)] == [
             "".join(text for text, _ in row) for row in before
         ]
 
 
 async def test_a_new_theme_changes_the_colors_at_once() -> None:
-    bench = Bench()
+    bench = CellBench()
     async with bench.run_test(size=(60, 20)) as pilot:
         bench.cell.feed(CODE)
         await pilot.pause()
-        dark = rows(bench)
+        dark = read_rows(bench)
         bench.theme = "textual-light"
         await pilot.pause()
-        assert rows(bench) != dark
+        assert read_rows(bench) != dark

@@ -1,29 +1,11 @@
 from __future__ import annotations
 
-from textual.pilot import Pilot
-
 from starchat_tui.sandbox.outputs import RunEnded, StreamText
 from starchat_tui.ui.app import StarChatApp
-from starchat_tui.ui.screens.consent_dialog import ConsentDialog
 from starchat_tui.ui.widgets.output import FixButton, OutputLines
 from tests.scripted import ScriptedEngine, ScriptedKernelFactory
-from tests.ui.screen_helpers import send_line, wait_for_text, wait_until_idle
-from tests.waiting import wait_until
-
-ANSWER = "Here:\n\n```python\nprint('hi')\n```\n\nand\n\n```python\nplot()\n```\n"
-SIZE = (100, 44)
-
-
-async def ask_for_code(pilot: Pilot[None], engine: ScriptedEngine, answer: str = ANSWER) -> None:
-    engine.enqueue(answer)
-    await send_line(pilot, "go")
-    await wait_until_idle(pilot)
-
-
-async def wait_for_dialog(app: StarChatApp) -> ConsentDialog:
-    await wait_until(lambda: isinstance(app.screen, ConsentDialog) and app.screen._knows_sandbox)
-    assert isinstance(app.screen, ConsentDialog)
-    return app.screen
+from tests.ui.run_steps import SIZE, ask_for_code, wait_for_dialog
+from tests.ui.screen_helpers import wait_for_text, wait_until_idle
 
 
 async def test_a_carriage_return_overwrites_its_line(
