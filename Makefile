@@ -5,7 +5,7 @@ BENCHMARKS := latency prefix decode fence run_flood sandbox
 PYTEST := $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 COVERAGE := --cov=starchat_tui --cov-report=term:skip-covered --cov-fail-under=90
 
-.PHONY: run test check fix snapshots bench nano interop setup
+.PHONY: run test check fuzz fix snapshots bench nano interop setup
 
 run: setup          ## open the chat
 	@.venv/bin/starchat
@@ -18,6 +18,9 @@ check: setup        ## what must pass before a change lands: format, lint, types
 	@$(PYTHON) -m ruff check --quiet .
 	@$(PYTHON) -m mypy --strict starchat_tui train
 	@$(PYTEST) $(COVERAGE)
+
+fuzz: setup         ## repeat random and hostile input at full size, for an hour or so
+	@STARCHAT_FUZZ=full $(PYTHON) -m pytest -q -m fuzz
 
 fix: setup          ## format, repair what ruff can repair, regenerate parts of the documentation
 	@$(PYTHON) -m ruff check --fix --quiet . || true

@@ -19,7 +19,7 @@ from starchat_tui.templates.tokenizer import Tokenizer
 from tests.sample_tokenizers import build_byte_level, save_tokenizer
 
 KEPT = ("STARCHAT_DATA", "STARCHAT_INTEROP_URL", "STARCHAT_INTEROP_MODEL")
-KEPT += ("STARCHAT_INTEROP_TOKENIZER", "STARCHAT_REQUIRE")
+KEPT += ("STARCHAT_INTEROP_TOKENIZER", "STARCHAT_REQUIRE", "STARCHAT_FUZZ")
 """Variables that configure the tests themselves; every other STARCHAT_* is removed."""
 FOREIGN = ("ACCESSIBLE", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "CUDA_VISIBLE_DEVICES", "EDITOR")
 FOREIGN += ("FORCE_COLOR", "LINES", "NO_COLOR", "PAGER", "TMUX", "VISUAL")
