@@ -81,6 +81,7 @@ BROAD_HANDLERS = {
     "cli/error_boundary",
     "ui/app",
     "engine/serving/worker",
+    "templates/jinja_worker",
     "templates/tokenizer",
     "sandbox/host/kernel_process",
     "sandbox/guest/describe/figure_description",

@@ -201,6 +201,7 @@ def _create_chat_template(
         source,
         hub_files.read_optional_json(owner, "tokenizer_config.json"),
         hub_files.read_optional_json(owner, "generation_config.json"),
+        name=owner.name,
     )
 
 

@@ -12,21 +12,15 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
 from starchat_tui.dialogue import Dialogue, Turn
 from starchat_tui.errors import ConfigError
+from starchat_tui.templates.jinja_process import JinjaProcess
 from starchat_tui.templates.template import Piece, Stops
 from starchat_tui.templates.tokenizer import Tokenizer
 
-if TYPE_CHECKING:
-    from jinja2 import Template as CompiledTemplate
-
-_GENERATION_TAG = re.compile(r"\{%(-?)\s*(end)?generation\s*(-?)%\}")
-"""Tag of transformers around what training learns, which Jinja itself does not know."""
-_HINT = "use the model as a base model with `--mode ta`"
 _PROBE = Dialogue("s", (Turn("user", "u"), Turn("assistant", "a"), Turn("user", "u")))
 
 
@@ -50,6 +44,7 @@ class JinjaTemplate:
         *,
         special: Mapping[str, str] | None = None,
         ends: Iterable[int] = (),
+        name: str = "",
     ) -> None:
         """Compile the template; raise `ConfigError` if that fails or a plain dialogue is refused.
 
@@ -58,11 +53,12 @@ class JinjaTemplate:
             chat_template: The Jinja source.
             special: Texts of `bos_token`, `eos_token` … for the template.
             ends: Ids that end an answer, besides those that the template writes after one.
+            name: Name of the model, for errors.
         """
         self.tokenizer = tokenizer
         self._special = dict(special or {})
         self._ends = tuple(ends)
-        self._compiled = _compile_template(chat_template)
+        self._process = JinjaProcess(chat_template, self._special, name=name)
         self._accepts_system = self._probe_system()
 
     @classmethod
@@ -72,6 +68,8 @@ class JinjaTemplate:
         chat_template: str,
         tokenizer_config: Mapping[str, Any],
         generation_config: Mapping[str, Any],
+        *,
+        name: str = "",
     ) -> JinjaTemplate:
         """Create the template of a model from its configuration.
 
@@ -80,6 +78,7 @@ class JinjaTemplate:
             chat_template: The Jinja source; empty to take the one in `tokenizer_config`.
             tokenizer_config: Content of tokenizer_config.json.
             generation_config: Content of generation_config.json.
+            name: Name of the model, for errors.
         """
         ends = generation_config.get("eos_token_id") or ()
         return cls(
@@ -87,6 +86,7 @@ class JinjaTemplate:
             chat_template or select_template(tokenizer_config.get("chat_template")),
             special=read_special_tokens(tokenizer_config),
             ends=(ends,) if isinstance(ends, int) else tuple(map(int, ends)),
+            name=name,
         )
 
     def render(self, dialogue: Dialogue, *, add_generation_prompt: bool = False) -> Iterator[Piece]:
@@ -99,7 +99,7 @@ class JinjaTemplate:
             *self._split_at_messages([message.role for message in messages], add_generation_prompt)
         ]
         if len(parts) <= len(messages):
-            raise ConfigError("The model's chat template leaves out a message", _HINT)
+            raise self._process.create_error("leaves out a message")
         starts_text = True
         for literal, index in parts:
             # A space before a text is part of the text's first token, as in `FewShotTemplate`.
@@ -175,27 +175,12 @@ class JinjaTemplate:
         messages = [
             {"role": role, "content": f"{nonce}{index:06d}"} for index, role in enumerate(roles)
         ]
-        rendered = self._render_messages(messages, add_generation_prompt)
+        rendered = self._process.render(messages, add_generation_prompt)
         done = 0
         for found in re.finditer(rf"{nonce}(\d{{6}})", rendered):
             yield rendered[done : found.start()], int(found[1])
             done = found.end()
         yield rendered[done:], None
-
-    def _render_messages(self, messages: list[dict[str, str]], add_generation_prompt: bool) -> str:
-        from jinja2 import TemplateError
-
-        try:
-            return self._compiled.render(
-                messages=messages,
-                add_generation_prompt=add_generation_prompt,
-                tools=None,
-                **self._special,
-            )
-        except (TemplateError, TypeError, ValueError, LookupError) as error:
-            raise ConfigError(
-                f"The model's chat template refuses the dialogue ({error})", _HINT
-            ) from error
 
     def _probe_system(self) -> bool:
         """Return whether the template renders a system message; raise if it refuses a question."""
@@ -224,33 +209,3 @@ def read_special_tokens(config: Mapping[str, Any]) -> dict[str, str]:
         if name.endswith("_token") and isinstance(text, str):
             found[name] = text
     return found
-
-
-def _compile_template(source: str) -> CompiledTemplate:
-    from jinja2 import TemplateError
-    from jinja2.ext import loopcontrols
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    # A template is code of a downloaded model. The options are those of transformers.
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
-    )
-    environment.globals |= {"raise_exception": _raise_template_error, "strftime_now": _format_now}
-    try:
-        return environment.from_string(_GENERATION_TAG.sub(_replace_generation_tag, source))
-    except TemplateError as error:
-        raise ConfigError(f"The model's chat template does not compile ({error})", _HINT) from error
-
-
-def _replace_generation_tag(tag: re.Match[str]) -> str:
-    return f"{{%{tag[1]} {'endif' if tag[2] else 'if true'} {tag[3]}%}}"
-
-
-def _raise_template_error(message: str) -> NoReturn:
-    from jinja2 import TemplateError
-
-    raise TemplateError(message)
-
-
-def _format_now(form: str) -> str:
-    return datetime.now().strftime(form)

@@ -214,7 +214,7 @@ def test_a_template_cannot_reach_the_interpreter(tokenizer: Tokenizer, probe: st
 
 
 def test_a_template_cannot_change_its_variables(tokenizer: Tokenizer) -> None:
-    with pytest.raises(ConfigError, match="refuses"):
+    with pytest.raises(ConfigError, match="does not render"):
         JinjaTemplate(tokenizer, "{{ messages.append(1) }}")
 
 
