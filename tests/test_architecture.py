@@ -80,9 +80,11 @@ ENVIRONMENT_READERS = {"cli", "config"}
 BROAD_HANDLERS = {
     "cli/error_boundary",
     "ui/app",
+    "engine/models/load_errors",
     "engine/serving/worker",
     "templates/jinja_worker",
     "templates/tokenizer",
+    "templates/tokenizer_checks",
     "sandbox/host/kernel_process",
     "sandbox/guest/describe/figure_description",
     "sandbox/guest/loop",

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from starchat_tui.client.engine_process import find_engine_process, find_listening_pid
 from starchat_tui.client.protocol import (
     Delta,
     Health,
@@ -29,9 +30,12 @@ from starchat_tui.client.response_json import (
     parse_health,
     parse_model_card,
 )
+from starchat_tui.client.silence import await_heartbeat
+from starchat_tui.config.json_file import parse_json
 from starchat_tui.errors import (
     ConfigError,
     EngineGone,
+    EngineSilent,
     StarChatError,
     Unavailable,
 )
@@ -40,8 +44,11 @@ if TYPE_CHECKING:
     import httpx2
 
 CONNECT_TIMEOUT = 10.0
-READ_TIMEOUT = 60.0
+READ_TIMEOUT = 30.0
 """Seconds, for requests that a healthy server answers at once; completions have no such limit."""
+HEALTH_TIMEOUT = 2.5
+"""Seconds to connect for a health report, and to receive it."""
+_SERVER_HINT = "see its log, then ask again"
 _SHOWN_CHARACTERS = 200
 """Characters of a malformed answer that the error quotes."""
 
@@ -50,8 +57,9 @@ class EngineClient:
     """Client of a server at the path of its Unix socket, or at its URL.
 
     Each request opens its own connection, so that closing it cancels the completion. A completion
-    has no read timeout, because loading a model takes minutes. A dead server is noticed all the
-    same: a Unix socket closes with its process, and TCP keepalive probes the peer.
+    may take as long as it wants, because loading a model takes minutes, but our own engine sends a
+    heartbeat meanwhile: without one, `EngineSilent` is raised. Other servers send none. Where one
+    of them dies, a Unix socket closes with its process, and TCP keepalive probes the machine.
     """
 
     def __init__(
@@ -60,13 +68,22 @@ class EngineClient:
         *,
         token: str | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
+        is_starchat_engine: bool | None = None,
     ) -> None:
+        """Create a client; nothing is connected yet.
+
+        Args:
+            address: Path of a Unix socket, or a URL.
+            token: Bearer token, if the server wants one.
+            transport: Replacement of the network, for tests.
+            is_starchat_engine: Whether the server is our own engine; None to ask it.
+        """
         local = isinstance(address, Path) or address.startswith("/")
         self.socket = Path(address) if local else None
         self.url = "http://engine" if local else _base_url(str(address))
         self._token = token
         self._transport = transport
-        self._starchat_engine: bool | None = None
+        self._starchat_engine = is_starchat_engine
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Progress, None]:
         """Yield the answer in pieces; the last one has its finish reason, and usage if known.
@@ -76,6 +93,7 @@ class EngineClient:
         Raises:
             Unavailable: No server listens at the address.
             EngineGone: The server closed the connection before the answer was complete.
+            EngineSilent: Our engine missed its heartbeats.
             StarChatError: The error that the server reported.
         """
         if (request.progress or request.shared) and not await self._is_starchat_engine():
@@ -123,18 +141,20 @@ class EngineClient:
 
     async def _fetch_health(self, *, accept_errors: bool = False) -> Health:
         request = self._open_response(
-            "GET", "/health", None, read_timeout=READ_TIMEOUT, accept_errors=accept_errors
+            "GET", "/health", None, read_timeout=HEALTH_TIMEOUT, accept_errors=accept_errors
         )
         async with request as response:
             raw = await response.aread()
         try:
-            body = json.loads(raw)
+            body = parse_json(raw)
         except ValueError:
             body = {}
         return parse_health(body if isinstance(body, dict) else {})
 
     async def load_model(self, model: str) -> AsyncGenerator[Progress | ModelCard, None]:
         """Make our engine load a model; yields progress and finally the model's card."""
+        # Only our own engine has this route.
+        self._starchat_engine = True
         async with aclosing(self._stream_events("/v1/starchat/load", {"model": model})) as events:
             async for event in events:
                 if not isinstance(event, Delta):
@@ -143,7 +163,7 @@ class EngineClient:
     async def stop_engine(self, *, if_idle: bool = False) -> None:
         """Tell our engine to exit; raises `Busy` if it is answering and `if_idle` is set."""
         body = {"if_idle": if_idle}
-        await self._request_json("POST", "/v1/starchat/stop", body, read_timeout=READ_TIMEOUT)
+        await self._request_json("POST", "/v1/starchat/stop", body, read_timeout=HEALTH_TIMEOUT)
 
     async def _complete(self, request: Request) -> Delta:
         body = await self._request_json("POST", "/v1/completions", encode_request(request))
@@ -165,8 +185,11 @@ class EngineClient:
         self, path: str, body: dict[str, Any]
     ) -> AsyncGenerator[Delta | Progress | ModelCard, None]:
         """Yield the server-sent events of one answer up to its end; raises an error among them."""
-        async with self._open_response("POST", path, body) as response:
-            async for line in _split_lines(response.aiter_bytes()):
+        # Other servers send no heartbeats, and may compute a long prompt in silence.
+        limited = bool(self._starchat_engine)
+        async with self._open_response("POST", path, body, limited=limited) as response:
+            pieces = self._limit_silence(response.aiter_bytes(), limited=limited)
+            async for line in _split_lines(pieces):
                 # Comments and blank lines keep a connection alive and carry no event.
                 if not line.startswith(b"data:"):
                     continue
@@ -176,6 +199,19 @@ class EngineClient:
                 if isinstance(event, StarChatError):
                     raise event
                 yield event
+
+    async def _limit_silence(
+        self, pieces: AsyncIterator[bytes], *, limited: bool
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the pieces; raises `EngineSilent` if `limited` and the heartbeats stop."""
+        while True:
+            try:
+                piece = await await_heartbeat(anext(pieces, None), limited=limited)
+            except TimeoutError as error:
+                raise self._silent_error() from error
+            if piece is None:
+                return
+            yield piece
 
     async def _request_json(
         self,
@@ -188,7 +224,7 @@ class EngineClient:
         async with self._open_response(method, path, body, read_timeout=read_timeout) as response:
             raw = await response.aread()
         try:
-            return json.loads(raw)
+            return parse_json(raw)
         except ValueError as error:
             raise self._malformed_answer_error(raw.decode(errors="replace")) from error
 
@@ -200,30 +236,39 @@ class EngineClient:
         body: dict[str, Any] | None,
         *,
         read_timeout: float | None = None,
+        limited: bool = False,
         accept_errors: bool = False,
     ) -> AsyncIterator[httpx2.Response]:
         """Open a response that is not an error, with its body unread; closed at the end.
 
-        `read_timeout` is the longest silence in seconds. With `accept_errors`, an error status is
-        returned like any other response.
+        Args:
+            method: HTTP method.
+            path: Path of the URL.
+            body: Value to send as JSON, or None.
+            read_timeout: Longest silence in seconds.
+            limited: Whether the response begins within the time of the heartbeats.
+            accept_errors: Whether an error status is returned like any other response.
         """
         import httpx2
 
         headers = {"authorization": f"Bearer {self._token}"} if self._token else {}
-        timeout = httpx2.Timeout(read_timeout, connect=CONNECT_TIMEOUT)
+        connect_timeout = min(CONNECT_TIMEOUT, read_timeout or CONNECT_TIMEOUT)
+        timeout = httpx2.Timeout(read_timeout, connect=connect_timeout)
         connected = False
         try:
-            async with (
-                httpx2.AsyncClient(
-                    base_url=self.url,
-                    headers=headers,
-                    timeout=timeout,
-                    # Neither a proxy nor a password from ~/.netrc may come between.
-                    trust_env=False,
-                    transport=self._transport or self._create_transport(),
-                ) as client,
-                client.stream(method, path, json=body) as response,
-            ):
+            async with AsyncExitStack() as stack:
+                client = await stack.enter_async_context(
+                    httpx2.AsyncClient(
+                        base_url=self.url,
+                        headers=headers,
+                        timeout=timeout,
+                        # Neither a proxy nor a password from ~/.netrc may come between.
+                        trust_env=False,
+                        transport=self._transport or self._create_transport(),
+                    )
+                )
+                opening = stack.enter_async_context(client.stream(method, path, json=body))
+                response = await await_heartbeat(opening, limited=limited)
                 connected = True
                 if response.status_code >= 400 and not accept_errors:
                     raise await _read_error(response)
@@ -233,9 +278,12 @@ class EngineClient:
                 f"`{self.url}` is not a URL ({error})", "write it as http://HOST:PORT"
             ) from error
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol) as error:
+            # Nobody accepts, and as many connections wait as the system lets wait.
+            if self.socket and isinstance(error, httpx2.ConnectTimeout):
+                raise self._silent_error() from error
             raise self._unreachable_error(error) from error
-        except httpx2.TimeoutException as error:
-            raise self._lost_connection_error("does not answer") from error
+        except (httpx2.TimeoutException, TimeoutError) as error:
+            raise self._silent_error() from error
         except httpx2.TransportError as error:
             when = "before the answer was complete" if connected else "before it answered"
             raise self._lost_connection_error(
@@ -265,13 +313,30 @@ class EngineClient:
     def _lost_connection_error(self, what: str) -> EngineGone:
         if self.socket:
             return EngineGone(f"The engine {what}", "ask again to start a new one")
-        return EngineGone(f"The server at {self.url} {what}", "see its log, then ask again")
+        return EngineGone(f"The server at {self.url} {what}", _SERVER_HINT)
+
+    def _silent_error(self) -> EngineSilent:
+        if not self.socket:
+            return EngineSilent(f"The server at {self.url} does not answer", _SERVER_HINT)
+        process = find_engine_process(self.socket)
+        pid = process.pid if process else find_listening_pid(self.socket)
+        return create_silent_error(pid)
 
     def _malformed_answer_error(self, answer: str) -> Unavailable:
         return Unavailable(
             f"{self.socket or self.url} does not answer like an OpenAI-compatible server",
             f"its answer: {answer[:_SHOWN_CHARACTERS]!r}",
         )
+
+
+def create_silent_error(pid: int) -> EngineSilent:
+    """Return the error of an engine that does not answer; `pid` is 0 if it is not known."""
+    if not pid:
+        return EngineSilent("The engine does not answer", "`starchat stop` ends it")
+    return EngineSilent(
+        f"The engine (pid {pid}) does not answer",
+        f"`starchat stop` (or `kill -9 {pid}`) ends it; the next question starts a new one",
+    )
 
 
 def _base_url(url: str) -> str:
@@ -303,7 +368,7 @@ async def _split_lines(pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, No
 async def _read_error(response: httpx2.Response) -> StarChatError:
     raw = await response.aread()
     try:
-        body = json.loads(raw)
+        body = parse_json(raw)
     except ValueError:
         body = raw.decode(errors="replace")[:_SHOWN_CHARACTERS] or None
     return parse_error(body, response.status_code)

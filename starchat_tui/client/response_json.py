@@ -6,12 +6,12 @@ adds `progress` events (only if the request asks for them) and `timings`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
 from starchat_tui.client.protocol import Delta, Health, ModelCard, Progress, Timings, Usage
+from starchat_tui.config.json_file import parse_json
 from starchat_tui.errors import (
     EngineGone,
     PromptTooLong,
@@ -131,7 +131,7 @@ def parse_event(data: str) -> Delta | Progress | ModelCard | StarChatError | Non
     if data.strip() == DONE:
         return None
     try:
-        body = json.loads(data)
+        body = parse_json(data)
     except ValueError:
         body = None
     if not isinstance(body, dict):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from starchat_tui.config.json_file import read_json_object
 from starchat_tui.errors import ConfigError
 from starchat_tui.sanitize import replace_surrogates
+from starchat_tui.templates.tokenizer_checks import secure_tokenizer, translate_library_errors
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as HFTokenizer
@@ -110,6 +111,7 @@ class Tokenizer:
                 f"`{path}` is not a tokenizer.json ({error})",
                 "it must be a file in the format of the `tokenizers` library",
             ) from error
+        secure_tokenizer(tokenizer)
         is_extended = add_chat_tokens and _add_chat_tokens(tokenizer, path)
         return cls(tokenizer, hashlib.sha256(raw).hexdigest()[:16], is_extended=is_extended)
 
@@ -122,7 +124,9 @@ class Tokenizer:
         return list(self._encode(text))
 
     def _encode_uncached(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer.encode(replace_surrogates(text), add_special_tokens=False).ids)
+        with translate_library_errors():
+            found = self._tokenizer.encode(replace_surrogates(text), add_special_tokens=False)
+        return tuple(found.ids)
 
     def get_control_id(self, token: str) -> int:
         """Return the id of a control token such as `END`; raise `ConfigError` if it has none."""

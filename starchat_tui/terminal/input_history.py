@@ -7,6 +7,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from starchat_tui.config.json_file import parse_json
+
 MAX_ENTRIES = 1000
 """Prompts that are loaded."""
 
@@ -118,7 +120,7 @@ def _read_entries(path: Path) -> list[str]:
 def _parse_entry(line: str) -> str:
     """Return the text of one line of the file; empty if the line is damaged."""
     try:
-        found = json.loads(line)
+        found = parse_json(line)
     except ValueError:
         return ""
     text = found.get("text") if isinstance(found, dict) else None

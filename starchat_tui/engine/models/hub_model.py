@@ -16,10 +16,14 @@ from starchat_tui.engine.models.load_errors import translate_load_errors
 from starchat_tui.engine.models.load_progress import ProgressCallback, report_loading
 from starchat_tui.engine.models.placement import Placement
 from starchat_tui.engine.models.weights import Checkpoint
+from starchat_tui.errors import ModelUnavailable
 from starchat_tui.models.hub_files import get_declared_window
 
 _FALLBACK_WINDOW = 2048
 """Context length in tokens of a model whose config declares none (ALiBi, recurrent models)."""
+
+_SIZE_RATIO = 2
+"""Parameters described for each one that is stored, at most; a tied head is stored once."""
 
 
 class HubCache:
@@ -160,6 +164,7 @@ def load_adapter(base: HubModel, checkpoint: Checkpoint) -> HubModel:
 def _load_pretrained(checkpoint: Checkpoint, placement: Placement, report: ProgressCallback) -> Any:
     from transformers import AutoModelForCausalLM
 
+    _check_described_size(checkpoint)
     with report_loading(report):
         return AutoModelForCausalLM.from_pretrained(
             checkpoint.folder,
@@ -170,6 +175,33 @@ def _load_pretrained(checkpoint: Checkpoint, placement: Placement, report: Progr
             local_files_only=True,
             # Code that lies beside weights would run with all the rights of the user.
             trust_remote_code=False,
+        )
+
+
+def _check_described_size(checkpoint: Checkpoint) -> None:
+    """Raise `ModelUnavailable` if config.json describes a model much larger than the weights.
+
+    transformers allocates and initializes what the files lack: a config with a width of a million
+    would fill the memory.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    if not checkpoint.parameters or "quantization_config" in checkpoint.config:
+        return
+    config = AutoConfig.from_pretrained(
+        checkpoint.folder, local_files_only=True, trust_remote_code=False
+    )
+    # Tensors on `meta` have a shape and no memory.
+    with torch.device("meta"):
+        described: Any = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+            config, trust_remote_code=False
+        )
+    count = sum(weight.numel() for weight in described.parameters())
+    if count > _SIZE_RATIO * checkpoint.parameters:
+        raise ModelUnavailable(
+            f"`{checkpoint.folder}` describes {count:,} parameters in its config.json, "
+            f"and its files hold {checkpoint.parameters:,}",
+            "copy or download the model again",
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import torch
 
@@ -79,15 +79,19 @@ def _check_quantization(quantize: str, device: torch.device) -> Quantization:
 def _estimate_bytes(checkpoint: Checkpoint, dtype: torch.dtype, quantize: Quantization) -> int:
     """Return the memory of the weights once loaded, in bytes.
 
-    The number of parameters follows from the size of the files and the number format that
-    config.json names for them.
+    Where the files do not tell the number of parameters, it follows from their size and the number
+    format that config.json names.
     """
     config = checkpoint.config
     # Quantized files are loaded as they are.
     if "quantization_config" in config:
         return checkpoint.bytes
-    # transformers 5 writes `dtype`, earlier versions `torch_dtype`.
-    name = str(config.get("dtype") or config.get("torch_dtype") or "float32")
-    stored = getattr(torch, name, torch.float32)
-    parameters = checkpoint.bytes / stored.itemsize
+    parameters = checkpoint.parameters or checkpoint.bytes / _get_stored_dtype(config).itemsize
     return int(parameters * estimate_parameter_bytes(quantize, dtype.itemsize))
+
+
+def _get_stored_dtype(config: dict[str, Any]) -> torch.dtype:
+    # transformers 5 writes `dtype`, earlier versions `torch_dtype`. torch has other attributes
+    # than number formats, and the name is a downloaded file's.
+    named = getattr(torch, str(config.get("dtype") or config.get("torch_dtype")), None)
+    return named if isinstance(named, torch.dtype) else torch.float32

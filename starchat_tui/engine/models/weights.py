@@ -6,13 +6,14 @@ whole or in shards with an index, in safetensors or in torch's own format.
 
 from __future__ import annotations
 
-import json
+import math
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from starchat_tui.config.json_file import parse_json_object
 from starchat_tui.engine.models.hub_download import download_model
 from starchat_tui.engine.models.load_progress import ProgressCallback
 from starchat_tui.errors import ModelUnavailable
@@ -23,6 +24,15 @@ from starchat_tui.models.registry import Model, find_model
 _INDEX_NAMES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _SINGLE_NAMES = ("model.safetensors", "pytorch_model.bin")
 _ADAPTER_NAMES = ("adapter_model.safetensors", "adapter_model.bin")
+_MAX_HEADER_BYTES = 100_000_000
+"""Limit of the safetensors library."""
+_COUNTS = (
+    *("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers"),
+    *("num_experts", "num_local_experts", "n_routed_experts"),
+)
+"""Numbers of modules in the configurations of transformers."""
+_MAX_COUNT = 2048
+"""Layers or experts that a model may have; the largest known have a few hundred."""
 _COPY_AGAIN = "copy or download the model again"
 
 
@@ -37,6 +47,8 @@ class Checkpoint:
     """Weights, in safetensors or torch's own format."""
     adapter: Path | None = None
     """Folder of a PEFT adapter to apply to the weights."""
+    parameters: int = 0
+    """Number of parameters by the headers of safetensors files; 0 for torch's own format."""
 
     @property
     def bytes(self) -> int:
@@ -56,7 +68,7 @@ def find_checkpoint(model: Model, report: ProgressCallback) -> Checkpoint:
     if not any(os.path.isfile(folder / name) for name in _ADAPTER_NAMES):
         raise ModelUnavailable(f"The adapter in `{folder}` has no weights", _COPY_AGAIN)
     base = find_checkpoint(find_model(read_adapter_base(adapter, model.weights)), report)
-    return Checkpoint(base.folder, base.config, base.files, adapter=folder)
+    return replace(base, adapter=folder)
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -69,9 +81,20 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise ModelUnavailable(f"`{folder}` has no config.json", "is it the folder of a model?")
     files = _find_weight_files(folder)
     # A truncated file is else found at the end of a load of minutes, as an error about a tensor.
-    for file in files:
-        _check_size(file)
-    return Checkpoint(folder, read_model_json(config), files)
+    parameters = sum(_check_size(file) for file in files)
+    return Checkpoint(folder, _read_config(config), files, parameters=parameters)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """Return config.json; raise `ModelUnavailable` if it describes no model that could exist."""
+    config = read_model_json(path)
+    # transformers creates the modules of each layer before it looks at the weights: a million
+    # layers would keep the engine busy for an hour.
+    sections = [config, *(part for part in config.values() if isinstance(part, dict))]
+    for name, value in ((name, section.get(name)) for section in sections for name in _COUNTS):
+        if isinstance(value, int) and value > _MAX_COUNT:
+            raise ModelUnavailable(f"`{path}` declares {name} = {value:,}", _COPY_AGAIN)
+    return config
 
 
 def _find_weight_files(folder: Path) -> tuple[Path, ...]:
@@ -87,33 +110,47 @@ def _find_weight_files(folder: Path) -> tuple[Path, ...]:
 
 
 def _find_shards(folder: Path, index: Path) -> tuple[Path, ...]:
-    names = sorted(set(read_model_json(index).get("weight_map", {}).values()))
+    names = _read_shard_names(index)
     missing = [name for name in names if not os.path.isfile(folder / name)]
-    if missing or not names:
+    if missing:
         raise ModelUnavailable(
             f"`{folder}` is half-downloaded: {len(missing)} of {len(names)} weight files missing",
-            f"{_COPY_AGAIN}; the first missing one is {missing[0] if missing else 'not named'}",
+            f"{_COPY_AGAIN}; the first missing one is {missing[0]}",
         )
     return tuple(folder / name for name in names)
 
 
-def _check_size(file: Path) -> None:
+def _read_shard_names(index: Path) -> list[str]:
+    """Return the names of the weight files in an index; raise `ModelUnavailable` if it has none."""
+    shards = read_model_json(index).get("weight_map")
+    named = list(shards.values()) if isinstance(shards, dict) else []
+    # Shards lie beside their index: a path would have torch read any file of the machine.
+    names = {name for name in named if isinstance(name, str) and name == os.path.basename(name)}
+    if not names or not names.issuperset(named):
+        raise ModelUnavailable(f"`{index}` does not name the files of the weights", _COPY_AGAIN)
+    return sorted(names)
+
+
+def _check_size(file: Path) -> int:
     """Compare the size of a safetensors file with the one that its header implies.
+
+    Returns the number of its parameters, 0 for another format.
 
     Format (https://huggingface.co/docs/safetensors): the length N of the header as 8 bytes, little
     endian; N bytes of JSON, from the name of each tensor to its dtype, shape and `data_offsets`
     [begin, end] in what follows; then the data.
     """
     if file.suffix != ".safetensors":
-        return
+        return 0
     try:
         size = file.stat().st_size
         with file.open("rb") as stream:
             (length,) = struct.unpack("<Q", stream.read(8))
             # In a damaged file the length may be any 64-bit number: never allocate for it.
-            header = json.loads(stream.read(min(length, size)))
-        tensors = (value for name, value in header.items() if name != "__metadata__")
+            header = parse_json_object(stream.read(min(length, size, _MAX_HEADER_BYTES)))
+        tensors = [value for name, value in header.items() if name != "__metadata__"]
         expected = 8 + length + max(tensor["data_offsets"][1] for tensor in tensors)
+        parameters = int(sum(math.prod(tensor["shape"]) for tensor in tensors))
     except OSError as error:
         raise ModelUnavailable(
             f"`{file}` cannot be read ({error.strerror})", "check its permissions, and the disk"
@@ -124,3 +161,4 @@ def _check_size(file: Path) -> None:
         raise ModelUnavailable(
             f"`{file}` is half-downloaded: {size:,} of {expected:,} bytes", _COPY_AGAIN
         )
+    return parameters

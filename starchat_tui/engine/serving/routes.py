@@ -6,7 +6,6 @@ They answer before torch is imported, so that a client sees progress at once.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -21,6 +20,7 @@ from starlette.routing import Route
 
 from starchat_tui import __version__
 from starchat_tui.client import protocol, request_json, response_json
+from starchat_tui.config.json_file import parse_json
 from starchat_tui.engine.serving.job_stream import JobStream, collect_delta, format_events
 from starchat_tui.engine.serving.worker import Worker
 from starchat_tui.errors import Busy, EngineGone, ModelUnavailable, StarChatError, UsageError
@@ -185,9 +185,8 @@ async def _read_json_body(request: HTTPRequest) -> Any:
     if not raw:
         return {}
     try:
-        return json.loads(raw)
-    # Deeply nested brackets exhaust the stack of the parser.
-    except (ValueError, RecursionError) as error:
+        return parse_json(raw)
+    except ValueError as error:
         raise UsageError(f"The body is not JSON ({error})", "send a JSON object") from error
 
 

@@ -265,16 +265,16 @@ class Worker:
 
     def _translate_error(self, error: Exception) -> StarChatError:
         """Return an error of torch as one of ours; free memory, or shut down a broken device."""
-        import torch
-
-        from starchat_tui.engine.models.load_errors import create_out_of_memory_error
+        from starchat_tui.engine.models.device import choose_device
+        from starchat_tui.engine.models.load_errors import (
+            create_out_of_memory_error,
+            is_out_of_memory,
+        )
 
         assert self._pool is not None
-        is_full = isinstance(error, torch.OutOfMemoryError | MemoryError)
-        # The CPU's allocator raises a plain `RuntimeError`.
-        if is_full or "allocate memory" in str(error):
+        if is_out_of_memory(error):
             self._pool.clear_prefix_caches()
-            return create_out_of_memory_error(self.options.device)
+            return create_out_of_memory_error(choose_device(self.options.device))
         if "CUDA error" in str(error):
             # After a device-side assertion every call fails until the process ends.
             self.shutdown()

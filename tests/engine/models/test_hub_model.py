@@ -117,7 +117,7 @@ def test_a_model_with_code_of_its_own_is_not_run(folder: Path) -> None:
 def test_weights_of_another_shape_are_a_typed_error(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "n_embd": 64}))
-    with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+    with pytest.raises(ModelUnavailable, match=r"cannot be loaded|describes"):
         load_from(folder)
 
 
@@ -170,3 +170,26 @@ def test_the_window_is_that_of_the_configuration(config: dict[str, object], wind
 
     kind = config.pop("model_type")
     assert _find_window(AutoConfig.for_model(kind, **config)) == window
+
+
+def test_a_config_that_describes_far_more_than_the_files_hold_is_refused(folder: Path) -> None:
+    described = {
+        "model_type": "llama",
+        "hidden_size": 10**5,
+        "intermediate_size": 10**5,
+        "num_hidden_layers": 10,
+        "num_attention_heads": 1,
+        "vocab_size": 10**6,
+    }
+    (folder / "config.json").write_text(json.dumps(described))
+    with pytest.raises(ModelUnavailable, match=r"describes 900,002,\d{3},\d{3} parameters"):
+        load_from(folder)
+
+
+@pytest.mark.parametrize("name", ["Tensor", "nn", "__doc__", "bfloat17"])
+def test_a_number_format_that_does_not_exist_is_ignored(folder: Path, name: str) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"dtype": name, "torch_dtype": name}))
+    checkpoint = read_checkpoint(folder)
+    placement = choose_placement(checkpoint, device="cpu", quantize="none")
+    assert placement.bytes == 4 * checkpoint.parameters

@@ -110,3 +110,45 @@ def test_a_header_of_absurd_length_is_not_read(folder: Path) -> None:
     file = folder / "model.safetensors"
     file.write_bytes(struct.pack("<Q", 2**63) + file.read_bytes()[8:])
     assert "damaged" in read_error(folder)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        {"weight_map": ["model.safetensors"]},
+        {"weight_map": {"tensor": 1}},
+        {"weight_map": {"tensor": "../other/model.safetensors"}},
+        {"weight_map": {"tensor": "/etc/passwd"}},
+        {"weight_map": {}},
+        {},
+    ],
+)
+def test_an_index_names_files_beside_it(folder: Path, index: dict[str, object]) -> None:
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert "does not name the files" in read_error(folder)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "gpt_bigcode", "n_layer": 10**6},
+        {"model_type": "mixtral", "num_local_experts": 10**5},
+        {"model_type": "some_vlm", "text_config": {"num_hidden_layers": 10**9}},
+    ],
+)
+def test_a_config_with_absurd_counts_is_refused(folder: Path, config: dict[str, object]) -> None:
+    (folder / "config.json").write_text(json.dumps(config))
+    assert "declares" in read_error(folder)
+
+
+def test_parameters_are_counted_by_the_headers(folder: Path) -> None:
+    found = read_checkpoint(folder)
+    # The tiny model is stored in float32, behind a small header.
+    assert 0 < found.bytes - 4 * found.parameters < 10_000
+
+
+def test_the_header_of_a_file_is_not_read_beyond_its_bound(folder: Path) -> None:
+    with (folder / "model.safetensors").open("wb") as file:
+        file.write(struct.pack("<Q", 2**33))
+        file.truncate(2**33 + 8)
+    assert "damaged" in read_error(folder)
