@@ -35,6 +35,14 @@ _URL_LITERAL = re.compile(r"""(?<=["'])https?://[^\s"'{}<>\\]+(?=["'])""")
 """URL that is a whole string literal in the code, without placeholders of an f-string."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 """Prefix of IPv6 addresses that stand for the IPv4 address in their last four bytes (RFC 6052)."""
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""All IPv6 addresses that are or may be assigned to hosts of the public Internet."""
+_RESERVED_NETWORKS = tuple(
+    # Parts of the registries of IANA that releases of Python judge differently: protocol
+    # assignments (Teredo among them), relays of 6to4, and documentation.
+    ipaddress.ip_network(network)
+    for network in ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "3fff::/20")
+)
 _UNSAFE_CHARACTERS = re.compile(r"[^\w.-]")
 
 
@@ -255,14 +263,25 @@ def is_public(address: str) -> bool:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return False
-    # An IPv6 address may be routed to an IPv4 one inside it: mapped, NAT64, 6to4 or Teredo.
     if isinstance(ip, ipaddress.IPv6Address):
+        # An IPv6 address may be routed to an IPv4 one inside it: mapped or NAT64.
         if ip.ipv4_mapped is not None or ip in _NAT64:
             return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
-        within = [ip.sixtofour, *(ip.teredo or ())]
-        if not all(is_public(str(one)) for one in within if one is not None):
+        # The table of Python knows what was reserved when it was released; this is all that has
+        # been allocated (https://www.iana.org/assignments/ipv6-unicast-address-assignments).
+        if ip not in _GLOBAL_UNICAST or not all(map(is_public, _list_tunnel_ends(ip))):
             return False
-    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+    is_reserved = any(ip in network for network in _RESERVED_NETWORKS)
+    return ip.is_global and not (ip.is_multicast or ip.is_reserved or is_reserved)
+
+
+def _list_tunnel_ends(ip: ipaddress.IPv6Address) -> list[str]:
+    """Return the IPv4 addresses that packets to an IPv6 address may be tunneled to."""
+    ends = [ip.sixtofour]
+    # ISATAP (RFC 5214): the interface identifier is 0:5efe or 200:5efe, then the IPv4 address.
+    if (int(ip) >> 32) & 0xFCFFFFFF == 0x00005EFE:
+        ends.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
+    return [str(end) for end in ends if end is not None]
 
 
 def _choose_file_name(target: SplitResult) -> str:

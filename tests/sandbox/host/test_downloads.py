@@ -146,6 +146,8 @@ NOT_PUBLIC = """
 127.0.0.1 10.1.2.3 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 0.0.0.0 224.0.0.1 240.0.0.1
 255.255.255.255 ::1 :: fe80::1 fc00::1 fd00:ec2::254 ff02::1 ::ffff:127.0.0.1 ::ffff:10.0.0.1
 2002:7f00:1:: 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 2001:db8::1 198.18.0.1 192.0.2.1 fe80::1%eth0 text
+fec0::1 3fff::1 4000::1 5f00::1 2001:0:7f00:1::1 192.0.0.8 192.0.0.9 192.88.99.1
+2606:4700::5efe:10.0.0.1 2606:4700::200:5efe:127.0.0.1
 """.split()
 
 
@@ -168,7 +170,8 @@ async def test_one_private_address_among_public_ones_is_refused(
 
 
 def test_public_addresses_are_recognized() -> None:
-    assert all(map(is_public, [PUBLIC, "8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"]))
+    found = [PUBLIC, "8.8.8.8", "2606:4700::1111", "2a00:1450::200e", "64:ff9b::808:808"]
+    assert all(map(is_public, [*found, "2606:4700::5efe:8.8.8.8"]))
 
 
 async def test_a_host_is_resolved_once(server: Server, network: Network) -> None:
