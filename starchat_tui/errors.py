@@ -8,6 +8,7 @@ StarChatError ............... 1
 ├── RunLimitExceeded ........ 6    the code that was run hit a limit: time, memory, output
 ├── Unavailable ............. 69   no engine, no model, no memory
 │   ├── EngineGone
+│   │   └── EngineSilent
 │   ├── ModelUnavailable
 │   ├── OutOfMemory
 │   └── MissingExtra
@@ -103,6 +104,12 @@ class EngineGone(Unavailable):
     """The engine exited or closed the connection before the answer was complete."""
 
     code = "engine_gone"
+
+
+class EngineSilent(EngineGone):
+    """The engine runs and does not answer: it is stopped, or hangs."""
+
+    code = "engine_silent"
 
 
 class ModelUnavailable(Unavailable):

@@ -26,7 +26,7 @@ from starchat_tui.config.byte_units import GIB
 from starchat_tui.config.extras import EXTRAS, require_extra
 from starchat_tui.config.paths import Paths, expand_user_path
 from starchat_tui.config.settings import SandboxLevel, Settings
-from starchat_tui.errors import MissingExtra
+from starchat_tui.errors import EngineSilent, MissingExtra
 from starchat_tui.models import hardware, hub_files, registry
 from starchat_tui.sandbox.isolation import landlock, probe
 from starchat_tui.templates.tokenizer import Tokenizer
@@ -182,7 +182,10 @@ def check_engine(settings: Settings, paths: Paths) -> Finding:
     """Check whether an engine runs."""
     if settings.url:
         return Finding("engine", "ok", f"server {settings.url} (not contacted)")
-    health = asyncio.run(LocalEngine(paths).fetch_health())
+    try:
+        health = asyncio.run(LocalEngine(paths).inspect_engine())
+    except EngineSilent as error:
+        return Finding("engine", "fix", error.message, ("starchat stop",))
     if health is None:
         return Finding(
             "engine", "ok", f"not running, starts with the first question ({paths.socket})"

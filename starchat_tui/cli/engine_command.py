@@ -9,13 +9,18 @@ import sys
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from starchat_tui.cli import arguments
 from starchat_tui.cli.invocation import Invocation
 from starchat_tui.cli.stdout import print_text
 from starchat_tui.client.protocol import Health, ModelCard
 from starchat_tui.config.paths import Paths, find_paths
+from starchat_tui.errors import EngineSilent
 from starchat_tui.sanitize import sanitize_text
+
+if TYPE_CHECKING:
+    from starchat_tui.client.local_engine import StoppedEngine
 
 _ERASE_LINE = "\r\x1b[K"
 
@@ -32,10 +37,17 @@ def show_engine(argv: Sequence[str]) -> int:
     parser = arguments.create_subcommand_parser("ps")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     flags = parser.parse_args(argv)
+    from starchat_tui.client.engine_process import find_engine_process
     from starchat_tui.client.local_engine import LocalEngine
 
     paths = find_paths(os.environ)
-    health = asyncio.run(LocalEngine(paths).fetch_health())
+    try:
+        health = asyncio.run(LocalEngine(paths).inspect_engine())
+    except EngineSilent:
+        if flags.json:
+            process = find_engine_process(paths.socket)
+            print(json.dumps({"pid": process.pid if process else 0, "state": "silent"}))
+        raise
     if flags.json:
         print(json.dumps(asdict(health) if health else {}))
     else:
@@ -106,6 +118,13 @@ def stop_engine(argv: Sequence[str]) -> int:
     from starchat_tui.client.local_engine import LocalEngine
 
     stopped = asyncio.run(LocalEngine(find_paths(os.environ)).stop_engine())
-    text = f"stopped process {stopped.pid}" if stopped else "no engine runs"
-    print(text, file=sys.stderr)
+    print(_format_stopped(stopped), file=sys.stderr)
     return 0
+
+
+def _format_stopped(stopped: StoppedEngine | None) -> str:
+    if stopped is None:
+        return "no engine runs"
+    if stopped.answered:
+        return f"stopped process {stopped.pid}"
+    return f"ended process {stopped.pid}, which did not answer"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
+import math
 import os
 import secrets
 import subprocess
@@ -12,21 +12,52 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TypeVar
 
 from starchat_tui import __version__
-from starchat_tui.client.http_client import EngineClient
-from starchat_tui.client.protocol import Delta, Health, ModelCard, Progress, Request
+from starchat_tui.client.engine_process import (
+    TERMINATION_SECONDS,
+    EngineProcess,
+    WorkWatch,
+    end_process,
+    find_engine_process,
+    read_owner,
+    try_lock,
+    wait_for_exit,
+    write_owner,
+)
+from starchat_tui.client.http_client import HEALTH_TIMEOUT, EngineClient, create_silent_error
+from starchat_tui.client.protocol import (
+    HEARTBEAT_SECONDS,
+    Delta,
+    Health,
+    ModelCard,
+    Progress,
+    Request,
+)
+from starchat_tui.client.silence import MISSED_HEARTBEATS
 from starchat_tui.config.extras import require_extra
 from starchat_tui.config.paths import Paths, expand_user_path
-from starchat_tui.errors import Busy, EngineGone, StarChatError, Unavailable
+from starchat_tui.errors import (
+    Busy,
+    ConfigError,
+    EngineGone,
+    EngineSilent,
+    StarChatError,
+    Unavailable,
+)
 
-START_TIMEOUT = 60.0
+START_TIMEOUT = 120.0
 """Seconds an engine may take until its socket answers; it imports torch only after that."""
+SILENCE_SECONDS = MISSED_HEARTBEATS * HEARTBEAT_SECONDS
+"""Seconds without any sign of life after which an engine counts as stopped or hung."""
 _POLL_SECONDS = 0.03
 """Seconds between two polls of an engine that is starting or exiting."""
+_HEALTH_ATTEMPTS = math.ceil(SILENCE_SECONDS / HEALTH_TIMEOUT)
+_EXIT_SECONDS = 15.0
+"""Seconds from the request to exit until an engine is ended by signals."""
 _ATTEMPTS = 3
 """Attempts per request: an engine may exit between the health check and the request."""
 _LOG_LIMIT = 2**20
@@ -51,6 +82,15 @@ working directory busy. `-P` keeps modules in that directory from shadowing libr
 Item = TypeVar("Item")
 
 
+@dataclass(frozen=True, slots=True)
+class StoppedEngine:
+    """An engine that has been ended."""
+
+    pid: int
+    answered: bool
+    """False if it did not answer, so that signals ended it."""
+
+
 class LocalEngine:
     """The engine of this user, started with the first question and shared by all front ends.
 
@@ -72,7 +112,7 @@ class LocalEngine:
         self.socket = paths.socket
         if not daemon:
             self.socket = paths.runtime / f"engine-{secrets.token_hex(4)}.sock"
-        self._client = EngineClient(self.socket)
+        self._client = EngineClient(self.socket, is_starchat_engine=True)
         self._process: subprocess.Popen[bytes] | None = None
         self._flags = ["--socket", str(self.socket), "--cache", str(paths.cache)]
         self._flags += ["--device", device, "--quantize", quantize]
@@ -109,32 +149,72 @@ class LocalEngine:
                 yield event
 
     async def fetch_health(self) -> Health | None:
-        """Return the state of the engine; None if none runs."""
+        """Return the state of the engine; None if none runs.
+
+        Raises `EngineSilent` if one runs that does not answer.
+        """
         try:
             return await self._client.fetch_health()
+        except EngineSilent:
+            raise
         except Unavailable:
             return None
 
-    async def stop_engine(self) -> Health | None:
-        """Stop the engine and wait until it has exited; returns its last state, or None.
+    async def inspect_engine(self) -> Health | None:
+        """Do what `fetch_health` does, and wait a moment for an engine that starts or exits.
 
-        Raises `Unavailable` if it does not exit.
+        Raises `EngineSilent` if it is still there without a socket.
         """
-        found = await self.fetch_health()
-        with suppress(Unavailable):
-            await self._client.stop_engine()
-        end = time.monotonic() + START_TIMEOUT
-        while running := await self.fetch_health():
+        end = time.monotonic() + HEALTH_TIMEOUT
+        while True:
+            found = await self.fetch_health()
+            process = None if found else find_engine_process(self.socket)
+            if process is None:
+                return found
             if time.monotonic() > end:
-                raise Unavailable("The engine does not exit", f"end it with `kill {running.pid}`")
+                raise create_silent_error(process.pid)
             await asyncio.sleep(_POLL_SECONDS)
-        return found
+
+    async def stop_engine(self) -> StoppedEngine | None:
+        """End the engine, also one that does not answer, and wait for that; None if none runs.
+
+        Raises `Unavailable` if it survives even SIGKILL.
+        """
+        process = find_engine_process(self.socket)
+        try:
+            found = await self.inspect_engine()
+            if found is None:
+                return None
+            process = process or EngineProcess(found.pid)
+            await self._request_stop()
+        except EngineSilent:
+            process = process or find_engine_process(self.socket)
+            if process is None:
+                raise
+            await end_process(process)
+            return StoppedEngine(process.pid, answered=False)
+        if not await wait_for_exit(process, _EXIT_SECONDS):
+            await end_process(process)
+        return StoppedEngine(process.pid, answered=True)
+
+    async def _request_stop(self) -> None:
+        """Tell the engine to exit; it may have begun to already."""
+        try:
+            await self._client.stop_engine()
+        except EngineSilent:
+            raise
+        except Unavailable:
+            pass
 
     def close(self) -> None:
         """Stop a private engine; a shared one keeps running for other front ends."""
         if self._process and self._process.stdin:
             self._process.stdin.close()
-            self._process.wait()
+            try:
+                self._process.wait(TERMINATION_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
 
     async def _stream_with_restarts(
         self, begin: Callable[[], AsyncGenerator[Item, None]]
@@ -151,32 +231,77 @@ class LocalEngine:
                         has_events = True
                         yield event
                 return
+            except EngineSilent:
+                if self._process and not self._daemon:
+                    # Nobody else uses it, and it could not be found again.
+                    self._process.kill()
+                raise
             except (Unavailable, EngineGone) as error:
                 has_exited = type(error) in (Unavailable, EngineGone) and not has_events
                 if not has_exited or attempt == _ATTEMPTS - 1:
                     raise self._add_log_tail(error) from error
 
     async def _ensure_running(self) -> AsyncGenerator[Progress, None]:
-        """Yield progress until an engine of this version answers, started here or elsewhere."""
+        """Yield progress until an engine of this version answers, started here or elsewhere.
+
+        Raises `EngineSilent` if one runs that does not answer.
+        """
         if await self._is_usable():
             return
         yield Progress("starting")
-        with self._paths.engine_lock.open("a") as lock:
-            # One process at a time starts the shared engine; the others wait for the result.
-            while self._daemon and not _try_lock(lock):
+        watch = WorkWatch()
+        with self._open_start_lock() as lock:
+            # One process at a time starts the shared engine; the others wait for the result. An
+            # engine without a socket is starting or exiting, and two cannot hold one socket.
+            while self._daemon:
+                engine = find_engine_process(self.socket)
+                if engine is None and try_lock(lock):
+                    write_owner(lock)
+                    break
+                self._check_progress(watch, engine, read_owner(lock))
                 await asyncio.sleep(_POLL_SECONDS)
                 if await self._is_usable():
                     return
             if not await self._is_usable():
-                await self._start_process()
+                await self._start_process(watch)
+
+    def _open_start_lock(self) -> IO[str]:
+        path = self._paths.engine_lock
+        try:
+            return path.open("a+")
+        except OSError as error:
+            raise ConfigError(
+                f"The lock file `{path}` cannot be opened ({error.strerror})",
+                "remove what is there in its place, or set STARCHAT_HOME to another folder",
+            ) from error
+
+    def _check_progress(
+        self, watch: WorkWatch, engine: EngineProcess | None, starter: EngineProcess | None
+    ) -> None:
+        """Raise `EngineSilent` if the process that is waited for has not worked for too long.
+
+        Args:
+            watch: What was seen of it so far.
+            engine: The engine that has no socket yet, or none any more.
+            starter: The process that holds the lock for starting one.
+        """
+        process = engine or starter
+        if watch.measure_idle_seconds(process.pid if process else 0) < SILENCE_SECONDS:
+            return
+        if engine is None and starter is not None:
+            raise EngineSilent(
+                f"Another StarChat (pid {starter.pid}) is starting the engine and is stopped",
+                f"continue it with `kill -CONT {starter.pid}`, or end it with `kill {starter.pid}`",
+            )
+        raise create_silent_error(process.pid if process else 0)
 
     async def _is_usable(self) -> bool:
         """Return whether an engine answers that fits; one that does not is told to exit.
 
         An engine of another version is waited for. Raises `Busy` if one with other flags is
-        answering a request.
+        answering a request, and `EngineSilent` if one does not answer for `SILENCE_SECONDS`.
         """
-        while (found := await self.fetch_health()) and not self._matches_flags(found):
+        while (found := await self._await_health()) and not self._matches_flags(found):
             try:
                 await self._client.stop_engine(if_idle=True)
             except Busy as error:
@@ -186,6 +311,14 @@ class LocalEngine:
                 pass
             await asyncio.sleep(_POLL_SECONDS)
         return found is not None and found.state != "stopping"
+
+    async def _await_health(self) -> Health | None:
+        """Return the state of the engine, however busy the machine is; None if none runs."""
+        # Attempts are counted, not seconds: those pass also while this process is stopped.
+        for _ in range(_HEALTH_ATTEMPTS - 1):
+            with suppress(EngineSilent):
+                return await self.fetch_health()
+        return await self.fetch_health()
 
     def _matches_flags(self, found: Health) -> bool:
         """Return whether version, device and quantization fit; our default flags fit any engine."""
@@ -201,19 +334,21 @@ class LocalEngine:
             "wait until it is idle, end it with `starchat stop`, or leave out your flags",
         )
 
-    async def _start_process(self) -> None:
+    async def _start_process(self, watch: WorkWatch) -> None:
         """Start a process and wait until it answers; `Unavailable` has the end of its log."""
         process = self._process = self._spawn_process()
         end = time.monotonic() + START_TIMEOUT
         while time.monotonic() < end:
-            if await self.fetch_health():
-                return
+            with suppress(EngineSilent):
+                if await self.fetch_health():
+                    return
             if process.returncode is not None:
                 # It exits if the socket belongs to another engine, started by hand just now.
                 if await self._is_usable():
                     return
                 message = f"The engine exited while starting (exit code {process.returncode})"
                 raise Unavailable(message, self._read_log_tail())
+            self._check_progress(watch, EngineProcess(process.pid), None)
             await asyncio.sleep(_POLL_SECONDS)
         raise Unavailable(
             f"The engine does not answer after {START_TIMEOUT:g} s", self._read_log_tail()
@@ -241,7 +376,7 @@ class LocalEngine:
 
     def _add_log_tail(self, error: StarChatError) -> StarChatError:
         """Return the error, with the end of the engine's log if the engine is gone."""
-        if isinstance(error, EngineGone):
+        if type(error) is EngineGone:
             return EngineGone(error.message, f"{error.hint}; {self._read_log_tail()}")
         return error
 
@@ -253,14 +388,6 @@ class LocalEngine:
             lines = []
         last = [line for line in lines if line.strip()][-_LOG_TAIL_LINES:]
         return "\n  ".join([f"the end of its log, `{log}`:", *(last or ["(empty)"])])
-
-
-def _try_lock(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _make_absolute(model: str) -> str:

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+HEARTBEAT_SECONDS = 10.0
+"""Seconds without an event after which our engine sends a comment, to show that it is alive."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:

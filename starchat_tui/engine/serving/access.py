@@ -7,7 +7,6 @@ of mode 0700, and the user of each peer is compared as well. On the network a to
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import hmac
 import os
 import socket
@@ -21,6 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from starchat_tui.client.engine_process import get_lock_path, try_lock, write_owner
 from starchat_tui.client.response_json import encode_error
 from starchat_tui.errors import Busy, ConfigError, UsageError
 
@@ -102,33 +102,27 @@ def hold_engine_lock(path: Path, *, timeout: float = 15.0) -> Iterator[None]:
     # this kind, because the kernel releases it however the process ends. It has a file of its own,
     # which stays: the socket is replaced with each engine.
     with _open_lock_file(path) as lock:
-        while not _try_lock(lock):
+        while not try_lock(lock):
             if is_listening(path) or time.monotonic() > deadline:
                 raise Busy(
                     f"An engine listens on `{path}` already",
                     "`starchat ps` shows it, `starchat stop` ends it",
                 )
             time.sleep(0.02)
+        # For clients that want to know who does not answer.
+        write_owner(lock)
         yield
 
 
 def _open_lock_file(path: Path) -> IO[str]:
     try:
-        return path.with_name(f"{path.name}.owner").open("a+")
+        return get_lock_path(path).open("a+")
     except OSError as error:
         raise _create_socket_error(path, error) from error
 
 
 def _create_socket_error(path: Path, error: OSError) -> ConfigError:
     return ConfigError(f"No socket can be made at `{path}` ({error.strerror})", _OTHER_SOCKET_HINT)
-
-
-def _try_lock(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def is_listening(path: Path) -> bool:

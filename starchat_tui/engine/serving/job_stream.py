@@ -8,11 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from starchat_tui.client import protocol, response_json
+from starchat_tui.client.protocol import HEARTBEAT_SECONDS
 from starchat_tui.engine.serving.worker import Event, Job, Worker
 from starchat_tui.errors import StarChatError
-
-HEARTBEAT_SECONDS = 10.0
-"""Seconds without an event after which a comment shows that the engine is alive."""
 
 
 class JobStream:
