@@ -80,6 +80,7 @@ ENVIRONMENT_READERS = {"cli", "config"}
 BROAD_HANDLERS = {
     "cli/error_boundary",
     "ui/app",
+    "ui/driver",
     "engine/models/load_errors",
     "engine/serving/worker",
     "templates/jinja_worker",

@@ -19,6 +19,7 @@ from typing import get_args
 
 from starchat_tui.config.settings import ImageChoice, ImageProtocol
 from starchat_tui.terminal.images import DEFAULT_CELL_SIZE
+from starchat_tui.terminal.input_decoder import decode_typed_ahead
 
 ANSWER_TIMEOUT = 0.2
 """Seconds that a terminal has to answer; all that answer at all need a few milliseconds."""
@@ -124,8 +125,7 @@ def parse_answers(answers: bytes) -> tuple[ImageProtocol, tuple[int, int] | None
             protocol = "kitty"
         elif found[1] and int(found[1]) and int(found[2]):
             cell_size = (int(found[2]), int(found[1]))
-    typed = _ANSWERS.sub(b"", answers).decode(errors="ignore")
-    return protocol, cell_size, "".join(character for character in typed if character.isprintable())
+    return protocol, cell_size, decode_typed_ahead(_ANSWERS.sub(b"", answers))
 
 
 def _query_terminal() -> bytes:

@@ -21,6 +21,7 @@ from starchat_tui.terminal.input_history import Draft, InputHistory
 from starchat_tui.terminal.status_text import UNSAFE_WARNING
 from starchat_tui.ui.answer_controller import AnswerController
 from starchat_tui.ui.app_base import BaseApp
+from starchat_tui.ui.command_provider import CommandProvider
 from starchat_tui.ui.conversation_controller import ConversationController
 from starchat_tui.ui.messages import (
     CopyRequested,
@@ -47,6 +48,7 @@ class StarChatApp(BaseApp):
     """A conversation on the full screen."""
 
     CSS_PATH = "starchat.tcss"
+    COMMANDS: ClassVar[set[Any]] = {CommandProvider}
     TITLE = "StarChat"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "stop", "stop the answer or the code", id="chat.stop"),
@@ -126,8 +128,12 @@ class StarChatApp(BaseApp):
 
     async def on_unmount(self) -> None:
         """Save the draft and end what runs."""
-        self.status.save_draft()
+        self.save_draft()
         await self._session.aclose()
+
+    def save_draft(self) -> None:
+        """Save what was typed and not sent."""
+        self.status.save_draft()
 
     # Messages of widgets
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from typing import TYPE_CHECKING, Any, cast
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
-from textual.app import App
-from textual.keys import Keys
-from textual.worker import WorkerFailed
+from textual.screen import Screen
 
 from starchat_tui.errors import UsageError
+from starchat_tui.ui.textual_overrides import QuietApp, SafeScreen, register_alt_enter
 from starchat_tui.ui.theme import DARK, LIGHT, SHORT_NAMES
 
 if TYPE_CHECKING:
     from textual.driver import Driver
 
 EXIT_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+EXIT_SECONDS = 5.0
+"""Seconds that an orderly exit may take after a signal; then the signal ends the process."""
 
 
-class BaseApp(App[None]):
+class BaseApp(QuietApp):
     """Adjusts Textual's app to a chat that has to start fast and end orderly."""
 
     PAUSE_GC_ON_SCROLL = True
@@ -33,8 +36,11 @@ class BaseApp(App[None]):
         self.register_theme(LIGHT)
         self.choose_theme(theme)
         self.stylesheet.set_variables(self.get_css_variables())
-        # Most terminals send this for Alt+Enter; Textual would read it as Enter.
-        cast(dict[str, Any], ANSI_SEQUENCES_KEYS).setdefault("\x1b\r", (Keys.ControlJ,))
+        register_alt_enter()
+
+    def get_default_screen(self) -> Screen[Any]:
+        """Return the screen of the chat."""
+        return SafeScreen(id="_default")
 
     def refresh_css(self, animate: bool = True) -> None:
         """Restyle all widgets, except the first time."""
@@ -45,47 +51,50 @@ class BaseApp(App[None]):
         self._is_styled = True
 
     def get_driver_class(self) -> type[Driver]:
-        """Return Textual's driver, or in place of the Linux one ours, which survives a hangup."""
+        """Return Textual's driver, or in place of the Linux one ours, which nothing ends."""
         from textual.drivers.linux_driver import LinuxDriver
 
         from starchat_tui.ui import driver
 
         found = super().get_driver_class()
-        return driver.HangupSafeDriver if found is LinuxDriver else found
+        return driver.ChatDriver if found is LinuxDriver else found
 
     def handle_signals(self) -> None:
         """Exit orderly when the process is terminated or the terminal goes away."""
         # Textual itself dies of them and leaves the terminal in raw mode, with mouse reporting.
         loop = asyncio.get_running_loop()
+
+        def exit_soon(number: int, _: object) -> None:
+            # Not `loop.add_signal_handler`: the loop may be busy for long, and the timer of
+            # `_end_process` has to run from now on.
+            timer = threading.Timer(EXIT_SECONDS, self._end_process, [number])
+            timer.daemon = True
+            timer.start()
+            loop.call_soon_threadsafe(self.exit, None, 128 + number)
+
         for number in EXIT_SIGNALS:
-            loop.add_signal_handler(number, self._exit_on_signal, number)
+            signal.signal(number, exit_soon)
 
-    def _exit_on_signal(self, number: signal.Signals) -> None:
-        self.exit(return_code=128 + number)
+    def _end_process(self, number: int) -> None:
+        """End the process, which has not obeyed a signal in time; called in a thread."""
+        # Whatever the app is busy with may be in the way.
+        with suppress(Exception):
+            self.save_draft()
+        if number == signal.SIGHUP:
+            os._exit(128 + number)
+        # The supervisor restores the terminal of a child that was killed.
+        os.kill(os.getpid(), signal.SIGKILL)
 
-    def _watch_app_focus(self, focus: bool) -> None:
-        """Ignore that the terminal's window gained or lost the focus.
-
-        Textual would restyle every widget here: seconds in a long conversation
-        (mistralai/mistral-vibe#1105). The method is private, so Textual's version is pinned.
-        """
-
-    def _handle_exception(self, error: Exception) -> None:
-        """Exit without a traceback on the screen; `run` raises the error again."""
-        if self._exception is None:
-            cause = error.error if isinstance(error, WorkerFailed) else error
-            self._exception = cause if isinstance(cause, Exception) else error
-            self._exception_event.set()
-        self._return_code = 1
-        self._close_messages_no_wait()
+    def save_draft(self) -> None:
+        """Save what was typed and not sent."""
 
     def run(self, *args: Any, **kwargs: Any) -> None:
         """Run until the user quits; raise the error that ended the app, if one did."""
         try:
             return super().run(*args, **kwargs)
         finally:
-            if self._exception is not None:
-                raise self._exception
+            with suppress(Exception):
+                self.save_draft()
 
     def choose_theme(self, name: str) -> None:
         """Set a theme by name; without a name switch between light and dark.

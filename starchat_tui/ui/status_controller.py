@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 
 from starchat_tui.chat.session import Session
 from starchat_tui.errors import StarChatError
@@ -24,6 +24,8 @@ class StatusController:
         self._view = view
         self._draft = draft
         self._is_demo = is_demo
+        self._due: float | None = None
+        """Time at which the pending count begins; None if there is none."""
         self.is_answering = False
         """True while an answer is written: its own prompt is the one whose size is shown."""
 
@@ -36,16 +38,21 @@ class StatusController:
 
     def schedule(self, pause: float = TYPING_PAUSE) -> None:
         """Save the draft and count its tokens in `pause` s, unless called again before."""
-        self._view.run_in_background(
-            partial(self._save_and_count, pause), group="count", exclusive=True
-        )
+        # One worker, whose time is put off: a worker for each key of a flood would cost time that
+        # grows with the square of their number.
+        is_pending = self._due is not None
+        self._due = time.monotonic() + pause
+        if not is_pending:
+            self._view.run_in_background(self._save_and_count, group="count")
 
     def save_draft(self) -> None:
         """Save the text in the composer."""
         self._draft.save(self._view.composer.draft)
 
-    async def _save_and_count(self, pause: float) -> None:
-        await asyncio.sleep(pause)
+    async def _save_and_count(self) -> None:
+        while self._due is not None and (pause := self._due - time.monotonic()) > 0:
+            await asyncio.sleep(pause)
+        self._due = None
         self.save_draft()
         if self.is_answering:
             return

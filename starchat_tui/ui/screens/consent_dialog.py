@@ -9,12 +9,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from starchat_tui.chat.consent import Choice, ConsentAnswer, ConsentRequest
 from starchat_tui.sanitize import sanitize_text
 from starchat_tui.terminal.highlight import TAB_SIZE
+from starchat_tui.ui.textual_overrides import SafeDialog
 
 if TYPE_CHECKING:
     from starchat_tui.sandbox.isolation.probe import Capability
@@ -27,7 +27,7 @@ _SANDBOXES = {
 }
 
 
-class ConsentDialog(ModalScreen[ConsentAnswer | None]):
+class ConsentDialog(SafeDialog[ConsentAnswer | None]):
     """Asks a `ConsentRequest` and returns its answer; None if the user cancels."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

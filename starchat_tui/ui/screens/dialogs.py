@@ -9,13 +9,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from starchat_tui.sanitize import sanitize_text
+from starchat_tui.ui.textual_overrides import SafeDialog
 
 
-class LinkDialog(ModalScreen[Literal["open", "copy"] | None]):
+class LinkDialog(SafeDialog[Literal["open", "copy"] | None]):
     """Shows the whole address of a link before anything is done with it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -50,7 +50,7 @@ class LinkDialog(ModalScreen[Literal["open", "copy"] | None]):
             self.dismiss(choice)
 
 
-class TextDialog(ModalScreen[None]):
+class TextDialog(SafeDialog[None]):
     """A text to read and scroll."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,f1", "dismiss", "Close")]

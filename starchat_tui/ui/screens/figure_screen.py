@@ -8,13 +8,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from starchat_tui.sandbox.outputs import Figure
 from starchat_tui.sanitize import sanitize_text
 from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.ui.messages import FigureActionRequested
+from starchat_tui.ui.textual_overrides import SafeDialog
 from starchat_tui.ui.widgets.figure import Plot
 
 MAX_SCALE = 4.0
@@ -26,7 +26,7 @@ _MAX_DESCRIPTION_ROWS = 10
 _MIN_IMAGE_ROWS = 4
 
 
-class FigureScreen(ModalScreen[None]):
+class FigureScreen(SafeDialog[None]):
     """Shows a plot as large as possible."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -9,19 +9,19 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from starchat_tui.chat.store import Summary
 from starchat_tui.errors import StarChatError
 from starchat_tui.sanitize import sanitize_text
+from starchat_tui.ui.textual_overrides import MAX_QUERY_CHARACTERS, SafeDialog
 
 MAX_ROWS = 200
 """Conversations that are listed."""
 
 
-class ConversationLibrary(ModalScreen[str | None]):
+class ConversationLibrary(SafeDialog[str | None]):
     """Returns the id of the chosen conversation, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -43,7 +43,12 @@ class ConversationLibrary(ModalScreen[str | None]):
         """Yield a search field above the list."""
         with Vertical(classes="dialog library"):
             # Not selected on focus: the next key is to narrow the query, not to replace it.
-            yield Input(self._query, placeholder="Search your conversations", select_on_focus=False)
+            yield Input(
+                self._query,
+                placeholder="Search your conversations",
+                select_on_focus=False,
+                max_length=MAX_QUERY_CHARACTERS,
+            )
             yield OptionList(markup=False)
             yield Static("Enter open · Esc close", markup=False, classes="dialog--keys")
 

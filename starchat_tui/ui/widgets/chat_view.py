@@ -152,19 +152,33 @@ class ChatView(Vertical):
 
     # Scrolling
 
-    async def on_earlier_turns_requested(self, message: EarlierTurnsRequested) -> None:
-        """Mount older turns."""
-        await self.transcript.show_earlier_turns()
+    def on_earlier_turns_requested(self, message: EarlierTurnsRequested) -> None:
+        """Mount earlier turns, unless some are being mounted."""
+        if self.transcript.has_earlier_turns:
+            self.run_in_background(self.transcript.show_earlier_turns, group="earlier")
 
     def scroll_by_page(self, pages: int) -> None:
         """Scroll the conversation one page down, or up if `pages` is negative."""
-        scroll = self.transcript.scroll_page_down if pages > 0 else self.transcript.scroll_page_up
-        scroll(animate=False)
+        transcript = self.transcript
+        if pages > 0:
+            transcript.scroll_page_down(animate=False)
+        elif transcript.scroll_y <= 0 and transcript.has_earlier_turns:
+            self.post_message(EarlierTurnsRequested())
+        else:
+            transcript.scroll_page_up(animate=False)
 
     def scroll_to_edge(self, side: int) -> None:
         """Scroll the conversation to its end, or to its beginning if `side` is negative."""
-        scroll = self.transcript.scroll_end if side > 0 else self.transcript.scroll_home
-        scroll(animate=False)
+        if side > 0:
+            self.transcript.scroll_end(animate=False)
+        else:
+            self.run_in_background(self._scroll_to_beginning, group="earlier")
+
+    async def _scroll_to_beginning(self) -> None:
+        while self.transcript.has_earlier_turns:
+            await self.transcript.show_earlier_turns()
+        # After the refresh that each page asks for, to keep the reader's place.
+        self.call_after_refresh(self.transcript.scroll_home, animate=False)
 
     # Code blocks
 

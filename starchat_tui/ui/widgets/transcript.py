@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from textual.content import Content
@@ -91,6 +92,18 @@ class Transcript(ScrolledColumn, can_focus=False):
         """Turns before the mounted ones."""
         self._hidden_blocks: list[CodeBlock] = []
         self._context_boundary: ContextBoundary | None = None
+        self._loading = asyncio.Lock()
+        """Held while earlier turns are mounted: a second page would be mounted in between."""
+
+    def on_mouse_scroll_up(self) -> None:
+        """Ask for earlier turns once the wheel has reached the top."""
+        if self.scroll_y <= 0 and self.has_earlier_turns:
+            self.post_message(EarlierTurnsRequested())
+
+    @property
+    def has_earlier_turns(self) -> bool:
+        """True if turns above the first one can be mounted, and are not being mounted now."""
+        return bool(self._hidden) and not self._loading.locked()
 
     def watch_virtual_size(self) -> None:
         """Follow the end once there is more than fits; a short conversation stays at the top."""
@@ -199,6 +212,11 @@ class Transcript(ScrolledColumn, can_focus=False):
 
     async def show_earlier_turns(self) -> None:
         """Mount the next older turns above the others and keep the scroll position."""
+        async with self._loading:
+            if self._hidden:
+                await self._mount_earlier_turns()
+
+    async def _mount_earlier_turns(self) -> None:
         below = self.virtual_size.height - self.scroll_offset.y
         first = max(0, len(self._hidden) - PAGE_TURNS)
         page = self._hidden[first:]

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+from textual import events
+
 from starchat_tui.chat.session import Session
 from starchat_tui.errors import EngineGone
 from starchat_tui.ui.app import StarChatApp
@@ -69,13 +72,16 @@ async def test_a_long_conversation_is_mounted_from_its_end(
         await wait_for_text(app, "block 29")
         await wait_for_text(app, "copy 30")
         assert str(transcript.query_one(EarlierTurns).render()) == "↑ load 40 earlier turns"
-        for left in ("↑ load 20 earlier turns", ""):
-            await pilot.press("ctrl+home")
-            await pilot.click(EarlierTurns)
-            await wait_until_idle(pilot)
-            assert [str(one.render()) for one in transcript.query(EarlierTurns)] == [left] * bool(
-                left
-            )
+        transcript.scroll_home(animate=False)
+        await pilot.pause()
+        # Two clicks: the second one comes while the page is being mounted.
+        await pilot.click(EarlierTurns, times=2)
+        await wait_until_idle(pilot)
+        assert str(transcript.query_one(EarlierTurns).render()) == "↑ load 20 earlier turns"
+        transcript.scroll_home(animate=False)
+        await pilot.press("pageup")
+        await wait_until_idle(pilot)
+        assert not transcript.query(EarlierTurns)
         questions = [str(one.render()) for one in transcript.query(Question)]
         assert questions == [f"question {number}" for number in range(30)]
         assert [cell.number for cell in transcript.query(CodeCell)] == list(range(1, 31))
@@ -102,3 +108,35 @@ async def test_a_resumed_conversation_marks_incomplete_answers(
         await wait_until_idle(pilot)
         assert read_notes(app) == ["incomplete answer"]
         await wait_for_text(app, "whole")
+
+
+@pytest.mark.parametrize("key", ["ctrl+home", "wheel"])
+async def test_the_top_loads_what_lies_above(
+    key: str,
+    create_app: CreateApp,
+    session: Session,
+    engine: ScriptedEngine,
+    make_session: Callable[..., Session],
+) -> None:
+    for number in range(30):
+        engine.enqueue(f"answer {number}")
+        async for _ in session.ask(f"question {number}"):
+            pass
+    resumed = make_session()
+    resumed.resume("last")
+    app = create_app(session=resumed)
+    async with app.run_test() as pilot:
+        await wait_until_idle(pilot)
+        transcript = app.chat_view.transcript
+        if key == "ctrl+home":
+            await pilot.press(key)
+        for _ in range(0 if key == "ctrl+home" else 3):
+            transcript.scroll_home(animate=False)
+            await pilot.pause()
+            event = events.MouseScrollUp(transcript, 5, 5, 0, 0, 0, False, False, False, 5, 5)
+            transcript.post_message(event)
+            await pilot.pause()
+            await wait_until_idle(pilot)
+        await wait_until(lambda: not transcript.has_earlier_turns)
+        assert len(transcript.query(Question)) == 30
+        await wait_until(lambda: key == "wheel" or transcript.scroll_y == 0)
