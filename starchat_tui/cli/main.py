@@ -11,6 +11,7 @@ from starchat_tui.cli import arguments, subcommands
 from starchat_tui.cli.error_boundary import report_errors
 from starchat_tui.cli.invocation import Invocation
 from starchat_tui.cli.stdout import print_text
+from starchat_tui.config.text_file import read_text
 from starchat_tui.errors import UsageError
 
 _EXAMPLE = 'ask one: starchat "why does it fail?"'
@@ -81,10 +82,7 @@ def _read_stdin(*, has_question: bool, explicit: bool) -> str:
     has_input = stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
     if not explicit and (os.isatty(0) or (has_question and not has_input)):
         return ""
-    try:
-        return sys.stdin.buffer.read().decode()
-    except UnicodeDecodeError as error:
-        raise UsageError("Standard input is not UTF-8 text", "convert it with `iconv`") from error
+    return read_text(sys.stdin.buffer, "Standard input")
 
 
 def _reopen_keyboard() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from starchat_tui.codeblocks import fence_code
+from starchat_tui.config.text_file import read_text
 from starchat_tui.errors import UsageError
 
 InputStyle = Literal["append", "prepend", "raw"]
@@ -54,12 +55,7 @@ def build_question(
 
 
 def _read_files(files: Sequence[Path]) -> list[tuple[Path, str]]:
-    try:
-        return [(path, path.read_text(encoding="utf-8")) for path in files]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"An attached file cannot be read ({error})", "`-f` takes text files"
-        ) from error
+    return [(path, read_text(path, f"`{path}`")) for path in files]
 
 
 def _choose_language(path: Path, text: str) -> str:

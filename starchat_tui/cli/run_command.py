@@ -13,7 +13,7 @@ from starchat_tui.cli.code_runner import CodeRunner, RunOptions, run_and_close
 from starchat_tui.cli.factory import create_kernel_manager
 from starchat_tui.cli.invocation import Invocation
 from starchat_tui.cli.stdout import replace_lone_surrogates
-from starchat_tui.errors import UsageError
+from starchat_tui.config.text_file import read_text
 
 MAX_CODE_BYTES = 4 * 2**20
 """Size limit of a file that is run."""
@@ -38,17 +38,6 @@ async def _run_code(invocation: Invocation, code: str) -> None:
 
 def read_code(name: str) -> str:
     """Return the text of a file, or of stdin for `-`; raises `UsageError`."""
-    try:
-        # One byte more than the limit tells a file that is too large, without reading all of it.
-        if name == "-":
-            data = sys.stdin.buffer.read(MAX_CODE_BYTES + 1)
-        else:
-            with Path(name).open("rb") as file:
-                data = file.read(MAX_CODE_BYTES + 1)
-        if len(data) > MAX_CODE_BYTES:
-            raise UsageError(
-                f"`{name}` is too large to run", f"the limit is {MAX_CODE_BYTES} bytes"
-            )
-        return data.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"`{name}` cannot be read ({error})", "name a Python file") from error
+    if name == "-":
+        return read_text(sys.stdin.buffer, "Standard input", limit=MAX_CODE_BYTES)
+    return read_text(Path(name), f"`{name}`", limit=MAX_CODE_BYTES)

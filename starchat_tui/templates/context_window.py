@@ -9,6 +9,7 @@ from itertools import accumulate, pairwise
 
 from starchat_tui.dialogue import Dialogue, Turn
 from starchat_tui.errors import PromptTooLong
+from starchat_tui.templates.length_check import require_fitting_text
 from starchat_tui.templates.template import Piece, Stops, Template, encode_piece, encode_prompt
 
 KEPT_WINDOW_SHARE = 0.6
@@ -40,6 +41,8 @@ def fit_prompt(dialogue: Dialogue, template: Template, *, window: int, reserve: 
     long.
     """
     budget = window - reserve
+    for text in (dialogue.system, dialogue.turns[-1].text if dialogue.turns else ""):
+        require_fitting_text(text, template.tokenizer, budget)
     first, ids = 0, encode_prompt(dialogue, template)
     if len(ids) > budget:
         goal = int(min(window * KEPT_WINDOW_SHARE, budget * KEPT_BUDGET_SHARE))

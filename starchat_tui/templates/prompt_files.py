@@ -12,7 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from starchat_tui.config.paths import expand_user_path
-from starchat_tui.errors import ConfigError
+from starchat_tui.config.text_file import read_text
+from starchat_tui.errors import ConfigError, UsageError
 from starchat_tui.templates.few_shot import FewShotPrompt
 
 _DIVIDER = re.compile(r"^-----[ \t]*$", re.MULTILINE)
@@ -76,9 +77,9 @@ def _find_folder() -> Path:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"`{path}` cannot be read ({error})", "it must be UTF-8 text") from error
+        return read_text(path, f"`{path}`")
+    except UsageError as error:
+        raise ConfigError(error.message, "it must be UTF-8 text") from error
 
 
 def _download_prompt(repo: str, file: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -31,7 +32,7 @@ from tests.waiting import block_until
         (["-t", "hot", "q"], 2, "--temperature"),
         (["show", "zzzz"], 2, "starchat ls"),
         (["--cid", "zzzz", "q"], 2, "starchat ls"),
-        (["-f", "/does/not/exist", "q"], 2, "text files"),
+        (["-f", "/does/not/exist", "q"], 2, "a text file"),
         ([], 2, "starchat"),
         (["-m", "starchat-betta", "q"], 69, "starchat-beta"),
         (["-m", "./no-folder", "q"], 69, "folder"),
@@ -210,6 +211,16 @@ def test_binary_input_is_refused(shell: Shell) -> None:
     done = shell.ask("q", stdin=b"\xff\xfe\x00")
     assert done.returncode == 2
     assert b"UTF-8" in done.stderr
+
+
+def test_a_log_that_cannot_fit_is_refused_before_it_is_encoded(shell: Shell) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = shell.ask("sum it up", stdin=b"2026-12-01 INFO worker 17 is done\n" * 300_000)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 1
+    assert b"10,200,0" in done.stderr
+    # Encoding alone would take seconds; a hundred times as much as one window.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 3
 
 
 def test_version_and_help(shell: Shell) -> None:

@@ -191,9 +191,9 @@ def test_read_code(tmp_path: Path) -> None:
     assert read_code(str(path)) == "x = 'ü'"
     path.write_bytes(b"\xff")
     for name in (str(path), str(tmp_path), str(tmp_path / "none")):
-        with pytest.raises(UsageError, match="cannot be read"):
+        with pytest.raises(UsageError, match=r"cannot be read|not text"):
             read_code(name)
     with path.open("wb") as file:
         file.truncate(5 * 2**20)
-    with pytest.raises(UsageError, match="too large"):
+    with pytest.raises(UsageError, match="larger than"):
         read_code(str(path))

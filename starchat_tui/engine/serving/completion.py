@@ -13,6 +13,7 @@ from starchat_tui.engine.detokenize import StopFilter, TokenDecoder
 from starchat_tui.engine.sampling import Sampler
 from starchat_tui.engine.serving.model_pool import LoadedModel
 from starchat_tui.errors import PromptTooLong, UsageError
+from starchat_tui.templates.length_check import require_fitting_text
 
 EmitEvent = Callable[[Delta | Progress], None]
 
@@ -150,8 +151,12 @@ def encode_prompt(loaded: LoadedModel, prompt: tuple[int, ...] | str) -> tuple[i
     if there are none or the model has no embedding for one.
     """
     # Encoded as plain text: a text that spells a control token does not become one.
-    ids = tuple(loaded.tokenizer.encode(prompt)) if isinstance(prompt, str) else prompt
     window, rows = loaded.model.window, loaded.model.vocabulary_size
+    if isinstance(prompt, str):
+        # Everybody waits while the one thread of the device encodes a text.
+        require_fitting_text(prompt, loaded.tokenizer, window)
+        prompt = tuple(loaded.tokenizer.encode(prompt))
+    ids = prompt
     if not ids:
         raise UsageError("`prompt` holds no token", "send a text or a list of token ids")
     # Both limits are those of tables on the device, where an index past the end is an assertion
