@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from starchat_tui.models import registry
+from tests.sandbox.abuse.test_attack_count import FOUND, ROWS
 from train.demo.demo_card import render_readme_table
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -39,7 +40,19 @@ def scores_section() -> str:
     return render_readme_table(chat, base).strip()
 
 
+def attacks_section() -> str:
+    """Return the sentence about the number of attacks on the sandbox, from their tables."""
+    total, rows = sum(FOUND.values()), ROWS
+    return (
+        f"`tests/sandbox` holds {total} attacks that are tried at every level, as root and as an "
+        f"ordinary user, after a check that they\nwork without the sandbox; {FOUND[0]} of them go "
+        f"beyond the list of {rows} techniques that the first design was measured against,\nthe "
+        f"others are variants of those {rows}."
+    )
+
+
 SECTIONS = {
+    ("security-model.md", "attacks"): attacks_section,
     ("configuration.md", "help"): help_section,
     ("evaluation.md", "scores"): scores_section,
 }

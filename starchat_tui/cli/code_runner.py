@@ -25,11 +25,13 @@ from starchat_tui.chat.consent import (
 from starchat_tui.chat.session import Session
 from starchat_tui.cli.ask import Terminal
 from starchat_tui.codeblocks import parse_code_blocks
+from starchat_tui.config.byte_units import MIB
 from starchat_tui.config.settings import ImageChoice
 from starchat_tui.errors import NoCode, StarChatError, Terminated, UsageError
 from starchat_tui.execution.cells import is_python, prepare_cell
 from starchat_tui.execution.kernel_manager import KernelManager
 from starchat_tui.execution.run_result import RunRecorder, RunResult
+from starchat_tui.sandbox.limits import Limits
 from starchat_tui.sandbox.outputs import Output, RunEnded
 from starchat_tui.sanitize import find_hidden_characters, sanitize_text
 from starchat_tui.terminal.image_detection import ImageDetector
@@ -37,7 +39,7 @@ from starchat_tui.terminal.run_printer import (
     RunPrinter,
     build_run_json,
     create_run_error,
-    save_files,
+    save_file,
 )
 from starchat_tui.terminal.status_text import UNSAFE_WARNING
 
@@ -241,26 +243,38 @@ class CodeRunner:
         """Save the files of `--save-dir` and raise the error of the last run, if any."""
         error = create_run_error(results[-1])
         if self._options.save_dir is not None:
-            files, total = await self._fetch_files(), len(self._kernel_manager.file_sizes)
-            for path in save_files(self._options.save_dir, files):
+            saved, total = 0, len(self._kernel_manager.file_sizes)
+            async for name, data in self._fetch_files():
+                path = save_file(self._options.save_dir, name, data)
                 self._printer.print_note(f"saved {path}")
-            if error is None and len(files) < total:
+                saved += 1
+            if error is None and saved < total:
                 error = StarChatError(
-                    f"{total - len(files)} of {total} files could not be saved",
+                    f"{total - saved} of {total} files could not be saved",
                     "the messages above say why",
                 )
         if error is not None:
             raise error
 
-    async def _fetch_files(self) -> list[tuple[str, bytes]]:
-        """Return the plots and files of the code; one that is lost with its kernel is reported."""
-        files = []
+    async def _fetch_files(self) -> AsyncGenerator[tuple[str, bytes], None]:
+        """Yield the plots and files of the code one by one; what cannot be had is reported.
+
+        All together have a bound, since the code chose their number and names their sizes: 40
+        files without content, of 64 MB each, would else fill the memory and the disk of the host.
+        """
+        left = limit = Limits().folder
         for name in self._kernel_manager.file_sizes:
             try:
-                files.append((name, await self._kernel_manager.fetch_file(name)))
+                data = await self._kernel_manager.fetch_file(name)
             except StarChatError as error:
                 self._printer.print_note(error.message, warning=True)
-        return files
+                continue
+            if len(data) > left:
+                text = f"`{name}` is left out: all files together may have {limit // MIB} MiB"
+                self._printer.print_note(text, warning=True)
+                continue
+            left -= len(data)
+            yield name, data
 
     def _print_json(self, document: dict[str, object]) -> None:
         escaped = self._options.clean or self._terminal.out.isatty()

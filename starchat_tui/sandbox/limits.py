@@ -22,7 +22,9 @@ class Limits:
     """Processes and threads together."""
     open_files: int = 256
     """Descriptors that a process may hold open."""
-    sockets: int = 256
+    address_space: int = 64 * GIB
+    """Bytes of addresses of one process: the tables for them are memory that is not its own."""
+    sockets: int = 64
     """Ends of socket pairs in all processes: data in them is memory that no process owns."""
     file_size: int = 256 * MIB
     """Bytes of the largest file that the code may write."""
@@ -52,8 +54,9 @@ class Limits:
         cannot be raised again.
         """
         return {
-            # Not RLIMIT_AS: numpy and the allocator reserve far more address space than they use.
             "RLIMIT_DATA": self.memory,
+            # Far above the memory: numpy and the allocator reserve much more than they use.
+            "RLIMIT_AS": self.address_space,
             "RLIMIT_NPROC": self.processes,
             "RLIMIT_FSIZE": self.file_size,
             "RLIMIT_NOFILE": self.open_files,

@@ -182,20 +182,17 @@ def build_run_json(result: RunResult) -> dict[str, object]:
     }
 
 
-def save_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> list[Path]:
-    """Write files under new names in `folder`, created if it is missing; return their paths."""
-    saved = []
+def save_file(folder: Path, name: str, data: bytes) -> Path:
+    """Write a file under a new name in `folder`, created if it is missing; return its path."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, data in files:
-            target = _find_free_path(folder, sanitize_file_name(name))
-            write_new_file(target, data)
-            saved.append(target)
+        target = _find_free_path(folder, sanitize_file_name(name))
+        write_new_file(target, data)
     except OSError as error:
         raise UsageError(
             f"`{folder}` cannot be written ({error.strerror})", "name another folder"
         ) from error
-    return saved
+    return target
 
 
 def _find_free_path(folder: Path, name: str) -> Path:

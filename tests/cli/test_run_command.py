@@ -130,6 +130,18 @@ open("out.txt", "w").write("made")
 
 @pytest.mark.bwrap
 @pytest.mark.slow
+def test_saved_files_have_a_bound_together(run: Run, tmp_path: Path) -> None:
+    # Without content: they cost the code nothing, and the host 360 MB.
+    code = "for at in range(6): open(f'f{at}', 'wb').truncate(60 << 20)"
+    ran = run(code, "--save-dir", "kept")
+    assert ran.returncode == 1
+    assert len(list((tmp_path / "kept").iterdir())) == 4
+    assert "`f4` is left out: all files together may have 256 MiB" in ran.stderr
+    assert "2 of 6 files could not be saved" in ran.stderr
+
+
+@pytest.mark.bwrap
+@pytest.mark.slow
 def test_terminal_shows_the_plot_and_no_escape_sequences(
     environ: dict[str, str], tmp_path: Path
 ) -> None:

@@ -97,6 +97,11 @@ class Targets:
         self.tcp = self._listen(socket.AF_INET, ("127.0.0.1", 0))
         self.unix = self._listen(socket.AF_UNIX, str(self.root / "socket"))
         self.abstract = self._listen(socket.AF_UNIX, f"\0starchat-{os.getpid()}")
+        self.datagram = self.root / "datagram"
+        log = self._stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        log.bind(str(self.datagram))
+        # As /dev/log is: for everybody.
+        self.datagram.chmod(0o666)
         self.udp = self._stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         self.udp.bind(("127.0.0.1", 0))
         self.open = os.open(self.secret, os.O_RDONLY)
@@ -142,6 +147,7 @@ class Targets:
         return {
             "root": str(self.root),
             "secret": str(self.secret),
+            "datagram": str(self.datagram),
             "work": str(self.root / "work"),
             "program": str(self.root / "program"),
             "port": self.tcp[1],

@@ -243,6 +243,93 @@ _FILES = [
     ),
 ]
 
+_SHARED = [
+    Attack(
+        0,
+        "send to a socket of the system from a pair of datagram sockets",
+        "import socket\nreached = []\n"
+        "for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):\n"
+        "    try:\n"
+        "        pair = socket.socketpair(socket.AF_UNIX, kind)\n"
+        "        pair[0].sendto(b'out', H['datagram']); reached.append(kind)\n"
+        "    except OSError: pass\n"
+        "if reached: won(reached)",
+    ),
+    Attack(
+        0,
+        "connect a datagram socket of a pair to a socket of the system",
+        "import socket\npair = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+        "pair[0].connect(H['datagram']); won(pair[0].send(b'out'))",
+    ),
+    Attack(
+        0,
+        "pin memory in a pipe",
+        "import mmap\nreading, writing = os.pipe()\n"
+        "page = mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n"
+        "held = ctypes.addressof(ctypes.c_char.from_buffer(page))\n"
+        "check_result(call((278, 75), writing, struct.pack('QQ', held, 4096), 1, 0))",
+    ),
+    Attack(
+        0,
+        "make a pipe hold a megabyte",
+        "import fcntl\nreading, writing = os.pipe()\n"
+        "size = fcntl.fcntl(writing, 1031, 2**20)\n"
+        "if size >= 2**20: won(size)",
+    ),
+    Attack(
+        0,
+        "make a socket hold megabytes",
+        "import socket\npair = socket.socketpair()\n"
+        "before = pair[0].getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)\n"
+        "pair[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * before)\n"
+        "after = pair[0].getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)\n"
+        "if after > before: won(before, after)\n"
+        "else: absent('the system allows no more')",
+    ),
+    Attack(
+        0,
+        "fill the kernel with rules that are never enforced",
+        "check_result(call((444, 444), struct.pack('QQ', 4, 0), 8, 0))",
+    ),
+    Attack(
+        0,
+        "take the asynchronous operations of the machine",
+        "context = ctypes.c_ulong()\ncheck_result(call((206, 0), 128, ctypes.byref(context)))",
+    ),
+    Attack(
+        0,
+        "take the user's watches on files",
+        "check_result(call((294, 26), 0))",
+    ),
+    Attack(
+        0,
+        "take the user's watches on files by the older call",
+        "check_result(call((253, 26), 0))",
+    ),
+    Attack(
+        0,
+        "take the terminals of the machine",
+        "won(os.openpty())",
+    ),
+    Attack(
+        0,
+        "hold up a program that opens a file",
+        "import fcntl\nopen('leased', 'w').close()\n"
+        "fd = os.open('leased', os.O_RDONLY)\n"
+        "fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK); won(); os.unlink('leased')",
+    ),
+    Attack(
+        0,
+        "read an attribute of a secret",
+        "won(os.listxattr(H['secret']))",
+    ),
+    Attack(
+        0,
+        "read an attribute of a secret by the newer call",
+        "check_result(call((465, 465), -100, H['secret'].encode(), 0, None, 0))",
+    ),
+]
+
 _PRIVILEGES = [
     Attack(
         1,
@@ -644,4 +731,4 @@ _PROCESSES = [
     ),
 ]
 
-ATTACKS = (*_FILES, *_PRIVILEGES, *_NETWORK, *_PROCESSES)
+ATTACKS = (*_FILES, *_SHARED, *_PRIVILEGES, *_NETWORK, *_PROCESSES)

@@ -13,7 +13,7 @@ import pytest
 from starchat_tui.config.settings import ImageChoice
 from starchat_tui.sandbox.outputs import Figure, RunEnded, StreamText, WrittenFile
 from starchat_tui.terminal.image_detection import ImageDetector
-from starchat_tui.terminal.run_printer import RunPrinter, save_files
+from starchat_tui.terminal.run_printer import RunPrinter, save_file
 from tests.scripted import make_png
 
 NO_IMAGES = ImageDetector("off", {})
@@ -129,7 +129,6 @@ def test_files_are_listed_before_the_end() -> None:
 
 def test_saved_files_never_replace_others(tmp_path: Path) -> None:
     folder = tmp_path / "new"
-    first = save_files(folder, [("plot.png", b"1")])
-    second = save_files(folder, [("plot.png", b"2"), ("plot.png", b"3")])
-    assert [path.name for path in [*first, *second]] == ["plot.png", "plot-2.png", "plot-3.png"]
-    assert [path.read_bytes() for path in [*first, *second]] == [b"1", b"2", b"3"]
+    saved = [save_file(folder, "plot.png", data) for data in (b"1", b"2", b"3")]
+    assert [path.name for path in saved] == ["plot.png", "plot-2.png", "plot-3.png"]
+    assert [path.read_bytes() for path in saved] == [b"1", b"2", b"3"]

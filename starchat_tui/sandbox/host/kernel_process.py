@@ -196,6 +196,7 @@ class KernelProcess:
         """Measure again and again; end the kernel that uses too much."""
         limits = self.spec.limits
         cpu_before, polls_after_exit = 0.0, 0
+        machine: watchdog.MachineMemory | None = None
         while polls_after_exit < 2:
             busy = self._control is not None and self._control.has_begun
             await asyncio.sleep(watchdog.RUN_INTERVAL if busy else watchdog.IDLE_INTERVAL)
@@ -208,10 +209,20 @@ class KernelProcess:
             use = await asyncio.to_thread(watchdog.measure_use, pids, folders, limits.memory)
             if text := watchdog.describe_excess(use, limits):
                 self.kill(StopReason("memory", text))
+            if not busy:
+                machine = None
+            elif machine is None:
+                machine = await asyncio.to_thread(watchdog.MachineMemory, pids)
+            elif lost := await asyncio.to_thread(machine.find_loss, pids, 2 * limits.memory):
+                text = f"The machine lost {lost / 2**30:.3g} GB of memory while the code ran"
+                self.kill(StopReason("memory", text))
+            # The first process has the time of those that ended, which no other one shows.
+            first = self._sandbox.find_first_pid()
+            cpu = use.cpu + (watchdog.read_cpu_with_ended(first) if first else 0.0)
             if self._control is not None and self._control.has_begun:
                 # A run has a time limit of its own; only what goes on after it is counted here.
-                cpu_before = use.cpu
-            elif use.cpu - cpu_before > watchdog.IDLE_CPU_LIMIT:
+                cpu_before = cpu
+            elif cpu - cpu_before > watchdog.IDLE_CPU_LIMIT:
                 limit = f"{watchdog.IDLE_CPU_LIMIT:g} s"
                 text = f"Threads or processes of an ended run computed for more than {limit}"
                 self.kill(StopReason("timeout", text))

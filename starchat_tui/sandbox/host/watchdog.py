@@ -1,9 +1,10 @@
 """Watchdog: measures what all processes of a sandbox use together, which no rlimit covers.
 
-Covered: memory of all processes and of files in memory, processes, files, and computing that goes
-on after a run. Not covered: what is taken and returned between two measurements; the limits of a
-single process, which the runner sets itself, cover that. Nor, on a disk, a removed file that is
-mapped and no longer open; nor sockets of a process whose descriptors this one may not see.
+Covered: memory of all processes, of their page tables and of files in memory, processes, files, the
+removed ones too, and computing that goes on after a run; and, of whatever kind, memory the machine
+loses during a run. Not covered: what is taken and returned between two measurements; the
+limits of a single process, which the runner sets itself, cover that. Nor sockets of a process whose
+descriptors this one may not see, nor a removed file in a message that nobody has received.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def measure_use(pids: Sequence[int], folders: Sequence[Path], memory_limit: int)
     stats = {pid: state for pid in pids if (state := _read_stat(pid))}
     stored, files = _measure_folders(folders)
     sockets, removed = _measure_descriptors(stats, folders)
-    stored += removed
+    # Page tables are nobody's resident memory: addresses that are touched once per 2 MB cost 4 KB.
+    stored += removed + sum(map(_read_page_tables, stats))
     memory = sum(resident for _, resident, _ in stats.values())
     # PSS is the right figure: 20 forks of a process of 500 MB have an RSS of 11 GB and a PSS of
     # 0.5 GB. But the kernel walks every page for it, half a second for 11 GB; so it is read last.
@@ -80,6 +82,24 @@ def _read_stat(pid: int) -> tuple[int, int, float] | None:
     # User and system time, its own and that of its children that were waited for.
     cpu = sum(map(int, fields[11:15])) / _TICKS
     return int(fields[17]), int(fields[21]) * _PAGE, cpu
+
+
+def _read_page_tables(pid: int) -> int:
+    """Return the bytes of a process's page tables (proc_pid_status(5))."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_bytes().splitlines():
+            if line.startswith(b"VmPTE:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def read_cpu_with_ended(pid: int) -> float:
+    """Return the CPU seconds of a process and of all its descendants that have ended; 0 if gone.
+
+    The first process of a namespace inherits the time of every process that ended in it.
+    """
+    found = _read_stat(pid)
+    return found[2] if found else 0.0
 
 
 def _measure_own_memory(pid: int, resident: int) -> int:
@@ -115,6 +135,10 @@ def _measure_descriptors(pids: Iterable[int], folders: Sequence[Path]) -> tuple[
             # several processes may hold the same one.
             if stat.S_ISREG(state.st_mode) and not state.st_nlink and state.st_dev in disks:
                 removed[state.st_dev, state.st_ino] = state.st_blocks * 512
+        if disks:
+            for device, inode, size in _list_removed_maps(pid):
+                if device in disks:
+                    removed[device, inode] = max(removed.get((device, inode), 0), size)
     return sockets, sum(removed.values())
 
 
@@ -126,6 +150,23 @@ def _stat_descriptors(pid: int) -> list[os.stat_result]:
             with suppress(OSError):
                 stats.append(os.stat(descriptor.path))
     return stats
+
+
+def _list_removed_maps(pid: int) -> list[tuple[int, int, int]]:
+    """Return device, inode and last mapped byte of the removed files that a process has mapped.
+
+    Such a file may be closed, and still takes space (proc_pid_maps(5)).
+    """
+    found = []
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/maps").read_bytes().splitlines():
+            if line.endswith(b" (deleted)"):
+                addresses, _, offset, device, inode = line.split()[:5]
+                start, end = (int(address, 16) for address in addresses.split(b"-"))
+                major, minor = (int(number, 16) for number in device.split(b":"))
+                last = int(offset, 16) + end - start
+                found.append((os.makedev(major, minor), int(inode), last))
+    return found
 
 
 def _is_on_disk(folder: Path) -> bool:
@@ -178,3 +219,44 @@ def describe_excess(use: ResourceUse, limits: Limits) -> str:
     if use.files > limits.entries:
         return f"The code created more than {limits.entries:,} files"
     return ""
+
+
+class MachineMemory:
+    """Memory that the machine has lost since a moment, less what its other processes have taken.
+
+    Whatever code pins in the kernel (pipes, sockets, tables) is missing there, also where no
+    process, no folder and no list of this module shows it.
+    """
+
+    def __init__(self, pids: Sequence[int]) -> None:
+        """Remember the state of now; `pids` are the processes of the sandbox."""
+        self._available = _read_available_memory()
+        self._used_by_others = _measure_others(pids)
+
+    def find_loss(self, pids: Sequence[int], limit: int) -> int:
+        """Return the bytes lost, as far as they exceed `limit`; else 0."""
+        lost = self._available - _read_available_memory()
+        if lost <= limit:
+            return 0
+        # Only now, as it reads a file of each process on the machine.
+        lost -= max(0, _measure_others(pids) - self._used_by_others)
+        return lost if lost > limit else 0
+
+
+def _read_available_memory() -> int:
+    """Return the bytes that can be allocated without swapping; 0 where the system does not tell."""
+    with suppress(OSError):
+        for line in Path("/proc/meminfo").read_bytes().splitlines():
+            if line.startswith(b"MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def _measure_others(pids: Sequence[int]) -> int:
+    """Return the resident bytes of all processes but these; shared pages count several times."""
+    own, total = set(pids), 0
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        if name.isdigit() and int(name) not in own:
+            with suppress(OSError):
+                total += int(Path(f"/proc/{name}/statm").read_bytes().split()[1]) * _PAGE
+    return total

@@ -101,6 +101,8 @@ class SandboxSpec:
             # Reads as zeros like the real one, but cannot be mapped: a shared mapping of /dev/zero
             # is memory of no file and no process, which no limit counts.
             *("--dev-bind", "/dev/full", "/dev/zero"),
+            # No terminals, which the machine has 4,096 of: `/dev/ptmx` is a link into here.
+            *("--tmpfs", "/dev/pts", "--remount-ro", "/dev/pts"),
             # Before the binds: a library below /home or /tmp must lie over the empty folder.
             *self._tmpfs_flags(),
             *(word for path in self.prefixes for word in _bind_flags(str(path))),

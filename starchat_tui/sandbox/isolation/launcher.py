@@ -84,6 +84,10 @@ class SandboxProcess:
             pending.extend(landlock.list_children(pid))
         return pending
 
+    def find_first_pid(self) -> int | None:
+        """Return the pid of the process that inherits what the code leaves behind."""
+        return self._read_child_pid() if self._isolated else self.process.pid
+
     def list_writable_folders(self) -> list[Path]:
         """Return the host paths of the folders that the code can write to.
 

@@ -21,8 +21,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-"""Operations (linux/bpf_common.h): `A = data[k]`; `A == k`, `A >= k`, `A & k`; `return k`."""
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN, _AND = 0x20, 0x15, 0x35, 0x45, 0x06, 0x54
+"""Operations (linux/bpf_common.h): `A = data[k]`; `A == k`, `A >= k`, `A & k`; return; `A &= k`."""
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 """Return values of a filter (linux/seccomp.h); an errno stands in the low 16 bits."""
 _NUMBER, _ARCHITECTURE = 0, 4
@@ -36,10 +36,18 @@ _X32_ONLY = range(512, 548)
 _NEWEST = 466
 """Number of removexattrat, the last call reviewed; a later one is answered as by an old kernel."""
 _AF_UNIX = 1
+_SOCKET_TYPE, _CONNECTED_TYPES = 0xF, (1, 5)
+"""Bits of a socket's type beside flags (linux/net.h); SOCK_STREAM and SOCK_SEQPACKET."""
 _NAMESPACES = 0x7E020000
 """CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET (linux/sched.h)."""
 _TERMINAL_INPUT = (0x5412, 0x541C)
 """TIOCSTI and TIOCLINUX, which type into the terminal; a request has 32 bits."""
+_SHARED_BY_FILES = (1024, 1026, 1031)
+"""F_SETLEASE and F_NOTIFY, which make other programs wait or report what they do, and F_SETPIPE_SZ,
+by which a pipe holds a megabyte of memory that no process owns."""
+_SOCKET_BUFFERS = (7, 8, 32, 33)
+"""SO_SNDBUF and SO_RCVBUF, also their FORCE variants: what lies in a socket is no process's memory.
+"""
 _SIGNAL_OWNER = (8, 10, 15)
 """F_SETOWN, F_SETSIG and F_SETOWN_EX: they have a file send a signal to any process."""
 _SIGNAL_OWNER_REQUESTS = (0x8901, 0x8902)
@@ -114,6 +122,18 @@ DENIED: Mapping[str, _Table] = {
         **{"msgget": (68, 186), "msgctl": (71, 187), "msgrcv": (70, 188), "msgsnd": (69, 189)},
         **{"semget": (64, 190), "semctl": (66, 191), "semop": (65, 193)},
         **{"semtimedop": (220, 192), "mq_open": (240, 180), "mq_unlink": (241, 181)},
+        # Pins a page, or a huge page of 2 MB, in a pipe: 100 pipes held 1.6 GB.
+        "vmsplice": (278, 75),
+        # Rules that are never enforced are kernel memory, 5 MB a descriptor. Our own have been.
+        **{"landlock_create_ruleset": (444, 444), "landlock_add_rule": (445, 445)},
+        "landlock_restrict_self": (446, 446),
+    },
+    # The machine has so many of them for all users together, or the user for all programs: the
+    # host's databases and editors would get EAGAIN and EMFILE.
+    "what the machine has once": {
+        **{"io_setup": (206, 0), "io_submit": (209, 2), "io_destroy": (207, 1)},
+        **{"inotify_init": (253, None), "inotify_init1": (294, 26)},
+        **{"inotify_add_watch": (254, 27), "fanotify_mark": (301, 263)},
     },
     # Mostly refused without capabilities as well; this is the second lock. `personality` turns off
     # the randomization of addresses, and needs no capability.
@@ -157,15 +177,26 @@ DENIED_WITHOUT_NAMESPACES: Mapping[str, _Table] = {
         **{"utime": (132, None), "utimes": (235, None), "futimesat": (261, None)},
         **{"utimensat": (280, 88), "setxattr": (188, 5), "lsetxattr": (189, 6)},
         **{"removexattr": (197, 14), "lremovexattr": (198, 15), "setxattrat": (463, 463)},
-        **{"removexattrat": (466, 466), "truncate": (76, 45), "inotify_add_watch": (254, 27)},
+        **{"removexattrat": (466, 466), "truncate": (76, 45)},
     },
 }
 """Calls denied besides if the code shares process numbers and file names with the user."""
 
+UNSUPPORTED_WITHOUT_NAMESPACES: Mapping[str, _Table] = {
+    # Landlock lets everybody read them, also those of private files: browsers keep the address of a
+    # download there. `ls` and `cp` ask for them all the time, and take this answer.
+    "attributes of the user's files": {
+        **{"getxattr": (191, 8), "lgetxattr": (192, 9), "fgetxattr": (193, 10)},
+        **{"listxattr": (194, 11), "llistxattr": (195, 12), "flistxattr": (196, 13)},
+        **{"getxattrat": (464, 464), "listxattrat": (465, 465)},
+    },
+}
+"""Calls answered with EOPNOTSUPP besides, as by a file system without attributes."""
+
 _CALLS: _Table = {
     **{"socket": (41, 198), "socketpair": (53, 199), "ioctl": (16, 29), "clone": (56, 220)},
     **{"clone3": (435, 435), "prlimit64": (302, 261), "fcntl": (72, 25)},
-    **{"mmap": (9, 222), "prctl": (157, 167)},
+    **{"mmap": (9, 222), "prctl": (157, 167), "setsockopt": (54, 208)},
 }
 """Calls whose answer depends on their arguments."""
 
@@ -204,6 +235,10 @@ def build_program(
         for name, numbers in calls.items():
             if (number := numbers[architecture.column]) is not None:
                 program += _deny_call(name, number, errno.EPERM, reason)
+    for reason, calls in {} if has_namespaces else UNSUPPORTED_WITHOUT_NAMESPACES.items():
+        for name, numbers in calls.items():
+            if (number := numbers[architecture.column]) is not None:
+                program += _deny_call(name, number, errno.EOPNOTSUPP, reason)
     number_of = {name: numbers[architecture.column] or 0 for name, numbers in _CALLS.items()}
     # All families, also those that a network namespace does not cut off: AF_VSOCK reached the
     # hypervisor from a namespace of its own. EAFNOSUPPORT reads as "no such network" to libraries.
@@ -220,6 +255,10 @@ def build_program(
     # Typed into the terminal, text would run in the user's shell once StarChat has ended. A new
     # session already takes the terminal away; this holds for one that is opened some other way.
     program += _deny_values("ioctl", number_of["ioctl"], _TERMINAL_INPUT, "types into the terminal")
+    shared = "holds memory of no process, or other programs up"
+    program += _deny_values("fcntl", number_of["fcntl"], _SHARED_BY_FILES, shared)
+    buffers = number_of["setsockopt"]
+    program += _deny_values("setsockopt", buffers, _SOCKET_BUFFERS, shared, argument=2)
     if not signals_scoped:
         owner = "would send a signal"
         program += _deny_values("ioctl", number_of["ioctl"], _SIGNAL_OWNER_REQUESTS, owner)
@@ -276,13 +315,19 @@ def _deny_call(name: str, number: int, error: int, reason: str) -> Iterator[Inst
 
 
 def _filter_socketpair(number: int) -> Iterator[Instruction]:
-    yield Instruction(_EQUAL, number, 0, 4, "socketpair?")
+    yield Instruction(_EQUAL, number, 0, 8, "socketpair?")
     yield Instruction(_LOAD, _argument_offset(0), 0, 0, "its family")
-    yield Instruction(_EQUAL, _AF_UNIX, 0, 1, "a pair within the process and its children?")
+    yield Instruction(_EQUAL, _AF_UNIX, 0, 5, "a pair within the process and its children?")
+    # A datagram socket, also one of a pair, may be sent or connected to any path: /dev/log, the
+    # notify socket of systemd. A connected one belongs to its partner.
+    yield Instruction(_LOAD, _argument_offset(1), 0, 0, "its type")
+    yield Instruction(_AND, _SOCKET_TYPE, 0, 0, "without flags")
+    yield Instruction(_EQUAL, _CONNECTED_TYPES[0], 1, 0, "a stream?")
+    yield Instruction(_EQUAL, _CONNECTED_TYPES[1], 0, 1, "or a stream of packets?")
     # Without it asyncio has no event loop and multiprocessing no pipes.
     yield Instruction(_RETURN, _ALLOW, 0, 0, "allowed: asyncio and multiprocessing need it")
     error = _return_errno(errno.EAFNOSUPPORT)
-    yield Instruction(_RETURN, error, 0, 0, "EAFNOSUPPORT: any other family")
+    yield Instruction(_RETURN, error, 0, 0, "EAFNOSUPPORT: any other family or type")
 
 
 def _filter_clone(number: int) -> Iterator[Instruction]:

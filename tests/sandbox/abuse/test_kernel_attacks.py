@@ -248,6 +248,72 @@ EXCESSIVE = (
         ("restricted",),
     ),
     Attack(
+        0,
+        "fill the disk with files that are removed, mapped and closed",
+        (
+            "import mmap, os, time\nkept = []\nfor at in range(20):\n"
+            "    with open(f'big{at}', 'w+b') as file:\n"
+            "        file.write(bytes(15 * 2**20)); file.flush()\n"
+            "        kept.append(mmap.mmap(file.fileno(), 0))\n"
+            "    os.unlink(f'big{at}')\n"
+            "time.sleep(15)",
+            "1+1",
+        ),
+        "import mmap\nfile = open('d', 'w+b'); os.unlink('d'); file.write(bytes(2**20))\n"
+        "file.flush(); kept = mmap.mmap(file.fileno(), 0); file.close(); won(len(kept))",
+        create_end_check("memory"),
+        {"memory": 220 * MIB},
+        ("restricted",),
+    ),
+    Attack(
+        0,
+        "fill the memory with page tables",
+        (
+            "import mmap, time\n"
+            "held = mmap.mmap(-1, 50 * 2**30, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, 1)\n"
+            "for at in range(0, len(held), 2**21): held[at]\n"
+            "time.sleep(15)",
+            "1+1",
+        ),
+        "import mmap\n"
+        "held = mmap.mmap(-1, 2**32, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, 1)\n"
+        "def read():\n"
+        "    lines = open('/proc/self/status').read().splitlines()\n"
+        "    return int(next(one for one in lines if one.startswith('VmPTE')).split()[1])\n"
+        "before = read()\nfor at in range(0, len(held), 2**21): held[at]\n"
+        "if read() - before > 4000: won(read() - before)",
+        create_end_check("memory"),
+        {"memory": 60 * MIB},
+        ("isolated", "restricted"),
+    ),
+    Attack(
+        0,
+        "reserve more addresses than any program needs",
+        (
+            "import mmap\n"
+            "try: mmap.mmap(-1, 2**37, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, 1); print('WON')\n"
+            "except OSError: print('held')",
+            "1+1",
+        ),
+        "import mmap\nwon(len(mmap.mmap(-1, 2**37, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, 1)))",
+        check_quiet,
+        {},
+        ("isolated", "restricted"),
+    ),
+    Attack(
+        0,
+        "hold memory in many pairs of sockets that stay within the user's limits",
+        (
+            "import socket, time\npairs = [socket.socketpair() for _ in range(100)]\n"
+            "time.sleep(15)",
+            "1+1",
+        ),
+        "import socket\npairs = [socket.socketpair() for _ in range(100)]\nwon(len(pairs))",
+        create_end_check("memory"),
+        {},
+        ("isolated", "restricted"),
+    ),
+    Attack(
         14,
         "fork until no more processes can be started",
         (

@@ -29,6 +29,7 @@ GOLDEN = """\
 --symlink usr/bin /bin
 --ro-bind /etc/localtime /etc/localtime
 --dir /proc --dev /dev --dev-bind /dev/full /dev/zero
+--tmpfs /dev/pts --remount-ro /dev/pts
 --size 268435456 --tmpfs /tmp
 --size 67108864 --tmpfs /dev/shm
 --size 67108864 --tmpfs /home
