@@ -42,7 +42,7 @@ class Summary:
     title: str
     mode: Mode
     model: str
-    turns: int
+    questions: int
     updated: float
     """Seconds since the epoch."""
 
@@ -318,11 +318,12 @@ class ConversationStore:
             )
             values = [_fts_query(query), f"%{_escape_like(query)}%"]
         rows = self._fetch_rows(
-            "SELECT c.*, (SELECT count(*) FROM turn WHERE conversation = c.id) AS turns"
+            "SELECT c.*, (SELECT count(*) FROM turn"
+            " WHERE conversation = c.id AND role = 'user') AS questions"
             f" FROM conversation AS c {where} ORDER BY c.updated DESC LIMIT ?",
             (*values, limit),
         )
-        keys = ("id", "title", "mode", "model", "turns", "updated")
+        keys = ("id", "title", "mode", "model", "questions", "updated")
         return [Summary(*(row[key] for key in keys)) for row in rows]
 
 

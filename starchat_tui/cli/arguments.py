@@ -59,10 +59,13 @@ exit codes:
   143  terminated (SIGTERM)"""
 
 
-def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+def parse_arguments(argv: Sequence[str], *, line_mode: bool = False) -> argparse.Namespace:
     """Return the flags of a question or of the chat; `words` are the question."""
+    parser = create_question_parser()
+    if line_mode:
+        parser.prog, parser.description = "starchat repl", "Chat line by line."
     # Intermixed, because flags may stand between the words of a question.
-    flags = create_question_parser().parse_intermixed_args(argv)
+    flags = parser.parse_intermixed_args(argv)
     flags.stop = tuple(flags.stop) if flags.stop else None
     return flags
 

@@ -26,11 +26,22 @@ def list_conversations(argv: Sequence[str]) -> int:
     parser.add_argument("words", nargs="*", help="words that the conversation contains")
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     parser.add_argument(
-        "-l", "--limit", type=int, default=200, metavar="N", help="list at most N (default: 200)"
+        "-l",
+        "--limit",
+        type=int,
+        default=200,
+        metavar="N",
+        help="list at most N (default: 200; 0: all)",
     )
     flags = parser.parse_args(argv)
-    for summary in _open_store().list_summaries(" ".join(flags.words), limit=flags.limit):
+    store, words = _open_store(), " ".join(flags.words)
+    found = store.list_summaries(words, limit=flags.limit or -1)
+    for summary in found:
         print(_format_json(summary) if flags.json else _format_line(summary))
+    if len(found) == flags.limit:
+        more = len(store.list_summaries(words, limit=-1)) - len(found)
+        if more:
+            print(f"… {more:,} more: `-l 0` lists all", file=sys.stderr)
     return 0
 
 
@@ -41,11 +52,13 @@ def _open_store() -> ConversationStore:
 def _format_line(summary: Summary) -> str:
     day = time.strftime("%Y-%m-%d %H:%M", time.localtime(summary.updated))
     title = sanitize_text(summary.title).replace("\n", " ").replace("\t", " ")
-    return f"{summary.id}  {day}  {summary.turns:>3} turns  {summary.mode:<4}  {title}"
+    count = f"{summary.questions} question{'' if summary.questions == 1 else 's'}"
+    model = sanitize_text(os.path.basename(summary.model.rstrip("/")) or summary.mode)
+    return f"{summary.id}  {day}  {count:>13}  {model:<14}  {title}"
 
 
 def _format_json(summary: Summary) -> str:
-    keys = ("id", "title", "mode", "model", "turns", "updated")
+    keys = ("id", "title", "mode", "model", "questions", "updated")
     document = {key: getattr(summary, key) for key in keys}
     return escape_json_for_stdout(json.dumps(document, ensure_ascii=False))
 
@@ -102,10 +115,20 @@ def delete_conversations(argv: Sequence[str]) -> int:
     """Delete conversations."""
     parser = arguments.create_subcommand_parser("rm")
     parser.add_argument("ids", nargs="+", metavar="id", help=_ID_HELP)
+    parser.add_argument("-y", "--yes", action="store_true", help="delete without asking")
     flags = parser.parse_args(argv)
     store = _open_store()
     # All ids are looked up first, so that a wrong one deletes nothing.
-    for conversation in [store.find_conversation(name) for name in flags.ids]:
+    conversations = [store.find_conversation(name) for name in flags.ids]
+    # A script has nobody to ask, and named the conversations itself.
+    if not flags.yes and sys.stdin.isatty() and sys.stderr.isatty():
+        for conversation in conversations:
+            print(f"{conversation.id} {sanitize_text(conversation.title)}", file=sys.stderr)
+        print("Delete for good? [y/N] ", end="", file=sys.stderr, flush=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            print("nothing was deleted", file=sys.stderr)
+            return 0
+    for conversation in conversations:
         store.delete_conversation(conversation.id)
         print(f"deleted {conversation.id} {sanitize_text(conversation.title)}", file=sys.stderr)
     return 0

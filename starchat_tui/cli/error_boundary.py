@@ -15,11 +15,14 @@ from typing import NoReturn
 
 from starchat_tui.config.extras import find_missing_extra
 from starchat_tui.errors import StarChatError, UsageError
-from starchat_tui.sanitize import sanitize_text
+from starchat_tui.sanitize import replace_surrogates, sanitize_text
 
 _EXIT_INTERRUPTED = 130
 _EXIT_BROKEN_PIPE = 141
 """128 + SIGPIPE, the code of a program that does not handle the signal."""
+
+
+_NOT_TEXT = UsageError("An argument is not text in UTF-8", "check its bytes: `printf %s … | xxd`")
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -44,6 +47,12 @@ def report_errors(run: Callable[[], int], *, program: str = "starchat") -> int:
         # Nobody reads what is still buffered: the flush at exit must not fail on it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return _EXIT_BROKEN_PIPE
+    except UnicodeEncodeError as error:
+        # Python keeps bytes of the command line that are no UTF-8 as surrogates, which no database
+        # and no server takes.
+        if not any(map(_has_surrogates, sys.argv)):
+            return _report_bug(error, program)
+        return print_error(_NOT_TEXT, program=program)
     except Exception as error:  # noqa: BLE001 (the boundary: a bug becomes a hint and a log entry)
         missing = find_missing_extra(error) if isinstance(error, ImportError) else None
         if missing is not None:
@@ -61,6 +70,10 @@ def print_error(error: StarChatError, *, program: str = "starchat", context: str
     if error.hint:
         print(f"  {sanitize_text(error.hint)}", file=sys.stderr)
     return error.exit_code
+
+
+def _has_surrogates(text: str) -> bool:
+    return replace_surrogates(text) != text
 
 
 def _report_bug(error: Exception, program: str) -> int:

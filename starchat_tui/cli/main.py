@@ -7,7 +7,7 @@ import stat
 import sys
 from collections.abc import Sequence
 
-from starchat_tui.cli import arguments, subcommands
+from starchat_tui.cli import argument_text, arguments, command_words, subcommands
 from starchat_tui.cli.error_boundary import report_errors
 from starchat_tui.cli.invocation import Invocation
 from starchat_tui.cli.stdout import print_text
@@ -23,16 +23,16 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
-    if argv[:1] == ["repl"]:
-        return _ask_or_chat(argv[1:], line_mode=True)
-    if argv and argv[0] in arguments.SUBCOMMANDS:
-        return subcommands.run_subcommand(argv[0], argv[1:])
-    return _ask_or_chat(argv)
+    argument_text.require_text(argv, os.environ)
+    name, rest = command_words.find_subcommand(argv) or ("", argv)
+    if name and name != "repl":
+        return subcommands.run_subcommand(name, rest)
+    return _ask_or_chat(rest, line_mode=name == "repl")
 
 
 def _ask_or_chat(argv: Sequence[str], *, line_mode: bool = False) -> int:
     """Answer the question on the command line or on stdin; without one, open the chat."""
-    flags = arguments.parse_arguments(argv)
+    flags = arguments.parse_arguments(argv, line_mode=line_mode)
     if flags.version:
         from starchat_tui import __version__
 
@@ -40,6 +40,8 @@ def _ask_or_chat(argv: Sequence[str], *, line_mode: bool = False) -> int:
         return 0
     invocation = Invocation.from_flags(flags)
     question = " ".join(word for word in flags.words if word != "-")
+    if not flags.file and not line_mode and not _has_piped_input():
+        command_words.require_question(flags.words, argv)
     piped = _read_stdin(has_question=bool(question), explicit="-" in flags.words)
     if (question or piped or flags.file) and not (flags.interactive or line_mode):
         from starchat_tui.cli import ask_command
@@ -76,13 +78,21 @@ def _read_stdin(*, has_question: bool, explicit: bool) -> str:
     an editor may stay open for ever without a byte.
     """
     try:
-        mode = os.fstat(0).st_mode
+        is_terminal = os.isatty(0) or not os.fstat(0)
     except OSError:
         return ""
-    has_input = stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
-    if not explicit and (os.isatty(0) or (has_question and not has_input)):
+    if not explicit and (is_terminal or (has_question and not _has_piped_input())):
         return ""
     return read_text(sys.stdin.buffer, "Standard input")
+
+
+def _has_piped_input() -> bool:
+    """Return whether stdin is a pipe, a file or a socket."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
 
 
 def _reopen_keyboard() -> None:

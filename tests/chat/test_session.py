@@ -418,7 +418,7 @@ async def test_resume_restores_the_conversation(make: Make, engine: ScriptedEngi
     assert again.system == "be brief"
     await ask(again, "second")
     assert [turn.text for turn in again.dialogue.turns] == ["first", "one", "second", "two"]
-    assert [summary.turns for summary in again.list_conversations("second")] == [4]
+    assert [one.questions for one in again.list_conversations("second")] == [2]
 
 
 async def test_truncated_answer_has_state_cut(make: Make, engine: ScriptedEngine) -> None:

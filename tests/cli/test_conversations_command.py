@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from starchat_tui.chat.export import FORMATS, export_conversation
@@ -13,7 +14,7 @@ from starchat_tui.chat.store import ConversationStore
 from starchat_tui.cli.conversations_command import export_conversations
 from starchat_tui.errors import UsageError
 from tests.chat.conversations import store_conversation
-from tests.cli.shell import Shell, split_lines
+from tests.cli.shell import STARCHAT, Shell, split_lines
 
 
 def test_ls_finds_and_rm_deletes(shell: Shell) -> None:
@@ -67,3 +68,36 @@ def test_conflicting_flags_are_errors(store: ConversationStore) -> None:
         assert caught.value.hint
     with pytest.raises(UsageError, match="No conversation"):
         export_conversations(["zzzz"])
+
+
+def test_a_long_list_says_what_it_leaves_out(shell: Shell) -> None:
+    for question in ("one", "two", "three"):
+        shell.ask(question, tokens=1)
+    everything = shell.run("ls", "-l", "0")
+    assert everything.stderr == b""
+    count = len(split_lines(everything.stdout))
+    some = shell.run("ls", "-l", str(count - 1))
+    assert len(split_lines(some.stdout)) == count - 1
+    assert "1 more: `-l 0` lists all" in some.stderr.decode()
+    assert "1 question " in everything.stdout.decode()
+
+
+@pytest.mark.parametrize(("answer", "deleted"), [("n", 0), ("", 0), ("y", 1)])
+def test_a_deletion_in_a_terminal_is_asked_about(shell: Shell, answer: str, deleted: int) -> None:
+    shell.ask("what is it?", tokens=1)
+    before = len(split_lines(shell.run("ls").stdout))
+    child = pexpect.spawn(
+        STARCHAT[0], [*STARCHAT[1:], "rm", "last"], env=shell.environ(), encoding="utf-8"
+    )
+    child.expect("what is it")
+    child.expect("Delete for good")
+    child.sendline(answer)
+    child.expect(pexpect.EOF)
+    assert len(split_lines(shell.run("ls").stdout)) == before - deleted
+
+
+def test_a_script_deletes_without_being_asked(shell: Shell) -> None:
+    shell.ask("what is it?", tokens=1)
+    before = len(split_lines(shell.run("ls").stdout))
+    assert shell.run("rm", "last").returncode == 0
+    assert len(split_lines(shell.run("ls").stdout)) == before - 1

@@ -223,6 +223,34 @@ def test_a_log_that_cannot_fit_is_refused_before_it_is_encoded(shell: Shell) -> 
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 3
 
 
+ODD_WORDS = (
+    ("ls", "{}"),
+    ("show", "{}"),
+    ("export", "{}"),
+    ("rm", "{}"),
+    ("prompt", "{}"),
+    ("load", "{}"),
+    ("run", "{}"),
+    ("-n", "--stop", "{}", "q"),
+    ("-n", "-s", "{}", "q"),
+    ("-n", "-f", "{}", "q"),
+    ("-n", "--url", "{}", "q"),
+    ("-n", "--tokenizer", "{}", "q"),
+    ("--cid", "{}", "q"),
+    ("-n", "-m", "{}", "q"),
+    ("-n", "--prompt", "{}", "--mode", "ta", "q"),
+)
+
+
+@pytest.mark.parametrize("words", ODD_WORDS, ids=" ".join)
+def test_bytes_that_are_no_text_are_no_bug(shell: Shell, words: tuple[str, ...]) -> None:
+    odd = os.fsdecode(b"a\xff\xe9")
+    done = shell.run(*(word.format(odd) for word in words))
+    assert done.returncode in (1, 2, 69, 78)
+    assert b"Traceback" not in done.stderr
+    assert b"bug in StarChat" not in done.stderr
+
+
 def test_version_and_help(shell: Shell) -> None:
     assert shell.run("--version").stdout.decode() == f"starchat {__version__}\n"
     assert shell.run("-q", "-V").stdout.decode() == f"starchat {__version__}\n"

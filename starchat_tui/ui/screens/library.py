@@ -93,9 +93,9 @@ class ConversationLibrary(SafeDialog[str | None]):
 
 
 def _build_row(summary: Summary, now: float) -> Content:
-    turns = "1 turn" if summary.turns == 1 else f"{summary.turns} turns"
+    count = "1 question" if summary.questions == 1 else f"{summary.questions} questions"
     age, model = format_age(now - summary.updated), sanitize_text(summary.model)
-    about = f"{age} · {turns} · {model} · {summary.mode}"
+    about = f"{age} · {count} · {model} · {summary.mode}"
     return Content.assemble(
         sanitize_text(summary.title) or "untitled", "\n", (about, "$foreground 55%")
     )
