@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from starchat_tui.config.hub_connection import is_hub_unreachable
 from starchat_tui.config.json_file import read_json_object
 from starchat_tui.errors import ModelUnavailable
 from starchat_tui.models.registry import Model, find_model
@@ -18,6 +19,19 @@ _WINDOW_KEYS = (
     *("model_max_length", "context_length"),
 )
 """Names of the context length in the configurations of transformers."""
+
+
+def is_available(name: str) -> bool:
+    """Return whether the files of a model are on this machine; nothing is downloaded."""
+    try:
+        model = find_model(name)
+    except ModelUnavailable:
+        return False
+    if model.is_local or model.demo:
+        return os.path.isfile(os.path.join(model.weights, "config.json"))
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(model.weights, "config.json"), str)
 
 
 def find_model_file(model: Model, name: str) -> Path:
@@ -106,10 +120,15 @@ def read_model_json(path: Path) -> dict[str, Any]:
 
 def _fetch_from_hub(repo: str, name: str) -> Path:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
 
     try:
-        return Path(hf_hub_download(repo, name))
+        return Path(hf_hub_download(repo, name, local_files_only=is_hub_unreachable()))
     except GatedRepoError as error:  # a subclass of HfHubHTTPError
         raise ModelUnavailable(
             f"`{repo}` is gated",
@@ -117,6 +136,11 @@ def _fetch_from_hub(repo: str, name: str) -> Path:
         ) from error
     except HFValidationError as error:
         raise ModelUnavailable(f"`{repo}` is not a Hub id", "write it as OWNER/NAME") from error
+    except LocalEntryNotFoundError as error:
+        raise ModelUnavailable(
+            f"`{repo}` is missing or incomplete on this machine, and the Hub cannot be reached",
+            "connect and try again, or name a folder that holds the model",
+        ) from error
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise ModelUnavailable(
             f"{name} of `{repo}` cannot be downloaded ({type(error).__name__})",

@@ -11,6 +11,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
+from starchat_tui.config.hub_connection import is_hub_unreachable
 from starchat_tui.config.paths import expand_user_path
 from starchat_tui.config.text_file import read_text
 from starchat_tui.errors import ConfigError, UsageError
@@ -88,7 +89,8 @@ def _download_prompt(repo: str, file: str) -> Path:
 
     kind = "dataset" if repo.startswith("datasets/") else "model"
     try:
-        return Path(hf_hub_download(repo.removeprefix("datasets/"), file, repo_type=kind))
+        name, unreachable = repo.removeprefix("datasets/"), is_hub_unreachable()
+        return Path(hf_hub_download(name, file, repo_type=kind, local_files_only=unreachable))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
         raise ConfigError(
             f"The prompt `{repo}/{file}` cannot be downloaded ({type(error).__name__})",

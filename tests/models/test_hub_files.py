@@ -94,5 +94,5 @@ def test_a_demo_model_that_was_not_built_says_how(tmp_path: Path) -> None:
 
 
 def test_a_file_the_hub_does_not_give_is_reported() -> None:
-    with pytest.raises(ModelUnavailable, match="cannot be downloaded"):
+    with pytest.raises(ModelUnavailable, match="cannot be reached"):
         find_model_file(Model("a/b", "a/b"), "config.json")

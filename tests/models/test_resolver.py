@@ -37,7 +37,7 @@ class Hub:
         self.asked: list[str] = []
         self.answers = threading.Event()
 
-    def __call__(self, repo: str, name: str) -> str:
+    def __call__(self, repo: str, name: str, **_: object) -> str:
         self.asked.append(name)
         assert self.answers.wait(30), "the event loop is blocked by the download"
         if self.folder is None:

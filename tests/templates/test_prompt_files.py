@@ -57,7 +57,7 @@ class TestFinding:
         asked: list[tuple[str, str, str]] = []
         (tmp_path / "found").write_text("theirs")
 
-        def download(repo: str, file: str, *, repo_type: str) -> str:
+        def download(repo: str, file: str, *, repo_type: str, **_: object) -> str:
             asked.append((repo, file, repo_type))
             return str(tmp_path / "found")
 

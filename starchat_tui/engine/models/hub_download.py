@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from starchat_tui.config.hub_connection import is_hub_unreachable
 from starchat_tui.engine.models.load_progress import ProgressCallback, create_download_bar
 from starchat_tui.errors import ModelUnavailable
 
@@ -17,11 +18,13 @@ def download_model(repo: str, report: ProgressCallback) -> Path:
     """
     from huggingface_hub import snapshot_download
 
+    unreachable = is_hub_unreachable()
     try:
         return Path(
             snapshot_download(
                 repo,
-                allow_patterns=_choose_patterns(repo),
+                allow_patterns=_choose_patterns(repo, unreachable=unreachable),
+                local_files_only=unreachable,
                 # Folders hold weights for other frameworks; `consolidated*` is a second copy of
                 # the weights, in the format that some models were trained in.
                 ignore_patterns=["*/*", "consolidated*"],
@@ -37,10 +40,12 @@ def download_model(repo: str, report: ProgressCallback) -> Path:
         raise _explain_hub_error(repo, error) from error
 
 
-def _choose_patterns(repo: str) -> list[str]:
+def _choose_patterns(repo: str, *, unreachable: bool) -> list[str]:
     """Return the file patterns to download: one format of the weights, safetensors if there."""
     from huggingface_hub import HfApi
 
+    if unreachable:
+        return [*_SMALL_FILES, "*.safetensors", "*.bin"]
     try:
         names = HfApi().list_repo_files(repo)
     except (_get_http_error_class(), OSError):
