@@ -8,7 +8,7 @@ from typing import Literal
 
 from starchat_tui.chat.events import AnswerFinished, AnswerText, EngineProgress
 from starchat_tui.chat.store import ConversationStore, State
-from starchat_tui.client.answer_stats import AnswerStats
+from starchat_tui.client.answer_stats import MIN_RATE_TOKENS, AnswerStats
 from starchat_tui.client.protocol import Delta, Progress, Usage
 from starchat_tui.dialogue import Turn
 from starchat_tui.errors import EngineGone
@@ -21,7 +21,15 @@ SAVE_INTERVAL = 0.25
 class PendingAnswer:
     """An answer that is being received; stores its text at intervals."""
 
-    def __init__(self, store: ConversationStore, turn: int, model: ResolvedModel) -> None:
+    def __init__(
+        self,
+        store: ConversationStore,
+        turn: int,
+        model: ResolvedModel,
+        *,
+        prompt_tokens: int = 0,
+    ) -> None:
+        self._prompt_tokens = prompt_tokens
         self._store = store
         self._turn = turn
         self._model = model
@@ -31,7 +39,8 @@ class PendingAnswer:
         self._first_text_after = 0.0
         self._saved_at = self._started_at
         self._has_unsaved_text = False
-        self._usage = Usage()
+        self._usage: Usage | None = None
+        """What the engine counted; it says so with the end, which a stopped answer has not."""
         self._finish_reason = ""
         self.state: State = "partial"
 
@@ -101,18 +110,21 @@ class PendingAnswer:
 
     def _build_stats(self) -> AnswerStats:
         seconds = time.monotonic() - self._started_at
-        tokens = self._usage.completion_tokens or len(self._ids)
+        usage = self._usage
+        tokens = (usage.completion_tokens if usage else 0) or len(self._ids)
         decoding = seconds - self._first_text_after
         return AnswerStats(
             model=self._model.name,
             mode=self._model.mode,
-            prompt_tokens=self._usage.prompt_tokens,
-            cached_tokens=self._usage.cached_tokens,
+            prompt_tokens=(usage.prompt_tokens if usage else 0) or self._prompt_tokens,
+            cached_tokens=usage.cached_tokens if usage else None,
             completion_tokens=tokens,
             window=self._model.window,
             seconds=seconds,
             first_token=self._first_text_after,
             # The first token comes with the prefill and is no part of the decoding time.
-            tokens_per_second=(tokens - 1) / decoding if tokens > 1 and decoding > 0 else 0.0,
+            tokens_per_second=(tokens - 1) / decoding
+            if tokens >= MIN_RATE_TOKENS and decoding > 0
+            else 0.0,
             finish_reason=self._finish_reason,
         )

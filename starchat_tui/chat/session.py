@@ -19,6 +19,7 @@ from starchat_tui.chat.store import ConversationStore, StoredTurn, StoreError, S
 from starchat_tui.client.protocol import Request, Sampling
 from starchat_tui.dialogue import Dialogue, Mode, Turn
 from starchat_tui.errors import PromptTooLong, StarChatError, UsageError
+from starchat_tui.models.registry import find_model
 from starchat_tui.models.resolver import Engine, ModelResolver, ResolvedModel
 from starchat_tui.templates.context_window import Prompt, fit_prompt
 
@@ -60,6 +61,10 @@ class Session:
         self.mode: Mode = resolver.choose_initial_mode()
         self.window = 0
         """Context window in tokens; 0 until the first prompt is built."""
+        self.former_model = ""
+        """Model that a resumed conversation was held with, if another one answers now."""
+        self.server = resolver.server
+        """Host that the questions go to; empty if they stay on this machine."""
         self.start_conversation()
 
     @property
@@ -67,8 +72,15 @@ class Session:
         """Name of the model of the current mode."""
         return self._resolver.choose_model_name(self.mode)
 
+    @property
+    def is_demo(self) -> bool:
+        """True if one of the small models that come with the package answers."""
+        return not self.server and find_model(self.model).demo
+
     def start_conversation(self) -> None:
         """Start an empty conversation; it is stored with its first question."""
+        self._resolver.adopt_model("")
+        self.former_model = ""
         self.conversation = ""
         self.title = ""
         self.turns: tuple[StoredTurn, ...] = ()
@@ -114,6 +126,16 @@ class Session:
         self._dialogue = Dialogue(found.system)
         self._enter_conversation(found.allowed)
         self._set_branch(turns)
+        self._adopt_model(found.model)
+
+    def _adopt_model(self, stored: str) -> None:
+        """Continue with the model that a conversation was held with, where that is possible."""
+        is_same = not stored or stored == self.model
+        self.former_model = "" if is_same or self._resolver.adopt_model(stored) else stored
+
+    def pin_model(self) -> None:
+        """Keep the model of the settings, whatever a stored conversation was held with."""
+        self._resolver.is_pinned = True
 
     def _set_branch(self, turns: Sequence[StoredTurn]) -> None:
         """Make `turns` the current branch.
@@ -229,7 +251,8 @@ class Session:
         self, turn: int, model: ResolvedModel, prompt: Prompt, *, fallback_head: int
     ) -> AsyncGenerator[ChatEvent, None]:
         """Stream into `turn` and make it the head, or `fallback_head` if it stays empty."""
-        answer, head = PendingAnswer(self._store, turn, model), fallback_head
+        answer = PendingAnswer(self._store, turn, model, prompt_tokens=len(prompt.ids))
+        head = fallback_head
         try:
             yield AnswerStarted(
                 turn, len(prompt.ids), model.window, prompt.dropped_turns, prompt.quoted_lines

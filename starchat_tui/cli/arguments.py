@@ -259,7 +259,11 @@ def create_subcommand_parser(name: str) -> ArgumentParser:
 def create_run_parser() -> ArgumentParser:
     """Create the parser of `starchat run`."""
     parser = create_subcommand_parser("run")
-    parser.add_argument("code", metavar="FILE", help="a Python file; - reads stdin")
+    parser.add_argument(
+        "code",
+        metavar="FILE",
+        help="a Python file or a notebook; - reads stdin; arguments for it follow --",
+    )
     parser.add_argument(
         *("--file", "-f"),
         type=Path,

@@ -11,6 +11,8 @@ from starchat_tui.cli.factory import create_kernel_manager, create_session, resu
 from starchat_tui.cli.invocation import Invocation
 from starchat_tui.cli.stdout import replace_lone_surrogates
 from starchat_tui.errors import UsageError
+from starchat_tui.sanitize import sanitize_text
+from starchat_tui.terminal.status_text import format_model_change
 
 if TYPE_CHECKING:
     from starchat_tui.cli.code_runner import CodeRunner
@@ -35,7 +37,14 @@ def answer_question(invocation: Invocation, question: str, piped: str) -> int:
 async def _ask(invocation: Invocation, options: AskOptions, terminal: Terminal) -> None:
     session = create_session(invocation.settings, invocation.paths)
     resume_conversation(session, invocation)
+    _print_model_change(session, terminal)
     await ask_question(session, options, terminal)
+
+
+def _print_model_change(session: Session, terminal: Terminal) -> None:
+    if session.former_model and not terminal.quiet:
+        text = format_model_change(session.former_model, session.model)
+        print(f"starchat: {sanitize_text(text)}", file=terminal.err)
 
 
 async def _ask_and_run(invocation: Invocation, options: AskOptions, terminal: Terminal) -> None:
@@ -46,6 +55,7 @@ async def _ask_and_run(invocation: Invocation, options: AskOptions, terminal: Te
     kernel_manager = create_kernel_manager(invocation.settings, unsafe=invocation.flags.unsafe_run)
     session = create_session(invocation.settings, invocation.paths, kernel_manager)
     resume_conversation(session, invocation)
+    _print_model_change(session, terminal)
     runner = CodeRunner(kernel_manager, RunOptions.from_invocation(invocation), terminal)
     await run_and_close(kernel_manager, _ask_then_run(session, runner, options, terminal))
 

@@ -30,7 +30,7 @@ from starchat_tui.config.settings import ImageChoice
 from starchat_tui.errors import NoCode, StarChatError, Terminated, UsageError
 from starchat_tui.execution.cells import is_python, prepare_cell
 from starchat_tui.execution.kernel_manager import KernelManager
-from starchat_tui.execution.run_result import RunRecorder, RunResult
+from starchat_tui.execution.run_result import RunRecorder, RunResult, join_results
 from starchat_tui.sandbox.limits import Limits
 from starchat_tui.sandbox.outputs import Output, RunEnded
 from starchat_tui.sanitize import find_hidden_characters, sanitize_text
@@ -104,15 +104,23 @@ class CodeRunner:
         if kernel_manager.unsafe:
             self._printer.print_note(UNSAFE_WARNING, warning=True)
 
-    async def run_file(self, code: str) -> None:
-        """Run the user's own code; raises a `StarChatError` unless it succeeds."""
+    async def run_file(self, *cells: str) -> None:
+        """Run the user's own code, the cells in order until one fails.
+
+        Raises a `StarChatError` unless all succeed.
+        """
         # The user wrote it, so only invisible characters and downloads need consent.
-        downloads = await self._obtain_consent(code, permission="always")
+        downloads = await self._obtain_consent("\n\n".join(cells), permission="always")
         await self._attach_files()
-        result = await self._run_and_print(partial(self._kernel_manager.run, code, downloads))
+        results = list[RunResult]()
+        for code in cells:
+            run = partial(self._kernel_manager.run, code, downloads)
+            results.append(await self._run_and_print(run))
+            if results[-1].ended.status != "ok":
+                break
         if self._options.json:
-            self._print_json(build_run_json(result))
-        await self._finish([result])
+            self._print_json(build_run_json(join_results(results)))
+        await self._finish(results)
 
     async def run_answer(self, session: Session, text: str, document: dict[str, object]) -> None:
         """Run the Python blocks of an answer in order, until one fails.

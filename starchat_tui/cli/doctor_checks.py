@@ -25,7 +25,7 @@ from starchat_tui.client.local_engine import LocalEngine
 from starchat_tui.config.byte_units import GIB
 from starchat_tui.config.extras import EXTRAS, require_extra
 from starchat_tui.config.paths import Paths, expand_user_path
-from starchat_tui.config.settings import SandboxLevel, Settings
+from starchat_tui.config.settings import SandboxLevel, Settings, remove_credentials
 from starchat_tui.errors import EngineSilent, MissingExtra
 from starchat_tui.models import hardware, hub_files, registry
 from starchat_tui.sandbox.isolation import landlock, probe
@@ -181,7 +181,8 @@ def check_clipboard(environ: Mapping[str, str]) -> Finding:
 def check_engine(settings: Settings, paths: Paths) -> Finding:
     """Check whether an engine runs."""
     if settings.url:
-        return Finding("engine", "ok", f"server {settings.url} (not contacted)")
+        server = remove_credentials(settings.url)
+        return Finding("engine", "ok", f"questions go to {server} (not contacted)")
     try:
         health = asyncio.run(LocalEngine(paths).inspect_engine())
     except EngineSilent as error:

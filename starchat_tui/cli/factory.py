@@ -62,10 +62,13 @@ def create_session(
     )
 
 
-def create_kernel_manager(settings: Settings, *, unsafe: bool = False) -> KernelManager:
+def create_kernel_manager(
+    settings: Settings, *, unsafe: bool = False, script: Sequence[str] = ()
+) -> KernelManager:
     """Create the manager of the kernel that runs code in the sandbox of the settings.
 
-    `unsafe` runs code without a sandbox. Nothing is probed or started before the first run.
+    `unsafe` runs code without a sandbox; `script` is the `sys.argv` of a script, empty for cells.
+    Nothing is probed or started before the first run.
     """
     from starchat_tui.execution.kernel_manager import KernelFactory, KernelManager
 
@@ -84,7 +87,9 @@ def create_kernel_manager(settings: Settings, *, unsafe: bool = False) -> Kernel
         from starchat_tui.sandbox.limits import Limits
 
         limits = Limits(timeout=settings.run_timeout, memory=parse_memory_size(settings.run_memory))
-        return SandboxKernel(capability, limits=limits, attached=attached, strict=settings.strict)
+        return SandboxKernel(
+            capability, limits=limits, attached=attached, strict=settings.strict, script=script
+        )
 
     def find_urls(code: str) -> Sequence[str]:
         from starchat_tui.sandbox.host import downloads
@@ -107,6 +112,8 @@ def resume_conversation(session: Session, invocation: Invocation) -> None:
     flags = invocation.flags
     if not flags.resume:
         return
+    if flags.model:
+        session.pin_model()
     session.resume(flags.resume)
     if flags.mode and flags.mode != session.mode:
         session.switch_mode(flags.mode)

@@ -38,7 +38,9 @@ from starchat_tui.terminal.image_detection import ImageDetector
 from starchat_tui.terminal.input_history import InputHistory
 from starchat_tui.terminal.status_text import (
     ANSWER_END_TEXTS,
+    format_destination,
     format_mode_change,
+    format_model_change,
     format_progress,
     format_quoted_lines,
     format_stats,
@@ -79,8 +81,10 @@ class Repl:
     async def run(self, first_question: str = "") -> None:
         """Read and answer until the user quits."""
         self._print_note("Ctrl+J for a new line, /help for commands, Ctrl+D to quit")
+        if self._session.server:
+            self._print_note(format_destination(self._session.server))
         if self._session.turns:
-            self._print_note(f"continuing: {self._session.title}")
+            self._print_resumed()
         if first_question:
             await self._print_answer(self._session.ask(first_question))
         while not self._quitting:
@@ -165,7 +169,12 @@ class Repl:
                 f"also {summary.id}: {summary.title} (starchat repl --cid {summary.id})"
             )
         self._session.resume(found[0].id)
+        self._print_resumed()
+
+    def _print_resumed(self) -> None:
         self._print_note(f"continuing: {self._session.title}")
+        if self._session.former_model:
+            self._print_note(format_model_change(self._session.former_model, self._session.model))
 
     async def _switch_mode(self, name: str) -> None:
         other = next(mode for mode in MODES if mode != self._session.mode)

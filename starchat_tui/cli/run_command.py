@@ -13,7 +13,9 @@ from starchat_tui.cli.code_runner import CodeRunner, RunOptions, run_and_close
 from starchat_tui.cli.factory import create_kernel_manager
 from starchat_tui.cli.invocation import Invocation
 from starchat_tui.cli.stdout import replace_lone_surrogates
+from starchat_tui.config.json_file import read_json_object
 from starchat_tui.config.text_file import read_text
+from starchat_tui.errors import UsageError
 
 MAX_CODE_BYTES = 4 * 2**20
 """Size limit of a file that is run."""
@@ -21,19 +23,38 @@ MAX_CODE_BYTES = 4 * 2**20
 
 def run_file(argv: Sequence[str]) -> int:
     """Run a file of Python and return the exit code 0; failures are raised."""
-    invocation = Invocation.from_flags(arguments.create_run_parser().parse_args(argv))
-    code = read_code(invocation.flags.code)
+    given, script = split_arguments(argv)
+    flags = arguments.create_run_parser().parse_args(given)
+    invocation = Invocation.from_flags(flags)
+    if flags.code.lower().endswith(".ipynb"):
+        cells, script = read_notebook(Path(flags.code)), []
+    else:
+        cells, script = [read_code(flags.code)], [flags.code, *script]
     replace_lone_surrogates()
-    asyncio.run(_run_code(invocation, code))
+    asyncio.run(_run_code(invocation, cells, script))
     return 0
 
 
-async def _run_code(invocation: Invocation, code: str) -> None:
+def split_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return our arguments, and those behind `--`, which belong to the script."""
+    given = list(argv)
+    if "--" not in given:
+        return given, []
+    at = given.index("--")
+    if at == 0:
+        # As everywhere else: what follows is no flag, not even `-x.py`.
+        return given[:2], given[2:]
+    return given[:at], given[at + 1 :]
+
+
+async def _run_code(invocation: Invocation, cells: Sequence[str], script: Sequence[str]) -> None:
     settings = invocation.settings
     terminal = Terminal(color=invocation.uses_color, quiet=not settings.stats)
-    kernel_manager = create_kernel_manager(settings, unsafe=invocation.flags.unsafe_run)
+    kernel_manager = create_kernel_manager(
+        settings, unsafe=invocation.flags.unsafe_run, script=script
+    )
     runner = CodeRunner(kernel_manager, RunOptions.from_invocation(invocation), terminal)
-    await run_and_close(kernel_manager, runner.run_file(code))
+    await run_and_close(kernel_manager, runner.run_file(*cells))
 
 
 def read_code(name: str) -> str:
@@ -41,3 +62,23 @@ def read_code(name: str) -> str:
     if name == "-":
         return read_text(sys.stdin.buffer, "Standard input", limit=MAX_CODE_BYTES)
     return read_text(Path(name), f"`{name}`", limit=MAX_CODE_BYTES)
+
+
+def read_notebook(path: Path) -> list[str]:
+    """Return the code cells of a Jupyter notebook; raises `UsageError`."""
+    try:
+        cells = read_json_object(path)["cells"]
+        sources = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+        # A text, or a list of its lines.
+        texts = ["".join(source) for source in sources]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"`{path}` is not a notebook that can be read ({type(error).__name__})",
+            "save it in Jupyter's format 4 or later",
+        ) from error
+    code = [text for text in texts if text.strip()]
+    if not code:
+        raise UsageError(f"`{path}` has no code cells", "name a notebook that has some")
+    if sum(map(len, code)) > MAX_CODE_BYTES:
+        raise UsageError(f"`{path}` has more than {MAX_CODE_BYTES >> 20} MiB of code", "divide it")
+    return code

@@ -168,3 +168,10 @@ def parse_memory_size(text: str) -> int:
             f"`{text}` is not an amount of memory for a run", "use `512M`, `2G` or more"
         )
     return count
+
+
+def remove_credentials(url: str) -> str:
+    """Return a URL as it may be shown: without the name and password that it may hold."""
+    scheme, mark, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" if mark else url

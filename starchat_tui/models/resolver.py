@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from starchat_tui.client.protocol import Delta, ModelCard, Progress, Request
 from starchat_tui.config.paths import expand_user_path
-from starchat_tui.config.settings import Settings
+from starchat_tui.config.settings import Settings, remove_credentials
 from starchat_tui.dialogue import MODES, Mode
 from starchat_tui.errors import ConfigError, ModelUnavailable
 from starchat_tui.models import hub_files, registry
@@ -59,10 +59,32 @@ class ModelResolver:
     """The models of a session, one for each mode, resolved on first use."""
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
-        self._settings = settings
+        self._settings = self._own_settings = settings
         self._engine = engine
+        self.is_pinned = _names_model(settings)
+        """True if the user named a model, so that no stored one takes its place."""
         self._resolved: dict[Mode, ResolvedModel] = {}
         self._searches: dict[Mode, asyncio.Task[ResolvedModel]] = {}
+
+    @property
+    def server(self) -> str:
+        """Server that the questions go to, without the password that its URL may hold."""
+        return remove_credentials(self._own_settings.url)
+
+    def adopt_model(self, name: str) -> bool:
+        """Use the model of a stored conversation; return whether it answers from now on.
+
+        It does not where the user has named another one, or where it is not on this machine:
+        nothing is downloaded because an old conversation is continued.
+        """
+        if self.is_pinned:
+            return False
+        wanted = replace(self._own_settings, model=name or self._own_settings.model)
+        if wanted.model != self._settings.model:
+            self._resolved.clear()
+            self._searches.clear()
+        self._settings = wanted if hub_files.is_available(name) else self._own_settings
+        return self._settings is wanted
 
     def choose_initial_mode(self) -> Mode:
         """Return the mode the user chose, or the one the model is made for."""
@@ -167,6 +189,12 @@ class ModelResolver:
             return _create_chat_template(tokenizer, tokenizer_file, model)
         prompt = prompt_files.load_few_shot_prompt(self._settings.prompt)
         return FewShotTemplate(tokenizer, prompt, window=window)
+
+
+def _names_model(settings: Settings) -> bool:
+    """Return whether the settings name a model, or a server that decides which one answers."""
+    named = settings.model != Settings().model
+    return bool(named or settings.chat_model or settings.ta_model or settings.url)
 
 
 def _require_window(window: int, name: str) -> int:

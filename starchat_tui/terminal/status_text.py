@@ -49,21 +49,31 @@ def format_speed(tokens_per_second: float, first_token: float) -> str:
 
 def format_stats(stats: AnswerStats) -> str:
     """Return the statistics of an answer in one line."""
-    return " · ".join(
-        (
-            stats.model,
-            stats.mode,
-            f"{stats.prompt_tokens:,} prompt tokens, {stats.cached_tokens:,} cached",
-            f"{stats.completion_tokens:,} answer tokens",
-            f"{stats.tokens_per_second:.1f} tok/s",
-            f"first token {stats.first_token:.2f} s",
-        )
+    cached = "" if stats.cached_tokens is None else f", {stats.cached_tokens:,} cached"
+    parts = (
+        stats.model,
+        stats.mode,
+        f"{stats.prompt_tokens:,} prompt tokens{cached}",
+        f"{stats.completion_tokens:,} answer tokens" if stats.completion_tokens else "",
+        f"{stats.tokens_per_second:.1f} tok/s" if stats.tokens_per_second else "",
+        f"first token {stats.first_token:.2f} s" if stats.first_token else "",
     )
+    return " · ".join(part for part in parts if part)
 
 
 def format_mode_change(mode: Mode, model: str) -> str:
     """Return the note about a change of mode."""
     return f"{mode} mode: {model} ({_MODES[mode]}). Same conversation."
+
+
+def format_model_change(former: str, model: str) -> str:
+    """Return the note about a conversation that another model continues."""
+    return f"Another model continues this conversation. Was: {former}, now: {model}"
+
+
+def format_destination(server: str) -> str:
+    """Return where questions go, as a sentence."""
+    return f"Your questions go to {server}." if server else "Everything stays on this machine."
 
 
 def format_quoted_lines(count: int) -> str:

@@ -111,7 +111,8 @@ class StarChatApp(BaseApp):
     def _create_welcome(self) -> Welcome:
         return Welcome(
             model=self._session.model,
-            demo=self._options.is_demo,
+            demo=self._options.is_demo and not self._session.server,
+            server=self._session.server,
             get_advice=self._options.get_advice,
         )
 

@@ -9,7 +9,7 @@ from starchat_tui.chat.session import Session
 from starchat_tui.dialogue import MODES, Mode
 from starchat_tui.errors import UsageError
 from starchat_tui.sanitize import sanitize_text
-from starchat_tui.terminal.status_text import format_mode_change
+from starchat_tui.terminal.status_text import format_mode_change, format_model_change
 from starchat_tui.ui.status_controller import StatusController
 from starchat_tui.ui.widgets.chat_view import ChatView
 from starchat_tui.ui.widgets.welcome import Welcome
@@ -47,6 +47,10 @@ class ConversationController:
         turns = [stored for stored in self._session.turns if stored.turn.text.strip()]
         welcome = None if turns else self._create_welcome()
         await self._view.transcript.show_turns(turns, welcome=welcome)
+        if turns and self._session.former_model:
+            self._view.add_note(
+                format_model_change(self._session.former_model, self._session.model)
+            )
         self._view.show_activity("")
         self._status.refresh()
 
@@ -78,7 +82,8 @@ class ConversationController:
             raise UsageError(f"There is no mode `{name}`", "choose `chat` or `ta`")
         other = next(mode for mode in MODES if mode != self._session.mode)
         self._session.switch_mode(modes[name] if name else other)
-        self._view.update_status(replace(self._view.status, used=0, window=0))
+        # The speed of the other model's answer would stand beside this one's name.
+        self._view.update_status(replace(self._view.status, used=0, window=0, activity=""))
         self._status.refresh()
         self._view.add_note(format_mode_change(self._session.mode, self._session.model))
 

@@ -32,7 +32,8 @@ class StatusController:
     def refresh(self, pause: float = 0.0) -> None:
         """Show the model and the mode now, and the size of the next prompt after `pause` s."""
         model, mode = self._session.model, self._session.mode
-        status = replace(self._view.status, model=model, mode=mode, demo=self._is_demo)
+        demo = self._is_demo and self._session.is_demo
+        status = replace(self._view.status, model=model, mode=mode, demo=demo)
         self._view.update_status(status)
         self.schedule(pause)
 

@@ -121,14 +121,32 @@ async def test_speed_counts_the_tokens_after_the_first(answer: PendingAnswer, cl
     clock.now += 2.0
     answer.add_piece(Delta("a", (1,)))
     clock.now += 4.0
-    answer.add_piece(Delta("b", (2,), "stop", Usage(10, 9, 5)))
+    answer.add_piece(Delta("b", (2,), "stop", Usage(10, 17, 5)))
     stats = answer.finish().stats
     assert (stats.seconds, stats.first_token) == (6.0, 2.0)
-    assert stats.tokens_per_second == pytest.approx(8 / 4.0)
-    assert (stats.prompt_tokens, stats.cached_tokens, stats.completion_tokens) == (10, 5, 9)
+    assert stats.tokens_per_second == pytest.approx(16 / 4.0)
+    assert (stats.prompt_tokens, stats.cached_tokens, stats.completion_tokens) == (10, 5, 17)
 
 
 async def test_single_token_has_no_speed(answer: PendingAnswer, clock: Clock) -> None:
     clock.now += 1.0
     answer.add_piece(Delta("a", (1,), "stop"))
     assert answer.finish().stats.tokens_per_second == 0.0
+
+
+async def test_a_few_tokens_have_no_speed(answer: PendingAnswer, clock: Clock) -> None:
+    answer.add_piece(Delta("a", (1,)))
+    clock.now += 0.001
+    answer.add_piece(Delta("b", (2,), "stop", Usage(10, 15, 5)))
+    assert answer.finish().stats.tokens_per_second == 0.0
+
+
+async def test_a_stopped_answer_counts_what_came(
+    answer: PendingAnswer, store: ConversationStore
+) -> None:
+    stopped = PendingAnswer(store, answer._turn, answer._model, prompt_tokens=7)
+    stopped.add_piece(Delta("a", (1,)))
+    stopped.add_piece(Delta("b", (2,)))
+    stopped.mark_stopped()
+    stats = stopped.finish().stats
+    assert (stats.prompt_tokens, stats.cached_tokens, stats.completion_tokens) == (7, None, 2)

@@ -22,6 +22,7 @@ from starchat_tui.chat.session import Session, make_title
 from starchat_tui.chat.store import ConversationStore
 from starchat_tui.client.protocol import Delta, Progress, Sampling, Usage
 from starchat_tui.config.settings import Settings
+from starchat_tui.dialogue import Turn
 from starchat_tui.errors import EngineGone, OutOfMemory
 from starchat_tui.models.resolver import ModelResolver
 from starchat_tui.templates.tokenizer import Tokenizer
@@ -472,3 +473,19 @@ async def test_only_the_few_shot_prompt_is_shared(make: Make, engine: ScriptedEn
     assert known.startswith("Below are conversations")
     assert known.endswith("\n\n-----")
     assert "one" not in known.split("\n\n-----")[-1]
+
+
+@pytest.mark.parametrize(
+    ("stored", "former"), [("starchat-beta", "starchat-beta"), ("nano-chat", "")]
+)
+def test_a_resumed_conversation_says_which_model_it_had(
+    store: ConversationStore, stored: str, former: str
+) -> None:
+    name = store.create_conversation("t", mode="chat", model=stored, system="")
+    store.add_turn(name, Turn("user", "q"), parent=None, state="done", model=stored)
+    engine = ScriptedEngine()
+    session = Session(store, engine, ModelResolver(Settings(), engine), sampling=Sampling())
+    session.resume(name)
+    assert session.former_model == former
+    session.start_conversation()
+    assert session.former_model == ""

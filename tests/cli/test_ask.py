@@ -80,7 +80,7 @@ async def test_progress_and_statistics_go_to_stderr(ask: Any) -> None:
     out, err, _ = await ask(Progress("loading", 1, 2), "hi", tty=True)
     assert out == "hi\n"
     assert "loading the model … 50 %" in err
-    assert "tok/s" in err
+    assert "answer tokens" in err
     assert (await ask(Progress("loading", 1, 2), "hi", tty=True, quiet=True))[1] == ""
 
 

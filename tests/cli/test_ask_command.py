@@ -64,14 +64,14 @@ def test_mode_switches_within_a_conversation(shell: Shell) -> None:
 
 def test_statistics_go_to_a_terminal_only(shell: Shell) -> None:
     terminal = shell.spawn("hello")
-    terminal.expect("tok/s")
+    terminal.expect("answer tokens")
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 0
     quiet = shell.spawn("-q", "hello")
     quiet.expect(pexpect.EOF)
     quiet.close()
-    assert "tok/s" not in (quiet.before or "")
+    assert "answer tokens" not in (quiet.before or "")
 
 
 def test_run_without_python_in_the_answer_is_exit_3(shell: Shell) -> None:

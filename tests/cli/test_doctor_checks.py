@@ -147,7 +147,7 @@ def test_engine_is_not_started() -> None:
     assert found.state == "ok"
     assert "not running" in found.said
     assert not paths.engine_log.exists()
-    assert "server http" in doctor_checks.check_engine(Settings(url="http://host:1"), paths).said
+    assert "go to http" in doctor_checks.check_engine(Settings(url="http://host:1"), paths).said
 
 
 def test_missing_model_is_reported(tmp_path: Path) -> None:

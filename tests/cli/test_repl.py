@@ -69,7 +69,7 @@ async def test_questions_are_answered_in_order(
     await repl.run()
     assert out.getvalue() == "Hello␛[2J\nBye\n"
     assert "loading the model … 50 %" in err.getvalue()
-    assert err.getvalue().count("tok/s") == 2
+    assert err.getvalue().count("answer tokens") == 2
     asked = engine.requests[1].prompt
     text = bytes(token for token in asked if isinstance(token, int) and token < 256).decode()
     assert "two\nlines" in text

@@ -14,7 +14,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from starchat_tui.cli.run_command import read_code
+from starchat_tui.cli.run_command import read_code, read_notebook, split_arguments
 from starchat_tui.errors import UsageError
 from tests.sinks import find_unsafe_text
 from tests.waiting import PATIENCE
@@ -209,3 +209,52 @@ def test_read_code(tmp_path: Path) -> None:
         file.truncate(5 * 2**20)
     with pytest.raises(UsageError, match="larger than"):
         read_code(str(path))
+
+
+def test_arguments_behind_two_dashes_are_the_script_s() -> None:
+    assert split_arguments(["a.py", "--json"]) == (["a.py", "--json"], [])
+    assert split_arguments(["a.py", "--", "--n", "5", "--"]) == (["a.py"], ["--n", "5", "--"])
+    assert split_arguments(["--", "-a.py", "5"]) == (["--", "-a.py"], ["5"])
+
+
+def test_the_code_cells_of_a_notebook_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.ipynb"
+    cells = [
+        {"cell_type": "markdown", "source": "# Title"},
+        {"cell_type": "code", "source": ["x = 1\n", "x"], "execution_count": None},
+        {"cell_type": "code", "source": ""},
+        {"cell_type": "code", "source": "x + 1"},
+    ]
+    path.write_text(json.dumps({"cells": cells, "nbformat": 4}))
+    assert read_notebook(path) == ["x = 1\nx", "x + 1"]
+    for text in ("", "{}", "[]", '{"cells": 1}', '{"cells": [{"cell_type": "code"}]}', "[" * 10**5):
+        path.write_text(text)
+        with pytest.raises(UsageError, match="notebook"):
+            read_notebook(path)
+    path.write_text('{"cells": []}')
+    with pytest.raises(UsageError, match="no code cells"):
+        read_notebook(path)
+
+
+@pytest.mark.bwrap
+@pytest.mark.slow
+def test_scripts_and_notebooks_run(environ: dict[str, str], tmp_path: Path) -> None:
+    def start(*arguments: str) -> CompletedProcess:
+        return subprocess.run(
+            [*STARCHAT, "run", *arguments],
+            capture_output=True,
+            text=True,
+            env=environ,
+            cwd=tmp_path,
+            check=False,
+            timeout=2 * PATIENCE,
+        )
+
+    (tmp_path / "a.py").write_text("import sys\nprint(sys.argv)\nsys.exit(3)")
+    ran = start("a.py", "--", "--n", "5")
+    assert (ran.returncode, ran.stdout) == (5, "['a.py', '--n', '5']\n")
+    assert "The code exited with the status 3" in ran.stderr
+    cells = [{"cell_type": "code", "source": text} for text in ("x = 6\nx", "x * 7", "1 / 0")]
+    (tmp_path / "a.ipynb").write_text(json.dumps({"cells": cells}))
+    document = json.loads(start("a.ipynb", "--json").stdout)
+    assert (document["stdout"], document["error"]["name"]) == ("6\n42\n", "ZeroDivisionError")

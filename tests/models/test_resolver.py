@@ -161,3 +161,32 @@ def test_a_mode_has_a_model_of_its_own_or_the_partner(
 )
 def test_the_initial_mode_is_chosen_or_the_models_own(settings: Settings, mode: Mode) -> None:
     assert ModelResolver(settings, ScriptedEngine()).choose_initial_mode() == mode
+
+
+def test_a_stored_model_is_taken_up_where_it_is_on_this_machine() -> None:
+    resolver = ModelResolver(Settings(), ScriptedEngine())
+    assert resolver.adopt_model("nano-base")
+    assert resolver.choose_model_name("ta") == "nano-base"
+    assert not resolver.adopt_model("starchat-beta"), "31 GB are not downloaded for a resume"
+    assert resolver.choose_model_name("chat") == "nano-chat"
+    assert not resolver.adopt_model("/no/such/folder")
+    assert not resolver.adopt_model("no-such-name")
+    assert not resolver.adopt_model("")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(model="starcoder"),
+        Settings(chat_model="starcoder"),
+        Settings(url="http://host:8000"),
+    ],
+)
+def test_a_model_that_the_user_named_stays(settings: Settings) -> None:
+    assert not ModelResolver(settings, ScriptedEngine()).adopt_model("nano-base")
+
+
+def test_the_server_is_shown_without_a_password() -> None:
+    resolver = ModelResolver(Settings(url="https://me:secret@host:8000/v1"), ScriptedEngine())
+    assert resolver.server == "https://host:8000/v1"
+    assert ModelResolver(Settings(), ScriptedEngine()).server == ""

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import pytest
 
+from starchat_tui.client.answer_stats import AnswerStats
 from starchat_tui.client.protocol import Progress
 from starchat_tui.terminal.status_text import (
+    format_destination,
     format_mode_change,
     format_progress,
     format_quoted_lines,
     format_speed,
+    format_stats,
 )
 
 
@@ -50,3 +53,21 @@ def test_a_mode_change_names_the_model_and_keeps_the_conversation() -> None:
 def test_quoted_lines_are_counted_in_english() -> None:
     assert format_quoted_lines(1).startswith("1 line looked like a prompt marker, so it was")
     assert format_quoted_lines(3).startswith("3 lines looked like prompt markers, so they were")
+
+
+def test_what_is_not_known_is_not_invented() -> None:
+    stats = AnswerStats("m", "chat", 7, None, 2, 100, 1.0, 0.0, 0.0, "stopped")
+    assert format_stats(stats) == "m · chat · 7 prompt tokens · 2 answer tokens"
+    nothing = AnswerStats("m", "chat", 7, None, 0, 100, 1.0, 0.0, 0.0, "stopped")
+    assert format_stats(nothing) == "m · chat · 7 prompt tokens"
+
+
+@pytest.mark.parametrize(
+    ("server", "text"),
+    [
+        ("", "Everything stays on this machine."),
+        ("http://host:8000", "Your questions go to http://host:8000."),
+    ],
+)
+def test_where_questions_go(server: str, text: str) -> None:
+    assert format_destination(server) == text

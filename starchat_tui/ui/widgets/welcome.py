@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from starchat_tui.sanitize import sanitize_text
+from starchat_tui.terminal.status_text import format_destination
 from starchat_tui.ui.messages import ExampleChosen
 
 EXAMPLES = (
@@ -44,20 +45,34 @@ class Welcome(Vertical):
     """The model's name, example questions, and how to get a larger model than the demo."""
 
     def __init__(
-        self, *, model: str, demo: bool, get_advice: Callable[[], str] | None = None
+        self,
+        *,
+        model: str,
+        demo: bool,
+        server: str = "",
+        get_advice: Callable[[], str] | None = None,
     ) -> None:
+        """Create the widget.
+
+        Args:
+            model: Name of the model.
+            demo: Whether it is one that comes with the package.
+            server: Host that the questions go to; empty for this machine.
+            get_advice: Returns one line about the models that this machine can run.
+        """
         super().__init__()
+        self._server = server
         self._model = model
         self._demo = demo
         self._get_advice = get_advice
-        """Returns one line about the models that this machine can run."""
 
     def compose(self) -> ComposeResult:
         """Yield a heading, an introduction and the example questions."""
         name = Content.styled(sanitize_text(self._model), "bold $primary")
         heading = Content.styled("★ StarChat", "bold $accent")
         yield Static(heading + Content("   ") + name, markup=False, classes="welcome--heading")
-        yield Static(_DEMO if self._demo else _PLAIN, markup=False, classes="welcome--text")
+        plain = Content(f"Ask about code. {sanitize_text(format_destination(self._server))}")
+        yield Static(_DEMO if self._demo else plain, markup=False, classes="welcome--text")
         yield Static("Try", markup=False, classes="welcome--try")
         for text in EXAMPLES:
             yield Example(text)
@@ -77,7 +92,6 @@ class Welcome(Vertical):
             line.update(Content(text))
 
 
-_PLAIN = Content("Ask about code. Everything stays on this machine.")
 _DEMO = Content.assemble(
     ("This is a demo model", "bold $warning"),
     ": tiny, included in the package, good for simple Python questions.\n"
