@@ -68,6 +68,13 @@ class RunResult:
         return "".join(_iterate_stream(self.outputs, name))
 
 
+def join_results(results: Sequence[RunResult]) -> RunResult:
+    """Return runs that followed each other as one: all outputs, the last end, the whole time."""
+    outputs = tuple(output for result in results for output in result.outputs)
+    seconds = sum(result.ended.seconds for result in results)
+    return RunResult(outputs, replace(results[-1].ended, seconds=seconds))
+
+
 def _iterate_stream(outputs: Iterable[Output], name: str) -> Iterable[str]:
     for one in outputs:
         if isinstance(one, StreamText) and one.stream == name:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import os
 import shutil
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -149,6 +148,8 @@ def create_run_error(result: RunResult) -> StarChatError | None:
     if status in ("timeout", "memory", "output"):
         return RunLimitExceeded(reason or summarize_end(result.ended))
     failure = result.failure
+    if failure is not None and failure.name == "SystemExit":
+        return CodeFailed(f"The code exited with the status {failure.message}")
     if failure is not None:
         return CodeFailed(f"The code failed: {failure.name}: {failure.message}".rstrip(": "))
     return CodeFailed(reason or summarize_end(result.ended))

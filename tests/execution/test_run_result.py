@@ -9,6 +9,7 @@ from starchat_tui.execution.run_result import (
     build_fix_question,
     deserialize_result,
     format_size,
+    join_results,
     serialize_result,
 )
 from starchat_tui.sandbox.outputs import (
@@ -147,3 +148,11 @@ def test_the_fix_question_holds_the_error_and_none_of_its_fences() -> None:
     assert "KeyError: 'x'" in question
     assert "line 0\n" not in question
     assert question.endswith("Please fix it.")
+
+
+def test_runs_that_followed_each_other_are_joined() -> None:
+    first = RunResult((StreamText("stdout", "a"),), RunEnded("ok", "isolated", 1.0))
+    last = RunResult((StreamText("stdout", "b"),), RunEnded("error", "isolated", 2.0))
+    joined = join_results([first, last])
+    assert joined.join_stream("stdout") == "ab"
+    assert (joined.ended.status, joined.ended.seconds) == ("error", 3.0)

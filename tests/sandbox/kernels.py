@@ -111,11 +111,14 @@ async def open_kernel(
     limits: Limits = RELAXED_LIMITS,
     attached: Sequence[Path] = (),
     strict: bool = False,
+    script: Sequence[str] = (),
 ) -> AsyncIterator[SandboxKernel]:
     """Open a kernel at an isolation level; close it when the context ends."""
     capability = probe.probe_sandbox("restricted" if level == "restricted" else "isolated")
     assert capability.level == level, capability
-    kernel = SandboxKernel(capability, limits=limits, attached=attached, strict=strict)
+    kernel = SandboxKernel(
+        capability, limits=limits, attached=attached, strict=strict, script=script
+    )
     try:
         yield kernel
     finally:

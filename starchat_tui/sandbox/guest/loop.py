@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
 import sys
@@ -24,6 +25,7 @@ from starchat_tui.sandbox.guest.figures import BACKEND
 from starchat_tui.sandbox.guest.frame_protocol import CHUNK
 from starchat_tui.sandbox.guest.hints import find_hint
 from starchat_tui.sandbox.guest.pipe import Pipe, PipeClosed
+from starchat_tui.sandbox.guest.script import Script
 from starchat_tui.sandbox.guest.shell import create_shell
 from starchat_tui.sandbox.guest.streams import OutputCapture
 from starchat_tui.sandbox.guest.workspace import MAX_REPORTED_FILES, FileRefused, Workspace
@@ -47,6 +49,9 @@ class CommandLoop:
         self._shell = create_shell(self._display)
         self._compat = CompatLayer(self._shell, self._display.send_note, strict=setup["strict"])
         self._workspace = Workspace(os.getcwd())
+        self._script = Script(setup["script"], self._shell)
+        # As in Jupyter, and for a script: `-I` leaves the folder out.
+        sys.path.insert(0, self._workspace.path)
         self._max_fetch_bytes = setup["fetched"]
         self._owner_pid = os.getpid()
         """This process; a child that the code forks has another one and takes no commands."""
@@ -101,6 +106,9 @@ class CommandLoop:
         # The code of an earlier cell may have replaced the handler, or blocked the signal.
         signal.signal(signal.SIGINT, self._on_sigint)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        self._script.write_file(code, self._workspace)
+        # A module that an earlier cell wrote may be younger than what the import system remembers.
+        importlib.invalidate_caches()
         self._workspace.take_snapshot()
         self._interrupt_pending, self._interruptible = False, True
         self._display.begin_run(number)
@@ -130,7 +138,11 @@ class CommandLoop:
         if os.getpid() != self._owner_pid:
             return status
         try:
+            if status != "interrupted":
+                self._script.wait_for_threads()
             self._display.publish_open_figures()
+            if status != "interrupted":
+                self._script.call_exit_functions()
             self._report_files()
         except Exception as error:  # noqa: BLE001
             # Drawing runs code of the cell's own artists, which may raise anything.
@@ -152,6 +164,10 @@ class CommandLoop:
 
     def _report_exception(self, error: BaseException) -> None:
         name, message = type(error).__name__, tracebacks.get_message(error)
+        if isinstance(error, SystemExit):
+            # The code ended itself: no traceback leads to a mistake.
+            self._display.send_failure(name, message, tracebacks.format_summary(error))
+            return
         self._display.send_failure(name, message, tracebacks.format_traceback(error))
         if hint := find_hint(name, message):
             self._display.send_note(hint)
@@ -216,6 +232,7 @@ def serve(setup: dict[str, Any]) -> None:
     Args:
         setup: `commands` and `frames` (file descriptors to read from and to write to), `figures`
             (pictures shown per run), `fetched` (bytes of a file sent to the host), `strict`
-            (define no names that the code did not) and `warm` (import libraries ahead).
+            (define no names that the code did not), `script` (`sys.argv` of a script; empty for
+            cells) and `warm` (import libraries ahead).
     """
     CommandLoop(setup).serve()

@@ -18,6 +18,7 @@ import warnings
 from tokenize import TokenError
 from typing import Any
 
+from IPython.core.autocall import ExitAutocall
 from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
@@ -84,6 +85,14 @@ class CellCompiler(CachingCompiler):
         if len(raw_lines) == len(linecache.getlines(name)):
             linecache.cache[name] = (len(transformed_code), None, raw_lines, name)
         return str(name)
+
+
+class Exit(ExitAutocall):
+    """`exit` and `quit`, with and without parentheses and a status."""
+
+    def __call__(self, code: object = None) -> None:
+        """End the code."""
+        raise SystemExit(code)
 
 
 class FrameDisplayPublisher(DisplayPublisher):
@@ -160,6 +169,11 @@ class Shell(InteractiveShell):
 
     def enable_gui(self, gui: Any = None) -> None:
         """Do nothing: there are no windows and no GUI event loop."""
+
+    def init_user_ns(self) -> None:
+        """Fill the variables of a fresh shell; `exit` and `quit` take a status, as in Python."""
+        super().init_user_ns()
+        self.user_ns["exit"] = self.user_ns["quit"] = Exit(self)
 
     def ask_exit(self) -> None:
         """End the cell: `exit` and `quit` have no terminal session to end."""

@@ -50,11 +50,13 @@ class SandboxKernel:
         limits: Limits | None = None,
         attached: Sequence[Path] = (),
         strict: bool = False,
+        script: Sequence[str] = (),
     ) -> None:
+        """Create the kernel; `script` is the `sys.argv` of a script, empty for cells."""
         self.capability = capability
         self.limits = limits or Limits()
         self._attached = tuple(attached)
-        self._strict = strict
+        self._strict, self._script = strict, script
         self._lock = asyncio.Lock()
         """Held for one run, one file or one restart: the pipes carry one conversation at a time."""
         self._controls: list[RunControl] = []
@@ -222,7 +224,9 @@ class SandboxKernel:
             await self._close_process()
         if self._process is None:
             self._is_used = self._was_flooded = False
-            self._process = KernelProcess(self._create_spec(), strict=self._strict)
+            self._process = KernelProcess(
+                self._create_spec(), strict=self._strict, script=self._script
+            )
             try:
                 await self._process.wait_until_ready()
             except BaseException:

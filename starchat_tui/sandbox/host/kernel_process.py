@@ -44,7 +44,14 @@ class KernelProcess:
     (PR_SET_PDEATHSIG counts the parent's thread, not its process).
     """
 
-    def __init__(self, spec: SandboxSpec, *, strict: bool = False, warm: bool = True) -> None:
+    def __init__(
+        self,
+        spec: SandboxSpec,
+        *,
+        strict: bool = False,
+        script: Sequence[str] = (),
+        warm: bool = True,
+    ) -> None:
         self.spec = spec
         self.exit_reason: StopReason | None = None
         """Reason for which the host ended the process; None if it did not. The first one counts."""
@@ -55,7 +62,7 @@ class KernelProcess:
         try:
             fds = (self._channel.commands_fd, self._channel.frames_fd)
             self._sandbox = start_sandbox(
-                self.spec, self._build_command(strict, warm), pass_fds=fds
+                self.spec, self._build_command(strict, script, warm), pass_fds=fds
             )
         except BaseException:
             self._channel.close()
@@ -63,7 +70,7 @@ class KernelProcess:
         self._timers: tuple[asyncio.TimerHandle, ...] = ()
         self._watchdog: asyncio.Task[None] | None = None
 
-    def _build_command(self, strict: bool, warm: bool) -> Sequence[str]:
+    def _build_command(self, strict: bool, script: Sequence[str], warm: bool) -> Sequence[str]:
         setup = {
             "resources": dict(self.spec.build_rlimits()),
             "commands": self._channel.commands_fd,
@@ -71,6 +78,7 @@ class KernelProcess:
             "figures": self.spec.limits.figures,
             "fetched": self.spec.limits.fetched,
             "strict": strict,
+            "script": list(script),
             "warm": warm,
         }
         runner = f"{self.spec.resolve_path(GUEST_MOUNT)}/runner.py"
