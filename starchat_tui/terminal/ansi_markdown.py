@@ -1,11 +1,15 @@
-"""An answer for a terminal that only appends: prose as it comes, code highlighted line by line."""
+"""An answer for a terminal that only appends: prose as it comes, code highlighted line by line.
+
+Prose keeps its Markdown: it reads well as it is, and what is printed cannot be changed when a
+delimiter finds its partner.
+"""
 
 from __future__ import annotations
 
 import io
 
 from starchat_tui.codeblocks import BlockClosed, BlockOpened, Code, CodeBlockParser, MarkdownEvent
-from starchat_tui.sanitize import sanitize_text
+from starchat_tui.sanitize import ProseSanitizer, sanitize_text
 from starchat_tui.terminal.highlight import LineLexer
 
 _DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
@@ -20,6 +24,7 @@ class AnsiMarkdownRenderer:
     def __init__(self, *, color: bool) -> None:
         self._color = color
         self._fences = CodeBlockParser()
+        self._prose = ProseSanitizer()
         self._lexer: LineLexer | None = None
         """The lexer of the open code block; Pygments is imported with the first one."""
         self._line = ""
@@ -28,23 +33,23 @@ class AnsiMarkdownRenderer:
     def feed(self, text: str) -> str:
         """Add text to the answer and return what can be printed now."""
         if not self._color:
-            return sanitize_text(text)
+            return self._prose.feed(text)
         return "".join(map(self._render, self._fences.feed(text)))
 
     def finish(self) -> str:
         """End the answer and return the text that was held back."""
-        if not self._color:
-            return ""
-        return "".join(map(self._render, self._fences.finish())) + self._flush_line()
+        rest = "" if not self._color else "".join(map(self._render, self._fences.finish()))
+        return rest + self._flush_line() + self._prose.finish()
 
     def _render(self, event: MarkdownEvent) -> str:
         if isinstance(event, BlockOpened):
+            rest, self._prose = self._prose.finish(), ProseSanitizer()
             self._lexer, self._line = LineLexer(event.language or "python"), ""
-            return f"{_DIM}```{sanitize_text(event.language)}{_PLAIN}\n"
+            return f"{rest}{_DIM}```{sanitize_text(event.language)}{_PLAIN}\n"
         if isinstance(event, BlockClosed):
             return f"{self._flush_line()}{_DIM}```{_PLAIN}\n"
         if not isinstance(event, Code):
-            return sanitize_text(event.text)
+            return self._prose.feed(event.text)
         *complete, self._line = (self._line + event.text).split("\n")
         return "".join(f"{self._highlight_line(line)}\n" for line in complete)
 

@@ -15,6 +15,7 @@ from pygments.lexers.special import TextLexer
 
 from starchat_tui.terminal import ansi_markdown
 from starchat_tui.terminal.ansi_markdown import AnsiMarkdownRenderer
+from tests.prose_samples import CODE_PARAGRAPHS, CODE_SENTENCES, MARKDOWN_SENTENCES
 
 ANSWER = (
     "Here:\n\n```python\ndef f(x):\n    '''a\n    b'''\n    return x  # done\n```\n\nThat is `f`.\n"
@@ -68,6 +69,23 @@ def test_colors_change_no_letter() -> None:
 
 def test_without_color_nothing_is_added() -> None:
     assert render([*ANSWER], color=False) == ANSWER
+
+
+@pytest.mark.parametrize("color", [True, False])
+def test_prose_is_printed_letter_for_letter(color: bool) -> None:
+    sentences = [*CODE_SENTENCES, *CODE_PARAGRAPHS, *(one for one, _ in MARKDOWN_SENTENCES)]
+    text = "\n\n".join(sentences)
+    assert render([*text], color=color) == text
+    assert render([text], color=color) == text
+
+
+@pytest.mark.parametrize("color", [True, False])
+def test_joiners_are_kept_in_prose_and_shown_in_code(color: bool) -> None:
+    word = "\u0645\u06cc\u200c\u062e"
+    shown = word.replace("\u200c", "<U+200C>")
+    text = f"{word} `{word}`\n```python\n# {word}\n```\n{word}\n"
+    expected = f"{word} `{shown}`\n```python\n# {shown}\n```\n{word}\n"
+    assert strip_colors(render([*text], color=color)) == expected
 
 
 def test_a_keyword_is_highlighted_and_prose_is_not() -> None:

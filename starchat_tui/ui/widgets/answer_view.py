@@ -95,15 +95,13 @@ class AnswerView(Column):
         if self._prose is None:
             self._prose = Prose()
             await self.mount(self._prose)
-        await self._prose.append(sanitize_text(text))
+        await self._prose.append(text)
 
     async def _end_prose(self) -> None:
         """Parse the finished prose once more."""
         if self._prose is not None:
             prose, self._prose = self._prose, None
-            # Textual's incremental parser may leave a stale line in a list that grew in pieces
-            # (ggozad/oterm#308): the whole text is parsed once more.
-            await prose.update(prose.source)
+            await prose.finish()
 
     async def _open_cell(self, language: str) -> None:
         self._cell = CodeCell(language, self._next_number, self._images)

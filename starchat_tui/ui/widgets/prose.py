@@ -2,64 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
 
-from markdown_it import MarkdownIt
-from textual.content import Content
-from textual.highlight import highlight
+from textual.await_complete import AwaitComplete
 from textual.widgets import Markdown
-from textual.widgets.markdown import MarkdownFence
 
-from starchat_tui.sanitize import sanitize_text
-from starchat_tui.terminal.highlight import TAB_SIZE
+from starchat_tui.sanitize import ProseSanitizer
+from starchat_tui.terminal.prose_markdown import create_prose_parser
 from starchat_tui.ui.messages import LinkClicked
+from starchat_tui.ui.widgets.prose_blocks import PROSE_BLOCKS
 
-
-class QuotedFence(MarkdownFence):
-    """A code block inside a quotation, or an indented one: small, so Textual's widget will do."""
-
-    @classmethod
-    def highlight(cls, code: str, language: str, ansi: bool = False, dark: bool = False) -> Content:
-        """Return the code in colors; without a language it stays plain."""
-        # Textual would guess the language, which imports every lexer of Pygments (0.4 s). Tabs are
-        # expanded first: its lexer expands them too and would shift every color behind one.
-        return highlight(code.expandtabs(TAB_SIZE), language=language or "text")
+# A line of markers alone may become a rule, a bullet, a heading, an underline, a quotation or a row
+# of a table, and a number that of a list. The next character decides what a delimiter is.
+_MARKER_LINE = r"(?:(?<=\n)|\A)[ \t]*(?:[-*_=#>|:~+ \t]+|\d{1,9}[.)]?[ \t]*)"
+_DELIMITERS = r"[*_~`]+[.,:;!?)\]}\"'*_~`]{0,3}"
+_UNDECIDED = re.compile(rf"(?:{_MARKER_LINE}|{_DELIMITERS})\Z")
+_LONGEST_UNDECIDED = 200
 
 
 class Prose(Markdown):
-    """Prose between two code blocks."""
+    """Prose between two code blocks; shows no character that a later one could take back.
 
-    BLOCKS = {  # noqa: RUF012 (as Markdown has it)
-        **Markdown.BLOCKS,
-        "fence": QuotedFence,
-        "code_block": QuotedFence,
-    }
+    An exception is an opening delimiter or bracket: it is text until its partner arrives.
+    """
+
+    BLOCKS = PROSE_BLOCKS
 
     def __init__(self) -> None:
-        super().__init__(parser_factory=create_parser, open_links=False)
+        super().__init__(parser_factory=create_prose_parser, open_links=False)
+        self._sanitizer = ProseSanitizer()
+        self._undecided = ""
+
+    def append(self, markdown: str) -> AwaitComplete:
+        """Add text at the end, and show what is certain of it."""
+        text = self._undecided + self._sanitizer.feed(markdown)
+        # The pattern's beginning of a line is that of the text.
+        margin = "" if self.source[-1:] in ("", "\n") else "x"
+        found = _UNDECIDED.search(margin + text, max(0, len(text) - _LONGEST_UNDECIDED))
+        end = found.start() - len(margin) if found else len(text)
+        self._undecided = text[end:]
+        return super().append(text[:end])
+
+    def finish(self) -> AwaitComplete:
+        """Show the whole text."""
+        source = self.source + self._undecided + self._sanitizer.finish()
+        self._undecided = ""
+        # Textual's incremental parser may leave a stale line in a list that grew in pieces
+        # (ggozad/oterm#308): the whole text is parsed once more.
+        return self.update(source)
 
     def on_markdown_link_clicked(self, event: Markdown.LinkClicked) -> None:
         """Report the click; nothing is opened from here."""
         event.stop()
         self.post_message(LinkClicked(event.href))
-
-
-def create_parser() -> MarkdownIt:
-    """Return a Markdown parser without HTML, which Textual would drop, and without autolinks."""
-    # No `linkify`: it would make a link of `main.py`, which is a domain in Paraguay.
-    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    parser.core.ruler.push("sanitize", _sanitize_tokens)
-    return parser
-
-
-def _sanitize_tokens(state: Any) -> None:
-    """Sanitize tokens after parsing: entities such as `&#x202E;` are decoded only by then."""
-    pending = list(state.tokens)
-    while pending:
-        token = pending.pop()
-        token.content, token.info = sanitize_text(token.content), sanitize_text(token.info)
-        token.attrs = {
-            key: sanitize_text(value) if isinstance(value, str) else value
-            for key, value in token.attrs.items()
-        }
-        pending += token.children or []
