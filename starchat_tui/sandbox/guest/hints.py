@@ -9,6 +9,8 @@ _HINTS = (
     # The sandbox. Errno 97 is EAFNOSUPPORT: seccomp denies sockets with it.
     (r"URLError|gaierror|ConnectionError|HTTPError|RemoteDisconnected|Errno 97|EAFNOSUPPORT",
      "The sandbox has no network: attach the file, or allow its download for this run"),
+    (r"CalledProcessError.*\b(pip|conda|uv|apt)\b.*\b(install|add)\b",
+     "The sandbox has no network to install from: install it outside, then run the code again"),
     (r"EOFError.*(reading a line)|StdinNotImplementedError",
      "`input()` has no keyboard in the sandbox: put the value in the code"),
     (r"ModuleNotFoundError: No module named '(\w+)",

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable
 from tokenize import TokenError
 from typing import Any
 
@@ -25,6 +26,7 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+from starchat_tui.sandbox.guest import installs
 from starchat_tui.sandbox.guest.display import RunDisplay
 
 SHELL_PATH = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
@@ -200,7 +202,18 @@ def create_shell(run_display: RunDisplay) -> Shell:
     formatter: Any = shell.display_formatter
     # Computing a format runs code of the value, so only those that can be shown are computed.
     formatter.active_types = ["image/png", *TEXT_FORMATS]
+    # For the shells that the code starts; the environment that it reads stays as it is.
+    for name, definition in installs.define_functions().items():
+        os.putenv(name, definition)
+    register: Any = shell.register_magic_function  # its annotation expects a method
+    for name in ("pip", "uv", "conda", "mamba", "micromamba"):
+        register(_create_installer_magic(shell, name), "line", name)
     return shell
+
+
+def _create_installer_magic(shell: Shell, name: str) -> Callable[[str], None]:
+    """Return the magic that runs a package manager; IPython's advises to restart the kernel."""
+    return lambda line: shell.system(f"{name} {line}")
 
 
 def _is_plot_handle(value: Any) -> bool:

@@ -141,6 +141,9 @@ class SandboxSpec:
             # Threads count as processes: one pool per library and core would use up the limit.
             **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
             "PYTHONDONTWRITEBYTECODE": "1",
+            # Without a network: else each package is tried for ten seconds.
+            **{"PIP_NO_INDEX": "1", "PIP_RETRIES": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+            **{"UV_OFFLINE": "1", "CONDA_OFFLINE": "true"},
         }
 
     def build_rlimits(self) -> Mapping[str, int]:

@@ -51,6 +51,8 @@ GOLDEN = """\
 --setenv OPENBLAS_NUM_THREADS 1
 --setenv MKL_NUM_THREADS 1
 --setenv PYTHONDONTWRITEBYTECODE 1
+--setenv PIP_NO_INDEX 1 --setenv PIP_RETRIES 0 --setenv PIP_DISABLE_PIP_VERSION_CHECK 1
+--setenv UV_OFFLINE 1 --setenv CONDA_OFFLINE true
 --json-status-fd 10 --seccomp 11
 --remount-ro /dev --remount-ro /
 """
