@@ -57,8 +57,11 @@ _SIMILARITY = 0.75
 def find_subcommand(argv: Sequence[str]) -> tuple[str, list[str]] | None:
     """Return the subcommand and its arguments, also if flags stand before its name.
 
-    `starchat --url URL prompt "x"` means what `starchat prompt --url URL "x"` does.
+    `starchat --url URL prompt "x"` means what `starchat prompt --url URL "x"` does, and
+    `starchat help prompt` what `starchat prompt --help` does.
     """
+    if len(argv) == 2 and argv[0] == "help" and argv[1] in arguments.SUBCOMMANDS:
+        return argv[1], ["--help"]
     takes_value = _list_options_with_value(arguments.create_question_parser())
     index = 0
     while index < len(argv) and argv[index].startswith("-") and argv[index] not in ("-", "--"):

@@ -56,6 +56,8 @@ class RunPrinter:
     quiet: bool = False
     """True if notes and the end are printed only if they are warnings."""
     _files: list[WrittenFile] = field(default_factory=list)
+    _has_failed: bool = False
+    """True from the exception of a run to its end."""
     _open_lines: set[int] = field(default_factory=set)
     """Ids of the streams whose last line has no newline yet."""
 
@@ -68,11 +70,13 @@ class RunPrinter:
         elif isinstance(output, Figure):
             self._draw_figure(output)
         elif isinstance(output, Failure):
+            self._has_failed = True
             self._print_line(self.err, output.traceback)
         elif isinstance(output, WrittenFile):
             self._files.append(output)
         elif isinstance(output, Note):
-            self.print_note(output.text)
+            # A hint on the failure belongs to it, also where nothing else is said.
+            self.print_note(output.text, warning=self._has_failed)
         else:
             self._print_end(output)
 
@@ -89,6 +93,7 @@ class RunPrinter:
         for one in self._files:
             self.print_note(f"wrote {one.name} ({format_size(one.size)})")
         self._files.clear()
+        self._has_failed = False
         if ended.status != "no-sandbox":
             self.print_note(summarize_end(ended))
 
@@ -179,6 +184,7 @@ def build_run_json(result: RunResult) -> dict[str, object]:
             for one in result.figures
         ],
         "files": [asdict(one) for one in result.files],
+        "notes": [one.text for one in result.outputs if isinstance(one, Note)],
         "seconds": round(ended.seconds, 3),
     }
 

@@ -154,7 +154,7 @@ async def test_json_has_the_documented_keys(run: Any) -> None:
     done = await run(*pieces, json=True)
     document = json.loads(done.out.getvalue())
     assert list(document) == [
-        *("status", "level", "stdout", "stderr", "error", "figures", "files", "seconds")
+        *("status", "level", "stdout", "stderr", "error", "figures", "files", "notes", "seconds")
     ]
     assert (document["status"], document["level"]) == ("error", "isolated")
     assert (document["stdout"], document["stderr"]) == ("one\n3\n", "two")

@@ -18,6 +18,8 @@ from starchat_tui.errors import UsageError
         (["-m", "M", "run", "f.py"], ("run", ["-m", "M", "f.py"])),
         (["-q", "run", "f.py"], ("run", ["-q", "f.py"])),
         (["--mode", "ta", "--seed", "3", "repl"], ("repl", ["--mode", "ta", "--seed", "3"])),
+        (["help", "ls"], ("ls", ["--help"])),
+        (["help", "me"], None),
         (["-m", "run", "why"], None),
         (["--", "ls"], None),
         (["-", "ls"], None),

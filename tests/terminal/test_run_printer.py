@@ -11,9 +11,17 @@ from pathlib import Path
 import pytest
 
 from starchat_tui.config.settings import ImageChoice
-from starchat_tui.sandbox.outputs import Figure, RunEnded, StreamText, WrittenFile
+from starchat_tui.execution.run_result import RunResult
+from starchat_tui.sandbox.outputs import (
+    Failure,
+    Figure,
+    Note,
+    RunEnded,
+    StreamText,
+    WrittenFile,
+)
 from starchat_tui.terminal.image_detection import ImageDetector
-from starchat_tui.terminal.run_printer import RunPrinter, save_file
+from starchat_tui.terminal.run_printer import RunPrinter, build_run_json, save_file
 from tests.scripted import make_png
 
 NO_IMAGES = ImageDetector("off", {})
@@ -132,3 +140,19 @@ def test_saved_files_never_replace_others(tmp_path: Path) -> None:
     saved = [save_file(folder, "plot.png", data) for data in (b"1", b"2", b"3")]
     assert [path.name for path in saved] == ["plot.png", "plot-2.png", "plot-3.png"]
     assert [path.read_bytes() for path in saved] == [b"1", b"2", b"3"]
+
+
+def test_the_hint_on_a_failure_is_printed_where_notes_are_not() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    printer = RunPrinter(out, err, images=NO_IMAGES, quiet=True)
+    ended = RunEnded("error", "isolated", 0.1)
+    for output in (Note("before"), Failure("E", "m", "E: m"), Note("a hint"), ended, Note("after")):
+        printer.print_output(output)
+    assert err.getvalue() == "E: m\na hint\n"
+
+
+def test_the_notes_are_in_the_json() -> None:
+    result = RunResult(
+        (Note("one"), StreamText("stdout", "x"), Note("two")), RunEnded("ok", "off", 0)
+    )
+    assert build_run_json(result)["notes"] == ["one", "two"]
