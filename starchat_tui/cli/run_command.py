@@ -24,7 +24,12 @@ MAX_CODE_BYTES = 4 * 2**20
 def run_file(argv: Sequence[str]) -> int:
     """Run a file of Python and return the exit code 0; failures are raised."""
     given, script = split_arguments(argv)
-    flags = arguments.create_run_parser().parse_args(given)
+    flags, unknown = arguments.create_run_parser().parse_known_args(given)
+    if unknown:
+        raise UsageError(
+            f"Unrecognized arguments: {' '.join(unknown)}",
+            "arguments of the script follow `--`: starchat run FILE -- …",
+        )
     invocation = Invocation.from_flags(flags)
     if flags.code.lower().endswith(".ipynb"):
         cells, script = read_notebook(Path(flags.code)), []

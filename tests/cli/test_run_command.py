@@ -254,6 +254,9 @@ def test_scripts_and_notebooks_run(environ: dict[str, str], tmp_path: Path) -> N
     ran = start("a.py", "--", "--n", "5")
     assert (ran.returncode, ran.stdout) == (5, "['a.py', '--n', '5']\n")
     assert "The code exited with the status 3" in ran.stderr
+    ran = start("a.py", "--n", "5")
+    assert ran.returncode == 2
+    assert "follow `--`" in ran.stderr
     cells = [{"cell_type": "code", "source": text} for text in ("x = 6\nx", "x * 7", "1 / 0")]
     (tmp_path / "a.ipynb").write_text(json.dumps({"cells": cells}))
     document = json.loads(start("a.ipynb", "--json").stdout)
