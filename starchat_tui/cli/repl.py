@@ -129,8 +129,9 @@ class Repl:
         await handler(self, argument)
 
     async def _print_help(self, argument: str) -> None:
+        width = max(len(command.usage) for command in commands.COMMANDS)
         for command in commands.COMMANDS:
-            self._print(f"{command.usage:<16}{command.summary}")
+            self._print(f"{command.usage:<{width}}  {command.summary}")
 
     async def _start_conversation(self, argument: str) -> None:
         self._session.start_conversation()

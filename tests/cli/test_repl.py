@@ -91,6 +91,7 @@ async def test_commands_run_and_are_not_sent_to_the_model(
     assert "\x1b]52;c;eCA9IDE" in out.getvalue()
     assert "Human: q\n\nAssistant: again" in out.getvalue()
     assert "/resume [words]" in out.getvalue()
+    assert re.search(r"/savefile NAME \[PATH\] +save a file", out.getvalue())
     printed = err.getvalue()
     for text in ("ta mode", str(saved), "Unknown command `/nope`", "numbered 1 to"):
         assert text in re.sub(r"\s+", " ", printed), text
