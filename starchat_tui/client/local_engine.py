@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from starchat_tui import __version__
+from starchat_tui.client.engine_log import open_log, read_log_tail
 from starchat_tui.client.engine_process import (
     TERMINATION_SECONDS,
     EngineProcess,
@@ -60,9 +61,6 @@ _EXIT_SECONDS = 15.0
 """Seconds from the request to exit until an engine is ended by signals."""
 _ATTEMPTS = 3
 """Attempts per request: an engine may exit between the health check and the request."""
-_LOG_LIMIT = 2**20
-"""Size in bytes beyond which the log is rotated."""
-_LOG_TAIL_LINES = 5
 _PACKAGE_PARENT = str(Path(__file__).absolute().parents[2])
 _BOOTSTRAP = """\
 import os, runpy, sys
@@ -347,20 +345,17 @@ class LocalEngine:
                 if await self._is_usable():
                     return
                 message = f"The engine exited while starting (exit code {process.returncode})"
-                raise Unavailable(message, self._read_log_tail())
+                raise Unavailable(message, read_log_tail(self._paths.engine_log))
             self._check_progress(watch, EngineProcess(process.pid), None)
             await asyncio.sleep(_POLL_SECONDS)
         raise Unavailable(
-            f"The engine does not answer after {START_TIMEOUT:g} s", self._read_log_tail()
+            f"The engine does not answer after {START_TIMEOUT:g} s",
+            read_log_tail(self._paths.engine_log),
         )
 
     def _spawn_process(self) -> subprocess.Popen[bytes]:
         require_extra("local")
-        log = self._paths.engine_log
-        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if log.exists() and log.stat().st_size > _LOG_LIMIT:
-            log.replace(log.with_suffix(".log.1"))
-        with log.open("ab") as file:
+        with open_log(self._paths.engine_log) as file:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _BOOTSTRAP, _PACKAGE_PARENT, "serve", *self._flags],
                 # A private engine exits at the end of its stdin, also if this process is killed.
@@ -377,17 +372,10 @@ class LocalEngine:
     def _add_log_tail(self, error: StarChatError) -> StarChatError:
         """Return the error, with the end of the engine's log if the engine is gone."""
         if type(error) is EngineGone:
-            return EngineGone(error.message, f"{error.hint}; {self._read_log_tail()}")
+            return EngineGone(
+                error.message, f"{error.hint}; {read_log_tail(self._paths.engine_log)}"
+            )
         return error
-
-    def _read_log_tail(self) -> str:
-        log = self._paths.engine_log
-        try:
-            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            lines = []
-        last = [line for line in lines if line.strip()][-_LOG_TAIL_LINES:]
-        return "\n  ".join([f"the end of its log, `{log}`:", *(last or ["(empty)"])])
 
 
 def _make_absolute(model: str) -> str:
