@@ -22,6 +22,7 @@ from starchat_tui.errors import PromptTooLong, StarChatError, UsageError
 from starchat_tui.models.registry import find_model
 from starchat_tui.models.resolver import Engine, ModelResolver, ResolvedModel
 from starchat_tui.templates.context_window import Prompt, fit_prompt
+from starchat_tui.templates.prompt_preview import PromptView, view_prompt
 
 if TYPE_CHECKING:
     from starchat_tui.execution.kernel_manager import KernelManager
@@ -156,12 +157,16 @@ class Session:
 
     async def build_prompt(self, draft: str = "") -> Prompt:
         """Return the prompt of the dialogue, with `draft` as its next question."""
-        dialogue = self._dialogue.with_message("user", draft) if draft else self._dialogue
-        return self._fit_prompt(dialogue, await self._resolve_model())
+        return self._fit_prompt(self._add_draft(draft), await self._resolve_model())
 
-    async def render_visible(self, prompt: Prompt) -> str:
-        """Return the text of a prompt, with control tokens spelled out."""
-        return (await self._resolve_model()).template.tokenizer.decode_with_controls(prompt.ids)
+    def _add_draft(self, draft: str) -> Dialogue:
+        return self._dialogue.with_message("user", draft) if draft else self._dialogue
+
+    async def view_prompt(self, draft: str = "") -> PromptView:
+        """Return the prompt that `build_prompt` would return, for a reader."""
+        model = await self._resolve_model()
+        dialogue, reserve = self._add_draft(draft), self._reserve_tokens(model)
+        return view_prompt(dialogue, model.template, window=model.window, reserve=reserve)
 
     async def measure_context(self, draft: str = "") -> tuple[int, int]:
         """Return the length of the next prompt and the context window, in tokens."""
@@ -176,8 +181,11 @@ class Session:
         return model
 
     def _fit_prompt(self, dialogue: Dialogue, model: ResolvedModel) -> Prompt:
-        reserve = min(self._sampling.max_tokens, model.reserve)
+        reserve = self._reserve_tokens(model)
         return fit_prompt(dialogue, model.template, window=model.window, reserve=reserve)
+
+    def _reserve_tokens(self, model: ResolvedModel) -> int:
+        return min(self._sampling.max_tokens, model.reserve)
 
     def stop(self) -> None:
         """Stop the running answer within one token; its text is kept."""

@@ -144,8 +144,8 @@ class Repl:
         await self._print_answer(self._session.retry())
 
     async def _print_prompt(self, argument: str) -> None:
-        text = await self._session.render_visible(await self._session.build_prompt())
-        self._print(sanitize_text(text))
+        view = await self._session.view_prompt()
+        self._print(sanitize_text(view.format_text()))
 
     async def _set_system(self, argument: str) -> None:
         self._session.system = argument

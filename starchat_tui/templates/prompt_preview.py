@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Literal
 
 from starchat_tui.dialogue import Dialogue
 from starchat_tui.templates.context_window import fit_prompt
@@ -40,6 +43,70 @@ class PromptPreview:
     """Number of control tokens spelled in the dialogue, which stay text."""
 
 
+@dataclass(frozen=True, slots=True)
+class PromptPart:
+    """A run of text, one control token, text that is spelled like one, or the id of one."""
+
+    kind: Literal["text", "control", "lookalike", "control_id"]
+    text: str
+
+    @property
+    def marked(self) -> str:
+        """Text in which all that is spelled like a control token is one."""
+        if self.kind == "lookalike":
+            return f"{self.text[:1]}\\{self.text[1:]}"
+        return f"[{self.text}]" if self.kind == "control_id" else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class PromptView:
+    """A prompt for a reader."""
+
+    preview: PromptPreview
+    parts: tuple[PromptPart, ...]
+    id_parts: tuple[PromptPart, ...]
+    """Token ids in place of the text."""
+    rows: Mapping[str, str]
+    """Stops and counts by their names."""
+
+    def format_text(self) -> str:
+        """Return the marked text and the rows below it."""
+        text = "".join(part.marked for part in self.parts)
+        return _join_rows(text, [_format_row(*row) for row in self.rows.items()])
+
+
+def split_prompt(ids: Sequence[int], tokenizer: Tokenizer) -> Iterator[PromptPart]:
+    """Yield the parts of a prompt in order."""
+    for is_control, run in groupby(ids, tokenizer.is_control):
+        if is_control:
+            for token_id in run:
+                yield PromptPart("control", tokenizer.decode_with_controls([token_id]))
+        else:
+            for text, is_name in tokenizer.split_control_tokens(tokenizer.decode(run)):
+                yield PromptPart("lookalike" if is_name else "text", text)
+
+
+def split_ids(ids: Sequence[int], tokenizer: Tokenizer) -> Iterator[PromptPart]:
+    """Yield the ids of a prompt in order, those of text joined."""
+    for is_control, run in groupby(ids, tokenizer.is_control):
+        if is_control:
+            yield from (PromptPart("control_id", str(token_id)) for token_id in run)
+        else:
+            yield PromptPart("text", " ".join(map(str, run)))
+
+
+def view_prompt(dialogue: Dialogue, template: Template, *, window: int, reserve: int) -> PromptView:
+    """Return a dialogue's prompt for a reader; raise `PromptTooLong` as sending it would."""
+    preview = preview_prompt(dialogue, template, window=window, reserve=reserve)
+    tokenizer = template.tokenizer
+    return PromptView(
+        preview,
+        parts=tuple(split_prompt(preview.ids, tokenizer)),
+        id_parts=tuple(split_ids(preview.ids, tokenizer)),
+        rows=_describe_prompt(preview, tokenizer),
+    )
+
+
 def preview_prompt(
     dialogue: Dialogue, template: Template, *, window: int, reserve: int
 ) -> PromptPreview:
@@ -58,7 +125,9 @@ def preview_prompt(
         examples_offered=few_shot.total_examples if few_shot else 0,
         dropped=prompt.dropped_turns,
         quoted=prompt.quoted_lines,
-        lookalikes=_count_lookalikes(dialogue, template.tokenizer),
+        lookalikes=sum(
+            part.kind == "lookalike" for part in split_prompt(prompt.ids, template.tokenizer)
+        ),
     )
 
 
@@ -77,13 +146,18 @@ def format_preview(
     preview = preview_prompt(dialogue, template, window=window, reserve=reserve)
     if as_json:
         return json.dumps(asdict(preview), ensure_ascii=False)
-    return f"{preview.text}\n\n{'═' * 9}\n" + "\n".join(_format_rows(preview, template.tokenizer))
+    ids = {"ids": " ".join(map(str, preview.ids))}
+    rows = ids | _describe_prompt(preview, template.tokenizer)
+    return _join_rows(preview.text, [_format_row(*row) for row in rows.items()])
 
 
-def _format_rows(preview: PromptPreview, tokenizer: Tokenizer) -> list[str]:
+def _join_rows(text: str, rows: Sequence[str]) -> str:
+    return f"{text}\n\n{'═' * 9}\n" + "\n".join(rows)
+
+
+def _describe_prompt(preview: PromptPreview, tokenizer: Tokenizer) -> dict[str, str]:
     stops = [f"{token} {tokenizer.decode_with_controls([token])}" for token in preview.stop_ids]
     rows = {
-        "ids": " ".join(map(str, preview.ids)),
         "stops": ", ".join([*stops, *map(json.dumps, preview.stop)]),
         "prompt": f"{preview.prompt_tokens} tokens, {preview.reserve} reserved for the answer, "
         f"window {preview.window}",
@@ -95,14 +169,8 @@ def _format_rows(preview: PromptPreview, tokenizer: Tokenizer) -> list[str]:
         "quoted": (preview.quoted, "lines that look like the format"),
         "look-alikes": (preview.lookalikes, "control tokens in the text, which stay text"),
     }
-    rows |= {name: f"{number} × {what}" for name, (number, what) in counts.items() if number}
-    return [_format_row(name, text) for name, text in rows.items()]
+    return rows | {name: f"{number} × {what}" for name, (number, what) in counts.items() if number}
 
 
 def _format_row(name: str, text: str) -> str:
     return textwrap.fill(text, _WIDTH, initial_indent=f"{name:<11} ", subsequent_indent=" " * 12)
-
-
-def _count_lookalikes(dialogue: Dialogue, tokenizer: Tokenizer) -> int:
-    texts = (dialogue.system, *(turn.text for turn in dialogue.turns))
-    return sum(control for text in texts for _, control in tokenizer.split_control_tokens(text))

@@ -8,7 +8,6 @@ from dataclasses import replace
 from starchat_tui.chat.session import Session
 from starchat_tui.dialogue import MODES, Mode
 from starchat_tui.errors import UsageError
-from starchat_tui.sanitize import sanitize_text
 from starchat_tui.terminal.status_text import format_mode_change, format_model_change
 from starchat_tui.ui.status_controller import StatusController
 from starchat_tui.ui.widgets.chat_view import ChatView
@@ -98,10 +97,11 @@ class ConversationController:
         self._view.run_in_background(self._show_prompt, group="prompt", exclusive=True)
 
     async def _show_prompt(self) -> None:
-        from starchat_tui.ui.screens.dialogs import TextDialog
+        from starchat_tui.ui.screens.prompt_dialog import PromptDialog
 
         with self._view.show_errors():
-            prompt = await self._session.build_prompt(self._view.composer.draft)
-            text = await self._session.render_visible(prompt)
-            title = f"Prompt for {self._session.model}: {len(prompt.ids):,} tokens"
-            self._view.app.push_screen(TextDialog(title, sanitize_text(text)))
+            prompt = await self._session.view_prompt(self._view.composer.draft)
+            title = f"Prompt for {self._session.model}: {prompt.preview.prompt_tokens:,} tokens"
+            self._view.app.push_screen(
+                PromptDialog(title, text=prompt.parts, ids=prompt.id_parts, rows=prompt.rows)
+            )

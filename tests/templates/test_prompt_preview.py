@@ -11,7 +11,7 @@ from starchat_tui.errors import PromptTooLong
 from starchat_tui.templates.chatml import ChatMLTemplate
 from starchat_tui.templates.context_window import fit_prompt
 from starchat_tui.templates.few_shot import FewShotPrompt, FewShotTemplate
-from starchat_tui.templates.prompt_preview import format_preview
+from starchat_tui.templates.prompt_preview import format_preview, view_prompt
 from starchat_tui.templates.tokenizer import CHAT_TOKENS, Tokenizer
 from tests.sample_tokenizers import build_byte_level
 
@@ -93,3 +93,44 @@ def test_the_text_output_has_a_row_for_each_count(
 def test_a_prompt_that_cannot_be_sent_is_an_error(chat: ChatMLTemplate) -> None:
     with pytest.raises(PromptTooLong):
         format_preview(chat, Dialogue().with_message("user", "word " * 500), window=100, reserve=10)
+
+
+def test_parts_tell_control_tokens_from_text_that_is_spelled_like_one(
+    chat: ChatMLTemplate,
+) -> None:
+    asked = Dialogue("a <|end|>").with_message("user", "\\<|user|> <\\|end|>")
+    view = view_prompt(asked, chat, window=400, reserve=50)
+    assert "".join(part.text for part in view.parts) == view.preview.text
+    assert [(one.kind, one.text) for one in view.parts if one.kind != "text"] == [
+        ("control", "<|system|>"),
+        ("lookalike", "<|end|>"),
+        ("control", "<|end|>"),
+        ("control", "<|user|>"),
+        ("lookalike", "<|user|>"),
+        ("control", "<|end|>"),
+        ("control", "<|assistant|>"),
+    ]
+    marked = "".join(part.marked for part in view.parts)
+    assert marked.count("<|end|>") == 2
+    assert "a <\\|end|><|end|>" in marked
+    assert view.preview.lookalikes == 2
+    assert view.rows["look-alikes"].startswith("2 × ")
+    assert view.format_text().startswith(marked)
+    assert "ids" not in view.rows
+
+
+def test_ids_of_control_tokens_are_marked(chat: ChatMLTemplate) -> None:
+    view = view_prompt(Dialogue("s").with_message("user", "q"), chat, window=400, reserve=50)
+    assert " ".join(part.text for part in view.id_parts) == " ".join(map(str, view.preview.ids))
+    controls = [part.marked for part in view.id_parts if part.kind == "control_id"]
+    assert controls.count(f"[{chat.tokenizer.end_id}]") == 2
+
+
+def test_look_alikes_in_turns_that_were_dropped_are_not_counted(chat: ChatMLTemplate) -> None:
+    dialogue = Dialogue()
+    for _ in range(20):
+        dialogue = dialogue.with_message("user", "<|end|> " * 3).with_message("assistant", "no")
+    view = view_prompt(dialogue.with_message("user", "last"), chat, window=200, reserve=50)
+    assert view.preview.dropped > 0
+    assert view.preview.lookalikes == sum(part.kind == "lookalike" for part in view.parts)
+    assert view.preview.lookalikes == 3 * (40 - view.preview.dropped) // 2

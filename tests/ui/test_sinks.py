@@ -21,6 +21,7 @@ from starchat_tui.sandbox.isolation.probe import Capability
 from starchat_tui.sandbox.outputs import (
     Figure,
 )
+from starchat_tui.templates.prompt_preview import PromptPart
 from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.ui import app as app_module
 from starchat_tui.ui.app import StarChatApp
@@ -28,6 +29,7 @@ from starchat_tui.ui.screens.consent_dialog import ConsentDialog
 from starchat_tui.ui.screens.dialogs import LinkDialog, TextDialog
 from starchat_tui.ui.screens.figure_screen import FigureScreen
 from starchat_tui.ui.screens.library import ConversationLibrary
+from starchat_tui.ui.screens.prompt_dialog import PromptDialog
 from starchat_tui.ui.widgets.answer_view import AnswerView
 from starchat_tui.ui.widgets.banner import Banner, QuestionQueue
 from starchat_tui.ui.widgets.output import RunOutput
@@ -129,6 +131,12 @@ def create_dialogs(bad: str) -> Iterator[ModalScreen[object]]:
     found: list[Widget] = [
         LinkDialog(f"https://example.org/{bad}"),
         TextDialog(f"title {bad}", Content("text")),
+        PromptDialog(
+            f"title {bad}",
+            text=[PromptPart("text", bad), PromptPart("lookalike", bad)],
+            ids=[],
+            rows={"stops": bad},
+        ),
         ConversationLibrary(lambda words: [summary], now=0.0, query=""),
         ConsentDialog(request, probe_sandbox),
         FigureScreen(figure, ImageSettings(), 60),
