@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import difflib
+import builtins
+import keyword
+import sys
 from collections.abc import Sequence
 
 from starchat_tui.cli import arguments
@@ -49,9 +51,6 @@ OTHER_VERBS = {
     "info": "starchat doctor",
 }
 """Commands of similar programs, and what does their work here or says what does."""
-_SIMILARITY = 0.75
-"""Ratio from which on a word counts as a misspelled command; `runn` has 0.86, `list` and `ls` 0.67.
-"""
 
 
 def find_subcommand(argv: Sequence[str]) -> tuple[str, list[str]] | None:
@@ -87,13 +86,43 @@ def require_question(words: Sequence[str], argv: Sequence[str]) -> None:
     """
     if len(words) != 1 or "--" in argv or not words[0].isalpha():
         return
-    word = words[0].lower()
-    known = [*arguments.SUBCOMMANDS, *OTHER_VERBS]
-    meant = difflib.get_close_matches(word, known, n=1, cutoff=_SIMILARITY)
-    if not meant:
+    meant = _find_meant(words[0].lower())
+    if meant is None:
         return
-    command = OTHER_VERBS.get(meant[0], f"starchat {meant[0]}")
+    command = OTHER_VERBS.get(meant, f"starchat {meant}")
     raise UsageError(
         f"`{words[0]}` is not a command",
         f"did you mean `{command}`? To ask it as a question: `starchat -- {words[0]}`",
+    )
+
+
+def _find_meant(word: str) -> str | None:
+    """Return the command that `word` is, or is one typing error away from."""
+    known = [*arguments.SUBCOMMANDS, *OTHER_VERBS]
+    if word in known:
+        return word
+    # `repr`, `stat` and `lists` are questions about Python.
+    is_of_python = keyword.iskeyword(word) or hasattr(builtins, word)
+    if is_of_python or word in sys.stdlib_module_names or word.removesuffix("s") in OTHER_VERBS:
+        return None
+    return next((name for name in known if _is_typing_error(word, name)), None)
+
+
+def _is_typing_error(word: str, name: str) -> bool:
+    """Return whether one letter is wrong, too many or missing, or two are exchanged.
+
+    The first letter of a short name must be right: nearly everything is like `ls`.
+    """
+    if len(name) < 4 and (word[0] != name[0] or len(word) < len(name)):
+        return False
+    at = next(
+        (at for at, (one, two) in enumerate(zip(word, name, strict=False)) if one != two), len(name)
+    )
+    exchanged = name[:at] + name[at : at + 2][::-1] + name[at + 2 :]
+    rests = word[at:], name[at:]
+    return (
+        word == exchanged
+        or rests[0][1:] == rests[1][1:]
+        or rests[0][1:] == rests[1]
+        or rests[0] == rests[1][1:]
     )

@@ -34,7 +34,9 @@ def test_subcommands_are_found_behind_flags(
     assert find_subcommand(argv) == expected
 
 
-@pytest.mark.parametrize("word", [*OTHER_VERBS, "hlep", "runn", "lss", "Help", "doctr", "exprt"])
+@pytest.mark.parametrize(
+    "word", [*OTHER_VERBS, "hlep", "runn", "lss", "Help", "doctr", "exprt", "mdoels", "sho", "stpo"]
+)
 def test_a_misspelled_or_foreign_command_is_no_question(word: str) -> None:
     with pytest.raises(UsageError, match="is not a command") as caught:
         require_question([word], [word])
@@ -50,6 +52,8 @@ def test_a_misspelled_or_foreign_command_is_no_question(word: str) -> None:
         ["generators"],
         ["hi"],
         ["asyncio"],
+        *([word] for word in ("recursion", "round", "strings", "collections", "logging", "repr")),
+        *([word] for word in ("str", "next", "as", "lists", "js", "os", "pandas", "sorting")),
         ["list", "of"],
     ],
 )
