@@ -115,9 +115,8 @@ def _is_typing_error(word: str, name: str) -> bool:
     """
     if len(name) < 4 and (word[0] != name[0] or len(word) < len(name)):
         return False
-    at = next(
-        (at for at, (one, two) in enumerate(zip(word, name, strict=False)) if one != two), len(name)
-    )
+    pairs = enumerate(zip(word, name, strict=False))
+    at = next((at for at, (one, two) in pairs if one != two), min(len(word), len(name)))
     exchanged = name[:at] + name[at : at + 2][::-1] + name[at + 2 :]
     rests = word[at:], name[at:]
     return (
