@@ -2,6 +2,7 @@
 
 StarChatError ............... 1
 ├── UsageError .............. 2    the command line or a request is not valid
+│   └── Forbidden                  a client of the network asked for too much
 ├── NoCode .................. 3    `-x` was given, and the answer has no code block
 ├── AnswerTruncated ......... 4    `--fail-on-length` was given, and the answer was cut
 ├── CodeFailed .............. 5    the code that was run raised an error
@@ -48,6 +49,13 @@ class UsageError(StarChatError):
     exit_code = 2
     code = "invalid_request"
     status = 400
+
+
+class Forbidden(UsageError):
+    """A client of the network asked for what only the user of the machine may do."""
+
+    code = "forbidden"
+    status = 403
 
 
 class NoCode(StarChatError):

@@ -40,6 +40,8 @@ class Request:
     """True to have queueing, loading and prefill reported in the stream."""
     shared: int = 0
     """Length in tokens of the prefix that all conversations share; our engine caches it on disk."""
+    ignore_eos: bool = False
+    """True to go on behind the model's own end tokens."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,12 +62,19 @@ def find_model_file(model: Model, name: str) -> Path:
 def read_adapter_base(adapter: Path, weights: str) -> str:
     """Return the base model that an adapter_config.json names.
 
-    Raises `ModelUnavailable` if it names none, or the adapter's own folder `weights`.
+    Raises `ModelUnavailable` if it names none, or an adapter, such as the one in `weights`.
     """
     base = str(read_model_json(adapter).get("base_model_name_or_path") or "")
     if not base or base == weights:
         raise ModelUnavailable(
             f"`{adapter}` does not name its base model", "set `base_model_name_or_path` in it"
+        )
+    # Two that name each other would be followed without end, and of a chain only the last one
+    # would be applied.
+    if os.path.isfile(os.path.join(base, "adapter_config.json")):
+        raise ModelUnavailable(
+            f"The adapter in `{weights}` stands on `{base}`, which is an adapter itself",
+            "merge that one into its base model first, and name the merged model",
         )
     return base
 

@@ -35,7 +35,8 @@ def run_engine(loaded: LoadedModel, prompt: tuple[int, ...]) -> tuple[list[int],
 
     loaded.prefix_cache.clear()
     start = time.process_time()
-    Completion(loaded, Request(loaded.name, prompt, greedy), keep_going=lambda: True).run(emit)
+    request = Request(loaded.name, prompt, greedy, ignore_eos=True)
+    Completion(loaded, request, keep_going=lambda: True).run(emit)
     return ids, time.process_time() - start
 
 

@@ -96,3 +96,14 @@ def test_a_demo_model_that_was_not_built_says_how(tmp_path: Path) -> None:
 def test_a_file_the_hub_does_not_give_is_reported() -> None:
     with pytest.raises(ModelUnavailable, match="cannot be reached"):
         find_model_file(Model("a/b", "a/b"), "config.json")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_adapters_that_name_adapters_are_refused(tmp_path: Path, count: int) -> None:
+    folders = [tmp_path / f"adapter{index}" for index in range(count)]
+    for folder, base in zip(folders, [*folders[1:], folders[0]], strict=True):
+        folder.mkdir()
+        config = {"base_model_name_or_path": str(base), "peft_type": "LORA"}
+        (folder / "adapter_config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelUnavailable, match="adapter"):
+        find_model_file(find_model(str(folders[0])), "tokenizer.json")

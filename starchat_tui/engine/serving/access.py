@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
+import re
 import socket
 import stat
 import struct
@@ -31,6 +32,7 @@ _MAX_PATH_BYTES = 103
 """Length limit of a Unix socket's path on the strictest system, macOS."""
 _LOCAL_PEERCRED = 1
 """Socket option of macOS, which Python has no name for."""
+MIN_TOKEN_CHARACTERS = 16
 _OTHER_SOCKET_HINT = "name another with `--socket`"
 
 
@@ -70,11 +72,14 @@ class BearerTokenMiddleware:
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
-        self._expected = f"Bearer {token}".encode()
+        self._expected = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        received = dict(scope.get("headers", ())).get(b"authorization", b"")
+        # The name of the scheme may be written in any case (RFC 9110, section 11.1).
+        sent = dict(scope.get("headers", ())).get(b"authorization", b"")
+        scheme, _, received = sent.partition(b" ")
+        received = received.strip() if scheme.lower() == b"bearer" else b""
         # Takes the same time wherever the first difference is; the time of `==` would tell a client
         # how much of its guess is right.
         if scope["type"] != "http" or hmac.compare_digest(received, self._expected):
@@ -87,6 +92,21 @@ class BearerTokenMiddleware:
             encode_error(error), status_code=401, headers={"www-authenticate": "Bearer"}
         )
         await refusal(scope, receive, send)
+
+
+def check_token(token: str) -> None:
+    """Raise `UsageError` for a token that no client can send, or that can be guessed."""
+    # The form of a bearer token (RFC 6750, section 2.1).
+    if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", token):
+        raise UsageError(
+            "The token has characters that no client can send in a header",
+            "use letters, digits and . _ ~ + / - only, such as those of `openssl rand -hex 32`",
+        )
+    if len(token) < MIN_TOKEN_CHARACTERS:
+        raise UsageError(
+            f"The token has fewer than {MIN_TOKEN_CHARACTERS} characters, and can be guessed",
+            "use a long random one: `openssl rand -hex 32`",
+        )
 
 
 @contextmanager

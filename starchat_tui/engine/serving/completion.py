@@ -38,6 +38,8 @@ class Completion:
         self._request = request
         self._keep_going = keep_going
         self._ids = encode_prompt(loaded, request.prompt)
+        ends = frozenset() if request.ignore_eos else loaded.end_ids
+        self._stop_ids = ends | frozenset(request.stop_ids)
         self.prefilled_tokens = 0
         """Prompt tokens computed."""
         self.completion_tokens = 0
@@ -116,7 +118,7 @@ class Completion:
         reason = "length"
         for token in self._generate_tokens(logits):
             self.completion_tokens += 1
-            if token in self._request.stop_ids:
+            if token in self._stop_ids:
                 reason = "stop"
                 break
             emit(Delta(stop_filter.feed(decoder.feed(token)), (token,)))
@@ -140,7 +142,7 @@ class Completion:
             sampler,
             # The answer shares the window with the prompt and ends where the positions do.
             max_tokens=min(sampling.max_tokens, model.window - len(self._ids)),
-            stop_ids=frozenset(self._request.stop_ids),
+            stop_ids=self._stop_ids,
         )
 
 

@@ -21,7 +21,7 @@ from starchat_tui.engine.models.load_errors import translate_load_errors
 from starchat_tui.engine.models.load_progress import ProgressCallback
 from starchat_tui.engine.models.placement import Placement, choose_placement
 from starchat_tui.engine.models.tokenizer_file import prepare_tokenizer_file
-from starchat_tui.engine.models.weights import Checkpoint, find_checkpoint
+from starchat_tui.engine.models.weights import Checkpoint, find_checkpoint, read_end_ids
 from starchat_tui.errors import OutOfMemory
 from starchat_tui.models.registry import find_model
 from starchat_tui.templates.tokenizer import Tokenizer
@@ -41,6 +41,8 @@ class LoadedModel:
     tokenizer_path: Path
     tokenizer: Tokenizer
     disk_cache: DiskCache
+    end_ids: frozenset[int] = frozenset()
+    """Ids that end an answer by the model's own configuration."""
     last_used: int = 0
     """Number of the request that used it last."""
 
@@ -113,7 +115,10 @@ class ModelPool:
         key = compute_key(checkpoint, model.dtype, layout)
         disk_cache = DiskCache(self._cache_dir / "prefixes", key)
         prefix_cache = PrefixCache(model, budget=self._prefix_budget)
-        return LoadedModel(name, model, prefix_cache, tokenizer_path, tokenizer, disk_cache)
+        end_ids = read_end_ids(checkpoint)
+        return LoadedModel(
+            name, model, prefix_cache, tokenizer_path, tokenizer, disk_cache, end_ids
+        )
 
     def _load_weights(
         self, checkpoint: Checkpoint, report: ProgressCallback

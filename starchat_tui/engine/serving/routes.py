@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from starlette.applications import Starlette
@@ -23,24 +24,45 @@ from starchat_tui.client import protocol, request_json, response_json
 from starchat_tui.config.json_file import parse_json
 from starchat_tui.engine.serving.job_stream import JobStream, collect_delta, format_events
 from starchat_tui.engine.serving.worker import Worker
-from starchat_tui.errors import Busy, EngineGone, ModelUnavailable, StarChatError, UsageError
+from starchat_tui.errors import (
+    Busy,
+    EngineGone,
+    Forbidden,
+    ModelUnavailable,
+    StarChatError,
+    UsageError,
+)
 from starchat_tui.models import hub_files, registry
 
 MAX_BODY_BYTES = 2**24
 """Size limit of a request body, in bytes."""
 
 
+BODY_SECONDS = 30.0
+"""Seconds that the body of a request may take to arrive."""
+
+
 class Routes:
     """Handlers of the HTTP routes."""
 
-    def __init__(self, worker: Worker, *, keep_alive: float, model: str = "") -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        *,
+        keep_alive: float,
+        model: str = "",
+        allowed_models: Sequence[str] | None = None,
+    ) -> None:
         """Serve the jobs of `worker`.
 
         Args:
             worker: Thread that owns the device.
             keep_alive: Idle seconds before the engine exits, for the health report.
             model: Model that the engine was started for: listed before it is loaded.
+            allowed_models: Models that clients may ask for, on the network; None for the user's own
+                clients, which may ask for any and may stop the engine.
         """
+        self._allowed_models = allowed_models
         self._worker = worker
         self._keep_alive = keep_alive
         self._model = model
@@ -94,6 +116,10 @@ class Routes:
             pending = await asyncio.to_thread(describe_pending_model, self._model)
         # The loaded last: they replace what is only known of their files.
         cards = {card.name: card for card in (*pending, *list_bundled_models(), *loaded)}
+        if self._allowed_models is not None:
+            cards = {name: card for name, card in cards.items() if name in self._allowed_models}
+            # Paths of this machine are of no use elsewhere, and none of a client's business.
+            cards = {name: replace(card, tokenizer="") for name, card in cards.items()}
         return JSONResponse(
             {
                 "object": "list",
@@ -104,6 +130,7 @@ class Routes:
     async def create_completion(self, request: HTTPRequest) -> Response:
         """Answer a prompt, streamed or whole."""
         completion = request_json.parse_request(await _read_json_body(request))
+        self._check_model(completion.model)
         self._completion_count += 1
         name = f"cmpl-{os.getpid()}-{self._completion_count}"
         stream = JobStream(self._worker, completion.model, completion)
@@ -111,6 +138,7 @@ class Routes:
 
     async def load_model(self, request: HTTPRequest) -> Response:
         """Load a model ahead of the first question; stream the progress."""
+        self._require_own_client()
         body = await _read_json_body(request)
         name = body.get("model") if isinstance(body, dict) else None
         if not isinstance(name, str) or not name:
@@ -119,11 +147,28 @@ class Routes:
 
     async def stop_engine(self, request: HTTPRequest) -> Response:
         """Shut the engine down, ending its answers; with `if_idle`, refuse if it is busy."""
+        self._require_own_client()
         body = await _read_json_body(request)
         if isinstance(body, dict) and body.get("if_idle") and self._worker.is_busy:
             raise Busy("The engine is answering", "stop it once it is idle")
         self._worker.shutdown()
         return JSONResponse({"engine": "starchat", "stopping": True, "pid": os.getpid()})
+
+    def _check_model(self, name: str) -> None:
+        """Raise `ModelUnavailable` for a model that clients of the network may not ask for."""
+        if self._allowed_models is None or name in self._allowed_models:
+            return
+        # Any other name would have this machine read a folder or download from the Hub.
+        known = ", ".join(self._allowed_models)
+        raise ModelUnavailable(f"This server does not offer `{name[:100]}`", f"it offers {known}")
+
+    def _require_own_client(self) -> None:
+        """Raise `Forbidden` for a client of the network."""
+        if self._allowed_models is not None:
+            raise Forbidden(
+                "Only the user who started this server can load models or stop it",
+                "ask them, or use the commands on that machine",
+            )
 
     async def _respond(
         self, request: HTTPRequest, stream: JobStream, *, name: str, model: str
@@ -176,16 +221,22 @@ async def _cancel_on_disconnect(request: HTTPRequest, stream: JobStream) -> Asyn
 
 async def _read_json_body(request: HTTPRequest) -> Any:
     """Return the JSON of a request body, {} if it is empty; raise `UsageError`."""
-    raw = b""
-    # Counted as it arrives: Content-Length may be missing, or false.
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MAX_BODY_BYTES:
-            raise UsageError("The request is larger than 16 MiB", "send less")
+    raw = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            # Counted as it arrives: Content-Length may be missing, or false.
+            async for chunk in request.stream():
+                raw += chunk
+                if len(raw) > MAX_BODY_BYTES:
+                    raise UsageError("The request is larger than 16 MiB", "send less")
+    except TimeoutError as error:
+        raise UsageError(
+            f"The body did not arrive within {BODY_SECONDS:g} s", "send it at once"
+        ) from error
     if not raw:
         return {}
     try:
-        return parse_json(raw)
+        return parse_json(bytes(raw))
     except ValueError as error:
         raise UsageError(f"The body is not JSON ({error})", "send a JSON object") from error
 

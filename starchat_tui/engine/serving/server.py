@@ -20,18 +20,21 @@ import uvicorn
 from starchat_tui.config.settings import Quantization, Settings, load_settings_and_paths
 from starchat_tui.engine.serving.access import (
     BearerTokenMiddleware,
-    SameUserProtocol,
     bind_tcp_socket,
     bind_unix_socket,
+    check_token,
     hold_engine_lock,
 )
+from starchat_tui.engine.serving.connections import LimitedProtocol, limit_log
 from starchat_tui.engine.serving.routes import Routes
 from starchat_tui.engine.serving.worker import EngineOptions, Event, Job, Worker
 from starchat_tui.errors import ConfigError, StarChatError, UsageError
+from starchat_tui.models.registry import KNOWN_MODELS
 from starchat_tui.sanitize import sanitize_text
 
 FIRST_REQUEST_SECONDS = 60.0
 """Seconds that an engine waits for its first request, whatever its keep-alive."""
+BUNDLED_MODELS = tuple(name for name, model in KNOWN_MODELS.items() if model.demo)
 _UNIT_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -58,6 +61,13 @@ def create_parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, help="port to listen on (default 8000)")
     parser.add_argument("--token", help="bearer token of the clients; better in STARCHAT_TOKEN")
     parser.add_argument("--model", help="load this model at once")
+    parser.add_argument(
+        "--allow-models",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="models that clients of the network may ask for, besides --model",
+    )
     parser.add_argument("--device", help="auto, cuda:N, mps or cpu")
     parser.add_argument("--quantize", choices=get_args(Quantization), help="size of the weights")
     parser.add_argument(
@@ -92,6 +102,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
             "`--host` and `--port` need a token, and exclude `--socket`",
             "set STARCHAT_TOKEN to a long random text, for clients to send",
         )
+    if networked:
+        check_token(settings.token)
     with ExitStack() as stack:
         if networked:
             path = None
@@ -106,7 +118,16 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         stack.enter_context(listener)
         cache = arguments.cache or paths.cache
         model = arguments.model or ""
-        engine = EngineServer(settings, listener, path=path, cache_dir=cache, model=model)
+        allowed = tuple(filter(None, (model, *arguments.allow_models)))
+        engine = EngineServer(
+            settings,
+            listener,
+            path=path,
+            cache_dir=cache,
+            model=model,
+            # Without a choice, the models that come with the package: those harm nobody.
+            allowed_models=allowed or BUNDLED_MODELS,
+        )
         if arguments.until_eof:
             engine.stop_with_parent()
         if model:
@@ -125,6 +146,7 @@ class EngineServer:
         path: Path | None,
         cache_dir: Path,
         model: str = "",
+        allowed_models: Sequence[str] = (),
     ) -> None:
         """Create the server and its worker; neither runs yet.
 
@@ -134,6 +156,7 @@ class EngineServer:
             path: Path of the Unix socket, or None on the network, where a token is required.
             cache_dir: Directory for prefixes and converted tokenizers.
             model: Model to list before it is loaded.
+            allowed_models: Models that clients of the network may ask for.
 
         Raises `ConfigError` for a keep-alive that is not a duration.
         """
@@ -141,11 +164,17 @@ class EngineServer:
         self._listener = listener
         self._path = path
         self.worker = Worker(EngineOptions(settings.device, settings.quantize, cache_dir))
-        app = Routes(self.worker, keep_alive=self._keep_alive, model=model).create_app()
+        limit_log()
+        app = Routes(
+            self.worker,
+            keep_alive=self._keep_alive,
+            model=model,
+            allowed_models=None if path else allowed_models,
+        ).create_app()
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app if path else BearerTokenMiddleware(app, settings.token),
-                http=SameUserProtocol,
+                http=LimitedProtocol,
                 ws="none",
                 loop="asyncio",
                 lifespan="off",

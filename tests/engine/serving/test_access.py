@@ -17,11 +17,12 @@ from starchat_tui.engine.serving.access import (
     BearerTokenMiddleware,
     bind_tcp_socket,
     bind_unix_socket,
+    check_token,
     get_peer_uid,
     hold_engine_lock,
     is_listening,
 )
-from starchat_tui.errors import Busy, ConfigError
+from starchat_tui.errors import Busy, ConfigError, UsageError
 from tests.engine.engine_server import RunningEngine, run_serve
 
 
@@ -161,7 +162,7 @@ def test_a_file_at_the_path_of_the_socket_is_kept(empty_home: Path) -> None:
     ("flags", "message"),
     [
         (("--socket", "{home}/file/engine.sock"), "cannot hold a socket"),
-        (("--port", "70000", "--token", "t"), "Nothing can listen on 127.0.0.1:70000"),
+        (("--port", "70000", "--token", "t" * 16), "Nothing can listen on 127.0.0.1:70000"),
     ],
 )
 def test_an_address_that_is_not_available_is_named(
@@ -185,7 +186,9 @@ def test_a_port_in_use_is_named() -> None:
     ("header", "status"),
     [
         ("Bearer s3cret", 404),
-        ("bearer s3cret", 401),
+        ("bearer s3cret", 404),
+        ("BEARER  s3cret", 404),
+        ("Basic s3cret", 401),
         ("Bearer s3cre", 401),
         ("Bearer s3crets", 401),
         ("s3cret", 401),
@@ -200,3 +203,17 @@ def test_only_the_bearer_token_passes(header: str | None, status: int) -> None:
     if status == 401:
         assert response.headers["www-authenticate"] == "Bearer"
         assert "token" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "token", ["short", "with blanks in between", "line\nbreak" * 3, "ä" * 20, ""]
+)
+def test_a_token_that_nobody_can_send_or_anybody_can_guess_is_refused(token: str) -> None:
+    with pytest.raises(UsageError, match="token") as caught:
+        check_token(token)
+    assert "openssl" in caught.value.hint
+
+
+def test_a_long_token_of_a_headers_characters_is_accepted() -> None:
+    check_token("0123456789abcdef")
+    check_token("aZ09._~+/-aZ09._~+/-==")

@@ -111,3 +111,15 @@ def test_the_longest_prompt_leaves_one_token_to_answer(model: LoadedModel) -> No
     assert encode_prompt(model, prompt) == prompt
     events, last = complete(model, replace(REQUEST, prompt=prompt))
     assert (len(list_ids(events)), last.finish_reason) == (1, "length")
+
+
+def test_the_models_own_end_token_ends_the_answer(model: LoadedModel) -> None:
+    request = Request("m", (1, 2, 3), Sampling(max_tokens=8, temperature=0.0))
+    ids = list_ids(complete(model, request)[0])
+    assert len(ids) == 8
+    end = ids[3]
+    ending = replace(model, end_ids=frozenset({end}))
+    events, last = complete(ending, request)
+    assert (list_ids(events), last.finish_reason) == (ids[: ids.index(end)], "stop")
+    events, last = complete(ending, replace(request, ignore_eos=True))
+    assert (list_ids(events), last.finish_reason) == (ids, "length")

@@ -23,6 +23,8 @@ from tests.engine.engine_server import (
 from tests.fakes import WINDOW
 from tests.waiting import wait_until
 
+TOKEN = "s3cret-and-long-enough"
+
 
 def find_free_port() -> int:
     with socket.socket() as free:
@@ -38,8 +40,8 @@ async def wait_until_listening(engine: RunningEngine) -> None:
 async def test_the_network_needs_the_token() -> None:
     port = find_free_port()
     url = f"http://127.0.0.1:{port}"
-    with run_engine("--port", str(port), "--token", "s3cret", on_socket=False) as engine:
-        good, bad, none = (EngineClient(url, token=token) for token in ("s3cret", "s3cre", None))
+    with run_engine("--port", str(port), "--token", TOKEN, on_socket=False) as engine:
+        good, bad, none = (EngineClient(url, token=token) for token in (TOKEN, TOKEN[:-1], None))
         await wait_until_listening(engine)
         assert (await good.fetch_health()).pid == engine.process.pid
         for client in (bad, none):
@@ -51,9 +53,9 @@ async def test_the_network_needs_the_token() -> None:
 
 async def test_the_model_it_was_started_for_is_listed_while_it_loads(tiny_folder: Path) -> None:
     port = find_free_port()
-    flags = ("--port", str(port), "--token", "s3cret", "--keep-alive", "5m")
+    flags = ("--port", str(port), "--token", TOKEN, "--keep-alive", "5m")
     with run_engine(*flags, "--model", str(tiny_folder), on_socket=False) as engine:
-        client = EngineClient(f"http://127.0.0.1:{port}", token="s3cret")
+        client = EngineClient(f"http://127.0.0.1:{port}", token=TOKEN)
         await wait_until_listening(engine)
         (card,) = [card for card in await client.list_models() if card.name == str(tiny_folder)]
         assert card.window == WINDOW
@@ -62,9 +64,9 @@ async def test_the_model_it_was_started_for_is_listed_while_it_loads(tiny_folder
 
 async def test_a_model_that_is_not_available_is_not_listed() -> None:
     port = find_free_port()
-    flags = ("--port", str(port), "--token", "s3cret", "--model", "owner/absent")
+    flags = ("--port", str(port), "--token", TOKEN, "--model", "owner/absent")
     with run_engine(*flags, on_socket=False) as engine:
-        client = EngineClient(f"http://127.0.0.1:{port}", token="s3cret")
+        client = EngineClient(f"http://127.0.0.1:{port}", token=TOKEN)
         await wait_until_listening(engine)
         assert "owner/absent" not in {card.name for card in await client.list_models()}
 
