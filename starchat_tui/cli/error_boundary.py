@@ -82,9 +82,11 @@ def _report_bug(error: Exception, program: str) -> int:
     message = sanitize_text(f"{type(error).__name__}: {error}")
     try:
         log = find_paths(os.environ).state / "errors.log"
-        with log.open("a", encoding="utf-8", errors="replace") as file:
+        # Tracebacks may quote what was asked.
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "a", encoding="utf-8", errors="replace") as file:
             traceback.print_exception(error, file=file)
-    except (OSError, StarChatError):
+    except Exception:  # noqa: BLE001  (whatever is wrong with the machine: this is the last handler)
         # Without a place for the log, the traceback itself is the best report.
         traceback.print_exception(error)
         hint = "this is a bug in StarChat: please report it with the traceback above"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,12 +20,28 @@ def open_log(path: Path) -> BinaryIO:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists() and path.stat().st_size > _MAX_BYTES:
             path.replace(path.with_suffix(".log.1"))
-        return path.open("ab")
+        return _open_writable(path)
     except OSError as error:
         raise ConfigError(
             f"The log `{path}` cannot be written ({error.strerror})",
             "remove what is there in its place, or set STARCHAT_HOME to another folder",
         ) from error
+
+
+def _open_writable(path: Path) -> BinaryIO:
+    """Open the log, or nothing in its place if the disk is full.
+
+    The engine would end at the first line that it cannot write.
+    """
+    file = path.open("ab", buffering=0)
+    try:
+        file.write(b"\n")
+    except OSError as error:
+        file.close()
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return open(os.devnull, "wb", buffering=0)
+    return file
 
 
 def read_log_tail(path: Path) -> str:

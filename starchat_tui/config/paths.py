@@ -6,6 +6,7 @@ basedir-spec/): a variable counts only if it holds an absolute path.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -66,6 +67,10 @@ class Paths:
         return self.state / "history.jsonl"
 
 
+_NO_SPACE_TO_WRITE = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM)
+"""Errors of a home folder that is read-only, full, or not this user's to write."""
+
+
 def find_paths(environ: Mapping[str, str]) -> Paths:
     """Create and return the program's directories.
 
@@ -82,9 +87,32 @@ def find_paths(environ: Mapping[str, str]) -> Paths:
             _find_base_directory(environ, kind) for kind in ("config", "data", "state", "cache")
         ]
         directories.append(_find_runtime_directory(environ))
-    for directory in directories:
-        make_private_directory(directory)
-    return Paths(*directories)
+    config, data, state, cache, runtime = directories
+    # Only this one is needed in any case: for the socket of the engine.
+    make_private_directory(runtime)
+    return Paths(
+        # Read where it exists, and where conversations are stored: creating either may fail, and
+        # matters only to a command that needs it.
+        _create_if_possible(config, config),
+        _create_if_possible(data, data),
+        _create_if_possible(state, runtime / "state"),
+        _create_if_possible(cache, runtime / "cache"),
+        runtime,
+    )
+
+
+def _create_if_possible(directory: Path, fallback: Path) -> Path:
+    """Create a directory and return it; where nothing can be written, return the fallback.
+
+    Raises `ConfigError` for a directory that is in the way, or another user's.
+    """
+    try:
+        return make_private_directory(directory)
+    except ConfigError as error:
+        cause = error.__cause__
+        if not isinstance(cause, OSError) or cause.errno not in _NO_SPACE_TO_WRITE:
+            raise
+    return fallback if fallback == directory else make_private_directory(fallback)
 
 
 def _find_base_directory(environ: Mapping[str, str], kind: str) -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from starchat_tui.errors import ConfigError, StarChatError, UsageError
 from train.data import sources
 from train.modeling import tokenizer_files
 
+ROOT = Path(__file__).parents[2]
 UNKNOWN_USER = "~no-such-user/file"
 
 
@@ -117,3 +120,27 @@ def test_a_relative_xdg_variable_is_ignored(
     assert paths.data.is_absolute()
     assert not (tmp_path / "data").exists()
     assert paths.runtime.name == f"starchat-{os.getuid()}"
+
+
+@pytest.mark.bwrap
+def test_a_read_only_home_leaves_a_place_for_what_is_needed(tmp_path: Path) -> None:
+    code = (
+        "import os; from starchat_tui.config.paths import find_paths\n"
+        "found = find_paths(os.environ); print(found.state, found.cache, found.runtime)\n"
+        "for one in (found.state, found.cache, found.runtime): (one / 'x').write_text('x')\n"
+    )
+    home, runtime = tmp_path / "home", tmp_path / "run"
+    for folder in (home, runtime):
+        folder.mkdir(mode=0o700)
+    done = subprocess.run(
+        [
+            *("bwrap", "--dev-bind", "/", "/", "--ro-bind", str(home), str(home)),
+            *(sys.executable, "-c", code),
+        ],
+        env={"HOME": str(home), "XDG_RUNTIME_DIR": str(runtime), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(path.startswith(str(runtime)) for path in done.stdout.split())
