@@ -102,8 +102,10 @@ def _check_argument(command: SlashCommand, argument: str) -> str:
 
 
 def _suggest_command(name: str) -> str:
-    # A low cutoff: names are short, so that one typing error changes much of them.
-    names = [word for one in COMMANDS for word in (one.name, *one.aliases)]
+    # A low cutoff: names are short, so that one typing error changes much of them. Leaving is
+    # never suggested: `/edit` is close to `/exit`, and meant nothing of the kind.
+    safe = (one for one in COMMANDS if one.name != "quit")
+    names = [word for one in safe for word in (one.name, *one.aliases)]
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     meant = f"did you mean `/{near[0]}`? " if near else "`/help` lists the commands; "
     return meant + "`//` at the start sends a slash to the model"

@@ -40,7 +40,7 @@ class PendingAnswer:
         self._saved_at = self._started_at
         self._has_unsaved_text = False
         self._usage: Usage | None = None
-        """What the engine counted; it says so with the end, which a stopped answer has not."""
+        """Counts of the engine; they come with the end, which a stopped answer has not."""
         self._finish_reason = ""
         self.state: State = "partial"
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from starchat_tui.client.protocol import Request, Sampling
 from starchat_tui.errors import UsageError
-from starchat_tui.sanitize import replace_surrogates
 
 
 def encode_request(request: Request) -> dict[str, Any]:
@@ -100,8 +99,12 @@ def _check_name(value: object, field: str) -> None:
         raise UsageError(
             f"`{field}` is no text of at most {_MAX_NAME_CHARACTERS} characters", "shorten it"
         )
-    if replace_surrogates(value) != value:
-        raise UsageError(f"`{field}` holds half of a surrogate pair", "send well-formed Unicode")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"`{field}` holds half of a surrogate pair", "send well-formed Unicode"
+        ) from error
 
 
 def _parse_prompt(value: object) -> tuple[int, ...] | str:

@@ -14,7 +14,7 @@ from textual.screen import Screen
 from starchat_tui.chat import commands
 from starchat_tui.chat.session import Session
 from starchat_tui.chat.shared_commands import SHARED_HANDLERS
-from starchat_tui.errors import UsageError
+from starchat_tui.errors import StarChatError, UsageError
 from starchat_tui.sanitize import sanitize_text
 from starchat_tui.terminal import clipboard
 from starchat_tui.terminal.input_history import Draft, InputHistory
@@ -141,12 +141,16 @@ class StarChatApp(BaseApp):
     def on_submitted(self, message: Submitted) -> None:
         """Ask a question or run a command."""
         self.chat_view.banner.hide()
-        with self.chat_view.show_errors():
+        try:
             parsed = commands.parse_line(message.text)
             if isinstance(parsed, commands.Question):
                 self.answers.ask(parsed.text)
             else:
                 self._run_command(parsed)
+        except StarChatError as error:
+            self.chat_view.show_error(error)
+            # A command that cannot be run is there to be corrected.
+            self.chat_view.restore_draft(message.text)
 
     def on_draft_changed(self, message: DraftChanged) -> None:
         """Save the draft and count its tokens once the user pauses."""

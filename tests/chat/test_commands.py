@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,10 @@ def test_impossible_file_name_is_an_error(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="cannot be written"):
         save_code(Path(name), "x")
+
+
+@pytest.mark.parametrize("name", ["edit", "exi", "qut", "quiet", "by"])
+def test_leaving_is_never_suggested(name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_line(f"/{name} 2")
+    assert not re.search(r"`/(quit|exit|bye|q)`", caught.value.hint)

@@ -17,10 +17,11 @@ from pathlib import Path
 import pytest
 
 from starchat_tui import __version__
+from starchat_tui.client import silence
 from starchat_tui.client.local_engine import _BOOTSTRAP, LocalEngine, _make_absolute
 from starchat_tui.client.protocol import Delta, ModelCard, Progress, Request, Sampling
 from starchat_tui.config.paths import Paths, find_paths
-from starchat_tui.errors import Busy, EngineGone, ModelUnavailable, Unavailable
+from starchat_tui.errors import Busy, EngineGone, EngineSilent, ModelUnavailable, Unavailable
 from tests.fakes import save_tiny_model
 from tests.waiting import PATIENCE, block_until, wait_until
 
@@ -308,3 +309,33 @@ def test_model_folder_is_made_absolute(folder: Path, monkeypatch: pytest.MonkeyP
         assert Path(_make_absolute(name)).is_absolute()
     for name in ("nano-chat", "owner/name", str(folder), "~no-such-user/m", "./" + "x" * 300):
         assert _make_absolute(name) == name
+
+
+@pytest.mark.slow
+async def test_a_stopped_engine_is_reported_and_can_be_ended(
+    paths: Paths, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = LocalEngine(paths, device="cpu")
+    request = Request(str(folder), (1, 2, 3), LONG)
+    # The heartbeat of the engine stays at ten seconds, but its tokens come all the time.
+    monkeypatch.setattr(silence, "HEARTBEAT_SECONDS", 2.0)
+    received: list[Delta | Progress] = []
+
+    async def receive() -> None:
+        async with aclosing(engine.stream(request)) as pieces:
+            async for piece in pieces:
+                received.append(piece)
+
+    answering = asyncio.create_task(receive())
+    await wait_until(lambda: any(isinstance(piece, Delta) for piece in received))
+    (pid,) = list_engine_pids(paths)
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(EngineSilent, match=rf"\(pid {pid}\) does not answer"):
+        await answering
+    with pytest.raises(EngineSilent, match=str(pid)):
+        await LocalEngine(paths).inspect_engine()
+    stopped = await LocalEngine(paths).stop_engine()
+    assert stopped is not None
+    assert (stopped.pid, stopped.answered) == (pid, False)
+    assert list_engine_pids(paths) == []
+    assert await LocalEngine(paths).inspect_engine() is None

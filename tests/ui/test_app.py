@@ -33,7 +33,7 @@ async def test_a_command_without_a_handler_is_an_error_and_not_the_end(
         await send_line(pilot, "/title")
         await wait_for_text(app, "`/title` does not work on this screen")
         await pilot.press("h", "i")
-        assert app.chat_view.composer.text == "hi"
+        assert app.chat_view.composer.text == "/titlehi"
 
 
 @pytest.fixture
@@ -166,3 +166,13 @@ async def test_the_first_question_is_asked_at_once(
         await wait_for_text(app, "are you there?")
         await wait_for_text(app, "yes")
     assert len(engine.requests) == 1
+
+
+@pytest.mark.parametrize("line", ["/edit 2", "/copy x", "/save", "/theme nonsense"])
+async def test_a_command_that_cannot_be_run_stays_to_be_corrected(
+    app: StarChatApp, line: str
+) -> None:
+    async with app.run_test() as pilot:
+        await send_line(pilot, line)
+        await wait_until(lambda: app.chat_view.banner.display)
+        assert app.chat_view.composer.text == line
