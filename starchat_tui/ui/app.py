@@ -65,6 +65,8 @@ class StarChatApp(BaseApp):
         Binding("ctrl+t", "toggle_theme", "light or dark", id="chat.theme"),
         Binding("alt+y", "copy_next", "copy the last code block, then older ones", id="chat.copy"),
         Binding("alt+r", "run_last", "run the last code block", id="chat.run"),
+        Binding("ctrl+p", "command_palette", "search the commands", id="chat.palette"),
+        Binding("alt+f", "fix_last", "send the last error to the model", id="chat.fix"),
         Binding("pageup", "page(-1)", id="chat.page_up"),
         Binding("pagedown", "page(1)", id="chat.page_down"),
         Binding("ctrl+home", "end(-1)", id="chat.top"),
@@ -300,6 +302,11 @@ class StarChatApp(BaseApp):
         """Run the last code block."""
         with self.chat_view.show_errors():
             self.runs.run_block("")
+
+    def action_fix_last(self) -> None:
+        """Send the error of the last failed run to the model."""
+        with self.chat_view.show_errors():
+            self.runs.fix("")
 
     def action_copy_next(self) -> None:
         """Copy the last code block; pressed again, the one before it."""

@@ -14,7 +14,7 @@ from starchat_tui.chat.commands import parse_block_number
 from starchat_tui.chat.consent import Decision, decide, request_consent
 from starchat_tui.chat.session import Session
 from starchat_tui.chat.shared_commands import SharedHandler, get_kernel_manager
-from starchat_tui.errors import Busy, UsageError
+from starchat_tui.errors import UsageError
 from starchat_tui.execution.cells import prepare_cell
 from starchat_tui.execution.kernel_manager import (
     KernelManager,
@@ -70,6 +70,8 @@ class RunController:
         self._environment = environment
         self._control: RunControl | None = None
         """The run that is requested or in progress."""
+        self._waiting: list[tuple[int, bool]] = []
+        """Blocks to run after it, each with whether its command was typed."""
 
     @property
     def is_running(self) -> bool:
@@ -107,7 +109,12 @@ class RunController:
         number = parse_block_number(argument, len(self._view.transcript.code_blocks))
         kernel_manager = self._kernel_manager
         if self.is_running:
-            raise Busy("A code block is running", "stop it with Esc")
+            self._waiting.append((number, explicit))
+            self._view.show_notice(f"Block {number} runs next")
+            return
+        self._begin(kernel_manager, number, explicit)
+
+    def _begin(self, kernel_manager: KernelManager, number: int, explicit: bool) -> None:
         self._control = RunControl()
         self._start(partial(self._run, kernel_manager, number, explicit))
 
@@ -124,6 +131,8 @@ class RunController:
                 await self._follow_run(answer, index, cell, code, downloads)
         finally:
             self._control = None
+            if self._waiting:
+                self._begin(kernel_manager, *self._waiting.pop(0))
 
     async def _ask_consent(
         self, kernel_manager: KernelManager, code: str, explicit: bool
@@ -209,6 +218,8 @@ class RunController:
 
     def interrupt(self) -> bool:
         """Interrupt the run, or the one about to begin; return whether there was one."""
+        # Whoever stops a run does not want the next one to begin in its place.
+        self._waiting.clear()
         if self._control is not None:
             self._control.request_stop()
         return self.is_running

@@ -199,6 +199,7 @@ async def test_a_failed_run_is_found_above_one_that_ran(
             await wait_until_idle(pilot)
         await send_line(pilot, "/fix 2")
         await wait_for_text(app, "no failed run")
+        await pilot.press("ctrl+u")
         engine.enqueue("Use sns.")
         await send_line(pilot, "/fix")
         await wait_until_idle(pilot)
@@ -359,3 +360,41 @@ async def test_quitting_ends_the_kernel(
         await pilot.press("enter")
         await wait_for_text(app, "begun")
     assert kernel_factory.kernel.closed == 1
+
+
+async def test_a_second_run_waits_for_the_first(
+    app: StarChatApp, engine: ScriptedEngine, kernel_factory: ScriptedKernelFactory
+) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await ask_for_code(pilot, engine)
+        going_on = asyncio.Event()
+        kernel_factory.enqueue("first\n", going_on)
+        await pilot.press("alt+r")
+        await wait_for_dialog(app)
+        await pilot.press("a")
+        await wait_for_text(app, "first")
+        kernel_factory.enqueue("second\n")
+        await pilot.press("alt+r")
+        await pilot.pause()
+        assert not app.chat_view.banner.display
+        going_on.set()
+        await wait_for_text(app, "second")
+        await wait_until_idle(pilot)
+        assert len(kernel_factory.kernels[0].codes) == 2
+
+
+async def test_alt_f_sends_the_error_from_the_composer(
+    app: StarChatApp, engine: ScriptedEngine, kernel_factory: ScriptedKernelFactory
+) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await ask_for_code(pilot, engine)
+        kernel_factory.enqueue(FAILURE)
+        await pilot.press("alt+r")
+        await wait_for_dialog(app)
+        await pilot.press("enter")
+        await wait_until_idle(pilot)
+        engine.enqueue("fixed")
+        assert app.focused is app.chat_view.composer
+        await pilot.press("alt+f")
+        await wait_for_text(app, "fixed")
+        assert app.chat_view.composer.text == ""

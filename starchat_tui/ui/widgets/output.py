@@ -114,7 +114,7 @@ class FixButton(Static, can_focus=True):
     ]
 
     def __init__(self, number: int) -> None:
-        super().__init__("Fix it: send the error to the model (f)", markup=False)
+        super().__init__("Fix it: send the error to the model (Alt+F)", markup=False)
         self._number = number
 
     def action_fix(self) -> None:
