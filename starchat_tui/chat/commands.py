@@ -50,6 +50,9 @@ COMMANDS = (
     SlashCommand("resume", "find and continue an old conversation", "[words]", while_busy=False),
     SlashCommand("mode", "chat: fine-tuned model; ta: base model with a prompt", "[chat|ta]"),
     SlashCommand("retry", "answer the last question again", while_busy=False),
+    SlashCommand(
+        "answer", "show another answer to the question (default: the next)", "[n]", while_busy=False
+    ),
     SlashCommand("stop", "stop the answer and keep its text"),
     SlashCommand("copy", "copy a code block (default: the last)", "[n]"),
     SlashCommand("save", "save a code block to a new file", "n FILE"),
@@ -123,6 +126,18 @@ def parse_block_number(argument: str, count: int) -> int:
     if not argument.isdecimal() or not 1 <= int(argument) <= count:
         raise UsageError(f"No code block {argument}", f"blocks are numbered 1 to {count}")
     return int(argument)
+
+
+def parse_sibling_step(argument: str, position: int, count: int) -> int:
+    """Return the step to answer number `argument`, or to the next one, from the last to the first.
+
+    Raises `UsageError` if there is no such answer.
+    """
+    if not argument:
+        return 1 if position < count else 1 - count
+    if not argument.isdecimal() or not 1 <= int(argument) <= count:
+        raise UsageError(f"No answer {argument}", f"answers are numbered 1 to {count}")
+    return int(argument) - position
 
 
 def save_code(path: Path, text: str) -> Path:

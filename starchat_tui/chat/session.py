@@ -15,6 +15,7 @@ from starchat_tui.chat.block_runs import BlockRuns
 from starchat_tui.chat.consent import Permission, parse_permission, stored_permission
 from starchat_tui.chat.events import AnswerFailed, AnswerStarted, AnswerText, ChatEvent
 from starchat_tui.chat.pending_answer import PendingAnswer
+from starchat_tui.chat.siblings import SiblingFinder
 from starchat_tui.chat.store import ConversationStore, StoredTurn, StoreError, Summary
 from starchat_tui.client.protocol import Request, Sampling
 from starchat_tui.dialogue import Dialogue, Mode, Turn
@@ -52,6 +53,7 @@ class Session:
         self.kernel_manager = kernel_manager
         """Runs the code of the conversation; None if this front end runs none."""
         self._store = store
+        self.siblings = SiblingFinder(store)
         self._block_runs = BlockRuns(store, kernel_manager)
         self._engine = engine
         self._resolver = resolver
@@ -229,6 +231,12 @@ class Session:
         return self._store.add_turn(
             conversation, answer, parent=question_id, state="partial", model=model.name
         )
+
+    def show_sibling(self, turn: int | None, step: int) -> None:
+        """Make another answer current, with what followed it; see `SiblingFinder.find_head`."""
+        head = self.siblings.find_head(self.turns, turn, step)
+        self._store.update_conversation(self.conversation, head=head)
+        self._set_branch(self._store.load_path(self.conversation))
 
     async def retry(self) -> AsyncGenerator[ChatEvent, None]:
         """Ask the last question again; the new answer becomes a sibling of the old one.

@@ -272,6 +272,27 @@ class ConversationStore:
         )
         return [_turn_from_row(row) for row in rows]
 
+    def list_siblings(self, turn_id: int) -> list[int]:
+        """Return the turns with the same parent and role, that one included, oldest first."""
+        rows = self._fetch_rows(
+            "SELECT other.id FROM turn JOIN turn AS other ON other.conversation = turn.conversation"
+            " AND other.parent IS turn.parent AND other.role = turn.role"
+            " WHERE turn.id = :turn AND (other.text != '' OR other.id = :turn) ORDER BY other.id",
+            {"turn": turn_id},
+        )
+        return [int(row["id"]) for row in rows]
+
+    def find_newest_leaf(self, turn_id: int) -> int:
+        """Return the newest turn of the branch that begins with a turn."""
+        # Ids grow, so the largest one has no children.
+        (row,) = self._fetch_rows(
+            "WITH RECURSIVE down(id) AS (SELECT :turn UNION ALL"
+            " SELECT turn.id FROM turn JOIN down ON turn.parent = down.id)"
+            " SELECT max(id) AS id FROM down",
+            {"turn": turn_id},
+        )
+        return int(row["id"])
+
     def add_run(
         self, turn_id: int, block: int, code: str, document: str, pictures: Sequence[bytes]
     ) -> None:

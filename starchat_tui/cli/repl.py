@@ -143,6 +143,13 @@ class Repl:
     async def _retry(self, argument: str) -> None:
         await self._print_answer(self._session.retry())
 
+    async def _show_answer(self, argument: str) -> None:
+        position, count = self._session.siblings.locate_last(self._session.turns)
+        self._session.show_sibling(None, commands.parse_sibling_step(argument, position, count))
+        position, count = self._session.siblings.locate_last(self._session.turns)
+        self._print_note(f"answer {position} of {count}")
+        self._print(sanitize_text(self._session.turns[-1].turn.text))
+
     async def _print_prompt(self, argument: str) -> None:
         view = await self._session.view_prompt()
         self._print(sanitize_text(view.format_text()))
@@ -212,6 +219,7 @@ class Repl:
         "resume": _resume,
         "mode": _switch_mode,
         "retry": _retry,
+        "answer": _show_answer,
         "stop": _explain_stop,
         "copy": _copy_block,
         "save": _save_block,

@@ -116,6 +116,7 @@ class AnswerController:
         self._view.show_activity(
             status_text.format_speed(stats.tokens_per_second, stats.first_token)
         )
+        await self._view.transcript.show_siblings(answer.turn_id)
         if event.state != "done":
             note = status_text.ANSWER_END_TEXTS[event.state]
             await self._view.transcript.add_note(note, classes="state")

@@ -31,12 +31,14 @@ from starchat_tui.ui.messages import (
     LinkClicked,
     NoticeRequested,
     RunRequested,
+    SiblingRequested,
     Submitted,
 )
 from starchat_tui.ui.options import ChatOptions
 from starchat_tui.ui.run_controller import RunController
 from starchat_tui.ui.status_controller import TYPING_PAUSE, StatusController
 from starchat_tui.ui.warm_up import import_lazy_modules
+from starchat_tui.ui.widgets.answer_view import AnswerView
 from starchat_tui.ui.widgets.chat_view import ChatView
 from starchat_tui.ui.widgets.welcome import Welcome
 
@@ -66,6 +68,8 @@ class StarChatApp(BaseApp):
         Binding("alt+y", "copy_next", "copy the last code block, then older ones", id="chat.copy"),
         Binding("alt+r", "run_last", "run the last code block", id="chat.run"),
         Binding("ctrl+p", "command_palette", "search the commands", id="chat.palette"),
+        Binding("alt+left", "sibling(-1)", "the answer before this one", id="chat.previous"),
+        Binding("alt+right", "sibling(1)", "the answer after this one", id="chat.next"),
         Binding("alt+f", "fix_last", "send the last error to the model", id="chat.fix"),
         Binding("pageup", "page(-1)", id="chat.page_up"),
         Binding("pagedown", "page(1)", id="chat.page_down"),
@@ -86,6 +90,7 @@ class StarChatApp(BaseApp):
             draft=draft.read() + options.typed_ahead,
             images=options.images,
             load_results=session.load_run_results,
+            locate_sibling=session.siblings.locate,
             warning=UNSAFE_WARNING if manager is not None and manager.unsafe else "",
         )
         view = self.chat_view
@@ -176,6 +181,16 @@ class StarChatApp(BaseApp):
         """Enlarge, open or save a plot."""
         with self.chat_view.show_errors():
             self.runs.handle_figure(message)
+
+    def on_sibling_requested(self, message: SiblingRequested) -> None:
+        """Show another answer to the same question."""
+        self._show_sibling(message.turn, message.step)
+
+    def _show_sibling(self, turn: int | None, step: int) -> None:
+        with self.chat_view.show_errors():
+            if self.answers.is_busy or self.runs.is_running:
+                raise UsageError("Another answer has to wait", "stop this one with Esc first")
+            self.conversations.show_sibling(turn, step)
 
     def on_notice_requested(self, message: NoticeRequested) -> None:
         """Show a notice in place of the one before."""
@@ -303,6 +318,12 @@ class StarChatApp(BaseApp):
         with self.chat_view.show_errors():
             self.runs.run_block("")
 
+    def action_sibling(self, step: int) -> None:
+        """Show another answer to a question: of the focused answer, or the last with several."""
+        around = self.focused.ancestors if self.focused else []
+        turn = next((one.turn_id for one in around if isinstance(one, AnswerView)), None)
+        self._show_sibling(turn, step)
+
     def action_fix_last(self) -> None:
         """Send the error of the last failed run to the model."""
         with self.chat_view.show_errors():
@@ -331,6 +352,7 @@ COMMAND_HANDLERS: Mapping[str, CommandHandler] = {
     "resume": lambda app, query: app.conversations.open_library(query),
     "mode": lambda app, name: app.conversations.switch_mode(name),
     "retry": lambda app, _: app.answers.retry(),
+    "answer": lambda app, number: app.conversations.show_answer(number),
     "stop": lambda app, _: app.action_stop(),
     "copy": lambda app, number: app.chat_view.request_copy(number),
     "save": lambda app, argument: app.save_block(argument),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from starchat_tui.chat.commands import parse_sibling_step
 from starchat_tui.chat.session import Session
 from starchat_tui.dialogue import MODES, Mode
 from starchat_tui.errors import UsageError
@@ -85,6 +86,16 @@ class ConversationController:
         self._view.update_status(replace(self._view.status, used=0, window=0, activity=""))
         self._status.refresh()
         self._view.add_note(format_mode_change(self._session.mode, self._session.model))
+
+    def show_sibling(self, turn: int | None, step: int) -> None:
+        """Show another answer to the question of `turn`, by default of the last with several."""
+        self._session.show_sibling(turn, step)
+        self._view.run_in_background(self.show, group="show", exclusive=True)
+
+    def show_answer(self, argument: str) -> None:
+        """Show the numbered answer to the last question with several, by default the next."""
+        position, count = self._session.siblings.locate_last(self._session.turns)
+        self.show_sibling(None, parse_sibling_step(argument, position, count))
 
     def set_system(self, text: str) -> None:
         """Set the system text of the conversation."""

@@ -63,6 +63,14 @@ class LinkClicked(Message):
 
 
 @dataclass
+class SiblingRequested(Message):
+    """The user wants to see another answer to the same question."""
+
+    turn: int
+    step: int
+
+
+@dataclass
 class EarlierTurnsRequested(Message):
     """The user wants to see the turns above the ones on the screen."""
 

@@ -12,6 +12,7 @@ from starchat_tui.chat.commands import (
     find_command,
     parse_block_number,
     parse_line,
+    parse_sibling_step,
     save_code,
 )
 from starchat_tui.errors import UsageError
@@ -104,3 +105,16 @@ def test_leaving_is_never_suggested(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_line(f"/{name} 2")
     assert not re.search(r"`/(quit|exit|bye|q)`", caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("argument", "position", "expected"), [("", 1, 1), ("", 3, -2), ("1", 3, -2), ("3", 1, 2)]
+)
+def test_an_answer_is_named_by_its_number(argument: str, position: int, expected: int) -> None:
+    assert parse_sibling_step(argument, position, 3) == expected
+
+
+@pytest.mark.parametrize("argument", ["0", "4", "x", "-1"])
+def test_an_answer_that_does_not_exist_is_an_error(argument: str) -> None:
+    with pytest.raises(UsageError, match="No answer"):
+        parse_sibling_step(argument, 1, 3)

@@ -23,7 +23,7 @@ from starchat_tui.chat.store import ConversationStore
 from starchat_tui.client.protocol import Delta, Progress, Sampling, Usage
 from starchat_tui.config.settings import Settings
 from starchat_tui.dialogue import Turn
-from starchat_tui.errors import EngineGone, OutOfMemory
+from starchat_tui.errors import EngineGone, OutOfMemory, UsageError
 from starchat_tui.models.resolver import ModelResolver
 from starchat_tui.templates.tokenizer import Tokenizer
 from tests.fakes import byte_tokenizer
@@ -489,3 +489,29 @@ def test_a_resumed_conversation_says_which_model_it_had(
     assert session.former_model == former
     session.start_conversation()
     assert session.former_model == ""
+
+
+async def test_a_sibling_brings_what_followed_it_and_is_the_one_resumed(
+    make: Make, engine: ScriptedEngine
+) -> None:
+    engine.enqueue("one")
+    engine.enqueue("more")
+    engine.enqueue("two")
+    session = make()
+    await ask(session, "q")
+    first = session.turns[-1].id
+    await ask(session, "and?")
+    # Back to the first question, whose answer is then replaced.
+    session._set_branch(session.turns[:2])
+    await collect(session.retry())
+    assert session.siblings.locate(session.turns[-1].id) == (2, 2)
+    session.show_sibling(None, -1)
+    assert [one.turn.text for one in session.turns] == ["q", "one", "and?", "more"]
+    assert session.turns[1].id == first
+    resumed = make()
+    resumed.resume("last")
+    assert [one.turn.text for one in resumed.turns] == ["q", "one", "and?", "more"]
+    with pytest.raises(UsageError, match="2 answers"):
+        session.show_sibling(first, -1)
+    with pytest.raises(UsageError, match="no other answer"):
+        session.show_sibling(session.turns[-1].id, 1)

@@ -45,6 +45,7 @@ class ChatView(Vertical):
         draft: str = "",
         images: ImageSettings = HALF_BLOCKS,
         load_results: Callable[[int], Mapping[int, RunResult]] = lambda turn: {},
+        locate_sibling: Callable[[int], tuple[int, int]] = lambda turn: (1, 1),
         warning: str = "",
     ) -> None:
         """Create the view.
@@ -55,11 +56,15 @@ class ChatView(Vertical):
             draft: The text that the composer starts with.
             images: How plots are drawn.
             load_results: Returns the results of a stored turn's code blocks by their index.
+            locate_sibling: Returns the position of a stored answer among those to its question,
+                and their number.
             warning: A line that stays at the top of the screen; empty for none.
         """
         super().__init__()
         self._warning = warning
-        self.transcript = Transcript(welcome, images=images, load_results=load_results)
+        self.transcript = Transcript(
+            welcome, images=images, load_results=load_results, locate_sibling=locate_sibling
+        )
         self.banner = Banner()
         self.queue = QuestionQueue()
         self.composer = Composer(history, draft=draft)

@@ -20,6 +20,7 @@ from starchat_tui.ui.widgets.answer_view import AnswerView
 from starchat_tui.ui.widgets.code_cell import CodeCell
 from starchat_tui.ui.widgets.column import ScrolledColumn
 from starchat_tui.ui.widgets.image import HALF_BLOCKS
+from starchat_tui.ui.widgets.sibling_bar import SiblingBar
 
 PAGE_TURNS = 20
 """Turns of a resumed conversation that are mounted at a time."""
@@ -80,8 +81,11 @@ class Transcript(ScrolledColumn, can_focus=False):
         *,
         images: ImageSettings = HALF_BLOCKS,
         load_results: Callable[[int], Mapping[int, RunResult]] = lambda turn: {},
+        locate_sibling: Callable[[int], tuple[int, int]] = lambda turn: (1, 1),
     ) -> None:
         super().__init__(welcome)
+        self._locate_sibling = locate_sibling
+        """Returns the position of a stored answer among its siblings, and their number."""
         self._images = images
         self._load_results = load_results
         """Returns the results of a stored turn's code blocks by their index."""
@@ -165,6 +169,12 @@ class Transcript(ScrolledColumn, can_focus=False):
     async def add_note(self, text: str, *, classes: str = "", before: Widget | None = None) -> None:
         """Add a line at the end, or before a turn."""
         await self.mount(Note(text, classes=classes), before=before)
+
+    async def show_siblings(self, turn: int, *, before: Widget | None = None) -> None:
+        """Add the bar of an answer that has siblings."""
+        position, count = self._locate_sibling(turn)
+        if count > 1:
+            await self.mount(SiblingBar(turn, position, count), before=before)
 
     async def _remove_welcome(self) -> None:
         if self._welcome is not None:
@@ -255,6 +265,8 @@ class Transcript(ScrolledColumn, can_focus=False):
                 for index, result in self._load_results(stored.id).items():
                     if index < len(widget.cells):
                         await widget.cells[index].show_result(result)
+            if isinstance(widget, AnswerView):
+                await self.show_siblings(stored.id, before=before)
             if stored.state in ANSWER_END_TEXTS:
                 await self.add_note(ANSWER_END_TEXTS[stored.state], classes="state", before=before)
             mounted.append(widget)
