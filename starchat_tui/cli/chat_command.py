@@ -57,6 +57,7 @@ def _open_full_screen(invocation: Invocation, first_question: str) -> int:
     )
     from starchat_tui.models import hardware
     from starchat_tui.terminal.image_detection import detect_images
+    from starchat_tui.terminal.stderr_log import divert_stderr
     from starchat_tui.ui.app import StarChatApp
     from starchat_tui.ui.options import ChatOptions
 
@@ -79,5 +80,6 @@ def _open_full_screen(invocation: Invocation, first_question: str) -> int:
         get_advice=lambda: hardware.recommend_model(hardware.detect_machine()),
     )
     app = StarChatApp(session, options)
-    app.run()
+    with divert_stderr(paths.state / "chat.log"):
+        app.run()
     return app.return_code or 0
