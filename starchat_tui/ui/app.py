@@ -279,6 +279,8 @@ class StarChatApp(BaseApp):
         selected = self.screen.get_selected_text() or composer.selected_text
         if selected:
             self._copy(selected, "the selection")
+            # The next Ctrl+C is to stop or quit.
+            self.screen.clear_selection()
         elif self.answers.stop() or self.runs.interrupt():
             pass
         elif composer.text:

@@ -5,7 +5,6 @@ The overrides of methods of `App` and `Screen` are classes to inherit from, the 
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
@@ -14,14 +13,16 @@ from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette
 from textual.errors import NoWidget
 from textual.events import Event, MouseEvent
+from textual.geometry import Offset
 from textual.keys import Keys
 from textual.screen import ModalScreen, Screen, ScreenResultType
+from textual.selection import Selection, SelectStart, SelectState
 from textual.widgets import Input
 from textual.worker import WorkerFailed
 
 if TYPE_CHECKING:
     from textual._xterm_parser import XTermParser
-    from textual.geometry import Offset, Region
+    from textual.geometry import Region
     from textual.message import Message
     from textual.widget import Widget
 
@@ -78,6 +79,27 @@ class QuietApp(App[None]):
                 raise self._exception
 
 
+class _ScrolledStart(SelectStart):
+    """Start of a selection, whose position follows the text when its container scrolls."""
+
+    @property
+    def pointer_start_offset(self) -> Offset:
+        """Position on the screen. Textual 8.2 adds what was scrolled, and loses the selection."""
+        scrolled = self.container.scroll_offset - self.container_initial_scroll_offset
+        return self.container.region.offset + self.container_pointer_delta - scrolled
+
+
+def _include_last_letter(selection: Selection) -> Selection:
+    """Return a selection with the letter below the pointer.
+
+    Textual 8.2 includes it only if the selection begins in the same widget.
+    """
+    start, end = selection
+    if start is None and end is not None:
+        return Selection(None, Offset(end.x + 1, end.y))
+    return selection
+
+
 class _GuardedScreen(Screen[ScreenResultType]):
     """Screen on which no mouse event, and no key that comes too late, ends the app.
 
@@ -103,19 +125,30 @@ class _GuardedScreen(Screen[ScreenResultType]):
         return (widget, offset) if is_present else (None, None)
 
     def get_selected_text(self) -> str | None:
-        """Return the selected text, less that of widgets whose content has changed since."""
-        with suppress(AttributeError, LookupError, ValueError):
-            return super().get_selected_text()
-        self.clear_selection()
-        return None
+        """Return the selected text as it was written; None if there is none."""
+        if not self.selections:
+            return None
+        # Imported late: it imports Markdown, which the first frame does without.
+        from starchat_tui.ui.selected_text import join_selected_text
 
-    def _watch__select_state(self, select_state: Any) -> None:
+        return join_selected_text(self.selections) or None
+
+    def _watch__select_state(self, select_state: SelectState | None) -> None:
         """Select what the mouse has passed over, unless it is changing meanwhile."""
+        if select_state is not None:
+            start = _ScrolledStart(*select_state.start)
+            select_state = select_state._replace(start=start)
+        former = self.selections
         try:
             super()._watch__select_state(select_state)
         except (AssertionError, AttributeError, LookupError, ValueError, NoWidget):
             self.selections = {}
             self._selecting = False
+            return
+        if self.selections is not former:
+            self.selections = {
+                widget: _include_last_letter(one) for widget, one in self.selections.items()
+            }
 
     def _forward_event(self, event: Event) -> None:
         """Hand an event to the widget that it is for; drop a mouse event that fails on the way."""

@@ -15,6 +15,7 @@ from starchat_tui.chat.consent import Choice, ConsentAnswer, ConsentRequest
 from starchat_tui.sanitize import sanitize_text
 from starchat_tui.terminal.highlight import TAB_SIZE
 from starchat_tui.ui.textual_overrides import SafeDialog
+from starchat_tui.ui.widgets.caption import Caption
 
 if TYPE_CHECKING:
     from starchat_tui.sandbox.isolation.probe import Capability
@@ -54,7 +55,7 @@ class ConsentDialog(SafeDialog[ConsentAnswer | None]):
         # The code wraps: a line that ran out of the window could hide its end.
         code = Content(sanitize_text(self._request.code).expandtabs(TAB_SIZE))
         with Vertical(classes="dialog consent"):
-            yield Static("Run this code?", markup=False, classes="dialog--title")
+            yield Caption("Run this code?", classes="dialog--title")
             yield Static("checking the sandbox …", markup=False, classes="consent--wall")
             with VerticalScroll():
                 yield Static(code, markup=False, classes="consent--code")
@@ -62,7 +63,7 @@ class ConsentDialog(SafeDialog[ConsentAnswer | None]):
                 yield Static(Content(warning), markup=False, classes="consent--warning")
             yield Static("", markup=False, classes="consent--urls")
             keys = "Enter run once · a always here · n never here · Esc cancel"
-            yield Static(keys, markup=False, classes="dialog--keys")
+            yield Caption(keys, classes="dialog--keys")
 
     def on_mount(self) -> None:
         """Probe the sandbox, and focus the code: the arrow keys scroll it."""

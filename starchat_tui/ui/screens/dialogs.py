@@ -13,6 +13,7 @@ from textual.widgets import Static
 
 from starchat_tui.sanitize import sanitize_text
 from starchat_tui.ui.textual_overrides import SafeDialog
+from starchat_tui.ui.widgets.caption import Caption
 
 
 class LinkDialog(SafeDialog[Literal["open", "copy"] | None]):
@@ -40,9 +41,9 @@ class LinkDialog(SafeDialog[Literal["open", "copy"] | None]):
         """Yield the address and the keys."""
         keys = "o open in the browser · " if self.is_openable else ""
         with Vertical(classes="dialog"):
-            yield Static("A link in the answer", markup=False, classes="dialog--title")
+            yield Caption("A link in the answer", classes="dialog--title")
             yield Static(Content(sanitize_text(self._url)), markup=False, classes="dialog--url")
-            yield Static(f"{keys}c copy · Esc close", markup=False, classes="dialog--keys")
+            yield Caption(f"{keys}c copy · Esc close", classes="dialog--keys")
 
     def action_choose(self, choice: Literal["open", "copy"]) -> None:
         """Close the dialog with the choice; a link that is not a web page stays closed."""
@@ -63,10 +64,10 @@ class TextDialog(SafeDialog[None]):
     def compose(self) -> ComposeResult:
         """Yield the title, the text and the key that closes the dialog."""
         with Vertical(classes="dialog reader"):
-            yield Static(Content(sanitize_text(self._title)), markup=False, classes="dialog--title")
+            yield Caption(sanitize_text(self._title), classes="dialog--title")
             with VerticalScroll():
                 yield Static(self._text, markup=False)
-            yield Static("Esc close", markup=False, classes="dialog--keys")
+            yield Caption("Esc close", classes="dialog--keys")
 
     def on_mount(self) -> None:
         """Focus the text: the arrow keys scroll it."""

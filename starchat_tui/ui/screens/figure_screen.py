@@ -15,6 +15,7 @@ from starchat_tui.sanitize import sanitize_text
 from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.ui.messages import FigureActionRequested
 from starchat_tui.ui.textual_overrides import SafeDialog
+from starchat_tui.ui.widgets.caption import Caption
 from starchat_tui.ui.widgets.figure import Plot
 
 MAX_SCALE = 4.0
@@ -51,7 +52,7 @@ class FigureScreen(SafeDialog[None]):
             yield Plot(self._figure, self._images, max_rows=image_rows, max_scale=MAX_SCALE)
             with VerticalScroll():
                 yield Static(Content(description), markup=False)
-            yield Static("o open · s save · Esc close", markup=False, classes="dialog--keys")
+            yield Caption("o open · s save · Esc close", classes="dialog--keys")
 
     def on_mount(self) -> None:
         """Focus the description: the arrow keys scroll it."""

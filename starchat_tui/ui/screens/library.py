@@ -9,13 +9,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from starchat_tui.chat.store import Summary
 from starchat_tui.errors import StarChatError
 from starchat_tui.sanitize import sanitize_text
 from starchat_tui.ui.textual_overrides import MAX_QUERY_CHARACTERS, SafeDialog
+from starchat_tui.ui.widgets.caption import Caption
 
 MAX_ROWS = 200
 """Conversations that are listed."""
@@ -50,7 +51,7 @@ class ConversationLibrary(SafeDialog[str | None]):
                 max_length=MAX_QUERY_CHARACTERS,
             )
             yield OptionList(markup=False)
-            yield Static("Enter open · Esc close", markup=False, classes="dialog--keys")
+            yield Caption("Enter open · Esc close", classes="dialog--keys")
 
     def on_mount(self) -> None:
         """List the conversations that the initial query finds."""

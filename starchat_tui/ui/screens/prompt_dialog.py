@@ -14,6 +14,7 @@ from textual.widgets import Static
 from starchat_tui.sanitize import sanitize_text
 from starchat_tui.ui.messages import CopyRequested
 from starchat_tui.ui.screens.dialogs import TextDialog
+from starchat_tui.ui.widgets.caption import Caption
 
 _STYLES = {
     "control": "bold reverse",
@@ -66,13 +67,12 @@ class PromptDialog(TextDialog):
         """Yield the title, the text, the counts and the keys."""
         counts = "\n".join(f"{name:<11} {value}" for name, value in self._rows.items())
         with Vertical(classes="dialog reader"):
-            yield Static(Content(sanitize_text(self._title)), markup=False, classes="dialog--title")
+            yield Caption(sanitize_text(self._title), classes="dialog--title")
             with VerticalScroll():
                 yield Static(self._text, markup=False, classes="prompt--text")
             yield Static(Content(sanitize_text(counts)), markup=False, classes="prompt--counts")
-            yield Static(
-                f"{_LEGEND}\ni token ids · c copy · Esc close", markup=False, classes="dialog--keys"
-            )
+            keys = f"{_LEGEND}\ni token ids · c copy · Esc close"
+            yield Caption(keys, classes="dialog--keys")
 
     def action_toggle_ids(self) -> None:
         """Show the token ids in place of the text, or the text again."""

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.content import Content
 from textual.geometry import Size
-from textual.widgets import Static
 
 from starchat_tui.codeblocks import CodeBlock
 from starchat_tui.execution.cells import is_runnable
 from starchat_tui.execution.run_result import RunResult
 from starchat_tui.sanitize import sanitize_text
-from starchat_tui.terminal.highlight import Highlighter, choose_language
+from starchat_tui.terminal.highlight import TAB_SIZE, Highlighter, choose_language
 from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.ui.messages import CopyRequested, FixRequested, RunRequested
+from starchat_tui.ui.widgets.caption import Caption
 from starchat_tui.ui.widgets.column import Column
 from starchat_tui.ui.widgets.image import HALF_BLOCKS
 from starchat_tui.ui.widgets.lines import LineView, line_width
@@ -88,6 +88,18 @@ class CodeLines(LineView):
         """Return the number of rows; a last line that is still empty has none."""
         return max(1, len(self._lines) - (self._source_lines[-1] == ""))
 
+    def _copy_row(self, row: int, start: int, end: int | None) -> str:
+        """Return code as the model wrote it: what is shown has spaces in place of tabs."""
+        source = self._source_lines[row]
+        if super()._copy_row(row, 0, None) == source:
+            return source[start:end]
+
+        def find(column: int) -> int:
+            ends = range(len(source) + 1)
+            return bisect_left(ends, column, key=lambda count: _measure_shown(source[:count]))
+
+        return source[find(start) : None if end is None else find(end)]
+
     def action_request(self, action: str) -> None:
         """Ask to copy or run this block, or to have the model fix it."""
         if action == "copy":
@@ -96,6 +108,11 @@ class CodeLines(LineView):
             self.post_message(FixRequested(self._number))
         else:
             self.post_message(RunRequested(self._number))
+
+
+def _measure_shown(source: str) -> int:
+    """Return the number of characters that show a piece of code."""
+    return len(sanitize_text(source).expandtabs(TAB_SIZE))
 
 
 class CodeCell(Column):
@@ -114,14 +131,10 @@ class CodeCell(Column):
     def compose(self) -> ComposeResult:
         """Yield a title row and the lines below it."""
         with Horizontal(classes="cell--title"):
-            yield Static(
-                sanitize_text(self._language) or "code", markup=False, classes="cell--language"
-            )
+            yield Caption(sanitize_text(self._language) or "code", classes="cell--language")
             if is_runnable(self._language):
-                yield Static(f"run {self.number}", markup=False, classes="cell--run cell--key")
-            yield Static(
-                Content(f"copy {self.number}"), markup=False, classes="cell--copy cell--key"
-            )
+                yield Caption(f"run {self.number}", classes="cell--run cell--key")
+            yield Caption(f"copy {self.number}", classes="cell--copy cell--key")
         yield self._body
 
     @property

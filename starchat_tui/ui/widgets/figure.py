@@ -31,6 +31,7 @@ from starchat_tui.terminal.images import (
     render_half_blocks,
 )
 from starchat_tui.ui.messages import FigureActionRequested
+from starchat_tui.ui.widgets.caption import Caption
 from starchat_tui.ui.widgets.column import Column
 from starchat_tui.ui.widgets.image import PIXEL_WIDGETS, create_image_widget
 
@@ -150,7 +151,7 @@ class FigureView(Column, can_focus=True):
         description = "\n".join(lines[:DESCRIPTION_LINES] + more)
         yield Static(Content(description), markup=False, classes="figure--card")
         keys = "Enter enlarge · o open · s save"
-        yield Static(keys, markup=False, classes="figure--keys")
+        yield Caption(keys, classes="figure--keys")
 
     def on_click(self) -> None:
         """Enlarge the plot."""

@@ -73,9 +73,11 @@ class LineView(ScrollView, can_focus=True):
 
     def _crop_to_view(self, strip: Strip, row: int) -> Strip:
         scroll, width = self._view
-        # The offsets are how Textual maps a mouse position to the text that is selected.
+        # The offsets are how Textual maps a mouse position to the text that is selected; they count
+        # characters, of which some take two columns.
+        hidden = len(strip.crop(0, scroll).text)
         return strip.crop_extend(scroll, scroll + width, self.plain_style).apply_offsets(
-            scroll, row
+            hidden, row
         )
 
     def _build_segments(self, line: Line) -> Iterator[Segment]:
@@ -98,8 +100,19 @@ class LineView(ScrollView, can_focus=True):
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """Return the selected text without the padding of the rows."""
-        shown = "\n".join("".join(text for _, text in line) for line in self._lines)
-        return selection.extract(shown), "\n"
+        first, start = (selection.start.y, selection.start.x) if selection.start else (0, 0)
+        count = len(self._lines)
+        last, end = (selection.end.y, selection.end.x) if selection.end else (count, None)
+        rows = range(max(0, first), min(last + 1, count))
+        copied = (
+            self._copy_row(row, start if row == first else 0, end if row == last else None)
+            for row in rows
+        )
+        return "\n".join(copied), "\n"
+
+    def _copy_row(self, row: int, start: int, end: int | None) -> str:
+        """Return the text of a row between two positions in what is shown; None is the end."""
+        return "".join(text for _, text in self._lines[row])[start:end]
 
     def action_scroll_end_of_line(self) -> None:
         """Scroll to the end of the longest line."""

@@ -28,6 +28,7 @@ from starchat_tui.terminal.highlight import TAB_SIZE
 from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.terminal.run_wording import explain_end, summarize_end
 from starchat_tui.ui.messages import FixRequested
+from starchat_tui.ui.widgets.caption import Caption
 from starchat_tui.ui.widgets.column import Column
 from starchat_tui.ui.widgets.figure import FigureView
 from starchat_tui.ui.widgets.lines import LineView, line_width
@@ -106,7 +107,7 @@ class OutputLines(LineView):
         self.refresh()
 
 
-class FixButton(Static, can_focus=True):
+class FixButton(Caption, can_focus=True):
     """Button that sends the error to the model."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -114,7 +115,7 @@ class FixButton(Static, can_focus=True):
     ]
 
     def __init__(self, number: int) -> None:
-        super().__init__("Fix it: send the error to the model (Alt+F)", markup=False)
+        super().__init__("Fix it: send the error to the model (Alt+F)")
         self._number = number
 
     def action_fix(self) -> None:

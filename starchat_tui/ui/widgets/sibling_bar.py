@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.widgets import Static
 
 from starchat_tui.ui.messages import SiblingRequested
+from starchat_tui.ui.widgets.caption import Caption
 
 
 class SiblingBar(Horizontal):
@@ -19,17 +19,15 @@ class SiblingBar(Horizontal):
     def compose(self) -> ComposeResult:
         """Yield the arrows and the position."""
         yield SiblingArrow("‹", self._turn, -1 if self._position > 1 else 0)
-        yield Static(f" {self._position}/{self._count} ", markup=False)
+        yield Caption(f" {self._position}/{self._count} ")
         yield SiblingArrow("›", self._turn, 1 if self._position < self._count else 0)
 
 
-class SiblingArrow(Static):
+class SiblingArrow(Caption):
     """Shows the answer before or after; dim where there is none."""
 
-    ALLOW_SELECT = False
-
     def __init__(self, text: str, turn: int, step: int) -> None:
-        super().__init__(text, markup=False, classes="" if step else "-end")
+        super().__init__(text, classes="" if step else "-end")
         self._turn, self._step = turn, step
 
     def on_click(self) -> None:

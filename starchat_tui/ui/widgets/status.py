@@ -35,6 +35,7 @@ class Status:
 class StatusLine(Widget):
     """One row; a narrow terminal loses the least important parts first."""
 
+    ALLOW_SELECT = False
     status: reactive[Status] = reactive(Status())
 
     def render(self) -> Content:

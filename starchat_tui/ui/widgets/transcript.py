@@ -64,6 +64,8 @@ class ContextBoundary(Note):
 class EarlierTurns(Note):
     """Stands for the turns that are not mounted."""
 
+    ALLOW_SELECT = False
+
     def __init__(self, turns: int) -> None:
         super().__init__(f"↑ load {turns} earlier turns")
 

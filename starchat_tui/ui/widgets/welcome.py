@@ -15,6 +15,7 @@ from textual.widgets import Static
 from starchat_tui.sanitize import sanitize_text
 from starchat_tui.terminal.status_text import format_destination
 from starchat_tui.ui.messages import ExampleChosen
+from starchat_tui.ui.widgets.caption import Caption
 
 EXAMPLES = (
     "Write a function that checks whether a number is prime.",
@@ -23,13 +24,13 @@ EXAMPLES = (
 )
 
 
-class Example(Static, can_focus=True):
+class Example(Caption, can_focus=True):
     """An example question; Enter or a click puts it into the composer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Take", show=False)]
 
     def __init__(self, text: str) -> None:
-        super().__init__(Content(f"› {text}"), markup=False)
+        super().__init__(f"› {text}")
         self._text = text
 
     def action_choose(self) -> None:
@@ -73,7 +74,7 @@ class Welcome(Vertical):
         yield Static(heading + Content("   ") + name, markup=False, classes="welcome--heading")
         plain = Content(f"Ask about code. {sanitize_text(format_destination(self._server))}")
         yield Static(_DEMO if self._demo else plain, markup=False, classes="welcome--text")
-        yield Static("Try", markup=False, classes="welcome--try")
+        yield Caption("Try", classes="welcome--try")
         for text in EXAMPLES:
             yield Example(text)
         # Last, because it is filled in later and must not move the lines above.

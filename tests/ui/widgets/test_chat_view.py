@@ -70,6 +70,7 @@ async def test_save_writes_a_new_file_and_no_old_one(
         await wait_for_text(app, "Wrote")
         await send_line(pilot, f"/save 1 {target}")
         await wait_for_text(app, "exists")
+        await pilot.press("ctrl+u")
         await send_line(pilot, "/save 1")
         await wait_for_text(app, "for example `/save 1 a.py`")
     assert target.read_text() == "all:\n\tsecond\n"
