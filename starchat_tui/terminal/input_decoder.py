@@ -101,8 +101,13 @@ class InputDecoder:
         """Take the text before an escape sequence, or the sequence itself; return the rest."""
         text, escape, rest = data.partition(b"\x1b")
         if text:
-            found.extend(_divide_text(self._decode(text)))
+            decoded = self._decode(text)
+            # The end of a paste that began before somebody looked.
+            is_pasted = (escape + rest).startswith(PASTE_END)
+            found.extend([_create_paste(decoded)] if is_pasted else _divide_text(decoded))
             return escape + rest
+        if data.startswith(PASTE_END):
+            return data[len(PASTE_END) :]
         if data.startswith(PASTE_START):
             self._is_pasting = True
             return data[len(PASTE_START) :]

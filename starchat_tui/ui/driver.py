@@ -79,6 +79,8 @@ class ChatDriver(LinuxDriver):
         self._file: Any = TerminalWriter(self._file)
         self._parser = XTermParser()
         self._decoder = InputDecoder()
+        self._has_focused = False
+        """True once a widget had the focus."""
 
     def run_input_thread(self) -> None:
         """Read the terminal until the driver stops; an error here ends the app as any other."""
@@ -107,17 +109,30 @@ class ChatDriver(LinuxDriver):
 
     def _await_app(self) -> None:
         """Wait while the app is behind, so that its end does not have to wait for a flood."""
-        while self._count_queued() > MAX_QUEUED_EVENTS:
+        while self._is_behind():
             if self.exit_event.wait(POLL_SECONDS / 10):
                 return
+            if self._is_hung_up():
+                _hang_up()
+                self.exit_event.wait()
+                return
 
-    def _count_queued(self) -> int:
+    def _is_behind(self) -> bool:
+        """Return whether input has to wait; before a widget has the focus, pastes get lost."""
         app = self._app
         # No screen yet, or none any more.
         with suppress(ScreenStackError):
+            self._has_focused = self._has_focused or app.focused is not None
             pumps = (app, app.screen, app.focused or app)
-            return max(pump.message_queue_size for pump in pumps)
-        return app.message_queue_size
+            queued = max(pump.message_queue_size for pump in pumps)
+            return not self._has_focused or queued > MAX_QUEUED_EVENTS
+        return True
+
+    def _is_hung_up(self) -> bool:
+        """Return whether the other end of the terminal is closed, whatever it sent before."""
+        poll = select.poll()
+        poll.register(self.fileno, 0)
+        return any(event & select.POLLHUP for _, event in poll.poll(0))
 
     def _is_readable(self, seconds: float) -> bool:
         return bool(select.select([self.fileno], [], [], seconds)[0])
@@ -173,22 +188,17 @@ class ChatDriver(LinuxDriver):
         return parser
 
     def process_message(self, message: Message) -> None:
-        """Hand a message to the app; a size is kept to what can be drawn."""
+        """Hand a message to the app; a size that is reported as input is checked."""
         if isinstance(message, events.Resize):
-            message = _limit_size(message)
+            # The system knows the size. What comes as input may be forged, or torn: a screen of a
+            # million cells would take seconds to draw.
+            size = Size(*self._get_terminal_size())
+            message = events.Resize(size, size, pixel_size=message.pixel_size)
         super().process_message(message)
 
     def _get_terminal_size(self) -> tuple[int, int]:
         width, height = super()._get_terminal_size()
         return min(width, MAX_CELLS), min(height, MAX_CELLS)
-
-
-def _limit_size(resize: events.Resize) -> events.Resize:
-    """Return a resize event of 1 to `MAX_CELLS` columns and rows."""
-    width, height = (min(max(1, length), MAX_CELLS) for length in resize.size)
-    if (width, height) == resize.size:
-        return resize
-    return events.Resize(Size(width, height), Size(width, height), pixel_size=resize.pixel_size)
 
 
 def _hang_up() -> None:

@@ -81,8 +81,11 @@ class Terminal:
             time.sleep(0.3)
         self.shown = b""
         self.send(word.encode())
+        # On a busy machine it may still be working off what was sent before.
         block_until(
-            lambda: word.encode() in self.shown or self.process.poll() is not None, what=word
+            lambda: word.encode() in self.shown or self.process.poll() is not None,
+            what=word,
+            patience=5 * PATIENCE,
         )
         assert self.process.poll() is None, self.shown[-2000:].decode(errors="replace")
 

@@ -107,6 +107,8 @@ def test_the_refused_forms_are_wrong(small: Tokenizer) -> None:
     assert (logits("eager", attention_mask=mask) - right).abs().max() > 0.01
 
 
+# torch compiles the kernel in C++, and finds the compiler by distutils.
+@pytest.mark.filterwarnings("ignore:The distutils package is deprecated:DeprecationWarning")
 # Importing the compiler warns about what torch itself still uses; compiling takes a minute.
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*script_method.*:DeprecationWarning")
