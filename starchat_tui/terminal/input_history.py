@@ -98,7 +98,10 @@ class Draft:
         with suppress(OSError):
             if text.strip():
                 if there != self._last_content:
-                    _write_private(self._path, os.O_TRUNC, text)
+                    # Replaced, not overwritten: a process may be killed after it emptied a file.
+                    fresh = self._path.with_suffix(f".{os.getpid()}")
+                    _write_private(fresh, os.O_TRUNC, text)
+                    fresh.replace(self._path)
             # Only a file that this chat wrote or read: another one may have saved its own since.
             elif own and there == own:
                 self._path.unlink(missing_ok=True)

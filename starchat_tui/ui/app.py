@@ -259,13 +259,19 @@ class StarChatApp(BaseApp):
 
     # Keys
 
-    def on_key(self, event: events.Key) -> None:
-        """Type a letter into the draft where nothing else takes it."""
+    async def on_event(self, event: events.Event) -> None:
+        """Focus the draft for a letter or a paste that nothing else takes."""
+        # Not in `on_key`: later keys would overtake the one that is on its way up to the app.
+        is_input = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        if is_input and len(self.screen_stack) == 1 and self._is_for_draft(event):
+            self.screen.set_focus(self.chat_view.composer)
+        await super().on_event(event)
+
+    def _is_for_draft(self, event: events.Event) -> bool:
+        if not isinstance(event, events.Key):
+            return True
         is_bound = event.key in self.screen.active_bindings
-        is_letter = event.is_printable and not is_bound and not event.key.startswith("alt+")
-        if is_letter and event.character and len(self.screen_stack) == 1:
-            self.chat_view.composer.focus()
-            self.chat_view.composer.insert(event.character)
+        return event.is_printable and not is_bound and not event.key.startswith("alt+")
 
     def action_stop(self) -> None:
         """Stop the answer or the code; if neither runs, close the error. Then focus the draft."""

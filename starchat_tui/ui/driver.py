@@ -42,11 +42,12 @@ class TerminalWriter:
     """File that the driver's thread writes to; output to a terminal that is gone is discarded.
 
     An exception would end that thread, and the app would then wait forever to hand it the next
-    frame.
+    frame: it goes to `report`.
     """
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: IO[str], report: Callable[[Exception], None]) -> None:
         self._file = file
+        self._report = report
         self._is_gone = False
 
     def write(self, text: str) -> None:
@@ -69,6 +70,9 @@ class TerminalWriter:
         except OSError:
             self._is_gone = True
             _hang_up()
+        # Later frames are tried all the same: the last one restores the terminal.
+        except Exception as error:  # noqa: BLE001  (the boundary of that thread)
+            self._report(error)
 
 
 class ChatDriver(LinuxDriver):
@@ -76,7 +80,7 @@ class ChatDriver(LinuxDriver):
 
     def __init__(self, app: Any, **options: Any) -> None:
         super().__init__(app, **options)
-        self._file: Any = TerminalWriter(self._file)
+        self._file: Any = TerminalWriter(self._file, self._report_error)
         self._parser = XTermParser()
         self._decoder = InputDecoder()
         self._has_focused = False
@@ -87,14 +91,20 @@ class ChatDriver(LinuxDriver):
         try:
             self._read_terminal()
         except Exception as error:  # noqa: BLE001  (the boundary of this thread)
-            self._app.call_later(self._app._handle_exception, error)
+            self._report_error(error)
+
+    def _report_error(self, error: Exception) -> None:
+        """End the app because of an error in a thread of the driver."""
+        self._app.call_later(self._app._handle_exception, error)
 
     def _read_terminal(self) -> None:
         # Textual's own loop decodes strictly (Textualize/textual#6456, #6668), loses the order of
         # a paste that holds an escape character, and makes an edit of each pasted character.
         silence = 0.0
         while not self.exit_event.is_set():
+            was_ready = self._has_focused
             self._await_app()
+            is_early = not was_ready and self._is_readable(0)
             if not self._is_readable(POLL_SECONDS):
                 silence += POLL_SECONDS
                 if silence >= (PASTE_SECONDS if self._decoder.is_pasting else POLL_SECONDS):
@@ -105,7 +115,8 @@ class ChatDriver(LinuxDriver):
             if not data:
                 _hang_up()
                 return
-            self._handle_input(self._decoder.feed(data))
+            parts = self._decoder.feed(data)
+            self._handle_input([_convert_enter(part) for part in parts] if is_early else parts)
 
     def _await_app(self) -> None:
         """Wait while the app is behind, so that its end does not have to wait for a flood."""
@@ -199,6 +210,13 @@ class ChatDriver(LinuxDriver):
     def _get_terminal_size(self) -> tuple[int, int]:
         width, height = super()._get_terminal_size()
         return min(width, MAX_CELLS), min(height, MAX_CELLS)
+
+
+def _convert_enter(part: Keys | Paste) -> Keys | Paste:
+    """Return what was typed before the first frame: none of it sends a question."""
+    # A paste may be cut at a line break, and an Enter key was meant for the shell.
+    is_text = isinstance(part, Keys) and part.text.endswith(("\r", "\n"))
+    return Paste(part.text.replace("\r", "\n") if part.text.strip() else "") if is_text else part
 
 
 def _hang_up() -> None:

@@ -53,6 +53,8 @@ class StatusController:
     async def _save_and_count(self) -> None:
         while self._due is not None and (pause := self._due - time.monotonic()) > 0:
             await asyncio.sleep(pause)
+            # Also while the user types without a pause.
+            self.save_draft()
         self._due = None
         self.save_draft()
         if self.is_answering:

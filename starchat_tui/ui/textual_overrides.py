@@ -171,6 +171,9 @@ class _GuardedScreen(Screen[ScreenResultType]):
 class SafeScreen(_GuardedScreen[None]):
     """Screen of the chat."""
 
+    # Not the first widget that takes it: keys would be lost until the composer has it.
+    AUTO_FOCUS = ""
+
 
 # The first base gives the style sheet.
 class SafeDialog(ModalScreen[ScreenResultType], _GuardedScreen[ScreenResultType]):

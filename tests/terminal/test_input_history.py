@@ -113,3 +113,14 @@ def test_a_draft_that_is_not_text_is_not_overwritten(tmp_path: Path) -> None:
     assert Draft(tmp_path).read() == ""
     Draft(tmp_path).save("no file")
     assert path.exists()
+
+
+def test_a_draft_is_replaced_and_never_empty(tmp_path: Path) -> None:
+    path = tmp_path / "draft.md"
+    draft = Draft(path)
+    draft.save("first")
+    with path.open() as before:
+        draft.save("second")
+        assert before.read() == "first"
+    assert path.read_text() == "second"
+    assert [one.name for one in tmp_path.iterdir()] == ["draft.md"]

@@ -6,6 +6,8 @@ import asyncio
 import base64
 
 import pytest
+from textual import events
+from textual.widgets import Input
 
 from starchat_tui.chat import commands
 from starchat_tui.chat.commands import COMMANDS, SlashCommand
@@ -176,3 +178,26 @@ async def test_a_command_that_cannot_be_run_stays_to_be_corrected(
         await send_line(pilot, line)
         await wait_until(lambda: app.chat_view.banner.display)
         assert app.chat_view.composer.text == line
+
+
+async def test_keys_and_pastes_go_to_the_draft_in_order_wherever_the_focus_is(
+    app: StarChatApp,
+) -> None:
+    async with app.run_test() as pilot:
+        await pilot.press("tab")
+        assert app.focused is not app.chat_view.composer
+        # All are there before the app has seen the first.
+        for letter in "ab":
+            app.post_message(events.Key(letter, letter))
+        app.post_message(events.Paste("cd\nef"))
+        app.post_message(events.Key("g", "g"))
+        await wait_until(lambda: app.chat_view.composer.text == "abcd\nefg")
+        assert app.focused is app.chat_view.composer
+
+
+async def test_a_paste_into_a_dialog_stays_there(app: StarChatApp) -> None:
+    async with app.run_test() as pilot:
+        await pilot.press("ctrl+o")
+        app.post_message(events.Paste("words"))
+        await wait_until(lambda: app.screen.query_one(Input).value == "words")
+        assert app.chat_view.composer.text == ""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import stat
 from pathlib import Path
 
@@ -39,3 +40,16 @@ async def test_the_context_counts_the_draft_exactly(app: StarChatApp, session: S
         used = len((await session.build_prompt("x" * 50)).ids)
         assert used > empty + 50
         await wait_until(lambda: f"{used:,}/{window:,}" in read_screen(app))
+
+
+async def test_the_draft_is_saved_also_while_somebody_types_without_a_pause(
+    create_app: CreateApp, history_file: Path
+) -> None:
+    app, kept = create_app(), history_file.with_name("draft.md")
+    async with app.run_test():
+        for _ in range(2_000):
+            app.chat_view.composer.insert("x")
+            await asyncio.sleep(0.01)
+            if kept.exists():
+                break
+        assert kept.read_text().startswith("x")
