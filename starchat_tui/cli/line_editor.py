@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from starchat_tui.chat import commands
 from starchat_tui.terminal.input_history import InputHistory
+
+PASTE_SECONDS = 0.05
+"""Seconds after a pasted line break in which another is no Enter key."""
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -36,10 +40,19 @@ def _create_key_bindings() -> KeyBindings:
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
     keys = KeyBindings()
+    pasted_at = 0.0
 
     @keys.add("enter")
     def send(event: KeyPressEvent) -> None:
-        event.current_buffer.validate_and_handle()
+        nonlocal pasted_at
+        now = time.monotonic()
+        # From a terminal without bracketed paste, the lines of a paste come as keys, in one read.
+        is_followed = any(len(press.key) == 1 for press in event.key_processor.input_queue)
+        if is_followed or now - pasted_at < PASTE_SECONDS:
+            pasted_at = now
+            event.current_buffer.insert_text("\n")
+        else:
+            event.current_buffer.validate_and_handle()
 
     @keys.add("c-j")
     @keys.add("escape", "enter")

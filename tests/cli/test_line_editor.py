@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from starchat_tui.chat.commands import COMMANDS
-from starchat_tui.cli.line_editor import create_prompt_session
+from starchat_tui.cli.line_editor import PASTE_SECONDS, create_prompt_session
 from starchat_tui.terminal.input_history import InputHistory
 
 
@@ -33,6 +34,18 @@ async def test_enter_sends_and_other_keys_break_the_line(
     history: InputHistory, newline: str
 ) -> None:
     assert await read(history, f"one{newline}two\r") == "one\ntwo"
+
+
+@pytest.mark.parametrize("ending", ["", "\r"])
+async def test_lines_that_come_at_once_are_one_paste(history: InputHistory, ending: str) -> None:
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        pipe.send_text(f"one\rtwo\rthree{ending}")
+        reading = asyncio.ensure_future(create_prompt_session(history).prompt_async(""))
+        # Longer than the line breaks of one paste are apart.
+        await asyncio.sleep(4 * PASTE_SECONDS)
+        assert not reading.done()
+        pipe.send_text("\r")
+        assert await reading == f"one\ntwo\nthree{ending}".replace("\r", "\n")
 
 
 async def test_up_brings_back_the_newest_line(history: InputHistory) -> None:
