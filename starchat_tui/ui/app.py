@@ -65,6 +65,7 @@ class StarChatApp(BaseApp):
         Binding("ctrl+o", "library", "browse conversations", id="chat.library"),
         Binding("ctrl+r", "retry", "another answer", id="chat.retry"),
         Binding("ctrl+t", "toggle_theme", "light or dark", id="chat.theme"),
+        Binding("ctrl+l", "close_error", "close the error", id="chat.close"),
         Binding("alt+y", "copy_next", "copy the last code block, then older ones", id="chat.copy"),
         Binding("alt+r", "run_last", "run the last code block", id="chat.run"),
         Binding("ctrl+p", "command_palette", "search the commands", id="chat.palette"),
@@ -278,6 +279,10 @@ class StarChatApp(BaseApp):
         if not self.answers.stop() and not self.runs.interrupt():
             self.chat_view.banner.hide()
         self.chat_view.composer.focus()
+
+    def action_close_error(self) -> None:
+        """Close the error; what runs goes on."""
+        self.chat_view.banner.hide()
 
     def action_interrupt(self) -> None:
         """Copy the selection, else stop, else clear the draft, else quit at the second key."""

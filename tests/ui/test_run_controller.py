@@ -383,6 +383,26 @@ async def test_a_second_run_waits_for_the_first(
         assert len(kernel_factory.kernels[0].codes) == 2
 
 
+async def test_an_error_is_closed_while_code_runs_on(
+    app: StarChatApp, engine: ScriptedEngine, kernel_factory: ScriptedKernelFactory
+) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await ask_for_code(pilot, engine)
+        going_on = asyncio.Event()
+        kernel_factory.enqueue("first\n", going_on, "second\n")
+        await pilot.press("alt+r")
+        await wait_for_dialog(app)
+        await pilot.press("a")
+        await wait_for_text(app, "first")
+        await send_line(pilot, "/new")
+        await wait_for_text(app, "interrupt it with Esc first   Ctrl+L close")
+        await pilot.press("ctrl+l")
+        assert not app.chat_view.banner.display
+        assert app.runs.is_running
+        going_on.set()
+        await wait_for_text(app, "second")
+
+
 async def test_alt_f_sends_the_error_from_the_composer(
     app: StarChatApp, engine: ScriptedEngine, kernel_factory: ScriptedKernelFactory
 ) -> None:

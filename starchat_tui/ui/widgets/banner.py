@@ -11,7 +11,10 @@ from starchat_tui.ui.messages import BannerDismissed
 
 
 class Banner(Static):
-    """One error: its message, its hint, and the key that closes it."""
+    """One error: its message, its hint, and the key that closes it.
+
+    Esc is the key that stops an answer or a run, which the hint of an error may name.
+    """
 
     def __init__(self) -> None:
         super().__init__("", markup=False)
@@ -21,7 +24,7 @@ class Banner(Static):
         """Show an error in place of the one before."""
         message = Content.styled(sanitize_text(error.message), "bold $text-error")
         hint = Content(f"\n{sanitize_text(error.hint)}") if error.hint else Content("")
-        self.update(message + hint + Content.styled("   Esc close", "$foreground 50%"))
+        self.update(message + hint + Content.styled("   Ctrl+L close", "$foreground 50%"))
         self.display = True
 
     def hide(self) -> None:

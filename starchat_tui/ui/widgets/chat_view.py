@@ -166,6 +166,7 @@ class ChatView(Vertical):
         """Scroll the conversation one page down, or up if `pages` is negative."""
         transcript = self.transcript
         if pages > 0:
+            transcript.loads_all = False
             transcript.scroll_page_down(animate=False)
         elif transcript.scroll_y <= 0 and transcript.has_earlier_turns:
             self.post_message(EarlierTurnsRequested())
@@ -174,16 +175,16 @@ class ChatView(Vertical):
 
     def scroll_to_edge(self, side: int) -> None:
         """Scroll the conversation to its end, or to its beginning if `side` is negative."""
+        self.transcript.loads_all = side < 0
         if side > 0:
             self.transcript.scroll_end(animate=False)
         else:
             self.run_in_background(self._scroll_to_beginning, group="earlier")
 
     async def _scroll_to_beginning(self) -> None:
-        while self.transcript.has_earlier_turns:
-            await self.transcript.show_earlier_turns()
-        # After the refresh that each page asks for, to keep the reader's place.
-        self.call_after_refresh(self.transcript.scroll_home, animate=False)
+        if await self.transcript.show_all_turns():
+            # After the refresh that each page asks for, to keep the reader's place.
+            self.call_after_refresh(self.transcript.scroll_home, animate=False)
 
     # Code blocks
 

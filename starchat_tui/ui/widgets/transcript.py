@@ -100,6 +100,8 @@ class Transcript(ScrolledColumn, can_focus=False):
         self._context_boundary: ContextBoundary | None = None
         self._loading = asyncio.Lock()
         """Held while earlier turns are mounted: a second page would be mounted in between."""
+        self.loads_all = False
+        """True while the user wants to see the beginning."""
 
     def on_mouse_scroll_up(self) -> None:
         """Ask for earlier turns once the wheel has reached the top."""
@@ -225,15 +227,24 @@ class Transcript(ScrolledColumn, can_focus=False):
     async def show_earlier_turns(self) -> None:
         """Mount the next older turns above the others and keep the scroll position."""
         async with self._loading:
-            if self._hidden:
-                await self._mount_earlier_turns()
+            await self._mount_earlier_turns()
+
+    async def show_all_turns(self) -> bool:
+        """Mount earlier turns page by page while `loads_all`; return whether all are mounted."""
+        conversation = self._turns
+        while self._hidden and self.loads_all and self._turns is conversation:
+            await self.show_earlier_turns()
+        return self.loads_all and self._turns is conversation
 
     async def _mount_earlier_turns(self) -> None:
-        below = self.virtual_size.height - self.scroll_offset.y
-        first = max(0, len(self._hidden) - PAGE_TURNS)
-        page = self._hidden[first:]
-        self._set_hidden(self._hidden[:first])
+        # All of it in the batch: before, `show_turns` may be replacing the conversation.
         async with self.batch():
+            below = self.virtual_size.height - self.scroll_offset.y
+            first = max(0, len(self._hidden) - PAGE_TURNS)
+            page = self._hidden[first:]
+            self._set_hidden(self._hidden[:first])
+            if not page:
+                return
             await self.query(EarlierTurns).remove()
             if self._hidden:
                 await self.mount(EarlierTurns(len(self._hidden)), before=0)

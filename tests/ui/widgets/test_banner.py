@@ -33,12 +33,12 @@ async def test_an_error_is_shown_with_its_hint_until_it_is_hidden() -> None:
         await pilot.pause()
         assert [line.rstrip() for line in read_screen(bench).split("\n")[:2]] == [
             "It failed",
-            "try again   Esc close",
+            "try again   Ctrl+L close",
         ]
         bench.banner.show_error(StarChatError("Another one"))
         await pilot.pause()
         assert "It failed" not in read_screen(bench)
-        assert "Another one   Esc close" in read_screen(bench)
+        assert "Another one   Ctrl+L close" in read_screen(bench)
         bench.banner.hide()
         await pilot.pause()
         assert read_screen(bench).strip() == ""

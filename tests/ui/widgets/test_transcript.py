@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -110,6 +111,66 @@ async def test_a_resumed_conversation_marks_incomplete_answers(
         await wait_for_text(app, "whole")
 
 
+async def ask_many(session: Session, engine: ScriptedEngine, count: int) -> None:
+    for number in range(count):
+        engine.enqueue(f"answer {number}")
+        async for _ in session.ask(f"question {number}"):
+            pass
+
+
+@pytest.mark.parametrize("ending", ["ctrl+end", "pagedown", "another conversation"])
+async def test_the_loading_of_a_long_conversation_can_be_ended(
+    ending: str,
+    create_app: CreateApp,
+    session: Session,
+    engine: ScriptedEngine,
+    make_session: Callable[..., Session],
+) -> None:
+    await ask_many(session, engine, 60)
+    resumed = make_session()
+    resumed.resume("last")
+    app = create_app(session=resumed)
+    async with app.run_test() as pilot:
+        await wait_until_idle(pilot)
+        transcript = app.chat_view.transcript
+        app.action_end(-1)
+        if ending == "another conversation":
+            app.conversations.start_new()
+        else:
+            await pilot.press(ending)
+        await wait_until_idle(pilot)
+        assert not transcript.loads_all or not transcript.query(Question)
+        assert len(transcript.query(Question)) < 60
+        questions = [str(one.render()) for one in transcript.query(Question)]
+        first = 60 - len(questions)
+        assert questions == [f"question {number}" for number in range(first, 60)]
+
+
+async def test_a_page_does_not_land_in_another_conversation(
+    create_app: CreateApp,
+    session: Session,
+    engine: ScriptedEngine,
+    make_session: Callable[..., Session],
+) -> None:
+    await ask_many(session, engine, 30)
+    resumed = make_session()
+    resumed.resume("last")
+    app = create_app(session=resumed)
+    async with app.run_test() as pilot:
+        await wait_until_idle(pilot)
+        transcript = app.chat_view.transcript
+        async with transcript.lock:
+            # Both wait for the lock, the new conversation first.
+            app.conversations.start_new()
+            await asyncio.sleep(0.05)
+            loading = asyncio.create_task(transcript.show_earlier_turns())
+            await asyncio.sleep(0.05)
+        await loading
+        await wait_until_idle(pilot)
+        assert not transcript.query(Question)
+        assert app._exception is None
+
+
 @pytest.mark.parametrize("key", ["ctrl+home", "wheel"])
 async def test_the_top_loads_what_lies_above(
     key: str,
@@ -118,10 +179,7 @@ async def test_the_top_loads_what_lies_above(
     engine: ScriptedEngine,
     make_session: Callable[..., Session],
 ) -> None:
-    for number in range(30):
-        engine.enqueue(f"answer {number}")
-        async for _ in session.ask(f"question {number}"):
-            pass
+    await ask_many(session, engine, 30)
     resumed = make_session()
     resumed.resume("last")
     app = create_app(session=resumed)
