@@ -49,6 +49,8 @@ class UsageError(StarChatError):
     exit_code = 2
     code = "invalid_request"
     status = 400
+    param: str | None = None
+    """Field of the request that is not valid, if one is."""
 
 
 class Forbidden(UsageError):

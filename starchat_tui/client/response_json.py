@@ -90,12 +90,18 @@ def encode_error(error: StarChatError) -> dict[str, Any]:
     """Return an error in OpenAI's shape, with our hint as an extra field."""
     return {
         "error": {
-            "message": error.message,
+            "message": _clean_text(error.message),
             "type": type(error).__name__,
+            "param": _clean_text(error.param) if isinstance(error, UsageError) else None,
             "code": error.code,
-            "hint": error.hint,
+            "hint": _clean_text(error.hint),
         }
     }
+
+
+def _clean_text(text: str | None) -> str | None:
+    """Return a text that may quote a request, without what UTF-8 cannot express."""
+    return text and text.encode(errors="replace").decode()
 
 
 def parse_error(body: object, status: int) -> StarChatError:

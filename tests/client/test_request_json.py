@@ -90,42 +90,8 @@ def test_body_must_be_an_object(body: object) -> None:
 
 def test_openai_spellings_are_accepted() -> None:
     body = {"model": "m", "prompt": "a", "stop": "end", "n": 1, "echo": False, "user": "me"}
-    body |= {"frequency_penalty": 0, "logit_bias": None}
+    body |= {"frequency_penalty": 0, "logit_bias": {}, "logprobs": None}
     assert parse_request(body) == Request("m", "a", stop=("end",), stream=False)
-
-
-BOUNDS: list[tuple[str, object, object]] = [
-    ("stop", ["x"] * 16, ["x"] * 17),
-    ("stop", ["x" * 256], ["x" * 257]),
-    ("stop", "x" * 256, "x" * 257),
-    ("stop_token_ids", [1] * 256, [1] * 257),
-    ("stop_token_ids", [2**31 - 1], [2**31]),
-    ("prompt", [2**31 - 1], [2**31]),
-    ("model", "m" * 512, "m" * 513),
-    ("model", "m", "\ud800"),
-    ("user", "u" * 512, "u" * 513),
-    ("user", "u", "\udfff"),
-    ("user", "u", 5),
-    ("max_tokens", 2**24, 2**24 + 1),
-    ("top_k", 2**31 - 1, 2**31),
-    ("temperature", 100.0, 100.1),
-    ("repetition_penalty", 100.0, 1e300),
-    ("shared", 2**31 - 1, 2**31),
-]
-"""Field, the largest value that is accepted, and one beyond."""
-
-
-@pytest.mark.parametrize(("field", "largest", "beyond"), BOUNDS)
-def test_every_field_has_a_bound(field: str, largest: object, beyond: object) -> None:
-    plain = {"model": "m", "prompt": [1]}
-    parse_request({**plain, field: largest})
-    with pytest.raises(UsageError, match=f"`{field}`"):
-        parse_request({**plain, field: beyond})
-
-
-def test_a_prompt_of_ids_has_a_bound() -> None:
-    with pytest.raises(UsageError, match="`prompt` has 16,777,217 ids"):
-        parse_request({"model": "m", "prompt": [1] * (2**24 + 1)})
 
 
 @pytest.mark.parametrize("temperature", [0, 1e-300, 5e-324, 0.0009])

@@ -16,8 +16,12 @@ def ignore_progress(stage: str, done: int, total: int) -> None:
 
 
 def create_request(folder: Path, *ids: int, **fields: object) -> Request:
-    """Return a greedy request for `ids`, with other fields replaced."""
-    return replace(Request(str(folder), ids or (1, 2, 3), GREEDY), **fields)  # type: ignore[arg-type]
+    """Return a greedy request for `ids`, with other fields replaced.
+
+    Random weights sample an end token at any place, so it ends nothing.
+    """
+    plain = Request(str(folder), ids or (1, 2, 3), GREEDY, ignore_eos=True)
+    return replace(plain, **fields)  # type: ignore[arg-type]
 
 
 async def stream_answer(client: EngineClient, request: Request) -> tuple[list[Progress], Delta]:

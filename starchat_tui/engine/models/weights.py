@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import struct
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from starchat_tui.engine.models.load_progress import ProgressCallback
 from starchat_tui.errors import ModelUnavailable
 from starchat_tui.models.hub_files import read_adapter_base, read_model_json
 from starchat_tui.models.registry import Model, find_model
-from starchat_tui.sanitize import sanitize_text
 
 # safetensors first, in both: it loads without unpickling, which runs code that a file brings.
 _INDEX_NAMES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -97,34 +95,6 @@ def _read_config(path: Path) -> dict[str, Any]:
         if isinstance(value, int) and value > _MAX_COUNT:
             raise ModelUnavailable(f"`{path}` declares {name} = {value:,}", _COPY_AGAIN)
     return config
-
-
-def read_end_ids(checkpoint: Checkpoint) -> frozenset[int]:
-    """Return the ids that end an answer: `eos_token_id` of the generation config, or the config.
-
-    An adapter's own come first, since a fine-tune may end its answers with a token of its own.
-    """
-    folders = [folder for folder in (checkpoint.adapter, checkpoint.folder) if folder]
-    for path in (folder / "generation_config.json" for folder in folders):
-        if os.path.isfile(path) and (found := _parse_end_ids(_read_quietly(path))):
-            return found
-    return _parse_end_ids(checkpoint.config)
-
-
-def _read_quietly(path: Path) -> dict[str, Any]:
-    try:
-        return read_model_json(path)
-    # The model computes without it, and its clients may name their own stop tokens.
-    except ModelUnavailable as error:
-        print(f"starchat serve: {sanitize_text(error.message)}", file=sys.stderr, flush=True)
-        return {}
-
-
-def _parse_end_ids(config: dict[str, Any]) -> frozenset[int]:
-    """Return `eos_token_id`, a number or a list of them; nothing for anything else."""
-    value = config.get("eos_token_id")
-    found = value if isinstance(value, list) else [value]
-    return frozenset(one for one in found if type(one) is int and one >= 0)
 
 
 def _find_weight_files(folder: Path) -> tuple[Path, ...]:

@@ -83,6 +83,9 @@ class BearerTokenMiddleware:
         # Takes the same time wherever the first difference is; the time of `==` would tell a client
         # how much of its guess is right.
         if scope["type"] != "http" or hmac.compare_digest(received, self._expected):
+            # Before the body is read: from here on the request may take its time.
+            if connection := scope.get("state", {}).get("connection"):
+                connection.accept_request()
             await self._app(scope, receive, send)
             return
         from starlette.responses import JSONResponse

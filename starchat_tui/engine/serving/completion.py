@@ -113,7 +113,7 @@ class Completion:
 
         The reason is `stop`, `length` or `cancelled`, as in OpenAI's completions.
         """
-        decoder = TokenDecoder(self._loaded.tokenizer.decode_token)
+        decoder = TokenDecoder(self._decode_token)
         stop_filter = StopFilter(self._request.stop)
         reason = "length"
         for token in self._generate_tokens(logits):
@@ -130,6 +130,14 @@ class Completion:
         # The replacement character of a cut-off character may complete a stop text, too.
         tail = stop_filter.feed(decoder.finish()) + stop_filter.finish()
         return tail, "stop" if stop_filter.is_complete else reason
+
+    def _decode_token(self, token: int) -> bytes:
+        """Return the bytes of a token; of a control token in mid-answer, those of its name."""
+        # Left out, it would join two texts that the model has separated.
+        tokenizer = self._loaded.tokenizer
+        if tokenizer.is_control(token):
+            return tokenizer.decode_with_controls((token,)).encode()
+        return tokenizer.decode_token(token)
 
     def _generate_tokens(self, logits: Tensor) -> Iterator[int]:
         model, sampling = self._loaded.model, self._request.sampling

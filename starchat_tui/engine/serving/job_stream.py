@@ -12,6 +12,9 @@ from starchat_tui.client.protocol import HEARTBEAT_SECONDS
 from starchat_tui.engine.serving.worker import Event, Job, Worker
 from starchat_tui.errors import StarChatError
 
+MAX_UNREAD_EVENTS = 16_384
+"""Events that may wait for a client that does not read its answer, before the job is cancelled."""
+
 
 class JobStream:
     """Events of one job, in order, on the event loop of the server."""
@@ -33,7 +36,13 @@ class JobStream:
         # Called on the worker thread, and an asyncio queue belongs to its loop. The loop is closed
         # if the engine shut down during the answer.
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._events.put_nowait, event)
+            self._loop.call_soon_threadsafe(self._put_event, event)
+
+    def _put_event(self, event: Event) -> None:
+        self._events.put_nowait(event)
+        # Answers in a large window would else fill the memory, one for each such client.
+        if self._events.qsize() == MAX_UNREAD_EVENTS and not self._job.cancelled.is_set():
+            self.cancel()
 
     def cancel(self) -> None:
         """End the job; its last event still follows."""

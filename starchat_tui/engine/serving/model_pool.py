@@ -15,13 +15,14 @@ from starchat_tui.engine.cache.prefix import PrefixCache
 from starchat_tui.engine.models import bigcode, hub_model
 from starchat_tui.engine.models import device as devices
 from starchat_tui.engine.models.bigcode import BigCodeModel
+from starchat_tui.engine.models.end_tokens import find_end_ids
 from starchat_tui.engine.models.hub_model import HubModel
 from starchat_tui.engine.models.interface import CausalLM
 from starchat_tui.engine.models.load_errors import translate_load_errors
 from starchat_tui.engine.models.load_progress import ProgressCallback
 from starchat_tui.engine.models.placement import Placement, choose_placement
 from starchat_tui.engine.models.tokenizer_file import prepare_tokenizer_file
-from starchat_tui.engine.models.weights import Checkpoint, find_checkpoint, read_end_ids
+from starchat_tui.engine.models.weights import Checkpoint, find_checkpoint
 from starchat_tui.errors import OutOfMemory
 from starchat_tui.models.registry import find_model
 from starchat_tui.templates.tokenizer import Tokenizer
@@ -115,7 +116,7 @@ class ModelPool:
         key = compute_key(checkpoint, model.dtype, layout)
         disk_cache = DiskCache(self._cache_dir / "prefixes", key)
         prefix_cache = PrefixCache(model, budget=self._prefix_budget)
-        end_ids = read_end_ids(checkpoint)
+        end_ids = find_end_ids(checkpoint, tokenizer)
         return LoadedModel(
             name, model, prefix_cache, tokenizer_path, tokenizer, disk_cache, end_ids
         )

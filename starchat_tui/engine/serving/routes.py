@@ -10,7 +10,6 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -21,8 +20,9 @@ from starlette.routing import Route
 
 from starchat_tui import __version__
 from starchat_tui.client import protocol, request_json, response_json
-from starchat_tui.config.json_file import parse_json
+from starchat_tui.client.request_bounds import check_field
 from starchat_tui.engine.serving.job_stream import JobStream, collect_delta, format_events
+from starchat_tui.engine.serving.request_body import BodyReader
 from starchat_tui.engine.serving.worker import Worker
 from starchat_tui.errors import (
     Busy,
@@ -33,13 +33,6 @@ from starchat_tui.errors import (
     UsageError,
 )
 from starchat_tui.models import hub_files, registry
-
-MAX_BODY_BYTES = 2**24
-"""Size limit of a request body, in bytes."""
-
-
-BODY_SECONDS = 30.0
-"""Seconds that the body of a request may take to arrive."""
 
 
 class Routes:
@@ -67,6 +60,7 @@ class Routes:
         self._keep_alive = keep_alive
         self._model = model
         self._completion_count = 0
+        self._bodies = BodyReader()
 
     def create_app(self) -> Starlette:
         """Return the ASGI application."""
@@ -129,7 +123,7 @@ class Routes:
 
     async def create_completion(self, request: HTTPRequest) -> Response:
         """Answer a prompt, streamed or whole."""
-        completion = request_json.parse_request(await _read_json_body(request))
+        completion = request_json.parse_request(await self._bodies.read_json(request))
         self._check_model(completion.model)
         self._completion_count += 1
         name = f"cmpl-{os.getpid()}-{self._completion_count}"
@@ -139,16 +133,16 @@ class Routes:
     async def load_model(self, request: HTTPRequest) -> Response:
         """Load a model ahead of the first question; stream the progress."""
         self._require_own_client()
-        body = await _read_json_body(request)
+        body = await self._bodies.read_json(request)
         name = body.get("model") if isinstance(body, dict) else None
-        if not isinstance(name, str) or not name:
-            raise UsageError("`model` is missing", "name the model to load")
+        check_field("model", name)
+        assert isinstance(name, str)
         return await self._respond(request, JobStream(self._worker, name), name="load", model=name)
 
     async def stop_engine(self, request: HTTPRequest) -> Response:
         """Shut the engine down, ending its answers; with `if_idle`, refuse if it is busy."""
         self._require_own_client()
-        body = await _read_json_body(request)
+        body = await self._bodies.read_json(request)
         if isinstance(body, dict) and body.get("if_idle") and self._worker.is_busy:
             raise Busy("The engine is answering", "stop it once it is idle")
         self._worker.shutdown()
@@ -217,28 +211,6 @@ async def _cancel_on_disconnect(request: HTTPRequest, stream: JobStream) -> Asyn
     finally:
         # Two readers of one connection would take messages from each other.
         watching.cancel()
-
-
-async def _read_json_body(request: HTTPRequest) -> Any:
-    """Return the JSON of a request body, {} if it is empty; raise `UsageError`."""
-    raw = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            # Counted as it arrives: Content-Length may be missing, or false.
-            async for chunk in request.stream():
-                raw += chunk
-                if len(raw) > MAX_BODY_BYTES:
-                    raise UsageError("The request is larger than 16 MiB", "send less")
-    except TimeoutError as error:
-        raise UsageError(
-            f"The body did not arrive within {BODY_SECONDS:g} s", "send it at once"
-        ) from error
-    if not raw:
-        return {}
-    try:
-        return parse_json(bytes(raw))
-    except ValueError as error:
-        raise UsageError(f"The body is not JSON ({error})", "send a JSON object") from error
 
 
 def list_bundled_models() -> list[protocol.ModelCard]:

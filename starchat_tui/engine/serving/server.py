@@ -25,7 +25,13 @@ from starchat_tui.engine.serving.access import (
     check_token,
     hold_engine_lock,
 )
-from starchat_tui.engine.serving.connections import LimitedProtocol, limit_log
+from starchat_tui.engine.serving.connections import (
+    ACCEPT_BATCH,
+    LimitedProtocol,
+    LimitedServer,
+    raise_descriptor_limit,
+)
+from starchat_tui.engine.serving.log_filter import configure_log
 from starchat_tui.engine.serving.routes import Routes
 from starchat_tui.engine.serving.worker import EngineOptions, Event, Job, Worker
 from starchat_tui.errors import ConfigError, StarChatError, UsageError
@@ -60,7 +66,7 @@ def create_parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", help="listen on the network instead; needs a token")
     parser.add_argument("--port", type=int, help="port to listen on (default 8000)")
     parser.add_argument("--token", help="bearer token of the clients; better in STARCHAT_TOKEN")
-    parser.add_argument("--model", help="load this model at once")
+    parser.add_argument("-m", "--model", help="load this model at once")
     parser.add_argument(
         "--allow-models",
         nargs="+",
@@ -104,6 +110,8 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
         )
     if networked:
         check_token(settings.token)
+    configure_log()
+    raise_descriptor_limit()
     with ExitStack() as stack:
         if networked:
             path = None
@@ -164,14 +172,13 @@ class EngineServer:
         self._listener = listener
         self._path = path
         self.worker = Worker(EngineOptions(settings.device, settings.quantize, cache_dir))
-        limit_log()
         app = Routes(
             self.worker,
             keep_alive=self._keep_alive,
             model=model,
             allowed_models=None if path else allowed_models,
         ).create_app()
-        self._server = uvicorn.Server(
+        self._server = LimitedServer(
             uvicorn.Config(
                 app if path else BearerTokenMiddleware(app, settings.token),
                 http=LimitedProtocol,
@@ -179,8 +186,13 @@ class EngineServer:
                 loop="asyncio",
                 lifespan="off",
                 log_level="warning",
+                # Its messages go where all others go.
+                log_config=None,
                 access_log=False,
                 server_header=False,
+                # What a client says of its address is not believed.
+                proxy_headers=False,
+                backlog=ACCEPT_BATCH,
                 # Seconds for the last events of answers that the shutdown has ended.
                 timeout_graceful_shutdown=5,
             )

@@ -6,9 +6,9 @@ thread, which runs one job at a time.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -237,8 +237,8 @@ class Worker:
         except (RuntimeError, MemoryError) as error:
             last = self._translate_error(error)
         # A defect in the code of one model must not take down the others.
-        except Exception as error:  # noqa: BLE001
-            traceback.print_exception(error)
+        except Exception as error:
+            logging.getLogger(__name__).exception("The model failed", exc_info=error)
             last = StarChatError(
                 f"The model failed ({type(error).__name__}: {_join_lines(error)})", _LOG_HINT
             )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.engine.models.weights import find_checkpoint, read_checkpoint, read_end_ids
+from starchat_tui.engine.models.weights import find_checkpoint, read_checkpoint
 from starchat_tui.errors import ModelUnavailable
 from starchat_tui.models.registry import find_model
 from tests.engine.requests import ignore_progress
@@ -152,23 +152,3 @@ def test_the_header_of_a_file_is_not_read_beyond_its_bound(folder: Path) -> None
         file.write(struct.pack("<Q", 2**33))
         file.truncate(2**33 + 8)
     assert "damaged" in read_error(folder)
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        ('{"eos_token_id": 7}', {7}),
-        ('{"eos_token_id": [7, 8]}', {7, 8}),
-        ('{"eos_token_id": "x"}', {5}),
-        ('{"eos_token_id": [[1], -3, 1e9, true]}', {5}),
-        ("{", {5}),
-        ("", {5}),
-    ],
-)
-def test_end_tokens_are_those_of_the_generation_config(
-    folder: Path, content: str, expected: set[int]
-) -> None:
-    path = folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "eos_token_id": 5}))
-    (folder / "generation_config.json").write_text(content)
-    assert read_end_ids(read_checkpoint(folder)) == expected

@@ -52,8 +52,24 @@ def test_the_last_delta_counts_and_times(model: LoadedModel) -> None:
 def test_the_text_is_that_of_the_ids(model: LoadedModel) -> None:
     events, last = complete(model, replace(REQUEST, sampling=Sampling(60, 1.0, seed=4)))
     text = "".join(event.text for event in events if isinstance(event, Delta)) + last.text
-    raw = b"".join(model.tokenizer.decode_token(token) for token in list_ids(events))
-    assert text == raw.decode(errors="replace")
+    assert text == model.tokenizer.decode_with_controls(list_ids(events))
+
+
+def test_a_control_token_in_mid_answer_is_spelled(model: LoadedModel) -> None:
+    # Of two answers in one text, the first ends where its token is.
+    token = "<|end|>"
+    sampling = Sampling(max_tokens=400, temperature=1.5, seed=1)
+    request = replace(REQUEST, sampling=sampling, ignore_eos=True)
+    events, last = complete(model, request)
+    ids = list_ids(events)
+    assert (last.finish_reason, len(ids)) == ("length", 400)
+    control_ids = [one for one in ids if one in CHAT_IDS]
+    assert control_ids
+    text = "".join(event.text for event in events if isinstance(event, Delta)) + last.text
+    assert text.count(token) == ids.count(CHAT_IDS[3]) > 0
+    ending, last = complete(model, replace(request, ignore_eos=False))
+    ends = [ids.index(one) for one in model.end_ids if one in ids]
+    assert (list_ids(ending), last.finish_reason) == (ids[: min(ends)], "stop")
 
 
 def test_a_stop_id_ends_the_answer_and_is_not_sent(model: LoadedModel) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -45,6 +46,27 @@ async def test_progress_is_sent_to_those_who_ask_for_it(
     events = [event async for event in stream.iter_events()]
     assert events[-1] == Delta(finish_reason="cancelled")
     assert (Progress("importing") in events) is progress
+
+
+async def test_a_client_that_does_not_read_fills_no_memory(
+    idle_worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_stream, "MAX_UNREAD_EVENTS", 100)
+    stream = JobStream(idle_worker, "m", Request("m", (1,)))
+    (job,) = idle_worker._waiting
+    read = 0
+    events = stream.iter_events()
+    for _ in range(500):
+        job.emit(Delta("x", (1,)))
+        await asyncio.sleep(0)
+        assert await anext(events) == Delta("x", (1,))
+    assert not job.cancelled.is_set(), "who reads is not cut off"
+    while not job.cancelled.is_set() and read < 1000:
+        job.emit(Delta("x", (1,)))
+        await asyncio.sleep(0)
+        read += 1
+    assert job.cancelled.is_set()
+    assert read < 200
 
 
 async def test_leaving_the_iteration_cancels_the_job(idle_worker: Worker) -> None:

@@ -14,7 +14,8 @@ from starchat_tui.client.http_client import EngineClient
 from starchat_tui.client.protocol import Delta, ModelCard, Progress, Request, Sampling
 from starchat_tui.engine.cache.prefix import common_prefix_length
 from starchat_tui.engine.models.hub_model import HubModel
-from starchat_tui.engine.serving.routes import MAX_BODY_BYTES, list_bundled_models
+from starchat_tui.engine.serving.request_body import MAX_BODY_BYTES
+from starchat_tui.engine.serving.routes import list_bundled_models
 from starchat_tui.errors import (
     Busy,
     ModelUnavailable,
@@ -22,7 +23,10 @@ from starchat_tui.errors import (
     StarChatError,
     UsageError,
 )
+from starchat_tui.models.registry import WEIGHTS
+from starchat_tui.templates.tokenizer import CHAT_TOKENS, Tokenizer
 from tests.engine.engine_server import RunningEngine
+from tests.engine.process_figures import read_cpu_seconds, read_memory, reset_peak_memory
 from tests.engine.requests import GREEDY, collect_events, create_request, stream_answer
 from tests.engine.test_generate import generate_with_transformers
 from tests.fakes import VOCABULARY_SIZE, WINDOW, save_tiny_model
@@ -46,7 +50,8 @@ async def test_the_answer_is_what_transformers_generates(
     expected = generate_with_transformers(reference, prompt, GREEDY)
     assert list(answer.ids) == expected
     assert answer.finish_reason == "length"
-    assert answer.text == bytes(token for token in expected if token < 256).decode(errors="replace")
+    tokenizer = Tokenizer.load(tiny_folder / "tokenizer.json", add_chat_tokens=False)
+    assert answer.text == tokenizer.decode_with_controls(expected)
     assert stages[-1] == Progress("prefill", 0, 30)
     assert answer.timings
     assert answer.timings.prefill > 0
@@ -94,6 +99,24 @@ async def test_a_stop_text_and_a_stop_id_end_the_answer(
     assert ended.finish_reason == "stop"
     assert ended.usage
     assert ended.usage.completion_tokens == len(ended.ids) + 1, "the stop token was sampled, too"
+
+
+def test_the_models_own_end_ends_the_answer_of_any_client(engine: RunningEngine) -> None:
+    tokenizer = Tokenizer.load(WEIGHTS / "tokenizer.json")
+    user, assistant, end = (
+        tokenizer.get_control_id(token) for token in (*CHAT_TOKENS[1:3], CHAT_TOKENS[3])
+    )
+    question = tokenizer.encode("\nWhat is a list?")
+    ids = [user, *question, end, *tokenizer.encode("\n"), assistant, *tokenizer.encode("\n")]
+    body = {"model": "nano-chat", "prompt": ids, "temperature": 0, "max_tokens": 500}
+    with engine.open_http() as http:
+        (ended,) = http.post("/v1/completions", json=body).json()["choices"]
+        body["ignore_eos"] = True
+        (free,) = http.post("/v1/completions", json=body).json()["choices"]
+    assert ended["finish_reason"] == "stop"
+    assert not any(tokenizer.is_control(token) for token in ended["token_ids"])
+    assert (free["finish_reason"], len(free["token_ids"])) == ("length", 500)
+    assert free["text"].startswith(ended["text"] + CHAT_TOKENS[3]), "what follows is set apart"
 
 
 async def test_ten_turns_with_a_rewind_and_a_one_off_question_reuse_the_longest_prefix(
@@ -209,6 +232,48 @@ def test_a_request_that_is_too_large_is_refused(engine: RunningEngine) -> None:
     body = b" " * (MAX_BODY_BYTES + 1)
     status, error = engine.request_error("POST", "/v1/completions", body)
     assert (status, error["code"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "status"),
+    [
+        (b'{"model": "\\ud800", "prompt": [1]}', "model", 400),
+        (b'{"model": "a\\u0000b", "prompt": [1]}', "model", 400),
+        (b'{"model": "m", "prompt": [1], "\\ud800": 1}', "?", 400),
+        (b'{"model": "m", "prompt": [1], "stop": ["\\udfff"]}', "stop", 400),
+        (b'{"model": "m", "prompt": [1], "stop": [' + b'"x",' * 16 + b'"x"]}', "stop", 400),
+        (b'{"model": "m", "prompt": [1], "n": 2}', "n", 400),
+        (b'{"model": "m", "prompt": [' + b"1," * 2**20 + b"1]}", "prompt", 400),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_the_field_is_named_as_openai_does(
+    engine: RunningEngine, body: bytes, param: str, status: int
+) -> None:
+    found, error = engine.request_error("POST", "/v1/completions", body)
+    assert (found, error["param"]) == (status, param)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["log line 1234 abc\\n" * 555_556, " " * 10**7, "a" * 10**7, "é[{," * 2_000_000],
+    ids=["lines", "blanks", "one word", "brackets"],
+)
+def test_ten_megabytes_cost_next_to_nothing(engine: RunningEngine, text: str) -> None:
+    body = b'{"model": "nano-chat", "prompt": "' + text.encode() + b'"}'
+    small = b'{"model": "nano-chat", "prompt": [1], "max_tokens": 1}'
+    with engine.open_http() as http:
+        assert http.post("/v1/completions", content=small).status_code == 200
+        reset_peak_memory(engine.process.pid)
+        memory, cpu = read_memory(engine.process.pid), read_cpu_seconds(engine.process.pid)
+        response = http.post("/v1/completions", content=body)
+        assert response.status_code == 400
+        assert response.json()["error"]["code"] == "context_length_exceeded"
+        assert f"{len(text.replace(chr(92) + 'n', ' ')):,} characters" in response.text
+        # Half a second and 100 MB on the machine that the suite is measured on; a shared one
+        # is slower.
+        assert read_cpu_seconds(engine.process.pid) - cpu < 2.0
+        assert read_memory(engine.process.pid, "VmHWM") - memory < 100
 
 
 def test_the_bundled_models_are_listed_before_they_are_loaded(engine: RunningEngine) -> None:

@@ -152,14 +152,14 @@ def test_an_unforeseen_error_is_reported_and_survived(
     worker: Worker,
     tiny_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     expected = wait_for_ids(submit_request(worker, tiny_folder))
     fail_once(monkeypatch, LookupError("a defect"))
     failed = submit_request(worker, tiny_folder).last
     assert type(failed) is StarChatError
     assert "LookupError: a defect" in failed.message
-    assert "Traceback" in capsys.readouterr().err, "it goes to the engine's log"
+    assert "Traceback" in caplog.text, "it goes to the engine's log"
     assert wait_for_ids(submit_request(worker, tiny_folder)) == expected
 
 
