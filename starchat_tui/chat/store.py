@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from starchat_tui.chat.schema import MIGRATIONS
+from starchat_tui.config.paths import make_private_directory
 from starchat_tui.dialogue import Mode, Role, Turn
 from starchat_tui.errors import ConfigError, StarChatError, UsageError
 from starchat_tui.sanitize import replace_surrogates
@@ -102,14 +103,21 @@ class ConversationStore:
     def open(cls, path: Path) -> ConversationStore:
         """Open or create the database, readable by its owner alone (0600)."""
         try:
+            make_private_directory(path.parent)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             connection = sqlite3.connect(path, isolation_level=None)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             return cls(connection)
-        except (OSError, sqlite3.DatabaseError, StoreError) as error:
+        except ConfigError as error:
             raise ConfigError(
-                f"The conversations in `{path}` cannot be opened ({error.__cause__ or error})",
+                f"Conversations cannot be stored: {error.message}",
+                f"use `starchat -n` to do without, or {error.hint}",
+            ) from error
+        except (OSError, sqlite3.DatabaseError, StoreError) as error:
+            reason = error.__cause__ or getattr(error, "strerror", None) or error
+            raise ConfigError(
+                f"The conversations in `{path}` cannot be opened ({reason})",
                 "move the file away to start a new one, or use `starchat -n` to do without",
             ) from error
 

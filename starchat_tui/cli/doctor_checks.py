@@ -252,6 +252,9 @@ def _read_available_memory() -> int:
 
 def check_data(paths: Paths) -> Finding:
     """Check that only the user can read the conversations, and the free disk space."""
+    if not os.access(paths.data, os.W_OK):
+        text = f"{paths.data} cannot be written: only `starchat -n` answers, and keeps nothing"
+        return Finding("data", "fix", text)
     fix = tuple(f"chmod {mode} {path}" for path, mode in _find_exposed_paths(paths))
     if fix:
         return Finding("data", "fix", f"other users can read {paths.data}", fix)

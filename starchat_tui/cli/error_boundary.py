@@ -11,11 +11,20 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
+from starchat_tui.cli.standard_streams import (
+    discard_output,
+    find_write_failure,
+    open_missing_streams,
+    print_message,
+)
 from starchat_tui.config.extras import find_missing_extra
 from starchat_tui.errors import StarChatError, UsageError
-from starchat_tui.sanitize import replace_surrogates, sanitize_text
+from starchat_tui.sanitize import replace_surrogates
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _EXIT_INTERRUPTED = 130
 _EXIT_BROKEN_PIPE = 141
@@ -32,20 +41,30 @@ class ArgumentParser(argparse.ArgumentParser):
         """Raise the message that argparse would print."""
         raise UsageError(message[:1].upper() + message[1:], f"`{self.prog} --help` lists all flags")
 
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        # argparse ignores that a help text cannot be written.
+        (file or sys.stderr).write(message)
+
 
 def report_errors(run: Callable[[], int], *, program: str = "starchat") -> int:
     """Return the exit code of `run`; an error is printed and becomes its own exit code."""
+    open_missing_streams()
     try:
         code = run()
         # A closed pipe shows here and not while the interpreter exits, with a traceback.
         sys.stdout.flush()
     except StarChatError as error:
         return print_error(error, program=program)
+    except SystemExit:
+        # `--help` ends so, and where its text cannot be written, the flush at exit would fail.
+        if (failure := find_write_failure(None)) is not None:
+            return print_error(failure, program=program)
+        raise
     except KeyboardInterrupt:
         return _EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Nobody reads what is still buffered: the flush at exit must not fail on it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # Nobody reads what is still buffered.
+        discard_output(1)
         return _EXIT_BROKEN_PIPE
     except UnicodeEncodeError as error:
         # Python keeps bytes of the command line that are no UTF-8 as surrogates, which no database
@@ -57,6 +76,9 @@ def report_errors(run: Callable[[], int], *, program: str = "starchat") -> int:
         missing = find_missing_extra(error) if isinstance(error, ImportError) else None
         if missing is not None:
             return print_error(missing, program=program)
+        failure = find_write_failure(error)
+        if failure is not None:
+            return print_error(failure, program=program)
         return _report_bug(error, program)
     return code
 
@@ -66,9 +88,9 @@ def print_error(error: StarChatError, *, program: str = "starchat", context: str
 
     `context` says which part of the program failed, such as the process of a distributed run.
     """
-    print(f"{program}: {context}{sanitize_text(error.message)}", file=sys.stderr)
+    print_message(f"{program}: {context}{error.message}")
     if error.hint:
-        print(f"  {sanitize_text(error.hint)}", file=sys.stderr)
+        print_message(f"  {error.hint}")
     return error.exit_code
 
 
@@ -79,8 +101,9 @@ def _has_surrogates(text: str) -> bool:
 def _report_bug(error: Exception, program: str) -> int:
     from starchat_tui.config.paths import find_paths
 
-    message = sanitize_text(f"{type(error).__name__}: {error}")
+    message = type(error).__name__
     try:
+        message += f": {error}"
         log = find_paths(os.environ).state / "errors.log"
         # Tracebacks may quote what was asked.
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -88,9 +111,9 @@ def _report_bug(error: Exception, program: str) -> int:
             traceback.print_exception(error, file=file)
     except Exception:  # noqa: BLE001  (whatever is wrong with the machine: this is the last handler)
         # Without a place for the log, the traceback itself is the best report.
-        traceback.print_exception(error)
+        print_message("".join(traceback.format_exception(error)))
         hint = "this is a bug in StarChat: please report it with the traceback above"
     else:
         hint = f"this is a bug in StarChat: please report it with the end of `{log}`"
-    print(f"{program}: {message}\n  {hint}", file=sys.stderr)
+    print_message(f"{program}: {message}\n  {hint}")
     return 1

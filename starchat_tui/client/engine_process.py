@@ -100,12 +100,12 @@ def try_lock(file: IO[str], *, shared: bool = False) -> bool:
 def write_owner(lock: IO[str]) -> None:
     """Write into a lock file which process holds it, for those who wait for the lock."""
     status = _read_status(os.getpid())
-    # A full disk does not matter: the lock itself needs no space.
+    owner = f"{os.getpid()} {status.started if status else 0}\n"
+    # A full disk does not matter: the lock itself needs no space. Past the buffer of the file,
+    # which would be written again when it is closed, and fail again.
     with suppress(OSError):
-        lock.seek(0)
-        lock.truncate()
-        lock.write(f"{os.getpid()} {status.started if status else 0}\n")
-        lock.flush()
+        os.ftruncate(lock.fileno(), 0)
+        os.pwrite(lock.fileno(), owner.encode(), 0)
 
 
 def read_owner(lock: IO[str]) -> EngineProcess | None:

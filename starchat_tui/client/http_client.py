@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
 """Seconds, for requests that a healthy server answers at once; completions have no such limit."""
-HEALTH_TIMEOUT = 2.5
+HEALTH_TIMEOUT = 2.0
 """Seconds to connect for a health report, and to receive it."""
 _SERVER_HINT = "see its log, then ask again"
 _SHOWN_CHARACTERS = 200
@@ -319,8 +319,16 @@ class EngineClient:
         if not self.socket:
             return EngineSilent(f"The server at {self.url} does not answer", _SERVER_HINT)
         process = find_engine_process(self.socket)
-        pid = process.pid if process else find_listening_pid(self.socket)
-        return create_silent_error(pid)
+        if process is not None:
+            return create_silent_error(process.pid)
+        # No engine of ours: it holds no lock. It may be private, or another program.
+        pid = find_listening_pid(self.socket)
+        ending = f"end it with `kill -9 {pid}`" if pid else "end it"
+        return EngineSilent(
+            f"The process that listens on `{self.socket}`{f' (pid {pid})' if pid else ''} "
+            "does not answer",
+            f"{ending}, or remove the socket; the next question starts a new engine",
+        )
 
     def _malformed_answer_error(self, answer: str) -> Unavailable:
         return Unavailable(
@@ -330,9 +338,7 @@ class EngineClient:
 
 
 def create_silent_error(pid: int) -> EngineSilent:
-    """Return the error of an engine that does not answer; `pid` is 0 if it is not known."""
-    if not pid:
-        return EngineSilent("The engine does not answer", "`starchat stop` ends it")
+    """Return the error of an engine that does not answer."""
     return EngineSilent(
         f"The engine (pid {pid}) does not answer",
         f"`starchat stop` (or `kill -9 {pid}`) ends it; the next question starts a new one",

@@ -7,19 +7,16 @@ import math
 import os
 import secrets
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import IO, TypeVar
 
 from starchat_tui import __version__
-from starchat_tui.client.engine_log import open_log, read_log_tail
+from starchat_tui.client.engine_launcher import LaunchedEngine, count_memory_kills, launch_engine
+from starchat_tui.client.engine_log import read_log_tail
 from starchat_tui.client.engine_process import (
-    TERMINATION_SECONDS,
     EngineProcess,
     WorkWatch,
     end_process,
@@ -46,6 +43,7 @@ from starchat_tui.errors import (
     ConfigError,
     EngineGone,
     EngineSilent,
+    OutOfMemory,
     StarChatError,
     Unavailable,
 )
@@ -59,24 +57,10 @@ _POLL_SECONDS = 0.03
 _HEALTH_ATTEMPTS = math.ceil(SILENCE_SECONDS / HEALTH_TIMEOUT)
 _EXIT_SECONDS = 15.0
 """Seconds from the request to exit until an engine is ended by signals."""
+_LOADING_STAGES = ("importing", "loading", "warming")
+"""Stages of progress in which memory runs out."""
 _ATTEMPTS = 3
 """Attempts per request: an engine may exit between the health check and the request."""
-_PACKAGE_PARENT = str(Path(__file__).absolute().parents[2])
-_BOOTSTRAP = """\
-import os, runpy, sys
-for name in ("STARCHAT_HOME", "STARCHAT_CONFIG", "HF_HOME", "HF_HUB_CACHE", "HF_TOKEN_PATH"):
-    if os.environ.get(name):
-        os.environ[name] = os.path.abspath(os.path.expanduser(os.environ[name]))
-os.chdir(sys.argv[1])
-sys.path.insert(0, sys.argv.pop(1))
-runpy.run_module("starchat_tui", run_name="__main__", alter_sys=True)"""
-"""Program of the engine process; its arguments are the folder of our package and our flags.
-
-It runs the same package as this process, wherever that was imported from. Relative paths in the
-environment are resolved first, because the engine outlives this process and must not keep its
-working directory busy. `-P` keeps modules in that directory from shadowing libraries.
-"""
-
 Item = TypeVar("Item")
 
 
@@ -111,7 +95,7 @@ class LocalEngine:
         if not daemon:
             self.socket = paths.runtime / f"engine-{secrets.token_hex(4)}.sock"
         self._client = EngineClient(self.socket, is_starchat_engine=True)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._launched: LaunchedEngine | None = None
         self._flags = ["--socket", str(self.socket), "--cache", str(paths.cache)]
         self._flags += ["--device", device, "--quantize", quantize]
         self._flags += ["--keep-alive", keep_alive] if daemon else ["--until-eof"]
@@ -206,13 +190,8 @@ class LocalEngine:
 
     def close(self) -> None:
         """Stop a private engine; a shared one keeps running for other front ends."""
-        if self._process and self._process.stdin:
-            self._process.stdin.close()
-            try:
-                self._process.wait(TERMINATION_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        if self._launched:
+            self._launched.close()
 
     async def _stream_with_restarts(
         self, begin: Callable[[], AsyncGenerator[Item, None]]
@@ -222,20 +201,21 @@ class LocalEngine:
             async with aclosing(self._ensure_running()) as waiting:
                 async for progress in waiting:
                     yield progress
-            has_events = False
+            last: Item | None = None
+            kills = count_memory_kills()
             try:
                 async with aclosing(begin()) as events:
-                    async for event in events:
-                        has_events = True
-                        yield event
+                    async for last in events:
+                        yield last
                 return
             except EngineSilent:
-                if self._process and not self._daemon:
+                if self._launched and not self._daemon:
                     # Nobody else uses it, and it could not be found again.
-                    self._process.kill()
+                    self._launched.process.kill()
                 raise
             except (Unavailable, EngineGone) as error:
-                has_exited = type(error) in (Unavailable, EngineGone) and not has_events
+                await self._require_memory(error, last, kills)
+                has_exited = type(error) in (Unavailable, EngineGone) and last is None
                 if not has_exited or attempt == _ATTEMPTS - 1:
                     raise self._add_log_tail(error) from error
 
@@ -286,12 +266,17 @@ class LocalEngine:
         process = engine or starter
         if watch.measure_idle_seconds(process.pid if process else 0) < SILENCE_SECONDS:
             return
-        if engine is None and starter is not None:
+        if engine is not None:
+            raise create_silent_error(engine.pid)
+        if starter is not None:
             raise EngineSilent(
                 f"Another StarChat (pid {starter.pid}) is starting the engine and is stopped",
                 f"continue it with `kill -CONT {starter.pid}`, or end it with `kill {starter.pid}`",
             )
-        raise create_silent_error(process.pid if process else 0)
+        lock = self._paths.engine_lock
+        raise EngineSilent(
+            f"Another process holds `{lock}` and starts no engine", f"`fuser {lock}` tells which"
+        )
 
     async def _is_usable(self) -> bool:
         """Return whether an engine answers that fits; one that does not is told to exit.
@@ -334,7 +319,9 @@ class LocalEngine:
 
     async def _start_process(self, watch: WorkWatch) -> None:
         """Start a process and wait until it answers; `Unavailable` has the end of its log."""
-        process = self._process = self._spawn_process()
+        require_extra("local")
+        launched = launch_engine(self._paths, self._flags, is_private=not self._daemon)
+        self._launched, process = launched, launched.process
         end = time.monotonic() + START_TIMEOUT
         while time.monotonic() < end:
             with suppress(EngineSilent):
@@ -345,36 +332,51 @@ class LocalEngine:
                 if await self._is_usable():
                     return
                 message = f"The engine exited while starting (exit code {process.returncode})"
-                raise Unavailable(message, read_log_tail(self._paths.engine_log))
-            self._check_progress(watch, EngineProcess(process.pid), None)
+                raise Unavailable(message, read_log_tail(launched.log))
+            if watch.measure_idle_seconds(process.pid) >= SILENCE_SECONDS:
+                raise self._end_silent_start(process)
             await asyncio.sleep(_POLL_SECONDS)
         raise Unavailable(
-            f"The engine does not answer after {START_TIMEOUT:g} s",
-            read_log_tail(self._paths.engine_log),
+            f"The engine does not answer after {START_TIMEOUT:g} s", read_log_tail(launched.log)
         )
 
-    def _spawn_process(self) -> subprocess.Popen[bytes]:
-        require_extra("local")
-        with open_log(self._paths.engine_log) as file:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _BOOTSTRAP, _PACKAGE_PARENT, "serve", *self._flags],
-                # A private engine exits at the end of its stdin, also if this process is killed.
-                stdin=subprocess.DEVNULL if self._daemon else subprocess.PIPE,
-                stdout=file,
-                stderr=file,
-                # Ctrl+C in this terminal is for the front end; it must not end the engine.
-                start_new_session=True,
-            )
-        # Reaps the engine if it exits before this process does.
-        threading.Thread(target=process.wait, name="engine", daemon=True).start()
-        return process
+    def _end_silent_start(self, process: subprocess.Popen[bytes]) -> EngineSilent:
+        """Return the error of an engine that stopped while it started."""
+        if find_engine_process(self.socket) is not None:
+            return create_silent_error(process.pid)
+        # Without the lock, `starchat stop` would not find it.
+        process.kill()
+        return EngineSilent(
+            f"The engine (pid {process.pid}) did not answer while it started, and was ended",
+            "ask again to start a new one",
+        )
+
+    async def _require_memory(self, error: StarChatError, last: Item | None, kills: int) -> None:
+        """Raise `OutOfMemory` if the engine went because memory ran out.
+
+        Args:
+            error: Error that ended the request.
+            last: Last event before it.
+            kills: Processes that the kernel had ended for lack of memory when the request began.
+        """
+        if type(error) is not EngineGone:
+            return
+        hint = "choose a smaller model, or close other programs; `starchat doctor` says what fits"
+        if count_memory_kills() > kills:
+            raise OutOfMemory("The engine was killed because memory ran out", hint) from error
+        is_loading = isinstance(last, Progress) and last.stage in _LOADING_STAGES
+        if is_loading and self._launched and await self._launched.was_killed():
+            # Some containers do not tell.
+            raise OutOfMemory(
+                "The engine was killed while it loaded the model, as it happens if memory runs out",
+                hint,
+            ) from error
 
     def _add_log_tail(self, error: StarChatError) -> StarChatError:
         """Return the error, with the end of the engine's log if the engine is gone."""
         if type(error) is EngineGone:
-            return EngineGone(
-                error.message, f"{error.hint}; {read_log_tail(self._paths.engine_log)}"
-            )
+            log = self._launched.log if self._launched else self._paths.engine_log
+            return EngineGone(error.message, f"{error.hint}; {read_log_tail(log)}")
         return error
 
 

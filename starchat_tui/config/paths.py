@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +67,7 @@ class Paths:
         return self.state / "history.jsonl"
 
 
-_NO_SPACE_TO_WRITE = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM)
+NO_SPACE_TO_WRITE = (errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM)
 """Errors of a home folder that is read-only, full, or not this user's to write."""
 
 
@@ -89,30 +89,34 @@ def find_paths(environ: Mapping[str, str]) -> Paths:
         directories.append(_find_runtime_directory(environ))
     config, data, state, cache, runtime = directories
     # Only this one is needed in any case: for the socket of the engine.
-    make_private_directory(runtime)
+    runtime = _create_if_possible(runtime, lambda: _find_temporary_directory(runtime))
     return Paths(
         # Read where it exists, and where conversations are stored: creating either may fail, and
         # matters only to a command that needs it.
-        _create_if_possible(config, config),
-        _create_if_possible(data, data),
-        _create_if_possible(state, runtime / "state"),
-        _create_if_possible(cache, runtime / "cache"),
+        _create_if_possible(config),
+        _create_if_possible(data),
+        _create_if_possible(state, lambda: runtime / "state"),
+        _create_if_possible(cache, lambda: runtime / "cache"),
         runtime,
     )
 
 
-def _create_if_possible(directory: Path, fallback: Path) -> Path:
-    """Create a directory and return it; where nothing can be written, return the fallback.
+def _create_if_possible(directory: Path, find_fallback: Callable[[], Path] | None = None) -> Path:
+    """Create a directory and return it; where nothing can be written, create the fallback.
 
-    Raises `ConfigError` for a directory that is in the way, or another user's.
+    Without a fallback, the directory is returned as it is. Raises `ConfigError` for one that is in
+    the way, or another user's.
     """
     try:
-        return make_private_directory(directory)
+        make_private_directory(directory)
+        # False for root as well, on a file system that is mounted read-only.
+        if os.access(directory, os.W_OK):
+            return directory
     except ConfigError as error:
         cause = error.__cause__
-        if not isinstance(cause, OSError) or cause.errno not in _NO_SPACE_TO_WRITE:
+        if not isinstance(cause, OSError) or cause.errno not in NO_SPACE_TO_WRITE:
             raise
-    return fallback if fallback == directory else make_private_directory(fallback)
+    return make_private_directory(find_fallback()) if find_fallback else directory
 
 
 def _find_base_directory(environ: Mapping[str, str], kind: str) -> Path:
@@ -128,18 +132,41 @@ def _find_runtime_directory(environ: Mapping[str, str]) -> Path:
     root = environ.get("XDG_RUNTIME_DIR", "")
     if root.startswith("/") and os.access(root, os.W_OK):
         return _shorten_path(Path(root) / "starchat")
-    return Path(tempfile.gettempdir()) / f"starchat-{os.getuid()}"
+    return _require_temporary_folder() / f"starchat-{os.getuid()}"
+
+
+def find_temporary_folder() -> Path | None:
+    """Return the folder for temporary files; None if none can be written."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return None
+
+
+def _require_temporary_folder() -> Path:
+    found = find_temporary_folder()
+    if found is None:
+        raise ConfigError(
+            "No folder for temporary files can be written, and the engine needs a socket",
+            "set XDG_RUNTIME_DIR or TMPDIR to a folder that can",
+        )
+    return found
 
 
 def _shorten_path(directory: Path) -> Path:
     """Return `directory`, or a short replacement if a socket's path in it would be too long."""
     if len(os.fsencode(directory)) <= MAX_RUNTIME_PATH:
         return directory
+    return _find_temporary_directory(directory)
+
+
+def _find_temporary_directory(directory: Path) -> Path:
+    """Return the place in the folder for temporary files that stands for `directory`."""
     import hashlib
 
     # A digest of the path keeps the socket of each STARCHAT_HOME apart.
     digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"starchat-{os.getuid()}-{digest}"
+    return _require_temporary_folder() / f"starchat-{os.getuid()}-{digest}"
 
 
 def make_private_directory(directory: Path) -> Path:

@@ -18,7 +18,8 @@ import pytest
 
 from starchat_tui import __version__
 from starchat_tui.client import silence
-from starchat_tui.client.local_engine import _BOOTSTRAP, LocalEngine, _make_absolute
+from starchat_tui.client.engine_launcher import _BOOTSTRAP
+from starchat_tui.client.local_engine import LocalEngine, _make_absolute
 from starchat_tui.client.protocol import Delta, ModelCard, Progress, Request, Sampling
 from starchat_tui.config.paths import Paths, find_paths
 from starchat_tui.errors import Busy, EngineGone, EngineSilent, ModelUnavailable, Unavailable
