@@ -3,13 +3,10 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from prompt_toolkit.application import create_app_session
-from prompt_toolkit.input import PipeInput, create_pipe_input
-from prompt_toolkit.output import DummyOutput
 
 from starchat_tui.chat.session import Session
 from starchat_tui.chat.store import ConversationStore
@@ -20,6 +17,7 @@ from starchat_tui.config.settings import Settings
 from starchat_tui.errors import OutOfMemory
 from starchat_tui.models.resolver import ModelResolver
 from starchat_tui.terminal.input_history import InputHistory
+from tests.cli.keyboard import Keyboard
 from tests.fakes import byte_tokenizer
 from tests.scripted import ScriptedEngine
 
@@ -28,18 +26,12 @@ MakeRepl = Callable[..., tuple[Repl, io.StringIO, io.StringIO]]
 
 
 @pytest.fixture
-def keys() -> Iterator[PipeInput]:
-    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
-        yield pipe
-
-
-@pytest.fixture
 def engine() -> ScriptedEngine:
     return ScriptedEngine()
 
 
 @pytest.fixture
-def make_repl(tmp_path: Path, engine: ScriptedEngine, keys: PipeInput) -> MakeRepl:
+def make_repl(tmp_path: Path, engine: ScriptedEngine, keys: Keyboard) -> MakeRepl:
     tokenizer = tmp_path / "tokenizer.json"
     tokenizer.write_text(json.dumps(byte_tokenizer()))
 
@@ -60,7 +52,7 @@ def make_repl(tmp_path: Path, engine: ScriptedEngine, keys: PipeInput) -> MakeRe
 
 
 async def test_questions_are_answered_in_order(
-    make_repl: MakeRepl, engine: ScriptedEngine, keys: PipeInput
+    make_repl: MakeRepl, engine: ScriptedEngine, keys: Keyboard
 ) -> None:
     engine.enqueue(Progress("loading", 1, 2), "Hel", "lo\x1b[2J")
     engine.enqueue("Bye")
@@ -76,7 +68,7 @@ async def test_questions_are_answered_in_order(
 
 
 async def test_commands_run_and_are_not_sent_to_the_model(
-    make_repl: MakeRepl, engine: ScriptedEngine, keys: PipeInput, tmp_path: Path
+    make_repl: MakeRepl, engine: ScriptedEngine, keys: Keyboard, tmp_path: Path
 ) -> None:
     engine.enqueue("```python\nx = 1\n```")
     engine.enqueue("again")
@@ -98,7 +90,7 @@ async def test_commands_run_and_are_not_sent_to_the_model(
 
 
 async def test_error_is_printed_and_the_chat_continues(
-    make_repl: MakeRepl, engine: ScriptedEngine, keys: PipeInput
+    make_repl: MakeRepl, engine: ScriptedEngine, keys: Keyboard
 ) -> None:
     engine.enqueue("half", OutOfMemory("No memory", "choose a smaller model"))
     engine.enqueue("whole")
@@ -110,7 +102,7 @@ async def test_error_is_printed_and_the_chat_continues(
 
 
 async def test_accessible_mode_has_labels_and_no_progress(
-    make_repl: MakeRepl, engine: ScriptedEngine, keys: PipeInput
+    make_repl: MakeRepl, engine: ScriptedEngine, keys: Keyboard
 ) -> None:
     engine.enqueue(Progress("loading", 1, 2), "Hello")
     repl, out, err = make_repl(accessible=True)
@@ -122,7 +114,7 @@ async def test_accessible_mode_has_labels_and_no_progress(
 
 
 async def test_input_lines_are_stored(
-    make_repl: MakeRepl, engine: ScriptedEngine, keys: PipeInput, tmp_path: Path
+    make_repl: MakeRepl, engine: ScriptedEngine, keys: Keyboard, tmp_path: Path
 ) -> None:
     engine.enqueue("a")
     repl, _, _ = make_repl()
@@ -132,7 +124,7 @@ async def test_input_lines_are_stored(
 
 
 async def test_ctrl_c_at_the_prompt_clears_the_line(
-    make_repl: MakeRepl, engine: ScriptedEngine, keys: PipeInput
+    make_repl: MakeRepl, engine: ScriptedEngine, keys: Keyboard
 ) -> None:
     engine.enqueue("a")
     repl, out, _ = make_repl()
@@ -143,7 +135,7 @@ async def test_ctrl_c_at_the_prompt_clears_the_line(
 
 
 async def test_command_without_a_handler_is_a_message(
-    make_repl: MakeRepl, engine: ScriptedEngine, keys: PipeInput, monkeypatch: pytest.MonkeyPatch
+    make_repl: MakeRepl, engine: ScriptedEngine, keys: Keyboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handlers = {name: run for name, run in Repl.COMMAND_HANDLERS.items() if name != "theme"}
     monkeypatch.setattr(Repl, "COMMAND_HANDLERS", handlers)
@@ -157,7 +149,7 @@ async def test_command_without_a_handler_is_a_message(
 
 @pytest.mark.parametrize("command", ["/stop", "/theme"])
 async def test_commands_of_the_full_screen_are_explained(
-    make_repl: MakeRepl, keys: PipeInput, command: str
+    make_repl: MakeRepl, keys: Keyboard, command: str
 ) -> None:
     repl, _, err = make_repl()
     keys.send_text(f"{command}\r" + QUIT)

@@ -7,14 +7,10 @@ import io
 import json
 import os
 import signal
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from prompt_toolkit.application import create_app_session
-from prompt_toolkit.input import PipeInput, create_pipe_input
-from prompt_toolkit.output import DummyOutput
 
 from starchat_tui.chat.session import Session
 from starchat_tui.chat.store import ConversationStore
@@ -27,16 +23,11 @@ from starchat_tui.sandbox.host.downloads import Download
 from starchat_tui.sandbox.isolation.probe import Capability
 from starchat_tui.sandbox.outputs import Failure, Result, RunEnded, WrittenFile
 from starchat_tui.terminal.input_history import InputHistory
+from tests.cli.keyboard import Keyboard
 from tests.fakes import byte_tokenizer
 from tests.scripted import DRAWN, ScriptedEngine, ScriptedKernelFactory
 
 CODE = "Here:\n\n```python\ntotal = 1\n```\n"
-
-
-@pytest.fixture
-def keys() -> Iterator[PipeInput]:
-    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
-        yield pipe
 
 
 @pytest.fixture
@@ -52,7 +43,7 @@ def factory() -> ScriptedKernelFactory:
 class Chat:
     """A line mode that reads the lines of a test and quits."""
 
-    def __init__(self, session: Session, keys: PipeInput, folder: Path) -> None:
+    def __init__(self, session: Session, keys: Keyboard, folder: Path) -> None:
         self.session = session
         self.keys = keys
         self.out, self.err = io.StringIO(), io.StringIO()
@@ -70,7 +61,7 @@ class Chat:
 
 @pytest.fixture
 def chat(
-    tmp_path: Path, engine: ScriptedEngine, factory: ScriptedKernelFactory, keys: PipeInput
+    tmp_path: Path, engine: ScriptedEngine, factory: ScriptedKernelFactory, keys: Keyboard
 ) -> Chat:
     tokenizer = tmp_path / "tokenizer.json"
     tokenizer.write_text(json.dumps(byte_tokenizer()))

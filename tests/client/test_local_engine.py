@@ -223,7 +223,7 @@ def test_relative_paths_in_the_environment_are_resolved(tmp_path: Path) -> None:
     (package / "starchat_tui" / "__init__.py").touch()
     (package / "starchat_tui" / "__main__.py").write_text(program)
     said = subprocess.run(
-        [sys.executable, "-P", "-c", _BOOTSTRAP, str(package), "serve"],
+        [sys.executable, "-P", "-c", _BOOTSTRAP, str(package), "", "serve"],
         cwd=client,
         env={"HF_HOME": "./hf", "STARCHAT_HOME": ""},
         capture_output=True,
