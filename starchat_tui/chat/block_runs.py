@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from starchat_tui.chat.store import ConversationStore, StoreError
+from starchat_tui.chat.store import ConversationStore
+from starchat_tui.chat.store_errors import StoreError
 
 if TYPE_CHECKING:
     from starchat_tui.execution.kernel_manager import KernelManager

@@ -16,7 +16,8 @@ from starchat_tui.chat.consent import Permission, parse_permission, stored_permi
 from starchat_tui.chat.events import AnswerFailed, AnswerStarted, AnswerText, ChatEvent
 from starchat_tui.chat.pending_answer import PendingAnswer
 from starchat_tui.chat.siblings import SiblingFinder
-from starchat_tui.chat.store import ConversationStore, StoredTurn, StoreError, Summary
+from starchat_tui.chat.store import ConversationStore, StoredTurn, Summary
+from starchat_tui.chat.store_errors import StoreError
 from starchat_tui.client.protocol import Request, Sampling
 from starchat_tui.dialogue import Dialogue, Mode, Turn
 from starchat_tui.errors import PromptTooLong, StarChatError, UsageError

@@ -20,19 +20,14 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from starchat_tui.chat.schema import MIGRATIONS
+from starchat_tui.chat.store_errors import StoreError, suggest_remedy, translate_errors
 from starchat_tui.config.paths import make_private_directory
 from starchat_tui.dialogue import Mode, Role, Turn
-from starchat_tui.errors import ConfigError, StarChatError, UsageError
+from starchat_tui.errors import ConfigError, UsageError
 from starchat_tui.sanitize import replace_surrogates
 
 State = Literal["done", "partial", "stopped", "cut", "failed"]
 """State of a turn; `partial`: still being written, or its process died."""
-
-
-class StoreError(StarChatError):
-    """The database could not be read or written."""
-
-    code = "not_kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +86,9 @@ class StoredTurn:
 class ConversationStore:
     """The conversation database of one user."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: str = "") -> None:
         self._connection = connection
+        self._path = path
         self._in_transaction = False
         """True within `transaction`; a nested one joins it."""
         connection.row_factory = sqlite3.Row
@@ -108,17 +104,18 @@ class ConversationStore:
             connection = sqlite3.connect(path, isolation_level=None)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-            return cls(connection)
+            return cls(connection, str(path))
         except ConfigError as error:
             raise ConfigError(
                 f"Conversations cannot be stored: {error.message}",
                 f"use `starchat -n` to do without, or {error.hint}",
             ) from error
         except (OSError, sqlite3.DatabaseError, StoreError) as error:
-            reason = error.__cause__ or getattr(error, "strerror", None) or error
+            cause = error.__cause__ or error
             raise ConfigError(
-                f"The conversations in `{path}` cannot be opened ({reason})",
-                "move the file away to start a new one, or use `starchat -n` to do without",
+                f"The conversations in `{path}` cannot be opened "
+                f"({getattr(cause, 'strerror', None) or cause})",
+                suggest_remedy(cause, str(path)),
             ) from error
 
     @classmethod
@@ -154,7 +151,7 @@ class ConversationStore:
         if self._in_transaction:
             yield self._connection
             return
-        with _translate_errors():
+        with translate_errors(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             self._in_transaction = True
             try:
@@ -169,7 +166,7 @@ class ConversationStore:
                 self._in_transaction = False
 
     def _fetch_rows(self, query: str, values: Sequence[object] | Mapping[str, object]) -> list[Any]:
-        with _translate_errors():
+        with translate_errors(self._path):
             return self._connection.execute(query, values).fetchall()
 
     def create_conversation(self, title: str, *, mode: Mode, model: str, system: str) -> str:
@@ -354,20 +351,6 @@ class ConversationStore:
         )
         keys = ("id", "title", "mode", "model", "questions", "updated")
         return [Summary(*(row[key] for key in keys)) for row in rows]
-
-
-@contextmanager
-def _translate_errors() -> Iterator[None]:
-    """Raise `StoreError` for the errors of SQLite."""
-    try:
-        yield
-    except sqlite3.IntegrityError as error:
-        raise StoreError("This conversation was deleted", "start a new one with `/new`") from error
-    except sqlite3.Error as error:
-        raise StoreError(
-            f"The conversations cannot be read or written ({error})",
-            "another program may lock them, or the disk may be full",
-        ) from error
 
 
 def _not_found_message(name: str) -> str:

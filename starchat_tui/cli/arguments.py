@@ -25,6 +25,7 @@ SUBCOMMANDS = {
     "show": "print a conversation",
     "export": "print a conversation as Markdown, JSON, a notebook, or a training row",
     "rm": "delete conversations",
+    "recover": "save what can be read of a damaged conversation database",
     "prompt": "print the exact prompt that a question would send",
     "serve": "run the engine in this terminal, on a socket or a port",
     "ps": "show the running engine and its models",

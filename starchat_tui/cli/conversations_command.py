@@ -1,4 +1,4 @@
-"""`starchat ls`, `show`, `export` and `rm`: the stored conversations."""
+"""`starchat ls`, `show`, `export`, `rm` and `recover`: the stored conversations."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from starchat_tui.chat import export
 from starchat_tui.chat.store import ConversationStore, Summary
+from starchat_tui.chat.store_recovery import recover_database
 from starchat_tui.cli import arguments
 from starchat_tui.cli.stdout import escape_json_for_stdout, print_json, print_text
 from starchat_tui.config.paths import find_paths
@@ -131,4 +132,17 @@ def delete_conversations(argv: Sequence[str]) -> int:
     for conversation in conversations:
         store.delete_conversation(conversation.id)
         print(f"deleted {conversation.id} {sanitize_text(conversation.title)}", file=sys.stderr)
+    return 0
+
+
+def recover_conversations(argv: Sequence[str]) -> int:
+    """Replace a damaged database by what can be read of it."""
+    arguments.create_subcommand_parser("recover").parse_args(argv)
+    found = recover_database(find_paths(os.environ).database)
+    lost = f"; {found.lost_rows:,} rows are lost" if found.lost_rows else ""
+    print(
+        f"recovered {found.conversations:,} conversations with {found.turns:,} turns{lost}\n"
+        f"the damaged database is kept as {sanitize_text(str(found.damaged_file))}",
+        file=sys.stderr,
+    )
     return 0

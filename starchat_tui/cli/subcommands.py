@@ -43,6 +43,12 @@ def _delete_conversations(argv: Sequence[str]) -> int:
     return conversations_command.delete_conversations(argv)
 
 
+def _recover_conversations(argv: Sequence[str]) -> int:
+    from starchat_tui.cli import conversations_command
+
+    return conversations_command.recover_conversations(argv)
+
+
 def _show_prompt(argv: Sequence[str]) -> int:
     from starchat_tui.cli import prompt_command
 
@@ -85,6 +91,7 @@ HANDLERS: Mapping[str, Handler] = {
     "show": _show_conversation,
     "export": _export_conversations,
     "rm": _delete_conversations,
+    "recover": _recover_conversations,
     "prompt": _show_prompt,
     "serve": _serve_engine,
     "ps": _show_engine,

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from starchat_tui.chat.store import ConversationStore, StoreError
+from starchat_tui.chat.store import ConversationStore
+from starchat_tui.chat.store_errors import StoreError
 from starchat_tui.dialogue import Turn
 from starchat_tui.errors import ConfigError, UsageError
 
@@ -211,7 +212,7 @@ def test_invalid_database_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "chats.db").write_text("not a database, but long enough to be looked at" * 50)
     with pytest.raises(ConfigError) as caught:
         ConversationStore.open(tmp_path / "chats.db")
-    assert "starchat -n" in caught.value.hint
+    assert "starchat recover" in caught.value.hint
 
 
 def test_database_of_a_newer_version_is_not_touched(tmp_path: Path) -> None:
