@@ -168,6 +168,10 @@ class ChatDriver(LinuxDriver):
 
     def _handle_input(self, parts: list[Keys | Paste]) -> None:
         for part in parts:
+            # One read may bring a hundred thousand keys.
+            self._await_app()
+            if self.exit_event.is_set():
+                return
             if isinstance(part, Paste):
                 self.process_message(events.Paste(part.text))
             elif part.text == "\x1b":

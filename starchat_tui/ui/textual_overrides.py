@@ -65,6 +65,14 @@ class QuietApp(App[None]):
         self._return_code = 1
         self._close_messages_no_wait()
 
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy a text; an empty one leaves the clipboard as it is.
+
+        Ctrl+X in a field without a selection would clear what the user copied elsewhere.
+        """
+        if text:
+            super().copy_to_clipboard(text)
+
     def action_command_palette(self) -> None:
         """Open the command palette."""
         if self.use_command_palette and not CommandPalette.is_open(cast(Any, self)):

@@ -178,3 +178,15 @@ async def test_a_query_has_a_bound(app: StarChatApp) -> None:
         field.insert_text_at_cursor("x" * 150)
         field.insert_text_at_cursor("y" * 150)
         assert len(field.value) <= 200
+
+
+async def test_cutting_nothing_leaves_the_clipboard_as_it_is(app: StarChatApp) -> None:
+    async with app.run_test() as pilot:
+        app.copy_to_clipboard("copied elsewhere")
+        await pilot.press("ctrl+p")
+        field = app.screen.query_one(Input)
+        await pilot.press("ctrl+x", "a", "b")
+        assert app.clipboard == "copied elsewhere"
+        field.select_all()
+        await pilot.press("ctrl+x")
+        assert app.clipboard == "ab"
