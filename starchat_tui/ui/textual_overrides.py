@@ -5,18 +5,21 @@ The overrides of methods of `App` and `Screen` are classes to inherit from, the 
 
 from __future__ import annotations
 
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, cast
 
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.app import App
 from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette
+from textual.css.query import NoMatches
 from textual.errors import NoWidget
 from textual.events import Event, MouseEvent
 from textual.geometry import Offset
 from textual.keys import Keys
 from textual.screen import ModalScreen, Screen, ScreenResultType
 from textual.selection import Selection, SelectStart, SelectState
+from textual.widget import Widget
 from textual.widgets import Input
 from textual.worker import WorkerFailed
 
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from textual._xterm_parser import XTermParser
     from textual.geometry import Region
     from textual.message import Message
-    from textual.widget import Widget
 
 MAX_QUERY_CHARACTERS = 200
 """Length of what can be searched for."""
@@ -44,6 +46,21 @@ def finish_sequence(parser: XTermParser) -> list[Message]:
     return list(parser.tick())
 
 
+def _is_of_leaving_widget(error: Exception) -> bool:
+    """Return whether a widget that leaves the screen looked for a child that has left already.
+
+    Children go before their parent, whose workers, timers and watchers run on until then: the
+    command palette fails so if it is closed while it gathers commands (Textualize/textual#6643).
+    """
+    if not isinstance(error, NoMatches):
+        return False
+    callers = (frame.f_locals.get("self") for frame, _ in walk_tb(error.__traceback__))
+    return any(
+        isinstance(caller, Widget) and (caller._pruning or caller._closing or caller._closed)
+        for caller in callers
+    )
+
+
 class QuietApp(App[None]):
     """App that ends without a traceback on the screen and does not restyle without need."""
 
@@ -58,9 +75,12 @@ class QuietApp(App[None]):
         """Exit; `run` raises the error again, and the error boundary reports it."""
         # Textual prints a traceback with the values of variables on the screen, and some of its
         # ways here leave the exit code at 0 (`App.panic`, which its input thread calls).
+        failed = error.error if isinstance(error, WorkerFailed) else None
+        cause = failed if isinstance(failed, Exception) else error
+        if _is_of_leaving_widget(cause):
+            return
         if self._exception is None:
-            cause = error.error if isinstance(error, WorkerFailed) else error
-            self._exception = cause if isinstance(cause, Exception) else error
+            self._exception = cause
             self._exception_event.set()
         self._return_code = 1
         self._close_messages_no_wait()

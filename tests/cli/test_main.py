@@ -22,6 +22,7 @@ from starchat_tui.client.protocol import Request, Sampling
 from starchat_tui.engine.serving.worker import EngineOptions
 from starchat_tui.errors import Busy
 from tests.cli.shell import STARCHAT, Shell, split_lines
+from tests.fakes import save_tiny_model
 from tests.waiting import block_until
 
 
@@ -119,9 +120,11 @@ def test_exit_78_invalid_setting(shell: Shell) -> None:
 
 
 def test_exit_69_killed_engine_loses_no_text(shell: Shell) -> None:
-    shell.ask("warm")
+    # Its answer takes seconds: it must not be complete when the engine is killed.
+    slow = str(save_tiny_model(shell.home / "slow", window=8192))
+    shell.run("-m", slow, "--max-tokens", "2", "warm")
     killed = json.loads(shell.run("ps", "--json").stdout)["pid"]
-    command = [*STARCHAT, "-m", str(shell.model), "--max-tokens", "450", "-t", "0", "kill it"]
+    command = [*STARCHAT, "-m", slow, "--max-tokens", "8000", "-t", "0", "kill it"]
     process = subprocess.Popen(
         command,
         env=shell.environ(),

@@ -23,8 +23,8 @@ from tests.fuzz_size import choose_size
 from tests.ui.terminal_app import APP_SCRIPT, ROOT
 from tests.waiting import PATIENCE, block_until
 
-LEAVING = b"\x03\x04\x11\x1a"
-"""Keys that quit or suspend: Ctrl+C, Ctrl+D, Ctrl+Q, Ctrl+Z."""
+LEAVING = b"\x03\x04\x10\x11\x1a"
+"""Keys that quit or suspend: Ctrl+C, Ctrl+D, Ctrl+Q, Ctrl+Z, and Ctrl+P, whose list has Quit."""
 FUZZ_SCRIPT = APP_SCRIPT.replace("engine.enqueue(", "for _ in range(99_999): engine.enqueue(")
 """The engine answers whatever random input happens to ask."""
 ANSWER = "Some **text**.\n\n```python\nprint('你好')\n```\n\n| a | b |\n|--:|---|\n| 1 | 2 |\n"

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 import pytest
 from textual import events
 from textual.app import App
+from textual.command import CommandList
 from textual.pilot import Pilot
 from textual.selection import SELECT_ALL
 from textual.widget import Widget
 from textual.widgets import Input
+from textual.worker import Worker
 
 from starchat_tui.ui.app import StarChatApp
 from starchat_tui.ui.screens.dialogs import TextDialog
@@ -190,3 +192,43 @@ async def test_cutting_nothing_leaves_the_clipboard_as_it_is(app: StarChatApp) -
         field.select_all()
         await pilot.press("ctrl+x")
         assert app.clipboard == "ab"
+
+
+async def test_a_worker_of_a_palette_that_leaves_ends_nothing(app: StarChatApp) -> None:
+    """Its children have left, and its last worker looks for one of them."""
+    async with app.run_test() as pilot:
+        for remove in (True, False):
+            await pilot.press("ctrl+p")
+            palette = app.screen
+            assert isinstance(palette, SafePalette)
+            palette._pruning = remove
+            await palette.query(CommandList).remove()
+            palette._gather_commands("theme")
+            await wait_until(lambda: not any(map(is_gathering, app.workers)))
+            assert (app._exception is None) == remove
+            palette._pruning = False
+            if remove:
+                palette.dismiss(None)
+                await wait_until(lambda: len(app.screen_stack) == 1)
+        # Else it is a defect like any other.
+        app._exception = None
+
+
+def is_gathering(worker: Worker[object]) -> bool:
+    return worker.name == "_gather_commands" and not worker.is_finished
+
+
+@pytest.mark.slow
+@pytest.mark.fuzz
+async def test_a_palette_that_is_closed_at_any_moment_ends_nothing(app: StarChatApp) -> None:
+    random.seed(8)
+    async with app.run_test() as pilot:
+        for _ in range(choose_size(20, 200)):
+            keys = ("ctrl+p", *random.choices("thmeq", k=random.randrange(4)), "escape", "escape")
+            for key in keys:
+                app.simulate_key(key)
+                for _ in range(random.randrange(4)):
+                    await asyncio.sleep(0)
+            await pilot.pause()
+            assert app._exception is None
+        await wait_until(lambda: len(app.screen_stack) == 1)
