@@ -47,7 +47,7 @@ MAY_IMPORT = {
 INNER_ORDER = {
     # Inside a package, bottom up as well; a module that lies flat is above all but the last line.
     "starchat_tui.engine": ("models", "cache", "serving"),
-    "starchat_tui.sandbox": ("guest", "isolation", "host"),
+    "starchat_tui.sandbox": ("guest", "environments", "isolation", "host"),
     "starchat_tui.ui": ("widgets", "screens"),
     "train": ("modeling", "data", "runtime", "publish", "demo"),
 }

@@ -245,7 +245,7 @@ def _build_naive_command(targets: Targets) -> list[str]:
         if Path("/", name).is_symlink():
             flags += ["--symlink", os.readlink(f"/{name}"), f"/{name}"]
     flags += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/home"]
-    for path in SandboxSpec("isolated").prefixes:
+    for path in SandboxSpec("isolated").interpreter.folders:
         flags += ["--ro-bind", str(path), str(path)]
     flags += ["--bind", str(targets.root / "work"), "/cell", "--chdir", "/cell"]
     return [str(find_bwrap() or BWRAP[0]), *flags, "--"]

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from starchat_tui.sandbox.isolation.bubblewrap import NOBODY, find_prefixes, find_private_parent
+from starchat_tui.sandbox.environments.interpreter import find_own_interpreter
+from starchat_tui.sandbox.isolation.bubblewrap import NOBODY, find_private_parent
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -75,9 +76,8 @@ def build_nobody_command(command: list[str]) -> list[str]:
     that contains only them. The user is not confined in any other way.
     """
     script = ["set -e", "stage=$(mktemp -d)", "mount --make-rprivate /", "mount -t tmpfs x $stage"]
-    covers = {
-        path: cover for path in (ROOT, *find_prefixes()) if (cover := find_private_parent(path))
-    }
+    readable = (ROOT, *find_own_interpreter().folders)
+    covers = {path: cover for path in readable if (cover := find_private_parent(path))}
     for index, path in enumerate(covers):
         script += [f"mkdir $stage/{index}", f"mount --bind '{path}' $stage/{index}"]
     script += [f"mount -t tmpfs -o mode=755 x '{cover}'" for cover in set(covers.values())]

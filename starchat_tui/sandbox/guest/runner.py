@@ -1,6 +1,6 @@
 """Entry point inside the sandbox: sets the resource limits, then serves the kernel.
 
-The host starts it as a file, `python -I runner.py SETUP`. SETUP is a JSON object: `resources`
+The host starts it as a file, `python -I -S runner.py SETUP`. SETUP is a JSON object: `resources`
 (limits by their name in `resource`) and the keys that `loop.serve` describes.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import site
 import sys
 from types import ModuleType
 
@@ -45,8 +46,11 @@ def main() -> None:
     setup = json.loads(sys.argv[1])
     # The code of a cell sees `sys.argv` of a program without arguments.
     sys.argv[1:] = []
-    # Before IPython is imported: from here on everything counts, threads of libraries included.
+    # First: from here on everything counts, threads of libraries included.
     set_resource_limits(setup.pop("resources"))
+    # What -S left out: it makes the packages of the environment importable, and runs the code in
+    # their `.pth` files and in `sitecustomize`.
+    site.main()
     install_package_stub(os.path.dirname(os.path.abspath(__file__)))
 
     from starchat_tui.sandbox.guest.loop import serve

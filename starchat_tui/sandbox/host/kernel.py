@@ -12,6 +12,7 @@ from pathlib import Path
 
 from starchat_tui.errors import StarChatError
 from starchat_tui.sandbox.attachments import map_names, open_attachment
+from starchat_tui.sandbox.environments.interpreter import Interpreter
 from starchat_tui.sandbox.guest.frame_protocol import CHUNK
 from starchat_tui.sandbox.host.downloads import Download, assign_unique_names, replace_urls
 from starchat_tui.sandbox.host.frames import FileChunk, FileReply, ProtocolViolation
@@ -51,12 +52,23 @@ class SandboxKernel:
         attached: Sequence[Path] = (),
         strict: bool = False,
         script: Sequence[str] = (),
+        interpreter: Interpreter | None = None,
     ) -> None:
-        """Create the kernel; `script` is the `sys.argv` of a script, empty for cells."""
+        """Create the kernel.
+
+        Args:
+            capability: The sandbox.
+            limits: What the code may use.
+            attached: The user's files that it may read.
+            strict: Provide no names that the code does not define.
+            script: The `sys.argv` of a script, empty for cells.
+            interpreter: The Python of an environment; by default StarChat's own.
+        """
         self.capability = capability
         self.limits = limits or Limits()
         self._attached = tuple(attached)
         self._strict, self._script = strict, script
+        self._interpreter = interpreter
         self._lock = asyncio.Lock()
         """Held for one run, one file or one restart: the pipes carry one conversation at a time."""
         self._controls: list[RunControl] = []
@@ -246,7 +258,10 @@ class SandboxKernel:
     def _create_spec(self) -> SandboxSpec:
         mounts = ((GUEST, GUEST_MOUNT),)
         return self.capability.create_spec(
-            limits=self.limits, mounts=mounts, attached=self._attached
+            limits=self.limits,
+            mounts=mounts,
+            attached=self._attached,
+            interpreter=self._interpreter,
         )
 
     async def _send_file(self, process: KernelProcess, download: Download) -> None:

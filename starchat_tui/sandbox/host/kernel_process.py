@@ -82,21 +82,25 @@ class KernelProcess:
             "warm": warm,
         }
         runner = f"{self.spec.resolve_path(GUEST_MOUNT)}/runner.py"
-        # -I: neither the environment nor the folder of the code decides what is imported.
-        return [str(self.spec.python), "-I", runner, json.dumps(setup)]
+        # -I: neither the environment nor the folder of the code decides what is imported. -S: the
+        # runner sets its limits before the packages of the environment can run code.
+        return [str(self.spec.interpreter.python), "-I", "-S", runner, json.dumps(setup)]
 
     async def wait_until_ready(self) -> None:
         """Return once the runner takes code; raise `KernelStartError` and end it otherwise."""
         try:
             await self._channel.open()
+            # Before the first frame: the environment's own packages run code at the start.
+            self._watchdog = asyncio.create_task(self._watch())
             async with asyncio.timeout(START_TIMEOUT):
                 received = await anext(self._channel.receive(), None)
             if received is None or not isinstance(received[0], Ready):
                 raise ProtocolViolation("it did not begin as it should")
         except (TimeoutError, ProtocolViolation) as error:
+            # A limit that the packages of the environment exceeded, if there is one.
+            excess = self.exit_reason.text if self.exit_reason else ""
             self.kill(StopReason("died", "it did not start"))
-            raise KernelStartError(self._read_stderr_tail() or str(error)) from error
-        self._watchdog = asyncio.create_task(self._watch())
+            raise KernelStartError(excess or self._read_stderr_tail() or str(error)) from error
 
     @property
     def alive(self) -> bool:

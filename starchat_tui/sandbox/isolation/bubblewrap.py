@@ -20,6 +20,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from starchat_tui.sandbox.environments.interpreter import (
+    Interpreter,
+    drop_nested,
+    find_own_interpreter,
+)
 from starchat_tui.sandbox.isolation import drop_privileges
 from starchat_tui.sandbox.limits import Limits
 from starchat_tui.sandbox.outputs import IsolationLevel
@@ -43,13 +48,6 @@ _SYSTEM_PATHS = (
     *("/nix/store", "/gnu/store"),
 )
 """Paths that programs in /usr need, if they exist; they say nothing about the user."""
-_PREFIX_PARTS = ("bin", "lib", "lib64", "include", "share/proj", "pyvenv.cfg")
-"""Parts of a prefix that are visible if it also holds files of the user's."""
-_ENVIRONMENT_ENTRIES = {
-    *("bin", "lib", "lib64", "include", "share", "etc", "man", "pyvenv.cfg"),
-    *(".gitignore", "CACHEDIR.TAG", ".lock"),
-}
-"""Entries of a virtual environment that holds nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +63,8 @@ class SandboxSpec:
     """Files and folders of StarChat with their paths in the sandbox; read-only."""
     attached: tuple[Path, ...] = ()
     """The user's files, copied to `CELL_FOLDER` under their own names; read-only."""
-    python: Path = field(default_factory=lambda: Path(sys.executable))
-    """Interpreter, under the same path in the sandbox."""
-    prefixes: tuple[Path, ...] = field(default_factory=lambda: find_prefixes())
-    """Folders of the interpreter and its libraries, under the same paths in the sandbox."""
+    interpreter: Interpreter = field(default_factory=find_own_interpreter)
+    """Python that runs the code, and the folders that it needs."""
 
     def build_argv(self, command: Sequence[str], fds: BwrapFds) -> list[str]:
         """Return the command line that runs `command` in bubblewrap.
@@ -79,14 +75,9 @@ class SandboxSpec:
         inner = [str(self.bwrap), "--args", str(fds.arguments), "--", *command]
         if not self.drop_to_nobody:
             return inner
-        return [
-            str(self.python),
-            "-I",
-            "-S",
-            drop_privileges.__file__,
-            str(fds.private_folders),
-            *inner,
-        ]
+        # Our own interpreter: that of the user's environment would run as root, outside.
+        own = [sys.executable, "-I", "-S", drop_privileges.__file__]
+        return [*own, str(fds.private_folders), *inner]
 
     def build_bwrap_flags(self, fds: BwrapFds) -> list[str]:
         """Return the flags of bubblewrap; a later mount covers an earlier one."""
@@ -105,7 +96,12 @@ class SandboxSpec:
             *("--tmpfs", "/dev/pts", "--remount-ro", "/dev/pts"),
             # Before the binds: a library below /home or /tmp must lie over the empty folder.
             *self._tmpfs_flags(),
-            *(word for path in self.prefixes for word in _bind_flags(str(path))),
+            *(word for path in self.interpreter.folders for word in _bind_flags(str(path))),
+            *(
+                word
+                for path, target in self.interpreter.links
+                for word in ("--symlink", str(target), str(path))
+            ),
             *(word for path, inside in self.mounts for word in ("--ro-bind", str(path), inside)),
             *(word for name, fd in fds.attached for word in _data_flags(name, fd)),
             *(word for item in self.build_environment().items() for word in ("--setenv", *item)),
@@ -121,7 +117,7 @@ class SandboxSpec:
         For instance /root, if root's interpreter is installed there; see `drop_privileges`.
         """
         found: dict[str, list[str]] = {}
-        for source in _drop_nested(self.list_sources()):
+        for source in drop_nested(self.list_sources()):
             if private := find_private_parent(source):
                 found.setdefault(str(private), []).append(str(source))
         return found
@@ -129,7 +125,7 @@ class SandboxSpec:
     def build_environment(self, root: str = "") -> Mapping[str, str]:
         """Return the whole environment of the code; `root` is put before every folder."""
         return {
-            "PATH": f"{self.python.parent}:/usr/local/bin:/usr/bin:/bin",
+            "PATH": f"{self.interpreter.python.parent}:/usr/local/bin:/usr/bin:/bin",
             "HOME": f"{root}/home",
             "USER": "user",
             "LANG": "C.UTF-8",
@@ -157,7 +153,7 @@ class SandboxSpec:
 
     def list_sources(self) -> list[Path]:
         """Return the host paths of the interpreter and of StarChat's files that the code sees."""
-        return [*self.prefixes, *(path for path, _ in self.mounts)]
+        return [*self.interpreter.folders, *(path for path, _ in self.mounts)]
 
     def list_system_paths(self) -> list[str]:
         """Return the paths of the system that the code sees."""
@@ -212,46 +208,6 @@ _NAMESPACES = (
 def find_bwrap(candidates: Iterable[Path] = BWRAP) -> Path | None:
     """Return the first executable bubblewrap; None if there is none."""
     return next((path for path in candidates if os.access(path, os.X_OK)), None)
-
-
-def find_prefixes() -> tuple[Path, ...]:
-    """Return the folders of this interpreter and its libraries that are outside /usr.
-
-    Of a prefix that holds other files too, such as a virtual environment in a home folder or in a
-    project's, only the interpreter's parts are returned.
-    """
-    found: list[Path] = []
-    for prefix in dict.fromkeys(
-        (Path(sys.prefix), Path(sys.base_prefix), *_find_library_folders())
-    ):
-        if not prefix.is_relative_to("/usr"):
-            found += (
-                [prefix / part for part in _PREFIX_PARTS]
-                if _has_foreign_entries(prefix)
-                else [prefix]
-            )
-    return tuple(_drop_nested([path for path in found if path.exists()]))
-
-
-def _has_foreign_entries(prefix: Path) -> bool:
-    """Return whether a prefix also holds files of the user's."""
-    if Path("~").expanduser().is_relative_to(prefix):
-        return True
-    # An interpreter's own prefix has folders of all kinds. Only a virtual environment is created
-    # in places where other files are.
-    made = (prefix / "pyvenv.cfg").exists()
-    return made and any(path.name not in _ENVIRONMENT_ENTRIES for path in prefix.iterdir())
-
-
-def _drop_nested(paths: Sequence[Path]) -> list[Path]:
-    """Return the paths that are not below another one of them."""
-    return [p for p in paths if not any(p != q and p.is_relative_to(q) for q in paths)]
-
-
-def _find_library_folders() -> list[Path]:
-    """Return folders of packages outside the prefixes, such as the user's own site-packages."""
-    names = ("site-packages", "dist-packages")
-    return [Path(entry) for entry in sys.path if Path(entry).name in names]
 
 
 def get_machine() -> str:

@@ -216,7 +216,8 @@ def _start_supervised(
             "plan",
             _build_plan(spec, command, scratch, status_writer, lifeline_reader, pass_fds).to_json(),
         )
-        program = [str(spec.python), "-I", "-S", landlock.__file__, str(plan)]
+        # Our own interpreter: the supervisor runs outside the sandbox.
+        program = [sys.executable, "-I", "-S", landlock.__file__, str(plan)]
         process = _spawn_process(program, [plan, status_writer, lifeline_reader, *pass_fds])
         on_failure.pop_all()
     return SandboxProcess(spec, process, status, lifeline=lifeline, scratch=scratch)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from starchat_tui.config.settings import SandboxLevel
 from starchat_tui.errors import StarChatError
+from starchat_tui.sandbox.environments.interpreter import Interpreter, find_own_interpreter
 from starchat_tui.sandbox.isolation import landlock, remedies, seatbelt, seccomp
 from starchat_tui.sandbox.isolation.bubblewrap import BWRAP, SandboxSpec, find_bwrap, get_machine
 from starchat_tui.sandbox.isolation.launcher import start_sandbox
@@ -72,8 +73,9 @@ class Capability:
         limits: Limits,
         mounts: Sequence[tuple[Path, str]] = (),
         attached: Sequence[Path] = (),
+        interpreter: Interpreter | None = None,
     ) -> SandboxSpec:
-        """Return the specification of a sandbox of this kind."""
+        """Return the specification of a sandbox of this kind, by default with our own Python."""
         return SandboxSpec(
             self.level,
             bwrap=self.bwrap,
@@ -81,6 +83,7 @@ class Capability:
             limits=limits,
             mounts=tuple(mounts),
             attached=tuple(attached),
+            interpreter=interpreter or find_own_interpreter(),
         )
 
 
@@ -186,7 +189,7 @@ def _run_probe(spec: SandboxSpec) -> _Attempt:
     """Run the probe program in the sandbox."""
     check = _CHECK.format(secrets=_SECRETS, confined=_CONFINED)
     try:
-        started = start_sandbox(spec, [str(spec.python), "-I", "-S", "-c", check])
+        started = start_sandbox(spec, [str(spec.interpreter.python), "-I", "-S", "-c", check])
     except (OSError, StarChatError) as error:
         return _Attempt(str(error))
     try:

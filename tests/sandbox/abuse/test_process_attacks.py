@@ -48,7 +48,7 @@ def create_spec(level: Any, **values: Any) -> SandboxSpec:
 
 
 def build_python_command(spec: SandboxSpec, code: str) -> list[str]:
-    return [str(spec.python), "-I", "-S", "-c", code]
+    return [str(spec.interpreter.python), "-I", "-S", "-c", code]
 
 
 def read_until(started: SandboxProcess, wanted: bytes) -> bytes:
@@ -123,7 +123,7 @@ sys.path.insert(0, {str(ROOT)!r})
 from starchat_tui.sandbox.isolation.bubblewrap import SandboxSpec
 from starchat_tui.sandbox.isolation.launcher import start_sandbox
 one = SandboxSpec(sys.argv[1], drop_to_nobody=os.geteuid() == 0)
-started = start_sandbox(one, [str(one.python), "-I", "-S", "-c", sys.argv[2]])
+started = start_sandbox(one, [str(one.interpreter.python), "-I", "-S", "-c", sys.argv[2]])
 text = b""
 while b"ready" not in text: text += os.read(started.process.stderr.fileno(), 4096)
 print(started.process.pid, *started.list_pids(), started.scratch or "", flush=True)
@@ -208,7 +208,7 @@ found = sorted(os.listdir("."))
 assert all(open(name).read() for name in found)
 print(json.dumps(found), file=sys.stderr)
 """
-    started = start_sandbox(spec, [str(spec.python), "-I", "-c", code])
+    started = start_sandbox(spec, [str(spec.interpreter.python), "-I", "-c", code])
     text = started.process.communicate()[1].decode()
     started.close()
     assert json.loads(text) == sorted(names)

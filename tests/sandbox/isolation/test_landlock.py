@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 
 def begin(code: str, level: Any = "restricted") -> SandboxProcess:
     one = SandboxSpec(level, drop_to_nobody=os.geteuid() == 0)
-    return start_sandbox(one, [str(one.python), "-I", "-S", "-c", code])
+    return start_sandbox(one, [str(one.interpreter.python), "-I", "-S", "-c", code])
 
 
 def run(code: str, level: Any = "restricted") -> str:

@@ -29,7 +29,7 @@ except KeyboardInterrupt: print("interrupted", file=sys.stderr, flush=True)
 
 
 def command(one: SandboxSpec, code: str) -> list[str]:
-    return [str(one.python), "-I", "-S", "-c", code]
+    return [str(one.interpreter.python), "-I", "-S", "-c", code]
 
 
 @pytest.fixture(params=["isolated", "restricted", "unsafe"])

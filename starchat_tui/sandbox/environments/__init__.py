@@ -1,0 +1,1 @@
+"""Environments for code: interpreters and libraries, apart from those of StarChat itself."""
