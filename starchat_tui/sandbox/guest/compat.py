@@ -1,23 +1,21 @@
-"""Names that code of 2023 expects: provided where they are missing, and reported to the user.
+"""Things that code of 2023 expects: provided where they are missing, and reported to the user.
 
-Nothing that exists is changed: no library function behaves differently (apart from the choice of a
-backend with windows), and no variable of the user is overwritten. Where a library itself changed,
-`hints.py` explains the error instead.
+No variable of the user is overwritten, and a library function behaves differently only where it
+would fail: it would need a window, a network, or a name that its library has removed. What could
+mean two things is left to fail, and `hints.py` explains the error.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-import importlib
 import re
-import sys
 from collections.abc import Callable, Iterator
-from types import ModuleType
 from typing import Any
 
-from starchat_tui.sandbox.guest import countries
+from starchat_tui.sandbox.guest import countries, example_data
 from starchat_tui.sandbox.guest.figures import BACKEND
+from starchat_tui.sandbox.guest.import_hooks import ImportHooks
 
 LIBRARY_ALIASES = {
     "np": "numpy",
@@ -41,20 +39,33 @@ class CompatLayer:
 
     def __init__(self, shell: Any, note: Callable[[str], None], *, strict: bool) -> None:
         """Register with an IPython shell; `note` takes a sentence for the user."""
-        self._shell, self._note, self._strict = shell, note, strict
+        self._shell, self._send_note, self._strict = shell, note, strict
+        self._notes: set[str] = set()
+        """Notes of this run: a loop that uses a name a thousand times is told once."""
         # IPython's own `%matplotlib` would load a GUI event loop or `matplotlib_inline`.
         shell.register_magic_function(self._run_matplotlib_magic, "line", "matplotlib")
+        if not strict:
+            self._add_import_hooks(ImportHooks())
+
+    def _add_import_hooks(self, hooks: ImportHooks) -> None:
+        """Change libraries as they are imported, by whatever module."""
+        hooks.add("seaborn.utils", lambda it: example_data.provide_tables(it, self._note))
+        hooks.add("geopandas.datasets", lambda it: countries.provide_datasets(it, self._note))
+
+    def _note(self, text: str) -> None:
+        if text not in self._notes:
+            self._notes.add(text)
+            self._send_note(text)
 
     def prepare_code(self, code: str) -> str:
         """Provide what `code` lacks; return the code to run instead of it."""
         # Line numbers in a traceback count from the first line of code, as the user sees it.
         code = code.lstrip("\n")
+        self._notes.clear()
         if "matplotlib.use" in code or "mpl.use" in code or "switch_backend" in code:
             self._pin_backend()
         if self._strict:
             return code
-        if "datasets" in code and ("geopandas" in code or "gpd" in code):
-            self._provide_countries()
         code = self._use_offline_copies(code)
         self._provide_styles(code)
         self._provide_names(code)
@@ -97,19 +108,6 @@ class CompatLayer:
 
         use.is_starchat_wrapper = True  # type: ignore[attr-defined]
         return use
-
-    def _provide_countries(self) -> None:
-        """Provide `geopandas.datasets`, which geopandas 1.0 removed."""
-        module = ModuleType("geopandas.datasets", "Maps that geopandas used to include.")
-        module.get_path = countries.get_path  # type: ignore[attr-defined]
-        module.available = [countries.DATASET]  # type: ignore[attr-defined]
-        if getattr(sys.modules.get("geopandas.datasets"), "get_path", None) is countries.get_path:
-            return
-        sys.modules["geopandas.datasets"] = module
-        importlib.import_module("geopandas").datasets = module  # type: ignore[attr-defined]
-        self._note(
-            f"compat: geopandas.datasets → {countries.DATASET}, a copy that ships with StarChat"
-        )
 
     def _use_offline_copies(self, code: str) -> str:
         for url, path in countries.find_offline_copies(code):

@@ -1,7 +1,8 @@
-"""Countries of the world by Natural Earth, 1:110 million, for maps without a network.
+"""Countries and cities of the world by Natural Earth, 1:110 million, for maps without a network.
 
-The file holds public-domain data of naturalearthdata.com with the columns that geopandas (before
-1.0) gave it in `naturalearth_lowres`: pop_est, continent, name, iso_a3, gdp_md_est, geometry.
+The files hold public-domain data of naturalearthdata.com with the columns that geopandas (before
+1.0) gave it: pop_est, continent, name, iso_a3, gdp_md_est and geometry in `naturalearth_lowres`,
+name and geometry in `naturalearth_cities`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import ModuleType
 
-DATASET = "naturalearth_lowres"
-DATA_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{DATASET}.geojson")
+from starchat_tui.sandbox.guest.example_data import DATA_FOLDER
+
+DATASETS = ("naturalearth_cities", "naturalearth_lowres")
+COUNTRIES_FILE = os.path.join(DATA_FOLDER, "naturalearth_lowres.geojson")
 NATURAL_EARTH_COLUMNS = {
     "name": ("NAME", "ADMIN", "NAME_LONG", "SOVEREIGNT"),
     "iso_a3": ("ISO_A3", "ADM0_A3"),
@@ -33,11 +37,30 @@ _COUNTRIES_URL = re.compile(
 def get_path(dataset: str) -> str:
     """Return the path of a dataset, as `geopandas.datasets.get_path` did.
 
-    Raises `ValueError` for every dataset but `naturalearth_lowres`.
+    Raises `ValueError` for a dataset that is not one of `DATASETS`.
     """
-    if dataset == DATASET:
-        return DATA_FILE
-    raise ValueError(f"The dataset '{dataset}' is not available; '{DATASET}' is")
+    if dataset in DATASETS:
+        return os.path.join(DATA_FOLDER, f"{dataset}.geojson")
+    raise ValueError(f"The dataset {dataset!r} is not available; these are: {', '.join(DATASETS)}")
+
+
+def provide_datasets(geopandas_datasets: ModuleType, note: Callable[[str], None]) -> None:
+    """Fill the module `geopandas.datasets`, which geopandas 1.0 emptied.
+
+    Args:
+        geopandas_datasets: The module; left as it is if it has datasets of its own.
+        note: Takes a sentence for the user.
+    """
+    if getattr(geopandas_datasets, "available", None):
+        return
+
+    def get_path_with_note(dataset: str) -> str:
+        path = get_path(dataset)
+        note(f"compat: geopandas.datasets → {dataset}, a copy that ships with StarChat")
+        return path
+
+    geopandas_datasets.get_path = get_path_with_note  # type: ignore[attr-defined]
+    geopandas_datasets.available = list(DATASETS)  # type: ignore[attr-defined]
 
 
 def find_urls(code: str) -> list[str]:
@@ -52,14 +75,14 @@ def find_offline_copies(code: str) -> Iterator[tuple[str, str]]:
     """Yield each URL of the world's countries in `code` with the path of the copy."""
     for url in find_urls(code):
         # Code that reads Natural Earth's own file uses its own column names.
-        yield url, _write_natural_earth_file() if "ne_" in url else DATA_FILE
+        yield url, _write_natural_earth_file() if "ne_" in url else COUNTRIES_FILE
 
 
 def _write_natural_earth_file() -> str:
     """Return the path of a copy with Natural Earth's column names; write it at the first call."""
     path = os.path.join(tempfile.gettempdir(), "ne_110m_admin_0_countries.geojson")
     if not os.path.exists(path):
-        with open(DATA_FILE, encoding="utf-8") as file:
+        with open(COUNTRIES_FILE, encoding="utf-8") as file:
             world = json.load(file)
         for country in world["features"]:
             values = country["properties"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -58,7 +59,36 @@ def _read_columns(path: Path) -> list[str]:
     return list(json.loads(path.read_text())["features"][0]["properties"])
 
 
-def test_only_the_countries_are_a_dataset() -> None:
-    assert Path(countries.get_path("naturalearth_lowres")).is_file()
-    with pytest.raises(ValueError, match="'nybb' is not available"):
+def test_two_datasets_are_there() -> None:
+    shapes = {"naturalearth_cities": 243, "naturalearth_lowres": 177}
+    for name, rows in shapes.items():
+        assert len(json.loads(Path(countries.get_path(name)).read_text())["features"]) == rows
+    assert set(countries.DATASETS) == set(shapes)
+    with pytest.raises(ValueError, match="'nybb' is not available; these are"):
         countries.get_path("nybb")
+
+
+@pytest.mark.bwrap
+async def test_cities_lie_on_the_map_of_the_countries(kernel: SandboxKernel) -> None:
+    code = """
+import geopandas as gpd
+world = gpd.read_file(gpd.datasets.get_path("naturalearth_lowres"))
+cities = gpd.read_file(gpd.datasets.get_path("naturalearth_cities"))
+base = world.plot(color="white", edgecolor="black")
+cities.plot(ax=base, color="red", markersize=5)
+found = gpd.sjoin(cities, world, predicate="within")
+print(len(cities), found[found.name_left == "Nairobi"].name_right.item())
+"""
+    run = await run_code(kernel, code)
+    assert (run.out, len(run.figures)) == ("243 Kenya\n", 1)
+    assert [note.split()[3] for note in run.notes] == [
+        "naturalearth_lowres,",
+        "naturalearth_cities,",
+    ]
+
+
+def test_datasets_that_geopandas_has_are_its_own() -> None:
+    module = ModuleType("geopandas.datasets")
+    module.available = ["nybb"]  # type: ignore[attr-defined]
+    countries.provide_datasets(module, pytest.fail)
+    assert not hasattr(module, "get_path")

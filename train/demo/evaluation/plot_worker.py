@@ -36,7 +36,7 @@ from train.demo.evaluation import code_worker, figure_match, figure_reader
 MEMORY = 3 * 2**30
 """Bytes of address space; the packages alone reserve about 1 GiB."""
 SECONDS_PER_JOB = 3
-MAP_PATH = Path(__file__).parents[3] / "starchat_tui/sandbox/guest/naturalearth_lowres.geojson"
+MAP_PATH = Path(__file__).parents[3] / "starchat_tui/sandbox/guest/data/naturalearth_lowres.geojson"
 """World map that the product's sandbox offers under the same name."""
 DEFAULT_SETTINGS = dict(mpl.rcParams)
 
