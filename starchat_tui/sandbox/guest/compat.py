@@ -15,7 +15,9 @@ from typing import Any
 
 from starchat_tui.sandbox.guest import countries, example_data
 from starchat_tui.sandbox.guest.figures import BACKEND
+from starchat_tui.sandbox.guest.fonts import FontSubstitution
 from starchat_tui.sandbox.guest.import_hooks import ImportHooks
+from starchat_tui.sandbox.guest.video import provide_encoder
 
 LIBRARY_ALIASES = {
     "np": "numpy",
@@ -44,13 +46,23 @@ class CompatLayer:
         """Notes of this run: a loop that uses a name a thousand times is told once."""
         # IPython's own `%matplotlib` would load a GUI event loop or `matplotlib_inline`.
         shell.register_magic_function(self._run_matplotlib_magic, "line", "matplotlib")
-        if not strict:
-            self._add_import_hooks(ImportHooks())
+        self._fonts = FontSubstitution(self._note, strict=strict)
+        self._add_import_hooks(ImportHooks())
 
     def _add_import_hooks(self, hooks: ImportHooks) -> None:
         """Change libraries as they are imported, by whatever module."""
+        hooks.add("matplotlib.font_manager", self._fonts.watch_font_manager)
+        hooks.add("matplotlib._text_helpers", self._fonts.watch_glyphs)
+        hooks.add("matplotlib.animation", provide_encoder)
+        if self._strict:
+            return
+        hooks.add("PIL.ImageFont", self._fonts.watch_pillow)
         hooks.add("seaborn.utils", lambda it: example_data.provide_tables(it, self._note))
         hooks.add("geopandas.datasets", lambda it: countries.provide_datasets(it, self._note))
+
+    def end_run(self) -> None:
+        """Send the notes that sum up a run."""
+        self._fonts.send_notes()
 
     def _note(self, text: str) -> None:
         if text not in self._notes:
@@ -62,6 +74,7 @@ class CompatLayer:
         # Line numbers in a traceback count from the first line of code, as the user sees it.
         code = code.lstrip("\n")
         self._notes.clear()
+        self._fonts.begin_run()
         if "matplotlib.use" in code or "mpl.use" in code or "switch_backend" in code:
             self._pin_backend()
         if self._strict:

@@ -141,6 +141,7 @@ class CommandLoop:
             if status != "interrupted":
                 self._script.wait_for_threads()
             self._display.publish_open_figures()
+            self._compat.end_run()
             if status != "interrupted":
                 self._script.call_exit_functions()
             self._report_files()
