@@ -18,9 +18,17 @@ from typing import TYPE_CHECKING, Protocol
 from starchat_tui.config.paths import expand_user_path
 from starchat_tui.errors import Busy, NoSandbox, StarChatError, UsageError
 from starchat_tui.execution.cells import mentions_plotting
+from starchat_tui.execution.run_result import apply_output
 from starchat_tui.sandbox.attachments import map_names, open_attachment
 from starchat_tui.sandbox.limits import Limits
-from starchat_tui.sandbox.outputs import Figure, IsolationLevel, Output, RunEnded, WrittenFile
+from starchat_tui.sandbox.outputs import (
+    Figure,
+    IsolationLevel,
+    Output,
+    OutputCleared,
+    RunEnded,
+    WrittenFile,
+)
 from starchat_tui.sandbox.run_state import RunControl
 
 if TYPE_CHECKING:
@@ -87,6 +95,9 @@ class KernelManager:
         """The run in progress; None if no code runs."""
         self._attached: tuple[Path, ...] = ()
         self._figures: list[Figure] = []
+        """Figures of the runs that are over."""
+        self._run_figures: list[Output] = []
+        """Figures of the run in progress, or of the last one."""
         self.written_files: dict[str, WrittenFile] = {}
         """Files that the code wrote, by name."""
 
@@ -141,6 +152,7 @@ class KernelManager:
         if self.is_busy:
             raise Busy("A code block is running", "Esc interrupts it")
         control = self._control = control or RunControl()
+        self._figures, self._run_figures = self._list_figures(), []
         try:
             capability = await self.probe_sandbox()
             if capability.level == "off":
@@ -163,8 +175,11 @@ class KernelManager:
     def _record_files(self, output: Output) -> None:
         if isinstance(output, WrittenFile):
             self.written_files[output.name] = output
-        elif isinstance(output, Figure):
-            self._figures.append(output)
+        elif isinstance(output, Figure | OutputCleared):
+            apply_output(self._run_figures, output)
+
+    def _list_figures(self) -> list[Figure]:
+        return [*self._figures, *(one for one in self._run_figures if isinstance(one, Figure))]
 
     def interrupt(self) -> None:
         """Stop the run in progress; variables are kept if the code obeys."""
@@ -196,8 +211,9 @@ class KernelManager:
     @property
     def file_sizes(self) -> dict[str, int]:
         """Sizes in bytes of the files that can be saved; plots are called `figure-N.png`."""
-        figures = {f"figure-{at}.png": len(one.png) for at, one in enumerate(self._figures, 1)}
-        return {**figures, **{one.name: one.size for one in self.written_files.values()}}
+        figures = self._list_figures()
+        plots = {f"figure-{at}.png": len(one.png) for at, one in enumerate(figures, 1)}
+        return {**plots, **{one.name: one.size for one in self.written_files.values()}}
 
     @property
     def attached_files(self) -> tuple[Path, ...]:
@@ -209,8 +225,9 @@ class KernelManager:
         if name in self.written_files and self._kernel is not None:
             return await self._kernel.fetch_file(name)
         number = re.fullmatch(r"figure-(\d{1,6})\.png", name)
-        if number and 1 <= int(number[1]) <= len(self._figures):
-            return self._figures[int(number[1]) - 1].png
+        figures = self._list_figures()
+        if number and 1 <= int(number[1]) <= len(figures):
+            return figures[int(number[1]) - 1].png
         known = ", ".join(self.file_sizes) or "none"
         raise UsageError(f"The code wrote no file `{name}`", f"available files: {known}")
 
@@ -239,7 +256,7 @@ class KernelManager:
     def reset(self) -> None:
         """Forget the present conversation's files, and end its kernel in the background."""
         self.written_files.clear()
-        self._figures.clear()
+        self._figures, self._run_figures = [], []
         self._attached = ()
         if self._kernel is not None or self._prewarming is not None:
             closing = asyncio.create_task(_close_kernel(self._kernel, self._prewarming))

@@ -14,6 +14,7 @@ from starchat_tui.sandbox.outputs import (
     Figure,
     Note,
     Output,
+    OutputCleared,
     Result,
     RunEnded,
     StreamText,
@@ -83,6 +84,23 @@ def _iterate_stream(outputs: Iterable[Output], name: str) -> Iterable[str]:
             yield one.text if one.text.endswith("\n") else f"{one.text}\n"
 
 
+def apply_output(outputs: list[Output], output: Output) -> None:
+    """Add an output to those that are shown: it may replace one of them, or remove many."""
+    if isinstance(output, OutputCleared):
+        outputs[:] = [one for one in outputs if not isinstance(one, StreamText | Result | Figure)]
+        return
+    key = _get_key(output)
+    keys = [_get_key(one) for one in outputs] if key else []
+    if key in keys:
+        outputs[keys.index(key)] = output
+    else:
+        outputs.append(output)
+
+
+def _get_key(output: Output | None) -> int:
+    return output.key if isinstance(output, Result | Figure) else 0
+
+
 class RunRecorder:
     """Recorder of a run's outputs; of a very long text it keeps the beginning and the end.
 
@@ -93,6 +111,11 @@ class RunRecorder:
         self._text_limit = text_limit
         """Characters kept at each end; None keeps everything."""
         self._outputs: list[Output | None] = []
+        self._reset_text()
+
+    def _reset_text(self) -> None:
+        self._indices: dict[int, int] = {}
+        """Index in `_outputs` of each output that can be replaced, by its key."""
         self._head_size = 0
         """Characters of text in the beginning that is kept."""
         self._tail_indices: deque[int] = deque()
@@ -106,11 +129,20 @@ class RunRecorder:
         """Add the next output."""
         if isinstance(output, StreamText):
             self._record_text(output)
+        elif isinstance(output, OutputCleared):
+            kept = [one for one in self._outputs if one is not None]
+            apply_output(kept, output)
+            self._outputs = [*kept]
+            self._reset_text()
+        elif (key := _get_key(output)) in self._indices:
+            self._outputs[self._indices[key]] = output
         else:
+            if key:
+                self._indices[key] = len(self._outputs)
             self._outputs.append(output)
 
     def build_result(self, ended: RunEnded) -> RunResult:
-        """Return everything recorded, with its end."""
+        """Return what is left of everything recorded, with its end."""
         outputs = list(self._outputs)
         if self._dropped_characters:
             note = Note(f"{self._dropped_characters:,} characters of output were not stored")
@@ -169,7 +201,9 @@ def serialize_result(result: RunResult) -> tuple[str, list[bytes]]:
 
 def _to_fields(output: Output) -> dict[str, Any]:
     fields = asdict(output)
-    fields.pop("png", None)
+    for name in ("png", "key"):
+        # Nothing replaces an output once the run is over.
+        fields.pop(name, None)
     texts = {
         name: replace_surrogates(value) for name, value in fields.items() if isinstance(value, str)
     }

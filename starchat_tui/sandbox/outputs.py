@@ -33,6 +33,8 @@ class Result:
     """Value of the last expression, or a displayed object, as text."""
 
     text: str
+    key: int = 0
+    """Key of the output; a later one of the same key in the run replaces it, unless it is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,13 @@ class Figure:
     """In pixels."""
     card: str
     """Description in words: titles, axes, values, legend."""
+    key: int = 0
+    """Key of the output, as of a `Result`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputCleared:
+    """Removal of the texts, results and figures that the run has sent so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +99,4 @@ class RunEnded:
     """
 
 
-Output = StreamText | Result | Figure | Failure | WrittenFile | Note | RunEnded
+Output = StreamText | Result | Figure | OutputCleared | Failure | WrittenFile | Note | RunEnded

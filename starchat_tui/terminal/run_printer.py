@@ -1,5 +1,7 @@
 """Outputs of a run, printed to a terminal that only appends, or to a pipe.
 
+What is printed cannot be taken back. So an output that a later one may replace is printed at the
+end of the run, and so is everything from the first time on that the code clears its output.
 The code's stdout, its results and the descriptions of its plots go to stdout; everything else, and
 the images, to stderr. A terminal gets sanitized text, a pipe the bytes that were written.
 """
@@ -22,12 +24,13 @@ from starchat_tui.errors import (
     UsageError,
 )
 from starchat_tui.execution.plot_files import sanitize_file_name, write_new_file
-from starchat_tui.execution.run_result import RunResult, format_size
+from starchat_tui.execution.run_result import RunResult, apply_output, format_size
 from starchat_tui.sandbox.outputs import (
     Failure,
     Figure,
     Note,
     Output,
+    OutputCleared,
     Result,
     RunEnded,
     StreamText,
@@ -56,13 +59,29 @@ class RunPrinter:
     quiet: bool = False
     """True if notes and the end are printed only if they are warnings."""
     _files: list[WrittenFile] = field(default_factory=list)
+    _waiting: list[Output] = field(default_factory=list)
+    """Outputs that are printed at the end of the run, unless others replace them."""
+    _has_cleared: bool = False
+    """True if the code has cleared its output."""
     _has_failed: bool = False
     """True from the exception of a run to its end."""
     _open_lines: set[int] = field(default_factory=set)
     """Ids of the streams whose last line has no newline yet."""
 
     def print_output(self, output: Output) -> None:
-        """Print one output."""
+        """Print one output, now or at the end of the run."""
+        self._has_cleared = self._has_cleared or isinstance(output, OutputCleared)
+        is_replaceable = isinstance(output, Result | Figure) and output.key
+        if isinstance(output, RunEnded):
+            waiting, self._waiting, self._has_cleared = self._waiting, [], False
+            for one in (*waiting, output):
+                self._print_now(one)
+        elif is_replaceable or self._has_cleared:
+            apply_output(self._waiting, output)
+        else:
+            self._print_now(output)
+
+    def _print_now(self, output: Output) -> None:
         if isinstance(output, StreamText):
             self._write(self.out if output.stream == "stdout" else self.err, output.text)
         elif isinstance(output, Result):
@@ -77,7 +96,7 @@ class RunPrinter:
         elif isinstance(output, Note):
             # A hint on the failure belongs to it, also where nothing else is said.
             self.print_note(output.text, warning=self._has_failed)
-        else:
+        elif isinstance(output, RunEnded):
             self._print_end(output)
 
     def print_note(self, text: str, *, warning: bool = False) -> None:

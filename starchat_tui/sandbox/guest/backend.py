@@ -1,40 +1,39 @@
 """Matplotlib backend without windows: figures are published instead.
 
-The names `FigureCanvas` and `FigureManager` are those that matplotlib looks for in a backend module
-(`matplotlib.backends.backend_template`); `plt.show()` calls `pyplot_show` of the manager.
+The names `FigureCanvas`, `FigureManager` and `show` are those that matplotlib looks for in a
+backend module (`matplotlib.backends.backend_template`).
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from functools import wraps
 from os import PathLike
 from typing import Any
 
+import matplotlib
 from IPython import get_ipython
 from matplotlib._pylab_helpers import Gcf
 from matplotlib.backend_bases import FigureManagerBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from starchat_tui.sandbox.guest.figures import FigurePublisher
+
 
 class FigureManager(FigureManagerBase):
     """Publishes a figure where other backends open a window."""
 
     def show(self) -> None:
-        """Publish this figure."""
-        get_ipython().run_display.publish_figure(self.canvas.figure)
+        """Publish the present state of the figure, until there is a later one."""
+        _get_publisher().update_figure(self.canvas.figure)
 
-    @classmethod
-    def pyplot_show(cls, *, block: bool | None = None) -> None:
-        """Publish all figures and close them, as `plt.show()` does in a notebook."""
-        try:
-            for manager in Gcf.get_all_fig_managers():
-                manager.show()
-        finally:
-            # Otherwise they would be drawn on, and published again, by the next plot.
-            Gcf.destroy_all()
+    def destroy(self) -> None:
+        """Publish the last state of a figure that would have been in a window."""
+        was_visible = matplotlib.is_interactive()
+        _get_publisher().close_figure(self.canvas.figure, was_visible=was_visible)
 
 
 class FigureCanvas(FigureCanvasAgg):
@@ -43,19 +42,54 @@ class FigureCanvas(FigureCanvasAgg):
     manager_class = FigureManager
 
 
+def show(block: bool | None = None) -> None:
+    """Publish all figures, and close them unless the windows would stay open meanwhile."""
+    managers = Gcf.get_all_fig_managers()
+    if not (block or (block is None and not matplotlib.is_interactive())):
+        for manager in managers:
+            manager.show()
+        return
+    try:
+        for manager in managers:
+            _get_publisher().publish_figure(manager.canvas.figure)
+    finally:
+        # Otherwise they would be drawn on, and published again, by the next plot.
+        Gcf.destroy_all()
+
+
+def _get_publisher() -> FigurePublisher:
+    publisher: FigurePublisher = get_ipython().run_display.figures
+    return publisher
+
+
 def _wrap_savefig(savefig: Callable[..., Any]) -> Callable[..., Any]:
     """Return `Figure.savefig` that also records which figure went to which file."""
 
     @wraps(savefig)
     def savefig_and_record(figure: Figure, filename: Any, *args: Any, **kwargs: Any) -> Any:
         result = savefig(figure, filename, *args, **kwargs)
-        if isinstance(filename, str | PathLike):
-            get_ipython().run_display.record_saved_figure(figure, os.fspath(filename))
+        if sys._getframe(1).f_globals.get("__name__") == "matplotlib.animation":
+            _get_publisher().record_frame(figure)
+        else:
+            path = os.fspath(filename) if isinstance(filename, str | PathLike) else None
+            _get_publisher().record_saved_figure(figure, path)
         return result
 
     return savefig_and_record
 
 
+def _wrap_clear(clear: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `Figure.clear` that also reports that what was drawn so far is over."""
+
+    @wraps(clear)
+    def report_and_clear(figure: Figure, *args: Any, **kwargs: Any) -> Any:
+        _get_publisher().begin_drawing(figure)
+        return clear(figure, *args, **kwargs)
+
+    return report_and_clear
+
+
 # Recorded at once: after `savefig` and `close` in one cell, the figure that could describe the
 # file is gone.
 setattr(Figure, "savefig", _wrap_savefig(Figure.savefig))  # noqa: B010 - mypy: a method
+setattr(Figure, "clear", _wrap_clear(Figure.clear))  # noqa: B010

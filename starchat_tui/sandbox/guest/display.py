@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
+from starchat_tui.sandbox.guest.clearable_output import ClearableOutput
 from starchat_tui.sandbox.guest.figures import FigurePublisher
 from starchat_tui.sandbox.guest.frame_protocol import Value
+from starchat_tui.sandbox.guest.images import ImagePublisher
+from starchat_tui.sandbox.guest.picture_sender import PictureSender
+from starchat_tui.sandbox.guest.pictures import Picture
 from starchat_tui.sandbox.guest.pipe import Pipe
 
 
@@ -15,8 +18,15 @@ class RunDisplay:
 
     def __init__(self, pipe: Pipe, max_figures: int) -> None:
         self._pipe = pipe
-        self._figures = FigurePublisher(self._send_figure, self.send_note, max_figures)
+        self._outputs = ClearableOutput(pipe.send)
+        self._pictures = PictureSender(self._send_picture, self.send_note, max_figures)
+        self.figures = FigurePublisher(self._pictures)
+        self.images = ImagePublisher(self._pictures, self.figures, self.send_note)
+        self._display_keys: dict[str, int] = {}
+        """Keys of the outputs that the code can update, by the code's own names for them."""
         self._running = False
+        self._late_pictures = 0
+        """Pictures that threads of an earlier run drew after its end."""
         self._late_chars = 0
         """Characters that threads of an earlier run wrote after its end."""
         self.flush_streams: Callable[[], None] = lambda: None
@@ -24,28 +34,49 @@ class RunDisplay:
 
     def begin_run(self, run: int) -> None:
         """Open the display for a run; report what came after the end of an earlier one."""
-        self._figures.reset()
+        for part in (self._outputs, self._pictures, self.figures, self.images):
+            part.reset()
+        self._display_keys.clear()
         self._running = True
         self._pipe.send("begun", run)
         late_chars, self._late_chars = self._late_chars, 0
         if late_chars:
             self.send_note(f"Lost {late_chars:,} characters printed after an earlier run ended")
+        late_pictures, self._late_pictures = self._late_pictures, 0
+        if late_pictures:
+            self.send_note("Lost a plot that a thread drew after an earlier run ended")
 
     def end_run(self, status: str) -> None:
         """Close the display and report the status of the run."""
+        self._outputs.flush()
+        self._pictures.report_omitted()
         self._running = False
         self._pipe.send("done", status)
 
     def send_text(self, stream: str, text: str) -> None:
         """Send a piece of `stdout` or `stderr`."""
         if self._running:
-            self._pipe.send("text", stream, text)
+            self._outputs.send("text", stream, text)
         else:
             self._late_chars += len(text)
 
-    def send_result(self, text: str) -> None:
+    def send_result(self, text: str, key: int = 0) -> None:
         """Send a value as text."""
-        self._send("result", text)
+        self._send_clearable("result", text, key)
+
+    def clear(self, *, wait: bool) -> None:
+        """Remove the text, results and pictures so far; with `wait` once there is more."""
+        if self._running:
+            self.flush_streams()
+            self._outputs.clear(wait=wait)
+            self._pictures.forget_shown()
+            self.figures.forget_shown()
+
+    def find_key(self, display_id: str) -> int:
+        """Return the key of the output that the code calls `display_id`; 0 without an id."""
+        if not display_id:
+            return 0
+        return self._display_keys.setdefault(display_id, self._pictures.create_key())
 
     def send_failure(self, name: str, message: str, trace: str) -> None:
         """Send an uncaught exception: its class, its message and the traceback."""
@@ -59,28 +90,21 @@ class RunDisplay:
         """Send a sentence about the run for the user."""
         self._send("note", text)
 
-    def publish_figure(self, figure: Any) -> None:
-        """Show a matplotlib figure, unless this run has shown it already."""
-        self._figures.publish_figure(figure)
+    @property
+    def picture_count(self) -> int:
+        """Number of pictures that the run has shown, also those that were cleared."""
+        return self._pictures.sent_count
 
-    def publish_open_figures(self) -> None:
-        """Show every figure that is still open, and close it."""
-        self._figures.publish_open_figures()
+    def _send_picture(self, picture: Picture, key: int) -> None:
+        if not self._running:
+            self._late_pictures += 1
+        png, width, height, description = picture
+        self._send_clearable("figure", png, width, height, description, key)
 
-    def record_saved_figure(self, figure: Any, path: str) -> None:
-        """Remember that a figure was saved to a file."""
-        self._figures.record_saved_figure(figure, path)
-
-    def publish_image_file(self, path: str) -> None:
-        """Show a file that the run wrote, if it is a picture."""
-        self._figures.publish_image_file(path)
-
-    def publish_image(self, png: bytes, description: str) -> None:
-        """Show a picture that is not a figure."""
-        self._figures.publish_image(png, description)
-
-    def _send_figure(self, png: bytes, width: int, height: int, description: str) -> None:
-        self._send("figure", png, width, height, description)
+    def _send_clearable(self, name: str, *values: Value) -> None:
+        if self._running:
+            self.flush_streams()
+            self._outputs.send(name, *values)
 
     def _send(self, name: str, *values: Value) -> None:
         if self._running:

@@ -1,183 +1,192 @@
-"""Plots and pictures of a run as PNG: shown by the code, left open, or only saved to a file."""
+"""Figures of a run: each one once, in its last state, however it is shown.
+
+The rule is that of a notebook, and of windows where there would be windows:
+
+- `plt.show()`, `display(fig)` and a figure as the last expression show a state for good; a state
+  that is shown again unchanged is no second picture, a changed one is;
+- `plt.show(block=False)`, `fig.show()`, `plt.pause`, and `plt.show()` in interactive mode
+  (`plt.ion`) open a window: its picture is replaced by later states until the figure is closed;
+- a figure that is still open at the end of the cell is shown in its last state;
+- a figure that was only saved is shown: as the picture in the folder of the cell that was written
+  last, else (a PDF, a buffer, a file elsewhere) as it is when it is cleared or closed;
+- an animation is shown by its first and its last frame;
+- `Figure.clear` begins another drawing, of which the same holds;
+- `clear_output` removes what was shown before it.
+"""
 
 from __future__ import annotations
 
-import io
 import os
 import sys
+import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
+from starchat_tui.sandbox.guest import animations
 from starchat_tui.sandbox.guest.describe.figure_description import describe_figure
+from starchat_tui.sandbox.guest.drawings import (
+    Drawing,
+    FigureState,
+    SavedDrawings,
+    has_data,
+    is_empty,
+)
+from starchat_tui.sandbox.guest.picture_sender import PictureSender, compute_digest
+from starchat_tui.sandbox.guest.pictures import Picture, copy_canvas, create_picture
 
 BACKEND = "module://starchat_tui.sandbox.guest.backend"
 """The backend's name for `matplotlib.use`."""
-MAX_SIDE = 4000
-"""Pixels of the longer side; a larger picture is rendered at a lower resolution."""
-MAX_PNG_BYTES = 12 * 2**20
-"""Bytes of a picture; a larger one is rendered again at a lower resolution."""
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
-"""Suffixes of files that are shown if a cell wrote them."""
-_MAX_STRETCH = 2.5
-"""Ratio of a picture to its figure, up to which the margin grows to hold what sticks out."""
+UPDATE_INTERVAL = 1.0
+"""Seconds between two states of a window that are sent; at least."""
+_RENDER_SHARE = 4
+"""Intervals last at least this many times as long as rendering, so the code keeps its speed."""
 
 
 class FigurePublisher:
-    """Shows each figure of a run once, and at most `max_pictures` pictures.
+    """Shows the figures of a run, as the code and the backend report them."""
 
-    A figure counts as shown whether the code called `show`, left it open, or saved it to a file.
-    """
-
-    def __init__(
-        self,
-        show: Callable[[bytes, int, int, str], None],
-        note: Callable[[str], None],
-        max_pictures: int,
-    ) -> None:
-        """Show pictures and notes by the functions given.
-
-        Args:
-            show: Takes a PNG, its width and height in pixels, and its text description.
-            note: Takes a sentence for the user.
-            max_pictures: Number of pictures per run; the others are dropped.
-        """
-        self._show, self._note, self._max_pictures = show, note, max_pictures
-        self._picture_count = 0
-        # Weak references: figures take much memory, and the code decides how long they live.
-        self._published: weakref.WeakSet[Any] = weakref.WeakSet()
-        """Figures that were shown in this run."""
-        self._saved_figures: dict[str, tuple[Any, str]] = {}
-        """Weak reference to the figure that was saved to a path, and its description."""
+    def __init__(self, pictures: PictureSender) -> None:
+        self._pictures = pictures
+        self.saved = SavedDrawings(os.getcwd())
+        """Drawings that were saved as pictures in the folder of the cell."""
+        self.reset()
 
     def reset(self) -> None:
         """Forget the figures of the last run."""
-        self._picture_count, self._saved_figures = 0, {}
-        self._published.clear()
+        # Weak references: figures take much memory, and the code decides how long they live.
+        self._states: weakref.WeakKeyDictionary[Any, FigureState] = weakref.WeakKeyDictionary()
+        self._unfinished: dict[Any, None] = {}
+        """Figures whose last state has to be shown, in order."""
+        self.saved.reset()
+        self.has_saved_frames = False
+        """True if an animation was saved."""
+        self.empty_count = self.closed_count = 0
+        """Figures without content that were to be shown, and figures closed without being shown."""
 
-    def publish_figure(self, figure: Any) -> None:
-        """Show a figure, unless it is empty or was shown already."""
-        if figure in self._published or not (figure.axes or figure.texts or figure.images):
+    def forget_shown(self) -> None:
+        """Show states again that were shown before: the code has cleared its output."""
+        for state in self._states.values():
+            state.key, state.digest, state.drawing.is_omitted = 0, b"", False
+
+    def publish_figure(self, figure: Any, key: int = 0) -> None:
+        """Show the present state of a figure for good, as the output of a key if one is given."""
+        state = self._get_state(figure)
+        state.key = key or state.key
+        if state.key and not key and not has_data(figure):
+            # The code has emptied its window since it was seen last.
+            if state.snapshot:
+                self._pictures.send(state.snapshot(), state.key)
+        elif not state.drawing.heading and (animation := animations.find_animation(figure)):
+            for heading in animations.draw_first_and_last_frame(animation):
+                state.drawing.heading = heading
+                self._show_state(figure, state)
+                state.key = 0
+        else:
+            self._show_state(figure, state)
+        state.key, state.snapshot = 0, None
+        self._unfinished.pop(figure, None)
+
+    def update_figure(self, figure: Any) -> None:
+        """Show the present state of a figure until there is a later one."""
+        state = self._get_state(figure)
+        self._unfinished[figure] = None
+        if is_empty(figure) or state.drawing.is_omitted:
             return
-        self._published.add(figure)
-        if self._take_slot():
-            # Rendered before it is described: drawing settles ticks and limits.
-            self._show(*render_figure(figure), describe_figure(figure))
+        began = time.monotonic()
+        if began < state.next_update:
+            # Only copied: it is encoded and sent if the code empties the figure before the end.
+            state.snapshot = copy_canvas(figure)
+            return
+        state.key, state.snapshot = state.key or self._pictures.create_key(), None
+        self._show_state(figure, state)
+        ended = time.monotonic()
+        state.next_update = ended + max(UPDATE_INTERVAL, _RENDER_SHARE * (ended - began))
 
-    def record_saved_figure(self, figure: Any, path: str) -> None:
-        """Remember that a figure was saved to a file."""
-        # Described now: the code may close or clear the figure before the end of the cell.
-        self._saved_figures[os.path.realpath(path)] = (weakref.ref(figure), describe_figure(figure))
+    def close_figure(self, figure: Any, *, was_visible: bool) -> None:
+        """Show the last state of a figure that is being closed, if the user would have seen it."""
+        drawing = (self._states.get(figure) or FigureState()).drawing
+        if figure in self._unfinished or (was_visible and not drawing.last_path):
+            self.publish_figure(figure)
+        elif not (drawing.is_shown or drawing.last_path or is_empty(figure)):
+            self.closed_count += 1
+
+    def begin_drawing(self, figure: Any) -> None:
+        """Show what was only saved of a figure that is being cleared."""
+        state = self._states.get(figure)
+        if state is None:
+            return
+        if state.drawing.needs_picture and not state.drawing.is_shown:
+            self.publish_figure(figure)
+        state.drawing = Drawing()
+
+    def record_saved_figure(self, figure: Any, path: str | None) -> None:
+        """Remember that a figure was saved to a file, or to something else if `path` is None."""
+        drawing = self._get_state(figure).drawing
+        if path is not None and self.saved.covers(path):
+            # Described now: the code may close or clear the figure before the end of the cell.
+            self.saved.add(path, drawing, describe_figure(figure))
+            if drawing.needs_picture:
+                drawing.needs_picture = False
+                self._unfinished.pop(figure, None)
+        elif not (drawing.is_shown or drawing.last_path):
+            drawing.needs_picture = True
+            self._unfinished[figure] = None
+
+    def record_frame(self, figure: Any) -> None:
+        """Remember that a figure was saved as a frame of an animation."""
+        self.has_saved_frames = True
+        drawing = self._get_state(figure).drawing
+        if not drawing.heading:
+            drawing.heading = animations.LAST_FRAME
+            drawing.first_frame = create_picture(figure, animations.FIRST_FRAME)
+        drawing.needs_picture = True
+        self._unfinished[figure] = None
 
     def publish_open_figures(self) -> None:
-        """Show every figure that is still open, and close it."""
-        pyplot = sys.modules.get("matplotlib.pyplot")
-        if pyplot is None:
-            return
+        """Show the last state of every figure that is open or was only saved, and close it."""
+        for figure in _iterate_open_figures():
+            self._unfinished.setdefault(figure)
         try:
-            for number in pyplot.get_fignums():
-                self.publish_figure(pyplot.figure(number))
+            for figure in list(self._unfinished):
+                if not self._get_state(figure).drawing.is_omitted:
+                    self.publish_figure(figure)
         finally:
-            pyplot.close("all")
+            self._unfinished.clear()
+            if pyplot := sys.modules.get("matplotlib.pyplot"):
+                pyplot.close("all")
 
-    def publish_image_file(self, path: str) -> None:
-        """Show a picture that a cell wrote, unless its figure was shown."""
-        if not path.lower().endswith(PICTURE_SUFFIXES):
-            return
-        figure, description = self._saved_figures.get(os.path.realpath(path), (lambda: None, ""))
-        if figure() is not None and figure() in self._published:
-            return
-        from PIL import Image
+    def _get_state(self, figure: Any) -> FigureState:
+        return self._states.setdefault(figure, FigureState())
 
-        try:
-            with Image.open(path) as image:
-                file_format, size = image.format, image.size
-                # Lets the JPEG decoder scale down while it decodes, which saves memory and time.
-                image.draft("RGB", (MAX_SIDE, MAX_SIDE))
-                encoded = encode_png(image)
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            self._note(f"`{os.path.basename(path)}` cannot be shown: {error}")
-            return
-        fallback = f"{file_format} picture {size[0]} × {size[1]} in `{os.path.basename(path)}`"
-        if self._take_slot():
-            self._show(*encoded, description or fallback)
+    def _show_state(self, figure: Any, state: FigureState) -> None:
+        """Show the present state of a figure, unless it was the last to be shown."""
+        drawing = state.drawing
+        if is_empty(figure):
+            self.empty_count += not drawing.is_shown
+        elif self._pictures.is_full(state.key):
+            # Not rendered, so a state that was shown is recognized by what matplotlib says.
+            if figure.stale or not drawing.is_shown:
+                self._pictures.omit()
+                drawing.is_omitted = drawing.is_shown = True
+        else:
+            self._send_first_frame(drawing)
+            self._send(create_picture(figure, drawing.heading), state)
+            drawing.is_shown, drawing.needs_picture = True, False
 
-    def publish_image(self, png: bytes, description: str) -> None:
-        """Show a picture that is not a figure."""
-        from PIL import Image
+    def _send_first_frame(self, drawing: Drawing) -> None:
+        if drawing.first_frame:
+            self._pictures.send(drawing.first_frame)
+            drawing.first_frame = None
 
-        with Image.open(io.BytesIO(png)) as image:
-            encoded = encode_png(image)
-        if self._take_slot():
-            self._show(*encoded, description or f"picture {encoded[1]} × {encoded[2]}")
-
-    def _take_slot(self) -> bool:
-        """Count a picture; return whether it may still be shown."""
-        self._picture_count += 1
-        if self._picture_count == self._max_pictures + 1:
-            self._note(f"The run drew more than {self._max_pictures} pictures; the rest is hidden")
-        return self._picture_count <= self._max_pictures
+    def _send(self, picture: Picture, state: FigureState) -> None:
+        digest = compute_digest(picture.png)
+        if digest != state.digest or self._pictures.has_picture(state.key):
+            state.digest = digest
+            self._pictures.send(picture, state.key)
 
 
-def render_figure(figure: Any) -> tuple[bytes, int, int]:
-    """Return a figure as PNG, with its width and height in pixels.
-
-    The resolution is lowered until the picture keeps to `MAX_SIDE` and `MAX_PNG_BYTES`.
-    """
-    side = max(map(float, figure.get_size_inches()))
-    # Before it is measured: `get_tightbbox` allocates a canvas at the figure's own resolution.
-    figure.set_dpi(min(float(figure.dpi), MAX_SIDE / max(side, 0.01)))
-    longest, options = _measure_picture(figure)
-    dpi = min(float(figure.dpi), MAX_SIDE / max(longest, 0.01))
-    while True:
-        buffer = io.BytesIO()
-        try:
-            figure.savefig(buffer, format="png", dpi=dpi, **options)
-        except (RuntimeError, ValueError):
-            # An artist far outside the figure can make the tight canvas too large for Agg; the
-            # figure without its surroundings is smaller.
-            if not options:
-                raise
-            dpi, options = float(figure.dpi), {}
-            continue
-        png = buffer.getvalue()
-        if len(png) <= MAX_PNG_BYTES:
-            return png, *_read_png_size(png)
-        dpi /= 2
-
-
-def _measure_picture(figure: Any) -> tuple[float, dict[str, str]]:
-    """Return the longer side of the picture in inches, and the options for `savefig`.
-
-    The margins fit what is drawn, unless something far outside would make them enormous.
-    """
-    width, height = map(float, figure.get_size_inches())
-    box = figure.get_tightbbox()
-    sides = (box.width / width, box.height / height) if box is not None else (0.0, 0.0)
-    if all(0 < side <= _MAX_STRETCH for side in sides):
-        return max(box.width, box.height), {"bbox_inches": "tight"}
-    return max(width, height), {}
-
-
-def encode_png(image: Any) -> tuple[bytes, int, int]:
-    """Return a Pillow image as PNG, with its width and height in pixels.
-
-    It is scaled down until it keeps to `MAX_SIDE` and `MAX_PNG_BYTES`.
-    """
-    # PNG has no CMYK, and Pillow scales a palette image without smoothing.
-    image = image.convert(
-        "RGBA" if "A" in image.getbands() or "transparency" in image.info else "RGB"
-    )
-    side = MAX_SIDE
-    while True:
-        image.thumbnail((side, side))
-        buffer = io.BytesIO()
-        image.save(buffer, format="PNG")
-        if buffer.tell() <= MAX_PNG_BYTES:
-            return buffer.getvalue(), image.width, image.height
-        side //= 2
-
-
-def _read_png_size(png: bytes) -> tuple[int, int]:
-    """Return the width and height in the IHDR chunk (PNG specification, 11.2.2)."""
-    return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
+def _iterate_open_figures() -> Iterator[Any]:
+    if helpers := sys.modules.get("matplotlib._pylab_helpers"):
+        for manager in helpers.Gcf.get_all_fig_managers():
+            yield manager.canvas.figure

@@ -7,6 +7,9 @@ The kind fixes the number, the types and the maximum sizes of the fields. So not
 number is longer than its field allows, and a frame that is too large is recognized by its first
 five bytes. Text is UTF-8; a number is decimal digits without leading zeros.
 
+The last number of a result or a figure is its key: a later output of the same key replaces it,
+unless the key is 0. `clear` removes the texts, results and figures that the run has sent so far.
+
 Both sides import this module. Only the host has reason to distrust what it reads; it reads frames
 through `sandbox/host/frames.py`.
 """
@@ -50,8 +53,9 @@ FRAME_KINDS: dict[bytes, tuple[str, tuple[Field, ...]]] = {
     b"R": ("ready", ()),
     b"B": ("begun", (NUMBER,)),
     b"T": ("text", (STATUS, TEXT)),
-    b"V": ("result", (RESULT,)),
-    b"F": ("figure", (PNG, NUMBER, NUMBER, DESCRIPTION)),
+    b"V": ("result", (RESULT, NUMBER)),
+    b"F": ("figure", (PNG, NUMBER, NUMBER, DESCRIPTION, NUMBER)),
+    b"K": ("clear", ()),
     b"X": ("failure", (Field("text", 256), Field("text", 16 * KIB), Field("text", 256 * KIB))),
     b"W": ("written", (NAME, NUMBER)),
     b"N": ("note", (Field("text", 4 * KIB),)),

@@ -140,7 +140,7 @@ class CommandLoop:
         try:
             if status != "interrupted":
                 self._script.wait_for_threads()
-            self._display.publish_open_figures()
+            self._display.figures.publish_open_figures()
             self._compat.end_run()
             if status != "interrupted":
                 self._script.call_exit_functions()
@@ -176,7 +176,7 @@ class CommandLoop:
     def _report_files(self) -> None:
         changed = self._workspace.list_changed_files()
         for name, size in changed[:MAX_REPORTED_FILES]:
-            self._display.publish_image_file(os.path.join(self._workspace.path, name))
+            self._display.images.publish_file(os.path.join(self._workspace.path, name))
             self._display.send_written_file(name, size)
         if len(changed) > MAX_REPORTED_FILES:
             more = len(changed) - MAX_REPORTED_FILES

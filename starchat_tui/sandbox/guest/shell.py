@@ -9,6 +9,7 @@ expression), `DisplayPublisher` (`display()`), and the `show…` methods of `Int
 
 from __future__ import annotations
 
+import base64
 import linecache
 import os
 import subprocess
@@ -23,6 +24,7 @@ from IPython.core.autocall import ExitAutocall
 from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
+from IPython.core.formatters import DisplayFormatter
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
@@ -32,10 +34,15 @@ from starchat_tui.sandbox.guest.display import RunDisplay
 SHELL_PATH = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
 TEXT_FORMATS = ("text/plain", "text/markdown", "text/latex")
 """MIME types that are shown as text; a later one is preferred."""
+IMAGE_FORMATS = ("image/png", "image/jpeg", "image/gif")
+"""MIME types that are shown as a picture; an earlier one is preferred."""
+FIGURE_FORMAT = "application/x-matplotlib-figure"
+"""Our own type for a matplotlib figure, whose content is the figure itself."""
 PLOT_HANDLE_CLASSES = {
     "matplotlib.artist.Artist",
     "matplotlib.container.Container",
     "matplotlib.colorbar.Colorbar",
+    "matplotlib.animation.Animation",
     "seaborn.axisgrid._BaseGrid",
 }
 """Base classes of the objects that plotting functions return."""
@@ -69,8 +76,8 @@ class FrameDisplayHook(DisplayHook):
         """Do nothing: the host keeps the outputs."""
 
     def compute_format_data(self, result: Any) -> Any:
-        """Return the formats of a value; none for a plot handle, whose figure is shown instead."""
-        if self.shell.is_plot_handle(result):
+        """Return the formats of a value; none for a plot handle, whose figure is shown later."""
+        if not _is_figure(result) and self.shell.is_plot_handle(result):
             return {}, {}
         return super().compute_format_data(result)
 
@@ -97,17 +104,29 @@ class Exit(ExitAutocall):
         raise SystemExit(code)
 
 
+class FigureFormatter(DisplayFormatter):
+    """Passes matplotlib figures on as they are: they are rendered in the state that is shown."""
+
+    def format(self, obj: Any, include: Any = None, exclude: Any = None) -> Any:
+        """Return the formats of a value, and their metadata."""
+        if _is_figure(obj):
+            return {FIGURE_FORMAT: obj}, {}
+        return super().format(obj, include=include, exclude=exclude)
+
+
 class FrameDisplayPublisher(DisplayPublisher):
     """Sends what the code passes to `display()` as frames."""
 
     shell: Any
 
     def publish(self, data: Any, metadata: Any = None, source: Any = None, **how: Any) -> None:
-        """Send the richest format that a terminal can show."""
-        self.shell.show_value(data)
+        """Send the richest format that a terminal can show; it may replace an earlier output."""
+        display_id = (how.get("transient") or {}).get("display_id", "")
+        self.shell.show_value(data, self.shell.run_display.find_key(str(display_id)))
 
     def clear_output(self, wait: bool = False) -> None:
-        """Do nothing: outputs that were sent stay."""
+        """Remove the outputs of the cell; with `wait` once there is another one."""
+        self.shell.run_display.clear(wait=wait)
 
 
 class Shell(InteractiveShell):
@@ -128,14 +147,23 @@ class Shell(InteractiveShell):
             return all(map(_is_plot_handle, value))
         return _is_plot_handle(value)
 
-    def show_value(self, data: dict[str, Any]) -> None:
-        """Show a value given in IPython's formats (MIME type: content): a picture, else text."""
-        png = data.get("image/png")
+    def show_value(self, data: dict[str, Any], key: int = 0) -> None:
+        """Show a value given in IPython's formats (MIME type: content).
+
+        A figure or a picture is shown as such, the rest as text. With a key, it replaces the output
+        of that key.
+        """
+        image = next((data[kind] for kind in IMAGE_FORMATS if data.get(kind)), b"")
         text = next((data[kind] for kind in TEXT_FORMATS[::-1] if data.get(kind)), "")
-        if isinstance(png, bytes):
-            self.run_display.publish_image(png, str(data.get("text/plain", "")))
-        elif text:
-            self.run_display.send_result(_truncate_result(str(text)))
+        if FIGURE_FORMAT in data:
+            self.run_display.figures.publish_figure(data[FIGURE_FORMAT], key)
+        elif image:
+            # Without the object's address, which says nothing of the picture.
+            description = "" if "object at 0x" in text else text
+            encoded = image if isinstance(image, bytes) else base64.b64decode(image)
+            self.run_display.images.publish_image(encoded, description, key)
+        elif text or key:
+            self.run_display.send_result(_truncate_result(str(text)), key)
 
     def system(self, cmd: str) -> None:
         """Run `!cmd` in a shell; its output is captured, its exit code is `_exit_code`."""
@@ -169,6 +197,12 @@ class Shell(InteractiveShell):
     def showindentationerror(self) -> None:
         """Do nothing: the loop reports the error from the result of the cell."""
 
+    def init_display_formatter(self) -> None:
+        """Create the object that computes the formats of values."""
+        configurables: list[Any] = self.configurables  # its annotation expects shells
+        self.display_formatter = FigureFormatter(parent=self)
+        configurables.append(self.display_formatter)
+
     def enable_gui(self, gui: Any = None) -> None:
         """Do nothing: there are no windows and no GUI event loop."""
 
@@ -201,7 +235,7 @@ def create_shell(run_display: RunDisplay) -> Shell:
     warnings.filterwarnings("ignore", message="To exit: use")
     formatter: Any = shell.display_formatter
     # Computing a format runs code of the value, so only those that can be shown are computed.
-    formatter.active_types = ["image/png", *TEXT_FORMATS]
+    formatter.active_types = [*IMAGE_FORMATS[:1], *TEXT_FORMATS]
     # For the shells that the code starts; the environment that it reads stays as it is.
     for name, definition in installs.define_functions().items():
         os.putenv(name, definition)
@@ -214,6 +248,12 @@ def create_shell(run_display: RunDisplay) -> Shell:
 def _create_installer_magic(shell: Shell, name: str) -> Callable[[str], None]:
     """Return the magic that runs a package manager; IPython's advises to restart the kernel."""
     return lambda line: shell.system(f"{name} {line}")
+
+
+def _is_figure(value: Any) -> bool:
+    # By name: an `isinstance` would import matplotlib for every result.
+    kinds = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(value).__mro__]
+    return "matplotlib.figure.Figure" in kinds
 
 
 def _is_plot_handle(value: Any) -> bool:

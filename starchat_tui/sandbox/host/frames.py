@@ -18,13 +18,14 @@ from starchat_tui.sandbox.outputs import (
     Figure,
     Note,
     Output,
+    OutputCleared,
     Result,
     RunStatus,
     StreamText,
     WrittenFile,
 )
 
-_RUNNER_KINDS = frozenset(b"RBTVFXWNDCS")
+_RUNNER_KINDS = frozenset(b"RBTVFKXWNDCS")
 """Kinds that a runner may send; the others are commands to it."""
 _RUNNER_STATUSES = frozenset({"ok", "error", "interrupted", "memory"})
 """Statuses that a runner may report; the host finds out the others itself."""
@@ -131,9 +132,11 @@ def _parse_frame(kind: bytes, body: bytes) -> Frame:
         case "text":
             return _parse_text(texts[0], texts[1])
         case "result":
-            return Result(texts[0])
+            return Result(texts[0], numbers[1])
         case "figure":
-            return _parse_figure(cast(bytes, values[0]), numbers[1], numbers[2], texts[3])
+            return _parse_figure(cast(bytes, values[0]), numbers[1:3], texts[3], numbers[4])
+        case "clear":
+            return OutputCleared()
         case "failure":
             return Failure(texts[0], texts[1], texts[2])
         case "written":
@@ -161,7 +164,8 @@ def _parse_written_file(name: str, size: int) -> WrittenFile:
     return WrittenFile(name, size)
 
 
-def _parse_figure(png: bytes, width: int, height: int, card: str) -> Figure:
+def _parse_figure(png: bytes, size: list[int], card: str, key: int) -> Figure:
+    width, height = size
     # Only the header is looked at, no pixel is decoded: that is a large piece of C code, and a bomb
     # of 20 kB can become a gigabyte. A width of more than 32 bits cannot match any header.
     says = width.to_bytes(8, "big")[-4:] + height.to_bytes(8, "big")[-4:]
@@ -169,4 +173,4 @@ def _parse_figure(png: bytes, width: int, height: int, card: str) -> Figure:
         raise ProtocolViolation("a picture that is no PNG of the size it says")
     if not 0 < width * height <= _MAX_PIXELS:
         raise ProtocolViolation(f"a picture of {width} × {height} pixels")
-    return Figure(png, width, height, card)
+    return Figure(png, width, height, card, key)

@@ -14,6 +14,7 @@ from starchat_tui.sandbox.outputs import (
     Figure,
     Note,
     Output,
+    OutputCleared,
     Result,
     RunStatus,
     StreamText,
@@ -25,7 +26,7 @@ BEGIN_TIMEOUT = 60.0
 """Seconds a runner may take to begin a run; the time limit of the run starts only then."""
 MAX_WRITTEN_FILES = 1000
 """Files that one run may report; an honest runner reports far fewer."""
-_OUTPUTS = (StreamText, Result, Figure, Failure, WrittenFile, Note)
+_OUTPUTS = (StreamText, Result, Figure, OutputCleared, Failure, WrittenFile, Note)
 
 
 class KernelRun:
@@ -41,7 +42,9 @@ class KernelRun:
         self._control = control
         self._is_over = False
         self._bytes_received = 0
-        self._figures = self._written_files = 0
+        self._figure_keys: list[int] = []
+        """Keys of the figures that are shown; 0 for each that is never replaced."""
+        self._written_files = 0
         self._timer: asyncio.TimerHandle | None = None
         self.status: RunStatus = "died"
         self.reason = ""
@@ -103,10 +106,10 @@ class KernelRun:
         """Return the output unless the run has sent more than it may."""
         limits = self._process.spec.limits
         self._bytes_received += size
-        self._figures += isinstance(output, Figure)
+        self._count_figure(output)
         self._written_files += isinstance(output, WrittenFile)
         # The runner counts these itself: more of them can only come from forged frames.
-        if self._figures > limits.figures or self._written_files > MAX_WRITTEN_FILES:
+        if len(self._figure_keys) > limits.figures or self._written_files > MAX_WRITTEN_FILES:
             raise ProtocolViolation("more pictures or files than a run may show")
         if self._bytes_received > limits.output:
             text = f"Stopped after {limits.output / MIB:g} MB of output"
@@ -114,6 +117,13 @@ class KernelRun:
             # Go on reading and drop it: a writer that waits for the pipe gets no interrupt.
             return None
         return output
+
+    def _count_figure(self, output: Output) -> None:
+        """Count the figures that are shown: one that replaces another is no further one."""
+        if isinstance(output, OutputCleared):
+            self._figure_keys.clear()
+        elif isinstance(output, Figure) and not (output.key and output.key in self._figure_keys):
+            self._figure_keys.append(output.key)
 
     def _record_end(self, status: RunStatus) -> None:
         """Record the end that the runner reports; the host's own reason to stop comes first."""

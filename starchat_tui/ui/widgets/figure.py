@@ -90,15 +90,23 @@ class Plot(Vertical):
 
     def on_resize(self, event: events.Resize) -> None:
         """Draw the image for the new width."""
+        self._draw_for_width(event.size.width)
+
+    def replace_figure(self, figure: Figure) -> None:
+        """Draw another figure in place of this one."""
+        self._figure, self._drawn_size = figure, (0, 0)
+        self._draw_for_width(self.size.width)
+
+    def _draw_for_width(self, width: int) -> None:
         size = fit_to_cells(
             self._figure.width,
             self._figure.height,
-            event.size.width,
+            width,
             self._max_rows,
             self._images.cell_size,
             max_scale=self._max_scale,
         )
-        if event.size.width and size != self._drawn_size and self._images.protocol != "off":
+        if width and size != self._drawn_size and self._images.protocol != "off":
             self._drawn_size = size
             self.run_worker(self._draw(*size), exclusive=True)
 
@@ -145,13 +153,22 @@ class FigureView(Column, can_focus=True):
         """Yield the image, its description and the keys."""
         if self._images.protocol != "off":
             yield Plot(self._figure, self._images)
+        yield Static(self._format_card(), markup=False, classes="figure--card")
+        keys = "Enter enlarge · o open · s save"
+        yield Caption(keys, classes="figure--keys")
+
+    def replace_figure(self, figure: Figure) -> None:
+        """Show a later state of the plot in its place."""
+        self._figure = figure
+        for plot in self.query_children(Plot):
+            plot.replace_figure(figure)
+        self.query_one(".figure--card", Static).update(self._format_card())
+
+    def _format_card(self) -> Content:
         lines = sanitize_text(self._figure.card).strip().split("\n")
         hidden = len(lines) - DESCRIPTION_LINES
         more = [f"… {hidden} more lines"] if hidden > 0 else []
-        description = "\n".join(lines[:DESCRIPTION_LINES] + more)
-        yield Static(Content(description), markup=False, classes="figure--card")
-        keys = "Enter enlarge · o open · s save"
-        yield Caption(keys, classes="figure--keys")
+        return Content("\n".join(lines[:DESCRIPTION_LINES] + more))
 
     def on_click(self) -> None:
         """Enlarge the plot."""

@@ -10,14 +10,16 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Size
 from textual.timer import Timer
+from textual.widget import Widget
 from textual.widgets import Static
 
-from starchat_tui.execution.run_result import format_size
+from starchat_tui.execution.run_result import apply_output, format_size
 from starchat_tui.sandbox.outputs import (
     Failure,
     Figure,
     Note,
     Output,
+    OutputCleared,
     Result,
     RunEnded,
     StreamText,
@@ -140,6 +142,8 @@ class RunOutput(Column):
         self._skipped_lines = 0
         """Lines that were dropped before they were drawn."""
         self._lines: OutputLines | None = None
+        self._replaceable: dict[int, Widget] = {}
+        """Widgets of the outputs that can be replaced, by their keys."""
         self._notes: list[str] = []
         self._files: dict[str, WrittenFile] = {}
         self._footer = Static(
@@ -190,6 +194,7 @@ class RunOutput(Column):
         """Draw what has arrived."""
         async with self._drawing:
             pending, self._pending, self._pending_size = self._pending, [], 0
+            pending = drop_replaced(pending)
             async with self.batch():
                 for output in merge_stream_text(pending):
                     await self._show_output(output)
@@ -199,12 +204,12 @@ class RunOutput(Column):
     async def _show_output(self, output: Output) -> None:
         if isinstance(output, StreamText):
             await self._append_text(output.text, _STYLES[output.stream])
-        elif isinstance(output, Result):
-            # Sanitized before it is split: in a result a carriage return is text, not an overwrite.
-            await self._append_text(sanitize_text(output.text).rstrip("\n") + "\n")
-        elif isinstance(output, Figure):
-            self._lines = None
-            await self.mount(FigureView(output, self._images), before=self._footer)
+        elif isinstance(output, Result) and not output.key:
+            await self._append_text(_format_result(output))
+        elif isinstance(output, Result | Figure):
+            await self._show_widget(output)
+        elif isinstance(output, OutputCleared):
+            await self._clear()
         elif isinstance(output, Failure):
             self.failure = output
             await self._append_text(
@@ -214,8 +219,35 @@ class RunOutput(Column):
             self._files[output.name] = output
         elif isinstance(output, Note):
             self._notes.append(output.text)
-        else:
+        elif isinstance(output, RunEnded):
             await self._show_end(output)
+
+    async def _show_widget(self, output: Result | Figure) -> None:
+        """Show an output in a widget of its own, which replaces that of the same key."""
+        self._lines = None
+        earlier = self._replaceable.get(output.key)
+        widget: Widget
+        if isinstance(output, Figure):
+            if isinstance(earlier, FigureView):
+                earlier.replace_figure(output)
+                return
+            widget = FigureView(output, self._images)
+        else:
+            widget = OutputLines()
+        await self.mount(widget, before=self._footer)
+        if isinstance(widget, OutputLines) and isinstance(output, Result):
+            widget.feed(_format_result(output))
+        if earlier is not None:
+            self.move_child(widget, before=earlier)
+            await earlier.remove()
+        if output.key:
+            self._replaceable[output.key] = widget
+
+    async def _clear(self) -> None:
+        """Remove the text and the plots, and keep what the end of the run shows."""
+        self._lines, self._skipped_lines = None, 0
+        self._replaceable.clear()
+        await self.query_children("OutputLines, FigureView").remove()
 
     async def _append_text(self, text: str, style: str = "") -> None:
         if self._lines is None:
@@ -242,6 +274,22 @@ class RunOutput(Column):
         self._footer.update(Content("\n").join(lines))
         if self.failure is not None:
             await self.mount(FixButton(self._number))
+
+
+def drop_replaced(outputs: list[Output]) -> list[Output]:
+    """Return the outputs without those that later ones remove or replace."""
+    kept: list[Output] = []
+    for one in outputs:
+        apply_output(kept, one)
+        if isinstance(one, OutputCleared):
+            # It removes what was drawn before, too.
+            kept.append(one)
+    return kept
+
+
+def _format_result(result: Result) -> str:
+    # Sanitized before it is split: in a result a carriage return is text, not an overwrite.
+    return sanitize_text(result.text).rstrip("\n") + "\n"
 
 
 def merge_stream_text(outputs: list[Output]) -> list[Output]:

@@ -49,7 +49,7 @@ def test_a_run_is_framed_by_its_number_and_status(recorder: RecordedDisplay) -> 
     assert recorder.read_frames() == [
         ("begun", 3),
         ("text", "stdout", "a"),
-        ("result", "42"),
+        ("result", "42", 0),
         ("failure", "E", "message", "trace"),
         ("written", "a.csv", 5),
         ("done", "ok"),
@@ -60,8 +60,8 @@ def test_streams_are_flushed_before_other_outputs(recorder: RecordedDisplay) -> 
     recorder.display.flush_streams = lambda: recorder.display.send_text("stdout", "earlier")
     recorder.display.begin_run(1)
     recorder.display.send_result("later")
-    names = [frame[-1] for frame in recorder.read_frames()]
-    assert names == [1, "earlier", "later"]
+    names = [frame[0] for frame in recorder.read_frames()]
+    assert names == ["begun", "text", "result"]
 
 
 def test_what_comes_after_a_run_is_counted_and_dropped(recorder: RecordedDisplay) -> None:

@@ -41,7 +41,7 @@ def test_text_is_cut_between_two_characters() -> None:
 
 
 def test_a_lone_surrogate_is_replaced() -> None:
-    assert unpack(pack_frame("result", "\ud800")) == ["?"]
+    assert unpack(pack_frame("result", "\ud800", 0)) == ["?", 0]
 
 
 def test_bytes_that_do_not_fit_are_an_error() -> None:

@@ -126,12 +126,12 @@ def test_an_interrupt_waits_for_the_end_of_a_frame(ends: Ends) -> None:
     thread = threading.Thread(target=interrupt_and_read)
     try:
         thread.start()
-        ends.pipe.send("result", "x" * 300_000 + "end")
+        ends.pipe.send("chunk", b"x" * 300_000 + b"end")
         thread.join()
     finally:
         signal.signal(signal.SIGINT, before)
     assert seen == [False]
-    assert len(received) == len(pack_frame("result", "x" * 300_000 + "end"))
+    assert len(received) == len(pack_frame("chunk", b"x" * 300_000 + b"end"))
 
 
 def test_after_each_frame_the_callback_runs(ends: Ends) -> None:

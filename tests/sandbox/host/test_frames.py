@@ -22,7 +22,15 @@ from starchat_tui.sandbox.host.frames import (
     RunDone,
     RunStarted,
 )
-from starchat_tui.sandbox.outputs import Failure, Figure, Note, Result, StreamText, WrittenFile
+from starchat_tui.sandbox.outputs import (
+    Failure,
+    Figure,
+    Note,
+    OutputCleared,
+    Result,
+    StreamText,
+    WrittenFile,
+)
 
 FUZZ_COUNT = 120_000
 """Hostile frames of the fuzzer."""
@@ -39,8 +47,9 @@ FRAMES: list[tuple[bytes, Frame]] = [
     (pack_frame("ready"), Ready()),
     (pack_frame("begun", 7), RunStarted(7)),
     (pack_frame("text", "stdout", "zażółć\x1b[2J"), StreamText("stdout", "zażółć\x1b[2J")),
-    (pack_frame("result", "42"), Result("42")),
-    (pack_frame("figure", png(3, 2), 3, 2, "axes"), Figure(png(3, 2), 3, 2, "axes")),
+    (pack_frame("result", "42", 0), Result("42")),
+    (pack_frame("figure", png(3, 2), 3, 2, "axes", 7), Figure(png(3, 2), 3, 2, "axes", key=7)),
+    (pack_frame("clear"), OutputCleared()),
     (pack_frame("failure", "E", "m", "t"), Failure("E", "m", "t")),
     (pack_frame("written", "a/b.csv", 12), WrittenFile("a/b.csv", 12)),
     (pack_frame("note", "n"), Note("n")),
@@ -119,16 +128,21 @@ HOSTILE = {
     "another stream": build_frame(b"T", b"stdin", b"x"),
     "an end of our own finding": build_frame(b"D", b"timeout"),
     "an end that there is not": build_frame(b"D", b"great"),
-    "a picture that is none": build_frame(b"F", b"GIF89a" + bytes(50), b"1", b"1", b""),
+    "a picture that is none": build_frame(b"F", b"GIF89a" + bytes(50), b"1", b"1", b"", b"0"),
     "a picture that is SVG": build_frame(
-        b"F", b"<svg onload=alert(1)>" + bytes(50), b"1", b"1", b""
+        b"F", b"<svg onload=alert(1)>" + bytes(50), b"1", b"1", b"", b"0"
     ),
-    "a picture that is HTML": build_frame(b"F", b"<html>" + bytes(50), b"1", b"1", b""),
-    "a picture without its head": build_frame(b"F", png(1, 1)[:20], b"1", b"1", b""),
-    "a picture of another size": build_frame(b"F", png(30_000, 30_000), b"3", b"2", b""),
-    "a picture bomb": build_frame(b"F", png(30_000, 30_000), b"30000", b"30000", b""),
-    "a picture of no width": build_frame(b"F", png(0, 5), b"0", b"5", b""),
-    "a picture whose size wraps": build_frame(b"F", png(5, 5), b"4294967301", b"5", b""),
+    "a picture that is HTML": build_frame(b"F", b"<html>" + bytes(50), b"1", b"1", b"", b"0"),
+    "a picture without its head": build_frame(b"F", png(1, 1)[:20], b"1", b"1", b"", b"0"),
+    "a picture of another size": build_frame(b"F", png(30_000, 30_000), b"3", b"2", b"", b"0"),
+    "a picture bomb": build_frame(b"F", png(30_000, 30_000), b"30000", b"30000", b"", b"0"),
+    "a picture of no width": build_frame(b"F", png(0, 5), b"0", b"5", b"", b"0"),
+    "a picture whose size wraps": build_frame(b"F", png(5, 5), b"4294967301", b"5", b"", b"0"),
+    "a key that is no number": build_frame(b"V", b"text", b"x"),
+    "a key of thirteen digits": build_frame(b"V", b"text", b"9" * 13),
+    "a negative key": build_frame(b"F", png(3, 2), b"3", b"2", b"", b"-1"),
+    "a picture without a key": build_frame(b"F", png(3, 2), b"3", b"2", b""),
+    "a removal with a text": build_frame(b"K", b"x"),
     "a file outside": build_frame(b"W", b"../../etc/passwd", b"1"),
     "a file of the host": build_frame(b"W", b"/etc/passwd", b"1"),
     "a file with a NUL": build_frame(b"W", b"a\0b", b"1"),
@@ -168,7 +182,7 @@ def test_an_endless_frame_is_limited_by_its_kind() -> None:
 
 def test_the_largest_picture_passes() -> None:
     largest = png(5000, 5000, 16 * 2**20)
-    assert parse(pack_frame("figure", largest, 5000, 5000, "c" * 65536)) == [
+    assert parse(pack_frame("figure", largest, 5000, 5000, "c" * 65536, 0)) == [
         Figure(largest, 5000, 5000, "c" * 65536)
     ]
 
@@ -220,7 +234,7 @@ def mutants(rng: random.Random) -> Iterator[bytes]:
 
 def picture_in_pieces() -> Iterator[bytes]:
     """The largest frame there is, as a pipe hands it over."""
-    size, fields = 16 * 2**20, [b"5000", b"5000", b"c" * 65536]
+    size, fields = 16 * 2**20, [b"5000", b"5000", b"c" * 65536, b"0"]
     tail = b"".join(len(one).to_bytes(4, "big") + one for one in fields)
     yield b"F" + (4 + size + len(tail)).to_bytes(4, "big") + size.to_bytes(4, "big")
     yield png(5000, 5000, 65536)
