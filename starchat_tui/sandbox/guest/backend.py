@@ -6,9 +6,11 @@ backend module (`matplotlib.backends.backend_template`).
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from os import PathLike
 from typing import Any
@@ -89,7 +91,25 @@ def _wrap_clear(clear: Callable[..., Any]) -> Callable[..., Any]:
     return report_and_clear
 
 
+def _wrap_axes3d(create: Callable[..., None]) -> Callable[..., None]:
+    """Return `Axes3D.__init__` that adds itself to the figure, as it did up to matplotlib 3.6."""
+
+    @wraps(create)
+    def create_and_add(axes: Any, figure: Any, *args: Any, **kwargs: Any) -> None:
+        is_added_later = kwargs.pop("auto_add_to_figure", True) is False
+        create(axes, figure, *args, **kwargs)
+        caller = sys._getframe(1).f_globals.get("__name__", "")
+        # `add_subplot` and `add_axes` of matplotlib create the axes and then add them.
+        if not (is_added_later or caller.startswith(("matplotlib.", "mpl_toolkits."))):
+            _get_publisher().add_axes(figure, axes)
+
+    return create_and_add
+
+
 # Recorded at once: after `savefig` and `close` in one cell, the figure that could describe the
 # file is gone.
 setattr(Figure, "savefig", _wrap_savefig(Figure.savefig))  # noqa: B010 - mypy: a method
 setattr(Figure, "clear", _wrap_clear(Figure.clear))  # noqa: B010
+with suppress(ImportError):
+    axes3d = importlib.import_module("mpl_toolkits.mplot3d.axes3d")
+    axes3d.Axes3D.__init__ = _wrap_axes3d(axes3d.Axes3D.__init__)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 
 from starchat_tui.sandbox.guest.clearable_output import ClearableOutput
 from starchat_tui.sandbox.guest.figures import FigurePublisher
 from starchat_tui.sandbox.guest.frame_protocol import Value
 from starchat_tui.sandbox.guest.images import ImagePublisher
+from starchat_tui.sandbox.guest.missing_pictures import explain_missing_pictures
 from starchat_tui.sandbox.guest.picture_sender import PictureSender
 from starchat_tui.sandbox.guest.pictures import Picture
 from starchat_tui.sandbox.guest.pipe import Pipe
@@ -20,10 +23,15 @@ class RunDisplay:
         self._pipe = pipe
         self._outputs = ClearableOutput(pipe.send)
         self._pictures = PictureSender(self._send_picture, self.send_note, max_figures)
-        self.figures = FigurePublisher(self._pictures)
+        self.figures = FigurePublisher(self._pictures, self.send_note)
         self.images = ImagePublisher(self._pictures, self.figures, self.send_note)
         self._display_keys: dict[str, int] = {}
         """Keys of the outputs that the code can update, by the code's own names for them."""
+        self._owner_pid = os.getpid()
+        self._has_described = False
+        """True if the run has described something that it could not draw."""
+        self._notes: set[str] = set()
+        """Notes that the run has sent."""
         self._running = False
         self._late_pictures = 0
         """Pictures that threads of an earlier run drew after its end."""
@@ -37,6 +45,8 @@ class RunDisplay:
         for part in (self._outputs, self._pictures, self.figures, self.images):
             part.reset()
         self._display_keys.clear()
+        self._has_described = False
+        self._notes.clear()
         self._running = True
         self._pipe.send("begun", run)
         late_chars, self._late_chars = self._late_chars, 0
@@ -87,15 +97,34 @@ class RunDisplay:
         self._send("written", name, size)
 
     def send_note(self, text: str) -> None:
-        """Send a sentence about the run for the user."""
-        self._send("note", text)
+        """Send a sentence about the run for the user, once."""
+        if text not in self._notes:
+            self._notes.add(text)
+            self._send("note", text)
 
-    @property
-    def picture_count(self) -> int:
-        """Number of pictures that the run has shown, also those that were cleared."""
-        return self._pictures.sent_count
+    def explain_missing_pictures(self, code: str) -> None:
+        """Say why nothing is shown, if the code that has run meant to draw."""
+        if self._pictures.sent_count or self._has_described:
+            return
+        text = explain_missing_pictures(
+            code,
+            empty_figures=self.figures.empty_count,
+            closed_figures=self.figures.closed_count,
+        )
+        if text:
+            self.send_note(text)
+
+    def send_description(self, text: str, note: str, key: int) -> None:
+        """Send the description of something that cannot be drawn; `note` says why not."""
+        self._has_described = True
+        self.send_result(text, key)
+        self.send_note(note)
 
     def _send_picture(self, picture: Picture, key: int) -> None:
+        if os.getpid() != self._owner_pid:
+            # The child of a fork has no pipe; what it prints goes through its parent.
+            print("A plot of another process is not shown here", file=sys.stderr)
+            return
         if not self._running:
             self._late_pictures += 1
         png, width, height, description = picture

@@ -20,7 +20,7 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from starchat_tui.sandbox.guest import animations
@@ -46,8 +46,11 @@ _RENDER_SHARE = 4
 class FigurePublisher:
     """Shows the figures of a run, as the code and the backend report them."""
 
-    def __init__(self, pictures: PictureSender) -> None:
-        self._pictures = pictures
+    def __init__(self, pictures: PictureSender, note: Callable[[str], None]) -> None:
+        """Show figures; `note` takes a sentence for the user."""
+        self._pictures, self._note = pictures, note
+        self.adds_axes = True
+        """True if `Axes3D(fig)` adds itself to the figure, as code of 2022 expects."""
         self.saved = SavedDrawings(os.getcwd())
         """Drawings that were saved as pictures in the folder of the cell."""
         self.reset()
@@ -142,6 +145,12 @@ class FigurePublisher:
             drawing.first_frame = create_picture(figure, animations.FIRST_FRAME)
         drawing.needs_picture = True
         self._unfinished[figure] = None
+
+    def add_axes(self, figure: Any, axes: Any) -> None:
+        """Add axes that were created without being added, unless that is not wanted."""
+        if self.adds_axes:
+            figure.add_axes(axes)
+            self._note("compat: Axes3D(fig) → fig.add_axes(Axes3D(fig))")
 
     def publish_open_figures(self) -> None:
         """Show the last state of every figure that is open or was only saved, and close it."""

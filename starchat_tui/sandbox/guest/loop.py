@@ -44,6 +44,7 @@ class CommandLoop:
         self._display = RunDisplay(self._pipe, setup["figures"])
         self._output = OutputCapture(self._display.send_text)
         self._display.flush_streams = self._output.drain
+        self._display.figures.adds_axes = not setup["strict"]
         self._pipe.on_frame_written = self._raise_pending_interrupt
         os.register_at_fork(after_in_child=self._pipe.reset_after_fork)
         self._shell = create_shell(self._display)
@@ -130,6 +131,8 @@ class CommandLoop:
         # The backend has to be set before pyplot is imported, which would choose one by itself.
         if any(word in code for word in PLOTTING_WORDS):
             self._preload_module("matplotlib")
+        if "plotly" in code:
+            self._replace_plotly_show()
         code = self._compat.prepare_code(code)
         self._shell.current_code = code
         result = self._shell.run_cell(code)
@@ -145,11 +148,19 @@ class CommandLoop:
             if status != "interrupted":
                 self._script.call_exit_functions()
             self._report_files()
+            if status == "ok":
+                self._display.explain_missing_pictures(code)
         except Exception as error:  # noqa: BLE001
             # Drawing runs code of the cell's own artists, which may raise anything.
             self._report_exception(error)
             return "error" if status == "ok" else status
         return status
+
+    def _replace_plotly_show(self) -> None:
+        """Let `fig.show()` of plotly show the figure here; it would open a browser."""
+        with suppress(ImportError):
+            plotly_io: Any = importlib.import_module("plotly.io")
+            plotly_io.show = lambda figure, *_, **__: self._shell.values.show_figure(figure)
 
     def _report_result(self, result: ExecutionResult) -> str:
         """Report the exception that ended the cell, if one did; return the cell's status."""

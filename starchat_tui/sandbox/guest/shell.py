@@ -9,7 +9,6 @@ expression), `DisplayPublisher` (`display()`), and the `show…` methods of `Int
 
 from __future__ import annotations
 
-import base64
 import linecache
 import os
 import subprocess
@@ -24,20 +23,21 @@ from IPython.core.autocall import ExitAutocall
 from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
-from IPython.core.formatters import DisplayFormatter
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from starchat_tui.sandbox.guest import installs
 from starchat_tui.sandbox.guest.display import RunDisplay
+from starchat_tui.sandbox.guest.values import (
+    IMAGE_FORMATS,
+    TEXT_FORMATS,
+    ValueDisplay,
+    ValueFormatter,
+    get_class_names,
+)
 
 SHELL_PATH = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
-TEXT_FORMATS = ("text/plain", "text/markdown", "text/latex")
-"""MIME types that are shown as text; a later one is preferred."""
-IMAGE_FORMATS = ("image/png", "image/jpeg", "image/gif")
-"""MIME types that are shown as a picture; an earlier one is preferred."""
-FIGURE_FORMAT = "application/x-matplotlib-figure"
-"""Our own type for a matplotlib figure, whose content is the figure itself."""
+MATPLOTLIB_FIGURE = "matplotlib.figure.Figure"
 PLOT_HANDLE_CLASSES = {
     "matplotlib.artist.Artist",
     "matplotlib.container.Container",
@@ -46,7 +46,6 @@ PLOT_HANDLE_CLASSES = {
     "seaborn.axisgrid._BaseGrid",
 }
 """Base classes of the objects that plotting functions return."""
-MAX_RESULT_CHARS = 100_000
 
 
 class FrameDisplayHook(DisplayHook):
@@ -59,7 +58,7 @@ class FrameDisplayHook(DisplayHook):
 
     def write_format_data(self, format_dict: dict[str, Any], md_dict: Any = None) -> None:
         """Send the richest format that a terminal can show."""
-        self.shell.show_value(format_dict)
+        self.shell.values.show(format_dict)
 
     def finish_displayhook(self) -> None:
         """Do nothing: IPython would end the printed line here."""
@@ -77,7 +76,7 @@ class FrameDisplayHook(DisplayHook):
 
     def compute_format_data(self, result: Any) -> Any:
         """Return the formats of a value; none for a plot handle, whose figure is shown later."""
-        if not _is_figure(result) and self.shell.is_plot_handle(result):
+        if MATPLOTLIB_FIGURE not in get_class_names(result) and self.shell.is_plot_handle(result):
             return {}, {}
         return super().compute_format_data(result)
 
@@ -104,16 +103,6 @@ class Exit(ExitAutocall):
         raise SystemExit(code)
 
 
-class FigureFormatter(DisplayFormatter):
-    """Passes matplotlib figures on as they are: they are rendered in the state that is shown."""
-
-    def format(self, obj: Any, include: Any = None, exclude: Any = None) -> Any:
-        """Return the formats of a value, and their metadata."""
-        if _is_figure(obj):
-            return {FIGURE_FORMAT: obj}, {}
-        return super().format(obj, include=include, exclude=exclude)
-
-
 class FrameDisplayPublisher(DisplayPublisher):
     """Sends what the code passes to `display()` as frames."""
 
@@ -122,7 +111,7 @@ class FrameDisplayPublisher(DisplayPublisher):
     def publish(self, data: Any, metadata: Any = None, source: Any = None, **how: Any) -> None:
         """Send the richest format that a terminal can show; it may replace an earlier output."""
         display_id = (how.get("transient") or {}).get("display_id", "")
-        self.shell.show_value(data, self.shell.run_display.find_key(str(display_id)))
+        self.shell.values.show(data, self.shell.run_display.find_key(str(display_id)))
 
     def clear_output(self, wait: bool = False) -> None:
         """Remove the outputs of the cell; with `wait` once there is another one."""
@@ -136,6 +125,7 @@ class Shell(InteractiveShell):
     display_pub_class = FrameDisplayPublisher
     compiler_class = CellCompiler
     run_display: RunDisplay
+    values: ValueDisplay
     current_code = ""
     """Code of the cell that runs."""
     caught_error: BaseException | None = None
@@ -146,24 +136,6 @@ class Shell(InteractiveShell):
         if isinstance(value, list | tuple) and value:
             return all(map(_is_plot_handle, value))
         return _is_plot_handle(value)
-
-    def show_value(self, data: dict[str, Any], key: int = 0) -> None:
-        """Show a value given in IPython's formats (MIME type: content).
-
-        A figure or a picture is shown as such, the rest as text. With a key, it replaces the output
-        of that key.
-        """
-        image = next((data[kind] for kind in IMAGE_FORMATS if data.get(kind)), b"")
-        text = next((data[kind] for kind in TEXT_FORMATS[::-1] if data.get(kind)), "")
-        if FIGURE_FORMAT in data:
-            self.run_display.figures.publish_figure(data[FIGURE_FORMAT], key)
-        elif image:
-            # Without the object's address, which says nothing of the picture.
-            description = "" if "object at 0x" in text else text
-            encoded = image if isinstance(image, bytes) else base64.b64decode(image)
-            self.run_display.images.publish_image(encoded, description, key)
-        elif text or key:
-            self.run_display.send_result(_truncate_result(str(text)), key)
 
     def system(self, cmd: str) -> None:
         """Run `!cmd` in a shell; its output is captured, its exit code is `_exit_code`."""
@@ -200,7 +172,7 @@ class Shell(InteractiveShell):
     def init_display_formatter(self) -> None:
         """Create the object that computes the formats of values."""
         configurables: list[Any] = self.configurables  # its annotation expects shells
-        self.display_formatter = FigureFormatter(parent=self)
+        self.display_formatter = ValueFormatter(parent=self)
         configurables.append(self.display_formatter)
 
     def enable_gui(self, gui: Any = None) -> None:
@@ -230,7 +202,7 @@ def create_shell(run_display: RunDisplay) -> Shell:
     with open(os.path.join(folder, "profile_default", "startup", "README"), "w"):
         pass
     shell = Shell.instance(config=config, ipython_dir=folder)
-    shell.run_display = run_display
+    shell.run_display, shell.values = run_display, ValueDisplay(run_display)
     # IPython warns about every `SystemExit`: "To exit: use 'exit', 'quit', or Ctrl-D."
     warnings.filterwarnings("ignore", message="To exit: use")
     formatter: Any = shell.display_formatter
@@ -250,16 +222,8 @@ def _create_installer_magic(shell: Shell, name: str) -> Callable[[str], None]:
     return lambda line: shell.system(f"{name} {line}")
 
 
-def _is_figure(value: Any) -> bool:
-    # By name: an `isinstance` would import matplotlib for every result.
-    kinds = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(value).__mro__]
-    return "matplotlib.figure.Figure" in kinds
-
-
 def _is_plot_handle(value: Any) -> bool:
-    # By name: an `isinstance` would import matplotlib and seaborn for every result.
-    kinds = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(value).__mro__]
-    if any(kind in PLOT_HANDLE_CLASSES for kind in kinds):
+    if get_class_names(value) & PLOT_HANDLE_CLASSES:
         return True
     # `plt.subplots(2, 2)` returns its axes in an array of objects.
     return type(value).__name__ == "ndarray" and value.dtype == object and _is_handle_array(value)
@@ -267,9 +231,3 @@ def _is_plot_handle(value: Any) -> bool:
 
 def _is_handle_array(array: Any) -> bool:
     return bool(array.size) and all(map(_is_plot_handle, array.flat))
-
-
-def _truncate_result(text: str) -> str:
-    if len(text) <= MAX_RESULT_CHARS:
-        return text
-    return f"{text[:MAX_RESULT_CHARS]}\n… {len(text) - MAX_RESULT_CHARS:,} more characters"
