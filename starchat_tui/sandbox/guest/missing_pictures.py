@@ -10,8 +10,8 @@ from collections.abc import Iterator
 WINDOW_LIBRARIES = ("turtle", "tkinter", "pygame", "pyglet", "PyQt5", "PyQt6", "PySide6", "wx")
 """Libraries that draw in windows of their own."""
 DRAWING_METHODS = frozenset(
-    "plot scatter bar barh hist imshow matshow pie boxplot violinplot fill_between errorbar stem step "
-    "contour contourf quiver plot_surface plot_wireframe scatter3D plot3D pcolormesh hexbin "
+    "plot scatter bar barh hist imshow matshow pie boxplot violinplot fill_between errorbar stem "
+    "step contour contourf quiver plot_surface plot_wireframe scatter3D plot3D pcolormesh hexbin "
     "barplot lineplot scatterplot histplot heatmap countplot kdeplot relplot catplot pairplot "
     "jointplot displot regplot lmplot".split()
 )
