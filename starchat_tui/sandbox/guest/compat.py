@@ -17,6 +17,8 @@ from starchat_tui.sandbox.guest import countries, example_data
 from starchat_tui.sandbox.guest.figures import BACKEND
 from starchat_tui.sandbox.guest.fonts import FontSubstitution
 from starchat_tui.sandbox.guest.import_hooks import ImportHooks
+from starchat_tui.sandbox.guest.renames.install import RENAMES, RenameInstaller
+from starchat_tui.sandbox.guest.renames.tables import provide_frequencies
 from starchat_tui.sandbox.guest.video import provide_encoder
 
 LIBRARY_ALIASES = {
@@ -56,6 +58,8 @@ class CompatLayer:
         hooks.add("matplotlib.animation", provide_encoder)
         if self._strict:
             return
+        RenameInstaller(hooks, self._note).install(RENAMES)
+        hooks.add("pandas", lambda it: provide_frequencies(it, self._note))
         hooks.add("PIL.ImageFont", self._fonts.watch_pillow)
         hooks.add("seaborn.utils", lambda it: example_data.provide_tables(it, self._note))
         hooks.add("geopandas.datasets", lambda it: countries.provide_datasets(it, self._note))
