@@ -88,6 +88,7 @@ BROAD_HANDLERS = {
     "templates/tokenizer_checks",
     "sandbox/host/kernel_process",
     "sandbox/guest/describe/figure_description",
+    "sandbox/guest/hints/finder",
     "sandbox/guest/loop",
     "sandbox/guest/tracebacks",
     "train/demo/evaluation/code_worker",

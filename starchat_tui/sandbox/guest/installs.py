@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 
 NOT_ANSWERED = 125
+MARKER = "environment.json"
+"""File in an environment that StarChat has created: its packages are those of a lock file."""
 INSTALLERS = ("pip", "pip3", "uv", "conda", "mamba", "micromamba", "apt", "apt-get")
 """Programs whose installations are answered."""
 _PYTHONS = ("python", "python3")
@@ -72,10 +75,19 @@ def _is_installed(name: str) -> bool:
 
 
 def _advise(words: Sequence[str], packages: Sequence[str]) -> str:
-    names = shlex.join(packages) or "PACKAGE"
     if words[0] in _SYSTEM:
-        return f"Outside of it: `sudo apt install {names}`"
-    python = shlex.quote(sys.executable)
+        return f"Outside of it: `sudo apt install {shlex.join(packages) or 'PACKAGE'}`"
+    return advise_install(packages)
+
+
+def advise_install(packages: Sequence[str]) -> str:
+    """Return a sentence with the command that installs packages in the environment of the code."""
+    names, python = shlex.join(packages) or "PACKAGE", shlex.quote(sys.executable)
+    if os.path.exists(os.path.join(sys.prefix, MARKER)):
+        return (
+            f"The environment `{os.path.basename(sys.prefix)}` is fixed; with one of your own, "
+            f"`PATH/bin/python -m pip install {names}` and then `--env PATH`"
+        )
     if importlib.util.find_spec("pip") is None:
         command = f"uv pip install --python {python} {names}"
     else:

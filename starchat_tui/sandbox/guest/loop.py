@@ -23,7 +23,7 @@ from starchat_tui.sandbox.guest.compat import CompatLayer
 from starchat_tui.sandbox.guest.display import RunDisplay
 from starchat_tui.sandbox.guest.figures import BACKEND
 from starchat_tui.sandbox.guest.frame_protocol import CHUNK
-from starchat_tui.sandbox.guest.hints import find_hint
+from starchat_tui.sandbox.guest.hints.finder import find_hint
 from starchat_tui.sandbox.guest.pipe import Pipe, PipeClosed
 from starchat_tui.sandbox.guest.script import Script
 from starchat_tui.sandbox.guest.shell import create_shell
@@ -181,7 +181,7 @@ class CommandLoop:
             self._display.send_failure(name, message, tracebacks.format_summary(error))
             return
         self._display.send_failure(name, message, tracebacks.format_traceback(error))
-        if hint := find_hint(name, message):
+        if hint := find_hint(error):
             self._display.send_note(hint)
 
     def _report_files(self) -> None:
