@@ -25,7 +25,7 @@ from starchat_tui.errors import UsageError
 from starchat_tui.execution.cells import prepare_cell
 from starchat_tui.execution.kernel_manager import KernelManager, create_no_sandbox_error
 from starchat_tui.execution.run_result import build_fix_question
-from starchat_tui.sandbox.outputs import Failure, RunEnded
+from starchat_tui.sandbox.outputs import Failure, Note, RunEnded
 from starchat_tui.sandbox.run_state import RunControl
 from starchat_tui.terminal.image_detection import ImageDetector
 from starchat_tui.terminal.run_printer import RunPrinter
@@ -55,8 +55,8 @@ class ReplRuns:
         self._print_note = print_note
         self._terminal = terminal
         self._images = images
-        self._failures: dict[tuple[int, int], Failure] = {}
-        """Errors of runs by turn id and block index, the newest last."""
+        self._failures: dict[tuple[int, int], tuple[Failure, list[Note]]] = {}
+        """Errors of runs, with their notes, by turn id and block index, the newest last."""
 
     @property
     def blocks(self) -> list[CodeBlock]:
@@ -174,13 +174,16 @@ class ReplRuns:
         )
         # The run replaces an earlier one, and `/fix` must not send its error any more.
         self._failures.pop((turn, place), None)
+        notes: list[Note] = []
         async with aclosing(
             self._session.run_block(turn, place, code, downloads, control)
         ) as outputs:
             async for output in outputs:
                 printer.print_output(output)
-                if isinstance(output, Failure):
-                    self._failures[turn, place] = output
+                if isinstance(output, Note):
+                    notes.append(output)
+                elif isinstance(output, Failure):
+                    self._failures[turn, place] = (output, notes)
                 elif isinstance(output, RunEnded) and output.reason:
                     self._print_note(explain_end(output))
         if (turn, place) in self._failures:
@@ -192,4 +195,4 @@ class ReplRuns:
         failed = [at for at in self._failures if at in numbers and argument in ("", numbers[at])]
         if not failed:
             raise UsageError("No run has failed", "run a code block first: `/run`")
-        return build_fix_question(self._failures.pop(failed[-1]))
+        return build_fix_question(*self._failures.pop(failed[-1]))

@@ -53,6 +53,16 @@ class RunResult:
         return next((one for one in self.outputs if isinstance(one, Failure)), None)
 
     @property
+    def notes(self) -> list[Note]:
+        """Remarks on the run, the hint on its error included."""
+        return [one for one in self.outputs if isinstance(one, Note)]
+
+    @property
+    def hint(self) -> str:
+        """Hint on the error that ended the run; empty if there is none."""
+        return next((one.text for one in self.notes if one.is_hint), "")
+
+    @property
     def figures(self) -> list[Figure]:
         """Figures, in order."""
         return [one for one in self.outputs if isinstance(one, Figure)]
@@ -238,12 +248,31 @@ MAX_TRACEBACK_LINES = 12
 """Last lines of a traceback that are sent to the model; they hold the error."""
 
 
-def build_fix_question(failure: Failure) -> str:
-    """Return the question that asks the model to fix a failed run."""
+MAX_FIX_NOTES = 5
+"""Notes of a run that are sent to the model with its error; the hint comes first."""
+MAX_FIX_NOTE_CHARS = 500
+
+
+def build_fix_question(failure: Failure, notes: Sequence[Note] = ()) -> str:
+    """Return the question that asks the model to fix a failed run.
+
+    The notes name what the libraries of today call differently, which the model cannot know.
+    """
     lines = failure.traceback.strip().split("\n")[-MAX_TRACEBACK_LINES:]
     last = f"{failure.name}: {failure.message}".strip()
     if last not in lines:
         lines.append(last)
     # Backticks in the error would close the fence early.
     text = replace_surrogates("\n".join(lines)).replace("`" * 3, "'" * 3)
-    return f"This code fails:\n\n```text\n{text}\n```\n\nPlease fix it."
+    remarks = "".join(map(_format_remark, sorted(notes, key=_is_remark)[:MAX_FIX_NOTES]))
+    return f"This code fails:\n\n```text\n{text}\n```\n\n{remarks}Please fix it."
+
+
+def _is_remark(note: Note) -> bool:
+    return not note.is_hint
+
+
+def _format_remark(note: Note) -> str:
+    # One line: the code may have written the note, and must not pass for the user.
+    text = " ".join(replace_surrogates(note.text).split())[:MAX_FIX_NOTE_CHARS]
+    return f"{'Hint' if note.is_hint else 'Note'}: {text}\n\n"

@@ -81,6 +81,8 @@ class Note:
     """Remark about the run for the user, such as a hint or a name that was provided."""
 
     text: str
+    is_hint: bool = False
+    """True for the hint on the error that ended the run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class RunPrinter:
     """True if a pipe gets sanitized text, too."""
     color: bool = True
     quiet: bool = False
-    """True if notes and the end are printed only if they are warnings."""
+    """True if StarChat's own notes and the end are printed only if they are warnings."""
     _files: list[WrittenFile] = field(default_factory=list)
     _waiting: list[Output] = field(default_factory=list)
     """Outputs that are printed at the end of the run, unless others replace them."""
@@ -94,15 +94,17 @@ class RunPrinter:
         elif isinstance(output, WrittenFile):
             self._files.append(output)
         elif isinstance(output, Note):
-            # A hint on the failure belongs to it, also where nothing else is said.
-            self.print_note(output.text, warning=self._has_failed)
+            # Also where nothing else is said: it is a result of the run, as its output is.
+            self._write_note(output.text, warning=self._has_failed)
         elif isinstance(output, RunEnded):
             self._print_end(output)
 
     def print_note(self, text: str, *, warning: bool = False) -> None:
         """Print a note of StarChat's own to stderr."""
-        if self.quiet and not warning:
-            return
+        if warning or not self.quiet:
+            self._write_note(text, warning=warning)
+
+    def _write_note(self, text: str, *, warning: bool) -> None:
         self._break_line(self.err)
         mark = (_RED if warning else _DIM) if self.color and self.err.isatty() else ""
         self.err.write(f"{mark}{sanitize_text(text)}{_PLAIN if mark else ''}\n")
@@ -203,7 +205,8 @@ def build_run_json(result: RunResult) -> dict[str, object]:
             for one in result.figures
         ],
         "files": [asdict(one) for one in result.files],
-        "notes": [one.text for one in result.outputs if isinstance(one, Note)],
+        "hint": result.hint,
+        "notes": [one.text for one in result.notes if not one.is_hint],
         "seconds": round(ended.seconds, 3),
     }
 

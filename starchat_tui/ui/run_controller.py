@@ -229,13 +229,13 @@ class RunController:
     def fix(self, argument: str) -> None:
         """Send the error of a block's run, by default the last one, to the model."""
         failures = [
-            cell.output.failure
+            (cell.output.failure, cell.output.notes)
             for cell in self._view.transcript.query(CodeCell)
             if cell.output and cell.output.failure and argument in ("", str(cell.number))
         ]
         if not failures:
             raise UsageError("There is no failed run", "run a code block first")
-        self._view.post_message(Submitted(build_fix_question(failures[-1])))
+        self._view.post_message(Submitted(build_fix_question(*failures[-1])))
 
     # Files and the kernel
 

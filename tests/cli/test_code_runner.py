@@ -96,7 +96,7 @@ def run(factory: ScriptedKernelFactory) -> Callable[..., Any]:
 async def test_outputs_go_to_their_streams(run: Any, factory: ScriptedKernelFactory) -> None:
     done = await run("out", StreamText("stderr", "warned\n"), Result("42"), DRAWN, Note("compat"))
     assert done.out.getvalue() == "out\n42\naxes 1: 'Bars' bars [1, 2]\n"
-    assert done.err.getvalue() == "warned\n", "no notes for a pipe"
+    assert done.err.getvalue() == "warned\ncompat\n", "notes, but no summary"
     assert done.error is None
     assert factory.kernel.closed == 1
 
@@ -154,7 +154,8 @@ async def test_json_has_the_documented_keys(run: Any) -> None:
     done = await run(*pieces, json=True)
     document = json.loads(done.out.getvalue())
     assert list(document) == [
-        *("status", "level", "stdout", "stderr", "error", "figures", "files", "notes", "seconds")
+        *("status", "level", "stdout", "stderr", "error", "figures", "files", "hint"),
+        *("notes", "seconds"),
     ]
     assert (document["status"], document["level"]) == ("error", "isolated")
     assert (document["stdout"], document["stderr"]) == ("one\n3\n", "two")

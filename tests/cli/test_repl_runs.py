@@ -21,7 +21,7 @@ from starchat_tui.config.settings import Settings
 from starchat_tui.models.resolver import ModelResolver
 from starchat_tui.sandbox.host.downloads import Download
 from starchat_tui.sandbox.isolation.probe import Capability
-from starchat_tui.sandbox.outputs import Failure, Result, RunEnded, WrittenFile
+from starchat_tui.sandbox.outputs import Failure, Note, Result, RunEnded, WrittenFile
 from starchat_tui.terminal.input_history import InputHistory
 from tests.cli.keyboard import Keyboard
 from tests.fakes import byte_tokenizer
@@ -135,13 +135,16 @@ async def test_downloads_need_consent(
 async def test_fix_sends_the_error_to_the_model(
     chat: Chat, engine: ScriptedEngine, factory: ScriptedKernelFactory
 ) -> None:
-    factory.enqueue(Failure("NameError", "name 'sn'", "Cell 1, line 1\nNameError: name 'sn'"))
+    failure = Failure("NameError", "name 'sn'", "Cell 1, line 1\nNameError: name 'sn'")
+    factory.enqueue(Note("compat: x → y"), failure, Note("use `sns`", is_hint=True))
     engine.enqueue("Use sns.")
     printed = await chat.type_lines("/fix", "go", "/run", "y", "/fix")
     assert "No run has failed" in printed
     assert "NameError: name 'sn'" in printed
     assert "Use sns." in printed
-    assert "NameError" in chat.session.turns[-2].turn.text
+    question = chat.session.turns[-2].turn.text
+    assert "NameError" in question
+    assert "Hint: use `sns`\n\nNote: compat: x → y\n" in question
 
 
 @pytest.mark.parametrize("command", ["/new", "/retry"])

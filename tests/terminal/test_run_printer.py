@@ -142,17 +142,20 @@ def test_saved_files_never_replace_others(tmp_path: Path) -> None:
     assert [path.read_bytes() for path in saved] == [b"1", b"2", b"3"]
 
 
-def test_the_hint_on_a_failure_is_printed_where_notes_are_not() -> None:
+def test_notes_of_the_run_are_printed_where_the_summary_is_not() -> None:
     out, err = io.StringIO(), io.StringIO()
     printer = RunPrinter(out, err, images=NO_IMAGES, quiet=True)
     ended = RunEnded("error", "isolated", 0.1)
-    for output in (Note("before"), Failure("E", "m", "E: m"), Note("a hint"), ended, Note("after")):
+    for output in (Note("before"), Failure("E", "m", "E: m"), Note("a hint", True), ended):
         printer.print_output(output)
-    assert err.getvalue() == "E: m\na hint\n"
+    printer.print_note("about the program")
+    assert err.getvalue() == "before\nE: m\na hint\n"
 
 
 def test_the_notes_are_in_the_json() -> None:
     result = RunResult(
-        (Note("one"), StreamText("stdout", "x"), Note("two")), RunEnded("ok", "off", 0)
+        (Note("one"), StreamText("stdout", "x"), Note("use y", is_hint=True), Note("two")),
+        RunEnded("error", "off", 0),
     )
-    assert build_run_json(result)["notes"] == ["one", "two"]
+    document = build_run_json(result)
+    assert (document["notes"], document["hint"]) == (["one", "two"], "use y")

@@ -408,13 +408,15 @@ async def test_alt_f_sends_the_error_from_the_composer(
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await ask_for_code(pilot, engine)
-        kernel_factory.enqueue(FAILURE)
+        kernel_factory.enqueue(FAILURE, Note("use `sns`", is_hint=True))
         await pilot.press("alt+r")
         await wait_for_dialog(app)
         await pilot.press("enter")
         await wait_until_idle(pilot)
+        assert "use `sns`" in read_screen(app)
         engine.enqueue("fixed")
         assert app.focused is app.chat_view.composer
         await pilot.press("alt+f")
         await wait_for_text(app, "fixed")
+        await wait_for_text(app, "Hint: use `sns`")
         assert app.chat_view.composer.text == ""

@@ -102,6 +102,10 @@ class RunDisplay:
             self._notes.add(text)
             self._send("note", text)
 
+    def send_hint(self, text: str) -> None:
+        """Send the hint on the exception that ended the run."""
+        self._send("hint", text)
+
     def explain_missing_pictures(self, code: str) -> None:
         """Say why nothing is shown, if the code that has run meant to draw."""
         if self._pictures.sent_count or self._has_described:

@@ -44,6 +44,8 @@ NUMBER = Field("number", 12)
 RESULT = Field("text", MIB)
 DESCRIPTION = Field("text", 64 * KIB)
 """Text description of a figure."""
+REMARK = Field("text", 2 * KIB)
+"""Sentence about the run."""
 PNG = Field("bytes", 16 * MIB)
 CHUNK = Field("bytes", MIB)
 """Piece of a file."""
@@ -58,7 +60,8 @@ FRAME_KINDS: dict[bytes, tuple[str, tuple[Field, ...]]] = {
     b"K": ("clear", ()),
     b"X": ("failure", (Field("text", 256), Field("text", 16 * KIB), Field("text", 256 * KIB))),
     b"W": ("written", (NAME, NUMBER)),
-    b"N": ("note", (Field("text", 4 * KIB),)),
+    b"N": ("note", (REMARK,)),
+    b"H": ("hint", (REMARK,)),
     b"D": ("done", (STATUS,)),
     b"C": ("chunk", (CHUNK,)),
     b"S": ("served", (Field("text", KIB),)),

@@ -182,7 +182,7 @@ class CommandLoop:
             return
         self._display.send_failure(name, message, tracebacks.format_traceback(error))
         if hint := find_hint(error):
-            self._display.send_note(hint)
+            self._display.send_hint(hint)
 
     def _report_files(self) -> None:
         changed = self._workspace.list_changed_files()

@@ -25,7 +25,7 @@ from starchat_tui.sandbox.outputs import (
     WrittenFile,
 )
 
-_RUNNER_KINDS = frozenset(b"RBTVFKXWNDCS")
+_RUNNER_KINDS = frozenset(b"RBTVFKXWNDCSH")
 """Kinds that a runner may send; the others are commands to it."""
 _RUNNER_STATUSES = frozenset({"ok", "error", "interrupted", "memory"})
 """Statuses that a runner may report; the host finds out the others itself."""
@@ -141,6 +141,8 @@ def _parse_frame(kind: bytes, body: bytes) -> Frame:
             return Failure(texts[0], texts[1], texts[2])
         case "written":
             return _parse_written_file(texts[0], numbers[1])
+        case "hint":
+            return Note(texts[0], is_hint=True)
         case _:
             return Note(texts[0])
 

@@ -26,6 +26,8 @@ BEGIN_TIMEOUT = 60.0
 """Seconds a runner may take to begin a run; the time limit of the run starts only then."""
 MAX_WRITTEN_FILES = 1000
 """Files that one run may report; an honest runner reports far fewer."""
+MAX_NOTES = 50
+"""Notes of one run that are passed on; its code can write any number of them."""
 _OUTPUTS = (StreamText, Result, Figure, OutputCleared, Failure, WrittenFile, Note)
 
 
@@ -45,6 +47,7 @@ class KernelRun:
         self._figure_keys: list[int] = []
         """Keys of the figures that are shown; 0 for each that is never replaced."""
         self._written_files = 0
+        self._notes = self._hints = 0
         self._timer: asyncio.TimerHandle | None = None
         self.status: RunStatus = "died"
         self.reason = ""
@@ -116,7 +119,15 @@ class KernelRun:
             self._control.request_stop(StopReason("output", text))
             # Go on reading and drop it: a writer that waits for the pipe gets no interrupt.
             return None
-        return output
+        return None if isinstance(output, Note) and self._has_too_many_notes(output) else output
+
+    def _has_too_many_notes(self, note: Note) -> bool:
+        """Count a note, and return whether it is one too many; a run has one hint at most."""
+        if note.is_hint:
+            self._hints += 1
+            return self._hints > 1
+        self._notes += 1
+        return self._notes > MAX_NOTES
 
     def _count_figure(self, output: Output) -> None:
         """Count the figures that are shown: one that replaces another is no further one."""

@@ -144,7 +144,8 @@ class RunOutput(Column):
         self._lines: OutputLines | None = None
         self._replaceable: dict[int, Widget] = {}
         """Widgets of the outputs that can be replaced, by their keys."""
-        self._notes: list[str] = []
+        self.notes: list[Note] = []
+        """Remarks on the run, the hint on its error included."""
         self._files: dict[str, WrittenFile] = {}
         self._footer = Static(
             "running · Esc interrupts", markup=False, classes="output--footer", id="footer"
@@ -218,7 +219,7 @@ class RunOutput(Column):
         elif isinstance(output, WrittenFile):
             self._files[output.name] = output
         elif isinstance(output, Note):
-            self._notes.append(output.text)
+            self.notes.append(output)
         elif isinstance(output, RunEnded):
             await self._show_end(output)
 
@@ -270,7 +271,7 @@ class RunOutput(Column):
                 f"{one.name} ({format_size(one.size)})" for one in self._files.values()
             )
             lines.append(Content(f"wrote {sanitize_text(files)} · /savefile NAME saves one"))
-        lines += [Content(sanitize_text(note)) for note in self._notes]
+        lines += [Content(sanitize_text(note.text)) for note in self.notes]
         self._footer.update(Content("\n").join(lines))
         if self.failure is not None:
             await self.mount(FixButton(self._number))

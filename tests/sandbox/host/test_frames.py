@@ -53,6 +53,7 @@ FRAMES: list[tuple[bytes, Frame]] = [
     (pack_frame("failure", "E", "m", "t"), Failure("E", "m", "t")),
     (pack_frame("written", "a/b.csv", 12), WrittenFile("a/b.csv", 12)),
     (pack_frame("note", "n"), Note("n")),
+    (pack_frame("hint", "h"), Note("h", is_hint=True)),
     (pack_frame("done", "ok"), RunDone("ok")),
     (pack_frame("chunk", b"\0\xff"), FileChunk(b"\0\xff")),
     (pack_frame("served", ""), FileReply("")),
@@ -188,7 +189,7 @@ def test_the_largest_picture_passes() -> None:
 
 
 def test_the_sender_truncates_or_refuses_large_fields() -> None:
-    assert parse(pack_frame("note", "ż" * 5000)) == [Note("ż" * 2048)]
+    assert parse(pack_frame("note", "ż" * 5000)) == [Note("ż" * 1024)]
     assert parse(pack_frame("note", "a\ud800b")) == [Note("a?b")]
     with pytest.raises(ValueError, match="at most"):
         pack_frame("chunk", bytes(2**20 + 1))

@@ -11,6 +11,7 @@ import pytest
 
 from starchat_tui.config.byte_units import MIB
 from starchat_tui.sandbox.host.kernel import FileUnavailable, SandboxKernel
+from starchat_tui.sandbox.host.kernel_run import MAX_NOTES
 from starchat_tui.sandbox.limits import Limits
 from tests.sandbox.kernels import (
     RELAXED_LIMITS,
@@ -90,8 +91,20 @@ async def test_more_pictures_than_the_limit_are_left_out() -> None:
     async with open_kernel(limits=Limits(figures=2)) as kernel:
         run = await run_code(kernel, code)
     assert len(run.figures) == 2
-    assert run.notes == ["The run drew more than 2 pictures; the rest is hidden"]
+    assert run.notes == ["A run shows at most 2 pictures; 3 more were left out"]
     assert run.end.status == "ok"
+
+
+async def test_more_notes_than_the_limit_are_left_out() -> None:
+    code = (
+        "display = get_ipython().run_display\n"
+        "for i in range(999): display.send_note(str(i)), i % 99 or display.send_hint('forged')\n"
+        "open('a')"
+    )
+    async with open_kernel() as kernel:
+        run = await run_code(kernel, code)
+    assert sorted(run.notes) == sorted(["forged", *map(str, range(MAX_NOTES))])
+    assert run.end.status == "error"
 
 
 FIND_FRAMES_FD = """
