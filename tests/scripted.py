@@ -10,7 +10,9 @@ from pathlib import Path
 
 from starchat_tui.client.protocol import Delta, ModelCard, Progress, Request, Timings, Usage
 from starchat_tui.errors import UsageError
-from starchat_tui.execution.kernel_manager import KernelFactory, KernelManager
+from starchat_tui.execution.kernel_factory import KernelFactory
+from starchat_tui.execution.kernel_manager import KernelManager
+from starchat_tui.sandbox.environments.interpreter import Interpreter
 from starchat_tui.sandbox.host.downloads import Download
 from starchat_tui.sandbox.isolation.probe import Capability
 from starchat_tui.sandbox.outputs import Failure, Figure, Output, RunEnded, StreamText
@@ -172,7 +174,9 @@ class ScriptedKernelFactory:
         """Enqueue a run."""
         self.runs.append(pieces)
 
-    def create_kernel(self, capability: Capability, attached: Sequence[Path]) -> ScriptedKernel:
+    def create_kernel(
+        self, capability: Capability, attached: Sequence[Path], interpreter: Interpreter | None
+    ) -> ScriptedKernel:
         self.kernels.append(ScriptedKernel(capability, list(attached), self.runs))
         return self.kernels[-1]
 

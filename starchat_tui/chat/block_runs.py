@@ -48,13 +48,16 @@ class BlockRuns:
             Busy: Code is running already.
         """
         from starchat_tui.execution.run_result import RunRecorder
-        from starchat_tui.sandbox.outputs import RunEnded
+        from starchat_tui.sandbox.outputs import Preparation, RunEnded
 
         assert self._kernel_manager is not None
         recorder, stored = RunRecorder(), True
         try:
             async with aclosing(self._kernel_manager.run(code, downloads, control)) as outputs:
                 async for output in outputs:
+                    if isinstance(output, Preparation):
+                        yield output
+                        continue
                     stored = isinstance(output, RunEnded)
                     if not isinstance(output, RunEnded):
                         recorder.record(output)
@@ -74,7 +77,7 @@ class BlockRuns:
         from starchat_tui.execution.run_result import serialize_result
         from starchat_tui.sandbox.outputs import Note
 
-        if result.ended.status == "no-sandbox":
+        if result.ended.status in ("no-sandbox", "no-environment"):
             return None
         document, pictures = serialize_result(result)
         try:

@@ -61,6 +61,7 @@ COMMANDS = (
     SlashCommand("attach", "give the code read access to a file", "PATH"),
     SlashCommand("files", "list files written by the code, and attached files"),
     SlashCommand("savefile", "save a file that the code wrote", "NAME [PATH]"),
+    SlashCommand("env", "show or choose the environment of the code", "[NAME|PATH]"),
     SlashCommand("restart", "restart the kernel; variables are lost"),
     SlashCommand("prompt", "show the exact prompt", aliases=("tokens",)),
     SlashCommand("system", "set the system prompt of this conversation", "TEXT", while_busy=False),

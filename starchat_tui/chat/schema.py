@@ -43,6 +43,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             png BLOB NOT NULL, PRIMARY KEY (run, place)
         )""",
     ),
+    ("ALTER TABLE conversation ADD COLUMN environment TEXT NOT NULL DEFAULT ''",),
 )
 """Statements of each migration; the length is the `user_version` of an up-to-date database.
 

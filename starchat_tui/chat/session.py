@@ -11,6 +11,7 @@ from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from starchat_tui.chat.answer_stream import receive_answer
 from starchat_tui.chat.block_runs import BlockRuns
 from starchat_tui.chat.consent import Permission, parse_permission, stored_permission
 from starchat_tui.chat.events import AnswerFailed, AnswerStarted, AnswerText, ChatEvent
@@ -18,6 +19,7 @@ from starchat_tui.chat.pending_answer import PendingAnswer
 from starchat_tui.chat.siblings import SiblingFinder
 from starchat_tui.chat.store import ConversationStore, StoredTurn, Summary
 from starchat_tui.chat.store_errors import StoreError
+from starchat_tui.chat.titles import make_title
 from starchat_tui.client.protocol import Request, Sampling
 from starchat_tui.dialogue import Dialogue, Mode, Turn
 from starchat_tui.errors import PromptTooLong, StarChatError, UsageError
@@ -32,9 +34,6 @@ if TYPE_CHECKING:
     from starchat_tui.sandbox.host.downloads import Download
     from starchat_tui.sandbox.outputs import IsolationLevel, Output
     from starchat_tui.sandbox.run_state import RunControl
-
-TITLE_LENGTH = 60
-"""Maximum length of a title, in characters."""
 
 
 class Session:
@@ -89,11 +88,11 @@ class Session:
         self.title = ""
         self.turns: tuple[StoredTurn, ...] = ()
         self._dialogue = Dialogue(self._default_system)
-        self._enter_conversation("")
+        self._enter_conversation("", "")
 
-    def _enter_conversation(self, stored_permission: str) -> None:
-        """Take over the permission of a conversation, and end the kernel of the previous one."""
-        self._stored_permission = stored_permission
+    def _enter_conversation(self, stored_permission: str, environment: str) -> None:
+        """Take over what is stored about a conversation's code; end the kernel of the last one."""
+        self._stored_permission, self._environment = stored_permission, environment
         if self.kernel_manager is not None:
             self.kernel_manager.reset()
 
@@ -128,7 +127,7 @@ class Session:
         turns = self._store.load_path(found.id)
         self.conversation, self.title, self.mode = found.id, found.title, found.mode
         self._dialogue = Dialogue(found.system)
-        self._enter_conversation(found.allowed)
+        self._enter_conversation(found.allowed, found.environment)
         self._set_branch(turns)
         self._adopt_model(found.model)
 
@@ -215,7 +214,11 @@ class Session:
         parent = self.turns[-1].id if self.turns else None
         with self._store.transaction():
             name = self.conversation or self._store.create_conversation(
-                title, mode=self.mode, model=model.name, system=self.system
+                title,
+                mode=self.mode,
+                model=model.name,
+                system=self.system,
+                environment=self.environment,
             )
             question = Turn("user", text)
             question_id = self._store.add_turn(
@@ -275,7 +278,12 @@ class Session:
                 turn, len(prompt.ids), model.window, prompt.dropped_turns, prompt.quoted_lines
             )
             async with aclosing(
-                self._receive(self._build_request(model, prompt), answer)
+                receive_answer(
+                    self._engine.stream(self._build_request(model, prompt)),
+                    answer,
+                    self._stopping,
+                    on_text=self._prewarm_if_plotting,
+                )
             ) as events:
                 async for event in events:
                     # A retry that fails before its first word must not replace the old answer.
@@ -308,52 +316,26 @@ class Session:
             progress=True,
         )
 
-    async def _receive(
-        self, request: Request, answer: PendingAnswer
-    ) -> AsyncGenerator[ChatEvent, None]:
-        """Yield events until the stream ends or `stop` is called; saves the text at intervals."""
-        async with aclosing(self._engine.stream(request)) as stream:
-            stopping = asyncio.ensure_future(self._stopping.wait())
-            pending = asyncio.ensure_future(anext(stream, None))
-            # The end of the text so far: a telling word may be split between two pieces.
-            recent = ""
-            try:
-                while True:
-                    done, _ = await asyncio.wait(
-                        {pending, stopping},
-                        timeout=answer.seconds_until_save(),
-                        return_when=asyncio.FIRST_COMPLETED,
-                    )
-                    answer.save_if_due()
-                    if stopping in done:
-                        answer.mark_stopped()
-                        return
-                    if pending not in done:
-                        continue
-                    piece = pending.result()
-                    if piece is None:
-                        return
-                    event = answer.add_piece(piece)
-                    if isinstance(event, AnswerText):
-                        recent = recent[-40:] + event.text
-                        self._prewarm_if_plotting(recent)
-                    if event is not None:
-                        yield event
-                    pending = asyncio.ensure_future(anext(stream, None))
-            finally:
-                stopping.cancel()
-                pending.cancel()
-                # The stream cannot be closed while a cancelled `anext` still runs in it.
-                await asyncio.wait({pending})
-                if not pending.cancelled():
-                    pending.exception()
-
     # Code
 
     def _prewarm_if_plotting(self, text: str) -> None:
         """Start the kernel ahead of time if `text` looks like plotting."""
         if self.kernel_manager is not None and self.permission != "never":
+            self.kernel_manager.select_environment(self.environment)
             self.kernel_manager.prewarm_if_plotting(text)
+
+    @property
+    def environment(self) -> str:
+        """Environment of the conversation's code: the chosen one, or that of its model."""
+        return self._environment or self._resolver.choose_environment(self.mode)
+
+    def select_environment(self, choice: str) -> bool:
+        """Run the code in another environment; return whether a kernel was closed for that."""
+        closed = self.kernel_manager is not None and self.kernel_manager.select_environment(choice)
+        if self.conversation:
+            self._store.update_conversation(self.conversation, environment=choice)
+        self._environment = choice
+        return closed
 
     @property
     def permission(self) -> Permission:
@@ -381,6 +363,8 @@ class Session:
         control: RunControl | None = None,
     ) -> AsyncGenerator[Output, None]:
         """Run a code block of a turn, yield its outputs and store the result; see `BlockRuns`."""
+        if self.kernel_manager is not None:
+            self.kernel_manager.select_environment(self.environment)
         return self._block_runs.run(turn, block, code, downloads, control)
 
     def load_run_results(self, turn: int) -> Mapping[int, RunResult]:
@@ -391,9 +375,3 @@ class Session:
         """End the kernel."""
         if self.kernel_manager is not None:
             await self.kernel_manager.aclose()
-
-
-def make_title(question: str) -> str:
-    """Return the first line of a question, shortened to a title."""
-    line = question.strip().split("\n", 1)[0].strip()
-    return line if len(line) <= TITLE_LENGTH else f"{line[: TITLE_LENGTH - 1].rstrip()}…"

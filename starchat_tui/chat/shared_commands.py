@@ -14,6 +14,9 @@ from starchat_tui.errors import Busy, UsageError
 from starchat_tui.execution.kernel_manager import KernelManager
 from starchat_tui.execution.plot_files import save_run_file
 from starchat_tui.execution.run_result import format_size
+from starchat_tui.sandbox.environments.known import find_recipe
+from starchat_tui.sandbox.environments.listing import list_environments
+from starchat_tui.sandbox.environments.store import describe_creation
 
 SharedHandler = Callable[[Session, str], Awaitable[str]]
 """Runs a slash command with its argument and returns a note; raises a `StarChatError`."""
@@ -56,10 +59,33 @@ async def restart_kernel(session: Session, _: str) -> str:
     return "kernel restarted: variables and files are gone"
 
 
+async def choose_environment(session: Session, argument: str) -> str:
+    """Choose the environment of the code; without an argument, list what there is."""
+    manager = get_kernel_manager(session)
+    store = manager.environments
+    if store is None:
+        raise UsageError("This chat has no environments", "open one with `starchat`")
+    if not argument:
+        return "\n".join(list_environments(store, session.environment))
+    recipe = find_recipe(argument)
+    choice = recipe.name if recipe else str(store.resolve_path(argument))
+    found = store.find_interpreter(choice)
+    closed = session.select_environment(choice)
+    lines = [f"code runs in {choice} from now on"]
+    if closed:
+        lines[0] += "; variables and files are gone"
+    if found is None and recipe is not None:
+        lines.append(f"the next run is {describe_creation(store, recipe)}")
+    elif found is not None:
+        lines.append(f"Python {found.version[0]}.{found.version[1]}, {found.python}")
+    return "\n".join(lines)
+
+
 SHARED_HANDLERS: Mapping[str, SharedHandler] = {
     "attach": attach_file,
     "files": list_files,
     "savefile": save_file,
     "restart": restart_kernel,
+    "env": choose_environment,
 }
 """Handlers by the names of their commands in `commands.COMMANDS`."""

@@ -15,7 +15,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -56,6 +56,8 @@ class Conversation:
     """Id of the turn from which it continues."""
     allowed: str
     """Standing permission to run code, as `consent.stored_permission` writes it."""
+    environment: str
+    """Environment of its code; empty if it was stored before there were any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,22 +171,17 @@ class ConversationStore:
         with translate_errors(self._path):
             return self._connection.execute(query, values).fetchall()
 
-    def create_conversation(self, title: str, *, mode: Mode, model: str, system: str) -> str:
+    def create_conversation(
+        self, title: str, *, mode: Mode, model: str, system: str, environment: str = ""
+    ) -> str:
         """Store a new conversation and return its id, eight hex digits."""
         name, now = secrets.token_hex(4), time.time()
+        texts = map(replace_surrogates, (title, mode, model, system, environment))
         with self.transaction() as writer:
             writer.execute(
-                "INSERT INTO conversation (id, title, mode, model, system, created, updated)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    name,
-                    replace_surrogates(title),
-                    mode,
-                    model,
-                    replace_surrogates(system),
-                    now,
-                    now,
-                ),
+                "INSERT INTO conversation (id, title, mode, model, system, environment, created,"
+                " updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (name, *texts, now, now),
             )
         return name
 
@@ -228,8 +225,8 @@ class ConversationStore:
             )
 
     def update_conversation(self, conversation: str, **columns: str | int | None) -> None:
-        """Set columns of a conversation: mode, model, system, title, head or allowed."""
-        assert set(columns) <= {"mode", "model", "system", "title", "head", "allowed"}, columns
+        """Set columns of a conversation: any field of `Conversation` but its id."""
+        assert set(columns) < {field.name for field in fields(Conversation)}, columns
         assignments = ", ".join(f"{name} = ?" for name in columns)
         with self.transaction() as writer:
             writer.execute(
@@ -262,8 +259,7 @@ class ConversationStore:
             problem = f"Several ids begin with `{name}`" if found else _not_found_message(name)
             raise UsageError(problem, "`starchat ls` lists them")
         row = found[0]
-        keys = ("id", "title", "mode", "model", "system", "head", "allowed")
-        return Conversation(*(row[key] for key in keys))
+        return Conversation(*(row[field.name] for field in fields(Conversation)))
 
     def load_path(self, conversation: str, head: int | None = None) -> list[StoredTurn]:
         """Return the turns from the first to `head`, by default the head of the conversation."""

@@ -12,6 +12,7 @@ from starchat_tui.cli.error_boundary import ArgumentParser
 from starchat_tui.config.settings import (
     ColorChoice,
     ImageChoice,
+    KnownEnvironment,
     Quantization,
     SandboxLevel,
     Settings,
@@ -29,6 +30,7 @@ SUBCOMMANDS = {
     "prompt": "print the exact prompt that a question would send",
     "serve": "run the engine in this terminal, on a socket or a port",
     "ps": "show the running engine and its models",
+    "env": "list, create, choose or remove the environments that run code",
     "doctor": "check this machine and print the commands that fix what is missing",
     "load": "load a model into the engine ahead of time",
     "stop": "stop the engine",
@@ -319,9 +321,20 @@ def add_sandbox_flag(group: argparse._ActionsContainer) -> None:
     group.add_argument("--sandbox", choices=get_args(SandboxLevel), help="isolation of the code")
 
 
+def add_environment_flag(group: argparse._ActionsContainer) -> None:
+    """Add the flag that selects the environment of code."""
+    group.add_argument(
+        "--env",
+        metavar="ENV",
+        help=f"environment of the code: {', '.join(get_args(KnownEnvironment))}, or the path of a"
+        " virtual environment",
+    )
+
+
 def add_sandbox_flags(group: argparse._ActionsContainer) -> None:
     """Add the flags for the sandbox and for drawing plots."""
     add_sandbox_flag(group)
+    add_environment_flag(group)
     group.add_argument(
         "--strict",
         action="store_const",

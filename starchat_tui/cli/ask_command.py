@@ -52,7 +52,7 @@ async def _ask_and_run(invocation: Invocation, options: AskOptions, terminal: Te
     # Imported late: a question alone is answered without loading the sandbox.
     from starchat_tui.cli.code_runner import CodeRunner, RunOptions, run_and_close
 
-    kernel_manager = create_kernel_manager(invocation.settings, unsafe=invocation.flags.unsafe_run)
+    kernel_manager = create_kernel_manager(invocation)
     session = create_session(invocation.settings, invocation.paths, kernel_manager)
     resume_conversation(session, invocation)
     _print_model_change(session, terminal)

@@ -34,7 +34,7 @@ async def _run_line_mode(invocation: Invocation, first_question: str) -> None:
 
     settings, paths = invocation.settings, invocation.paths
     accessible = invocation.is_accessible
-    kernel_manager = create_kernel_manager(settings, unsafe=invocation.flags.unsafe_run)
+    kernel_manager = create_kernel_manager(invocation)
     session = create_session(settings, paths, kernel_manager)
     resume_conversation(session, invocation)
     repl = Repl(
@@ -64,7 +64,7 @@ def _open_full_screen(invocation: Invocation, first_question: str) -> int:
     settings, paths = invocation.settings, invocation.paths
     # Before the screen is taken over: afterwards the answers would be read as keys.
     images, typed_ahead = detect_images(settings.images, invocation.environ)
-    kernel_manager = create_kernel_manager(settings, unsafe=invocation.flags.unsafe_run)
+    kernel_manager = create_kernel_manager(invocation)
     session = create_session(settings, paths, kernel_manager)
     resume_conversation(session, invocation)
     options = ChatOptions(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +13,17 @@ from starchat_tui.config.extras import require_extra
 from starchat_tui.config.paths import Paths
 from starchat_tui.config.settings import Settings, parse_memory_size
 from starchat_tui.models import registry
+from starchat_tui.models.environments import find_model_environment
 from starchat_tui.models.resolver import Engine, ModelResolver
 from starchat_tui.templates import prompt_files
 
 if TYPE_CHECKING:
     from starchat_tui.cli.invocation import Invocation
     from starchat_tui.client.local_engine import LocalEngine
-    from starchat_tui.execution.kernel_manager import Kernel, KernelManager
+    from starchat_tui.execution.kernel_factory import Kernel
+    from starchat_tui.execution.kernel_manager import KernelManager
+    from starchat_tui.sandbox.environments.interpreter import Interpreter
+    from starchat_tui.sandbox.environments.store import EnvironmentStore
     from starchat_tui.sandbox.host.downloads import Download
     from starchat_tui.sandbox.isolation.probe import Capability
 
@@ -62,15 +66,15 @@ def create_session(
     )
 
 
-def create_kernel_manager(
-    settings: Settings, *, unsafe: bool = False, script: Sequence[str] = ()
-) -> KernelManager:
+def create_kernel_manager(invocation: Invocation, *, script: Sequence[str] = ()) -> KernelManager:
     """Create the manager of the kernel that runs code in the sandbox of the settings.
 
-    `unsafe` runs code without a sandbox; `script` is the `sys.argv` of a script, empty for cells.
-    Nothing is probed or started before the first run.
+    `script` is the `sys.argv` of a script, empty for cells. Nothing is probed or started before
+    the first run.
     """
-    from starchat_tui.execution.kernel_manager import KernelFactory, KernelManager
+    settings, unsafe = invocation.settings, invocation.flags.unsafe_run
+    from starchat_tui.execution.kernel_factory import KernelFactory
+    from starchat_tui.execution.kernel_manager import KernelManager
 
     def probe() -> Capability:
         from starchat_tui.sandbox.isolation.probe import Capability, probe_sandbox
@@ -81,14 +85,21 @@ def create_kernel_manager(
             return Capability("off", "`--sandbox off` was given", ())
         return probe_sandbox(settings.sandbox)
 
-    def create_kernel(capability: Capability, attached: Sequence[Path]) -> Kernel:
+    def create_kernel(
+        capability: Capability, attached: Sequence[Path], interpreter: Interpreter | None
+    ) -> Kernel:
         require_extra("plots")
         from starchat_tui.sandbox.host.kernel import SandboxKernel
         from starchat_tui.sandbox.limits import Limits
 
         limits = Limits(timeout=settings.run_timeout, memory=parse_memory_size(settings.run_memory))
         return SandboxKernel(
-            capability, limits=limits, attached=attached, strict=settings.strict, script=script
+            capability,
+            limits=limits,
+            attached=attached,
+            strict=settings.strict,
+            script=script,
+            interpreter=interpreter,
         )
 
     def find_urls(code: str) -> Sequence[str]:
@@ -101,13 +112,35 @@ def create_kernel_manager(
 
         return await downloads.fetch(url)
 
-    return KernelManager(KernelFactory(probe, create_kernel, find_urls, fetch, unsafe=unsafe))
+    factory = KernelFactory(
+        probe,
+        create_kernel,
+        find_urls,
+        fetch,
+        unsafe=unsafe,
+        environments=create_environment_store(invocation.paths, invocation.environ),
+    )
+    return KernelManager(factory, choose_environment(settings))
+
+
+def create_environment_store(paths: Paths, environ: Mapping[str, str]) -> EnvironmentStore:
+    """Create the store of the environments that run code."""
+    from starchat_tui.sandbox.environments.store import EnvironmentStore
+
+    return EnvironmentStore(paths.environments, environ)
+
+
+def choose_environment(settings: Settings) -> str:
+    """Return the environment of the settings, or the one of their model."""
+    if settings.env != "auto":
+        return settings.env
+    return find_model_environment(settings.model)
 
 
 def resume_conversation(session: Session, invocation: Invocation) -> None:
     """Continue the conversation of `--continue` or `--cid`, if one was given.
 
-    `--mode` and `--system` of this command line win over what is stored.
+    `--mode`, `--env` and `--system` of this command line win over what is stored.
     """
     flags = invocation.flags
     if not flags.resume:
@@ -117,6 +150,8 @@ def resume_conversation(session: Session, invocation: Invocation) -> None:
     session.resume(flags.resume)
     if flags.mode and flags.mode != session.mode:
         session.switch_mode(flags.mode)
+    if flags.env:
+        session.select_environment(invocation.settings.env)
     if flags.system:
         session.system = read_system_text(invocation.settings)
 

@@ -55,9 +55,7 @@ def split_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
 async def _run_code(invocation: Invocation, cells: Sequence[str], script: Sequence[str]) -> None:
     settings = invocation.settings
     terminal = Terminal(color=invocation.uses_color, quiet=not settings.stats)
-    kernel_manager = create_kernel_manager(
-        settings, unsafe=invocation.flags.unsafe_run, script=script
-    )
+    kernel_manager = create_kernel_manager(invocation, script=script)
     runner = CodeRunner(kernel_manager, RunOptions.from_invocation(invocation), terminal)
     await run_and_close(kernel_manager, runner.run_file(*cells))
 

@@ -79,6 +79,12 @@ def _stop_engine(argv: Sequence[str]) -> int:
     return engine_command.stop_engine(argv)
 
 
+def _manage_environments(argv: Sequence[str]) -> int:
+    from starchat_tui.cli import env_command
+
+    return env_command.manage_environments(argv)
+
+
 def _run_doctor(argv: Sequence[str]) -> int:
     from starchat_tui.cli import doctor_command
 
@@ -97,6 +103,7 @@ HANDLERS: Mapping[str, Handler] = {
     "ps": _show_engine,
     "load": _load_model,
     "stop": _stop_engine,
+    "env": _manage_environments,
     "doctor": _run_doctor,
 }
 """Handlers of `arguments.SUBCOMMANDS`, but for `repl`, which takes the flags of the chat."""

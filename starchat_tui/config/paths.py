@@ -23,13 +23,18 @@ MAX_RUNTIME_PATH = 90
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Directories of the program; all exist with mode 0700 once `find_paths` has returned them."""
+    """Directories of the program; all but `environments` exist once `find_paths` has returned them.
+
+    Their mode is 0700.
+    """
 
     config: Path
     data: Path
     state: Path
     cache: Path
     runtime: Path
+    environments: Path
+    """Environments that run code; created by the first of them."""
 
     @property
     def socket(self) -> Path:
@@ -90,6 +95,7 @@ def find_paths(environ: Mapping[str, str]) -> Paths:
     config, data, state, cache, runtime = directories
     # Only this one is needed in any case: for the socket of the engine.
     runtime = _create_if_possible(runtime, lambda: _find_temporary_directory(runtime))
+    chosen = environ.get("STARCHAT_ENVIRONMENTS")
     return Paths(
         # Read where it exists, and where conversations are stored: creating either may fail, and
         # matters only to a command that needs it.
@@ -98,6 +104,7 @@ def find_paths(environ: Mapping[str, str]) -> Paths:
         _create_if_possible(state, lambda: runtime / "state"),
         _create_if_possible(cache, lambda: runtime / "cache"),
         runtime,
+        expand_user_path(chosen).absolute() if chosen else data / "environments",
     )
 
 

@@ -17,6 +17,7 @@ from starchat_tui.errors import ConfigError
 ColorChoice = Literal["auto", "always", "never"]
 Quantization = Literal["none", "int8", "int4"]
 SandboxLevel = Literal["auto", "isolated", "restricted", "off"]
+KnownEnvironment = Literal["2023", "current"]
 ImageProtocol = Literal["kitty", "sixel", "half", "unicode", "off"]
 ImageChoice = Literal["auto", ImageProtocol]
 
@@ -78,6 +79,8 @@ class Settings:
     """Show token counts and speed."""
     sandbox: SandboxLevel = "auto"
     """Isolation of code that is run; `off` runs none."""
+    env: str = "auto"
+    """Environment of code: 2023, current, or a virtual environment; `auto` is the model's own."""
     strict: bool = False
     """Run code without the names and aliases that older snippets expect."""
     run_timeout: Annotated[float, Range(0.1, 86400)] = 60.0
@@ -99,8 +102,12 @@ def load_settings_and_paths(
 ) -> tuple[Settings, Paths]:
     """Return the settings and the directories of this process; see `load_settings`."""
     paths = find_paths(environ)
-    file = Path(environ.get("STARCHAT_CONFIG") or paths.config / "config.toml")
-    return load_settings(flags, environ, file, defaults), paths
+    return load_settings(flags, environ, find_config_file(environ, paths), defaults), paths
+
+
+def find_config_file(environ: Mapping[str, str], paths: Paths) -> Path:
+    """Return the path of the user's config.toml, which need not exist."""
+    return Path(environ.get("STARCHAT_CONFIG") or paths.config / "config.toml")
 
 
 def load_settings(

@@ -9,82 +9,54 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from starchat_tui.config.paths import expand_user_path
-from starchat_tui.errors import Busy, NoSandbox, StarChatError, UsageError
+from starchat_tui.errors import Busy, Interrupted, NoSandbox, StarChatError, UsageError
 from starchat_tui.execution.cells import mentions_plotting
+from starchat_tui.execution.environment_preparation import create_environment
+from starchat_tui.execution.kernel_factory import Kernel, KernelFactory
 from starchat_tui.execution.run_result import apply_output
 from starchat_tui.sandbox.attachments import map_names, open_attachment
+from starchat_tui.sandbox.environments.known import find_recipe
+from starchat_tui.sandbox.environments.outside import explain_missing_module
+from starchat_tui.sandbox.environments.store import build_install_command
 from starchat_tui.sandbox.limits import Limits
 from starchat_tui.sandbox.outputs import (
+    Failure,
     Figure,
     IsolationLevel,
+    Note,
     Output,
     OutputCleared,
+    Preparation,
     RunEnded,
     WrittenFile,
 )
 from starchat_tui.sandbox.run_state import RunControl
 
 if TYPE_CHECKING:
+    from starchat_tui.sandbox.environments.interpreter import Interpreter
+    from starchat_tui.sandbox.environments.store import EnvironmentStore
     from starchat_tui.sandbox.host.downloads import Download
     from starchat_tui.sandbox.isolation.probe import Capability
-
-
-class Kernel(Protocol):
-    """Process that runs code and keeps its variables."""
-
-    @property
-    def alive(self) -> bool:
-        """True while the process runs, and its variables exist."""
-
-    async def start(self) -> None:
-        """Start the process, unless it runs already."""
-
-    def run(
-        self, code: str, *, downloads: Sequence[Download] = (), control: RunControl | None = None
-    ) -> AsyncGenerator[Output, None]:
-        """Run code and yield its outputs, one `RunEnded` last; `control` can stop it."""
-
-    async def restart(self) -> None:
-        """Replace the process by a fresh one, without variables."""
-
-    async def attach_file(self, path: Path) -> None:
-        """Let the code read one of the user's files."""
-
-    async def fetch_file(self, name: str) -> bytes:
-        """Return a file that the code wrote."""
-
-    async def aclose(self) -> None:
-        """End the process."""
-
-
-@dataclass(frozen=True)
-class KernelFactory:
-    """Operations that a kernel manager needs; tests replace them."""
-
-    probe: Callable[[], Capability]
-    """Find out which sandbox works here; takes seconds the first time."""
-    create_kernel: Callable[[Capability, Sequence[Path]], Kernel]
-    """Create a kernel in that sandbox, with these files attached."""
-    find_urls: Callable[[str], Sequence[str]]
-    """List the URLs in some code that could be downloaded."""
-    download: Callable[[str], Awaitable[Download]]
-    """Download one URL; raises a `StarChatError`."""
-    unsafe: bool = False
-    """True if the user asked, for this process, to run code without a sandbox."""
 
 
 class KernelManager:
     """Owner of the present conversation's kernel, its attached files and the files it wrote."""
 
-    def __init__(self, factory: KernelFactory) -> None:
+    def __init__(self, factory: KernelFactory, environment: str = "current") -> None:
+        """Create the manager; `environment` is the name or the path of the first one."""
         self._factory = factory
+        self._environment = environment
+        self._interpreter: Interpreter | None = None
+        """Python of the present kernel."""
+        self._notes: list[str] = []
+        """Remarks for the next run."""
         self._capability: Capability | None = None
         self._probing = asyncio.Lock()
         self._kernel: Kernel | None = None
@@ -137,13 +109,71 @@ class KernelManager:
         # Nobody waits for this: the first run meets the same error and reports it.
         with suppress(StarChatError):
             capability = await self.probe_sandbox()
-            if capability.level != "off":
+            # A missing environment is created by a run, which says so: not behind the user's back.
+            if capability.level != "off" and self._find_interpreter():
                 await self._ensure_kernel(capability).start()
 
     def _ensure_kernel(self, capability: Capability) -> Kernel:
         if self._kernel is None:
-            self._kernel = self._factory.create_kernel(capability, self._attached)
+            self._kernel = self._factory.create_kernel(
+                capability, self._attached, self._interpreter
+            )
         return self._kernel
+
+    @property
+    def environments(self) -> EnvironmentStore | None:
+        """Environments that code can run in."""
+        return self._factory.environments
+
+    @property
+    def environment(self) -> str:
+        """Name or path of the environment of the present conversation."""
+        return self._environment
+
+    def select_environment(self, choice: str) -> bool:
+        """Run code in another environment; return whether a kernel was closed for that.
+
+        Raises `Busy` while code runs.
+        """
+        if choice == self._environment:
+            return False
+        if self.is_busy:
+            raise Busy("A code block is running", "interrupt it first")
+        had_kernel = self._kernel is not None and self._kernel.alive
+        self._environment, self._interpreter = choice, None
+        self.written_files.clear()
+        self._close_kernel()
+        if had_kernel:
+            self._notes.append(f"The environment is {choice} now: variables and files are gone")
+        return had_kernel
+
+    def _find_interpreter(self) -> bool:
+        """Find the Python of the environment; return False if it has to be created first.
+
+        Raises `UsageError` if there is no such environment, or it cannot run code.
+        """
+        store = self._factory.environments
+        if store is not None and self._interpreter is None:
+            self._interpreter = store.find_interpreter(self._environment)
+            if (found := self._interpreter) and not found.has_module("matplotlib"):
+                command = build_install_command(found, ["matplotlib"])
+                self._notes.append(
+                    f"`{found.name}` has no Matplotlib, so nothing can be drawn; this installs it:"
+                    f" `{command}`"
+                )
+        return store is None or self._interpreter is not None
+
+    async def _prepare_environment(self, control: RunControl) -> AsyncGenerator[Preparation, None]:
+        """Find the environment, or create it and yield the progress; raise a `StarChatError`."""
+        if self._find_interpreter():
+            return
+        store, recipe = self._factory.environments, find_recipe(self._environment)
+        assert store is not None
+        assert recipe is not None
+        async with aclosing(create_environment(store, recipe, control)) as progress:
+            async for one in progress:
+                yield one
+        self._find_interpreter()
 
     async def run(
         self, code: str, downloads: Sequence[Download] = (), control: RunControl | None = None
@@ -154,23 +184,62 @@ class KernelManager:
         control = self._control = control or RunControl()
         self._figures, self._run_figures = self._list_figures(), []
         try:
-            capability = await self.probe_sandbox()
-            if capability.level == "off":
-                yield RunEnded(
-                    "no-sandbox", "off", 0.0, create_no_sandbox_error(capability).message
-                )
-                return
-            if control.stop_reason:
-                yield end_before_begin(capability.level)
-                return
-            kernel = self._ensure_kernel(capability)
-            async with aclosing(kernel.run(code, downloads=downloads, control=control)) as outputs:
+            async with aclosing(self._run(code, downloads, control)) as outputs:
                 async for output in outputs:
-                    self._record_files(output)
                     yield output
         finally:
             self._control = None
             control.finish()
+
+    async def _run(
+        self, code: str, downloads: Sequence[Download], control: RunControl
+    ) -> AsyncGenerator[Output, None]:
+        capability = await self.probe_sandbox()
+        level = capability.level
+        if level == "off":
+            yield RunEnded("no-sandbox", "off", 0.0, create_no_sandbox_error(capability).message)
+            return
+        try:
+            async with aclosing(self._prepare_environment(control)) as progress:
+                async for step in progress:
+                    yield step
+        except Interrupted:
+            yield end_before_begin(level)
+            return
+        except StarChatError as error:
+            yield RunEnded("no-environment", level, 0.0, f"{error.message}: {error.hint}")
+            return
+        if control.stop_reason:
+            yield end_before_begin(level)
+            return
+        for remark in self._take_notes():
+            yield remark
+        kernel = self._ensure_kernel(capability)
+        async with aclosing(kernel.run(code, downloads=downloads, control=control)) as outputs:
+            async for output in outputs:
+                self._record_files(output)
+                if isinstance(output, RunEnded):
+                    output = replace(output, environment=self._environment_label)
+                yield output
+                if note := self._explain_failure(output):
+                    yield note
+
+    def _take_notes(self) -> list[Note]:
+        notes, self._notes = self._notes, []
+        return [Note(text) for text in notes]
+
+    @property
+    def _environment_label(self) -> str:
+        return self._interpreter.name if self._interpreter else ""
+
+    def _explain_failure(self, output: Output) -> Note | None:
+        """Return a note if the code misses a package that lies outside of its environment."""
+        if not isinstance(output, Failure) or self._interpreter is None:
+            return None
+        if output.name != "ModuleNotFoundError":
+            return None
+        text = explain_missing_module(self._interpreter, output.message)
+        return Note(text) if text else None
 
     def _record_files(self, output: Output) -> None:
         if isinstance(output, WrittenFile):
@@ -258,8 +327,13 @@ class KernelManager:
         self.written_files.clear()
         self._figures, self._run_figures = [], []
         self._attached = ()
+        self._notes.clear()
+        self._close_kernel()
+
+    def _close_kernel(self) -> None:
+        """End the kernel in the background."""
         if self._kernel is not None or self._prewarming is not None:
-            closing = asyncio.create_task(_close_kernel(self._kernel, self._prewarming))
+            closing = asyncio.create_task(_await_close(self._kernel, self._prewarming))
             # The event loop holds tasks weakly: without a reference it could be dropped midway.
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
@@ -271,7 +345,7 @@ class KernelManager:
         await asyncio.gather(*self._closing)
 
 
-async def _close_kernel(kernel: Kernel | None, prewarming: asyncio.Task[None] | None) -> None:
+async def _await_close(kernel: Kernel | None, prewarming: asyncio.Task[None] | None) -> None:
     if prewarming is not None:
         # First: while it still probes, it would go on to create a kernel that nobody closes.
         prewarming.cancel()

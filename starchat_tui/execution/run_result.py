@@ -15,6 +15,7 @@ from starchat_tui.sandbox.outputs import (
     Note,
     Output,
     OutputCleared,
+    Preparation,
     Result,
     RunEnded,
     StreamText,
@@ -136,7 +137,9 @@ class RunRecorder:
         """Index in `_outputs` of the note about dropped characters."""
 
     def record(self, output: Output) -> None:
-        """Add the next output."""
+        """Add the next output; what came before the run is no part of its result."""
+        if isinstance(output, Preparation):
+            return
         if isinstance(output, StreamText):
             self._record_text(output)
         elif isinstance(output, OutputCleared):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from starchat_tui.config.paths import expand_user_path
+from starchat_tui.config.settings import KnownEnvironment
 from starchat_tui.dialogue import Mode
 from starchat_tui.errors import ModelUnavailable
 
@@ -28,6 +29,8 @@ class Model:
     """Number of parameters; 0 if unknown."""
     demo: bool = False
     """True for the small models that come with the package."""
+    environment: KnownEnvironment = "current"
+    """Environment with the libraries that it learned."""
 
     @property
     def engine_name(self) -> str:
@@ -42,22 +45,27 @@ class Model:
 
 _STARCODER = 15_517_456_384
 """Parameters of StarCoder and of all models fine-tuned from it."""
+_STARCODERS: tuple[tuple[str, str, Mode, str, int], ...] = (
+    ("starchat-beta", "HuggingFaceH4/starchat-beta", "chat", "starcoderplus", _STARCODER),
+    ("starchat-alpha", "HuggingFaceH4/starchat-alpha", "chat", "starcoderbase", _STARCODER),
+    ("starcoder", "bigcode/starcoder", "ta", "starchat-beta", _STARCODER),
+    ("starcoderbase", "bigcode/starcoderbase", "ta", "starchat-alpha", _STARCODER),
+    ("starcoderplus", "bigcode/starcoderplus", "ta", "starchat-beta", _STARCODER),
+    ("starcoderbase-7b", "bigcode/starcoderbase-7b", "ta", "", 7_327_000_000),
+    ("starcoderbase-3b", "bigcode/starcoderbase-3b", "ta", "", 3_043_000_000),
+    ("starcoderbase-1b", "bigcode/starcoderbase-1b", "ta", "", 1_137_000_000),
+    ("tiny-starcoder", "bigcode/tiny_starcoder_py", "ta", "", 164_000_000),
+)
+"""Models that learned from code of 2022 and before: name, weights, mode, partner, parameters."""
 KNOWN_MODELS = {
     model.name: model
     for model in (
         Model("nano-chat", str(WEIGHTS / "nano-chat"), "chat", "nano-base", demo=True),
         Model("nano-base", str(WEIGHTS / "nano-base"), "ta", "nano-chat", demo=True),
-        Model("starchat-beta", "HuggingFaceH4/starchat-beta", "chat", "starcoderplus", _STARCODER),
-        Model(
-            "starchat-alpha", "HuggingFaceH4/starchat-alpha", "chat", "starcoderbase", _STARCODER
+        *(
+            Model(name, weights, mode, partner, parameters, environment="2023")
+            for name, weights, mode, partner, parameters in _STARCODERS
         ),
-        Model("starcoder", "bigcode/starcoder", "ta", "starchat-beta", _STARCODER),
-        Model("starcoderbase", "bigcode/starcoderbase", "ta", "starchat-alpha", _STARCODER),
-        Model("starcoderplus", "bigcode/starcoderplus", "ta", "starchat-beta", _STARCODER),
-        Model("starcoderbase-7b", "bigcode/starcoderbase-7b", "ta", "", 7_327_000_000),
-        Model("starcoderbase-3b", "bigcode/starcoderbase-3b", "ta", "", 3_043_000_000),
-        Model("starcoderbase-1b", "bigcode/starcoderbase-1b", "ta", "", 1_137_000_000),
-        Model("tiny-starcoder", "bigcode/tiny_starcoder_py", "ta", "", 164_000_000),
     )
 }
 

@@ -15,6 +15,7 @@ from starchat_tui.config.settings import Settings, remove_credentials
 from starchat_tui.dialogue import MODES, Mode
 from starchat_tui.errors import ConfigError, ModelUnavailable
 from starchat_tui.models import hub_files, registry
+from starchat_tui.models.environments import find_model_environment
 from starchat_tui.templates import prompt_files
 from starchat_tui.templates.chatml import ChatMLTemplate
 from starchat_tui.templates.few_shot import FewShotTemplate
@@ -102,6 +103,11 @@ class ModelResolver:
             return chosen or self._settings.model
         model = registry.find_model(self._settings.model)
         return model.partner if model.partner and model.mode != mode else model.name
+
+    def choose_environment(self, mode: Mode) -> str:
+        """Return the environment that the user chose, or the one of the model of `mode`."""
+        chosen = self._settings.env
+        return find_model_environment(self.choose_model_name(mode)) if chosen == "auto" else chosen
 
     async def resolve(self, mode: Mode) -> ResolvedModel:
         """Return the model of `mode`; raise a `StarChatError` if its files are not available."""

@@ -6,12 +6,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 RunStatus = Literal[
-    "ok", "error", "interrupted", "timeout", "memory", "output", "died", "no-sandbox"
+    "ok",
+    "error",
+    "interrupted",
+    "timeout",
+    "memory",
+    "output",
+    "died",
+    "no-sandbox",
+    "no-environment",
 ]
 """Way in which a run ended.
 
 `error` is an exception of the code; `timeout`, `memory` and `output` are limits that it exceeded;
-`died` is a kernel that is gone or broke the protocol; with `no-sandbox` nothing was run."""
+`died` is a kernel that is gone or broke the protocol; with `no-sandbox` and `no-environment`
+nothing was run."""
 
 IsolationLevel = Literal["isolated", "restricted", "off", "unsafe"]
 """Kind of sandbox.
@@ -86,6 +95,15 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Preparation:
+    """State of the preparations for a run, such as a new environment; the next one replaces it."""
+
+    text: str
+    is_step: bool = False
+    """True for a step of its own, which a front end that only appends prints."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded:
     """End of a run; every run has exactly one, as its last output."""
 
@@ -99,6 +117,18 @@ class RunEnded:
 
     Runs that were stored before this field existed say it in `reason`.
     """
+    environment: str = ""
+    """Name or path of the environment that the code ran in; empty if that is not known."""
 
 
-Output = StreamText | Result | Figure | OutputCleared | Failure | WrittenFile | Note | RunEnded
+Output = (
+    StreamText
+    | Result
+    | Figure
+    | OutputCleared
+    | Failure
+    | WrittenFile
+    | Note
+    | Preparation
+    | RunEnded
+)

@@ -21,6 +21,7 @@ from starchat_tui.errors import (
     NoSandbox,
     RunLimitExceeded,
     StarChatError,
+    Unavailable,
     UsageError,
 )
 from starchat_tui.execution.plot_files import sanitize_file_name, write_new_file
@@ -31,6 +32,7 @@ from starchat_tui.sandbox.outputs import (
     Note,
     Output,
     OutputCleared,
+    Preparation,
     Result,
     RunEnded,
     StreamText,
@@ -96,6 +98,8 @@ class RunPrinter:
         elif isinstance(output, Note):
             # Also where nothing else is said: it is a result of the run, as its output is.
             self._write_note(output.text, warning=self._has_failed)
+        elif isinstance(output, Preparation):
+            self._print_preparation(output)
         elif isinstance(output, RunEnded):
             self._print_end(output)
 
@@ -110,12 +114,21 @@ class RunPrinter:
         self.err.write(f"{mark}{sanitize_text(text)}{_PLAIN if mark else ''}\n")
         self.err.flush()
 
+    def _print_preparation(self, preparation: Preparation) -> None:
+        """Print what is done before the run, also where notes are left out: it may take minutes."""
+        text = sanitize_text(preparation.text)
+        if self.err.isatty() and not preparation.is_step:
+            self.err.write(f"\r\x1b[K{text}\r")
+        elif preparation.is_step:
+            self.err.write(f"\x1b[K{text}\n" if self.err.isatty() else f"{text}\n")
+        self.err.flush()
+
     def _print_end(self, ended: RunEnded) -> None:
         for one in self._files:
             self.print_note(f"wrote {one.name} ({format_size(one.size)})")
         self._files.clear()
         self._has_failed = False
-        if ended.status != "no-sandbox":
+        if ended.status not in ("no-sandbox", "no-environment"):
             self.print_note(summarize_end(ended))
 
     def _write(self, file: TextIO, text: str) -> None:
@@ -171,6 +184,8 @@ def create_run_error(result: RunResult) -> StarChatError | None:
         return Interrupted("Interrupted", reason)
     if status == "no-sandbox":
         return NoSandbox(reason or "Running code is off", "`starchat doctor` says what helps")
+    if status == "no-environment":
+        return Unavailable(reason)
     if status in ("timeout", "memory", "output"):
         return RunLimitExceeded(reason or summarize_end(result.ended))
     failure = result.failure
@@ -192,6 +207,7 @@ def build_run_json(result: RunResult) -> dict[str, object]:
     return {
         "status": ended.status,
         "level": ended.level,
+        "environment": ended.environment,
         "stdout": result.join_stream("stdout"),
         "stderr": result.join_stream("stderr"),
         "error": error,

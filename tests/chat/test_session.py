@@ -18,8 +18,9 @@ from starchat_tui.chat.events import (
     ChatEvent,
     EngineProgress,
 )
-from starchat_tui.chat.session import Session, make_title
+from starchat_tui.chat.session import Session
 from starchat_tui.chat.store import ConversationStore
+from starchat_tui.chat.titles import make_title
 from starchat_tui.client.protocol import Delta, Progress, Sampling, Usage
 from starchat_tui.config.settings import Settings
 from starchat_tui.dialogue import Turn

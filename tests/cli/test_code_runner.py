@@ -208,8 +208,8 @@ async def test_save_dir_gets_plots_and_files(
     folder = tmp_path / "new" / "folder"
     create = factory.create_kernel
 
-    def with_file(capability: Capability, attached: Any) -> Any:
-        kernel = create(capability, attached)
+    def with_file(capability: Capability, attached: Any, interpreter: Any) -> Any:
+        kernel = create(capability, attached, interpreter)
         kernel.files["../a.csv"] = b"1,2"
         return kernel
 

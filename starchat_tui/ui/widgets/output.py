@@ -20,6 +20,7 @@ from starchat_tui.sandbox.outputs import (
     Note,
     Output,
     OutputCleared,
+    Preparation,
     Result,
     RunEnded,
     StreamText,
@@ -220,6 +221,8 @@ class RunOutput(Column):
             self._files[output.name] = output
         elif isinstance(output, Note):
             self.notes.append(output)
+        elif isinstance(output, Preparation):
+            self._footer.update(Content(f"{sanitize_text(output.text)} · Esc cancels"))
         elif isinstance(output, RunEnded):
             await self._show_end(output)
 
