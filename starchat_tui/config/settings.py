@@ -18,7 +18,7 @@ ColorChoice = Literal["auto", "always", "never"]
 Quantization = Literal["none", "int8", "int4"]
 SandboxLevel = Literal["auto", "isolated", "restricted", "off"]
 KnownEnvironment = Literal["2023", "current"]
-ImageProtocol = Literal["kitty", "sixel", "half", "unicode", "off"]
+ImageProtocol = Literal["kitty", "sixel", "octant", "sextant", "half", "unicode", "off"]
 ImageChoice = Literal["auto", ImageProtocol]
 
 MIN_RUN_MEMORY = 128 * 2**20

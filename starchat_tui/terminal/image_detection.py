@@ -29,6 +29,11 @@ _KITTY_PROGRAMS = ("ghostty", "wezterm")
 _SIXEL_PROGRAMS = ("iterm.app",)
 _SIXEL_TERMS = ("foot", "mlterm", "contour", "yaft")
 """Terminals by TERM_PROGRAM in lower case, or by the beginning of TERM."""
+_VTE_MOSAICS: tuple[tuple[int, ImageProtocol], ...] = ((7800, "octant"), (6200, "sextant"))
+"""Versions since which VTE (GNOME Terminal and its like) draws these characters by itself.
+
+Kitty, Ghostty, WezTerm and foot do as well, but they show pixels. Elsewhere the font decides.
+"""
 _LAST_ANSWER = re.compile(rb"\x1b\[\?[\d;]*c")
 _ANSWERS = re.compile(rb"\x1b_G[^\x1b]*\x1b\\|\x1b\[6;(\d+);(\d+)t|\x1b\[\?([\d;]*)c")
 
@@ -76,6 +81,8 @@ def detect_images(choice: ImageChoice, environ: Mapping[str, str]) -> tuple[Imag
     if protocol is not None:
         return ImageSettings(protocol, cell_size), ""
     protocol, answered_size, typed = parse_answers(_query_terminal())
+    if protocol == "half":
+        protocol = _choose_mosaic(environ)
     return ImageSettings(protocol, answered_size or cell_size), typed
 
 
@@ -110,7 +117,14 @@ def guess_protocol(environ: Mapping[str, str]) -> ImageProtocol:
         return "kitty"
     if program in _SIXEL_PROGRAMS or term.startswith(_SIXEL_TERMS):
         return "sixel"
-    return "half"
+    return _choose_mosaic(environ)
+
+
+def _choose_mosaic(environ: Mapping[str, str]) -> ImageProtocol:
+    """Return the finest characters that this terminal is known to draw without gaps."""
+    version = environ.get("VTE_VERSION", "")
+    number = int(version) if re.fullmatch(r"[0-9]{1,9}", version) else 0
+    return next((mosaic for since, mosaic in _VTE_MOSAICS if number >= since), "half")
 
 
 def parse_answers(answers: bytes) -> tuple[ImageProtocol, tuple[int, int] | None, str]:

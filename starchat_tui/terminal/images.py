@@ -1,7 +1,6 @@
-"""PNG images as terminal output: half-blocks in color, shades of gray, kitty's protocol, sixels.
+"""PNG images as terminal output: characters in color, shades of gray, kitty's protocol, sixels.
 
-A half-block `▀` shows two pixels: its color is the upper one, its background the lower one. A PNG
-that code drew is untrusted input: one format is decoded, with a limit on its pixels.
+A PNG that code drew is untrusted input: one format is decoded, with a limit on its pixels.
 """
 
 from __future__ import annotations
@@ -10,25 +9,21 @@ import base64
 import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starchat_tui.config.settings import ImageProtocol
 from starchat_tui.errors import StarChatError
+from starchat_tui.terminal.cell_images import MOSAICS, Mosaic, encode_row, render_cells
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-Pixel = tuple[int, int, int]
-"""Red, green and blue, each 0 to 255."""
-Row = tuple[tuple[Pixel, Pixel], ...]
-"""The cells of a row: the upper and the lower pixel of each cell."""
 
 MAX_PIXELS = 25_000_000
 """Pixels of the largest image that is decoded (75 MB as RGB)."""
 DEFAULT_CELL_SIZE = (10, 20)
 """Width and height of a cell in pixels, for a terminal that does not report it (VT340)."""
 _SHADES = " ░▒▓█"
-_PLAIN = "\x1b[0m"
 _KITTY_CHUNK = 4096
 """Bytes of base64 that one sequence of the kitty protocol may carry."""
 
@@ -115,20 +110,6 @@ def fit_to_cells(
     return max(1, round(natural[0] * scale)), max(1, round(natural[1] * scale))
 
 
-def render_half_blocks(image: Image, columns: int, rows: int) -> list[Row]:
-    """Return `image` scaled to that many cells."""
-    from PIL.Image import Resampling
-
-    small = image.resize((columns, 2 * rows), Resampling.LANCZOS)
-    data = small.tobytes()
-    pixels = [(data[at], data[at + 1], data[at + 2]) for at in range(0, len(data), 3)]
-    lines = [pixels[at : at + columns] for at in range(0, len(pixels), columns)]
-    return [
-        tuple(zip(upper, lower, strict=True))
-        for upper, lower in zip(lines[::2], lines[1::2], strict=True)
-    ]
-
-
 def render_shades(image: Image, columns: int, rows: int) -> list[str]:
     """Return `image` as rows of characters, a fuller one for a darker cell."""
     from PIL.Image import Resampling
@@ -171,26 +152,14 @@ def _render_sixels(drawing: Drawing) -> str:
     return encode_sixels(drawing.image.resize(pixels)) + "\n"
 
 
-def _render_colored_text(drawing: Drawing) -> str:
-    rows = render_half_blocks(drawing.image, drawing.columns, drawing.rows)
-    return "".join(f"{_encode_row(row)}{_PLAIN}\n" for row in rows)
+def _render_mosaic(mosaic: Mosaic, drawing: Drawing) -> str:
+    rows = render_cells(drawing.image, drawing.columns, drawing.rows, mosaic)
+    return "".join(f"{encode_row(row)}\n" for row in rows)
 
 
 def _render_plain_text(drawing: Drawing) -> str:
     rows = render_shades(drawing.image, drawing.columns, drawing.rows)
     return "".join(f"{row}\n" for row in rows)
-
-
-def _encode_row(row: Row) -> str:
-    """Encode a row of half-blocks with a color sequence only where the color changes."""
-    parts: list[str] = []
-    before: tuple[Pixel, Pixel] | None = None
-    for upper, lower in row:
-        if (upper, lower) != before:
-            parts.append("\x1b[38;2;{};{};{};48;2;{};{};{}m".format(*upper, *lower))
-            before = (upper, lower)
-        parts.append("▀")
-    return "".join(parts)
 
 
 def _encode_kitty(png: bytes, columns: int, rows: int) -> Iterator[str]:
@@ -209,7 +178,9 @@ def _encode_kitty(png: bytes, columns: int, rows: int) -> Iterator[str]:
 RENDERERS: Mapping[ImageProtocol, Renderer] = {
     "kitty": Renderer("the kitty protocol", _render_kitty, has_pixels=True),
     "sixel": Renderer("sixels", _render_sixels, has_pixels=True),
-    "half": Renderer("half-blocks", _render_colored_text),
+    "octant": Renderer("octants", partial(_render_mosaic, MOSAICS["octant"])),
+    "sextant": Renderer("sextants", partial(_render_mosaic, MOSAICS["sextant"])),
+    "half": Renderer("half-blocks", partial(_render_mosaic, MOSAICS["half"])),
     "unicode": Renderer("shades of gray", _render_plain_text),
     "off": Renderer("no images", lambda drawing: ""),
 }

@@ -77,11 +77,17 @@ def test_a_mute_terminal_gets_half_blocks() -> None:
     assert detect_on_terminal("auto")[0] == '["half", ""]'
 
 
+def test_a_terminal_without_pixels_gets_the_finest_characters_it_draws() -> None:
+    assert detect_on_terminal("auto", XTERM, VTE_VERSION="7600")[0] == '["sextant", ""]'
+    assert detect_on_terminal("auto", SIXEL, VTE_VERSION="7600")[0] == '["sixel", ""]'
+
+
 @pytest.mark.parametrize(
     ("choice", "environ", "kind"),
     [
         ("sixel", {}, "sixel"),
         ("off", {}, "off"),
+        ("octant", {"TMUX": "/tmp/tmux"}, "octant"),
         ("auto", {"TMUX": "/tmp/tmux"}, "half"),
         ("auto", {"TERM": "screen-256color"}, "half"),
         ("auto", {"TERM": "linux"}, "half"),
@@ -116,6 +122,12 @@ def test_a_pipe_is_neither_asked_nor_read() -> None:
         ({"TERM": "xterm-256color", "TERM_PROGRAM": "iTerm.app"}, "sixel"),
         ({"TERM": "xterm-kitty", "TMUX": "/tmp/x"}, "half"),
         ({"TERM": "xterm-256color", "STY": "1.pts", "KITTY_WINDOW_ID": "1"}, "half"),
+        ({"TERM": "xterm-256color", "VTE_VERSION": "7803"}, "octant"),
+        ({"TERM": "xterm-256color", "VTE_VERSION": "6800"}, "sextant"),
+        ({"TERM": "xterm-256color", "VTE_VERSION": "5202"}, "half"),
+        ({"TERM": "xterm-256color", "VTE_VERSION": "7803", "TMUX": "/tmp/x"}, "half"),
+        ({"TERM": "xterm-256color", "VTE_VERSION": "٧٨٠٣"}, "half"),
+        ({"TERM": "xterm-256color", "VTE_VERSION": "new"}, "half"),
         ({"TERM": "xterm-256color"}, "half"),
         ({}, "half"),
     ],

@@ -23,7 +23,7 @@ from starchat_tui.sandbox.isolation.probe import Capability
 from starchat_tui.sandbox.outputs import Failure, Figure, Note, WrittenFile
 from starchat_tui.ui.app import StarChatApp
 from starchat_tui.ui.screens.consent_dialog import ConsentDialog
-from starchat_tui.ui.widgets.figure import HalfBlocks
+from starchat_tui.ui.widgets.figure import CellImage
 from tests.demo import CONVERSATION
 from tests.scripted import ScriptedEngine, ScriptedKernelFactory, split_text
 from tests.ui.conftest import CreateApp
@@ -243,7 +243,7 @@ def test_run_plot(
         await run_last(pilot)
         await pilot.press("enter")
         await wait_until_idle(pilot)
-        await wait_until(lambda: pilot.app.query(HalfBlocks))
+        await wait_until(lambda: pilot.app.query(CellImage))
 
     assert snap_compare(create_app(), terminal_size=(96, 40), run_before=with_pauses(draw_plot))
 

@@ -20,15 +20,14 @@ from textual.widgets import Static
 
 from starchat_tui.sandbox.outputs import Figure
 from starchat_tui.sanitize import sanitize_text
+from starchat_tui.terminal.cell_images import MOSAICS, Row, render_cells
 from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.terminal.images import (
     RENDERERS,
     Drawing,
     InvalidImage,
-    Row,
     decode_png,
     fit_to_cells,
-    render_half_blocks,
 )
 from starchat_tui.ui.messages import FigureActionRequested
 from starchat_tui.ui.widgets.caption import Caption
@@ -37,14 +36,14 @@ from starchat_tui.ui.widgets.image import PIXEL_WIDGETS, create_image_widget
 
 MAX_ROWS = 24
 """Rows of a plot in the conversation."""
-HALF_BLOCK_SCALE = 2.0
-"""Additional enlargement for half-blocks: a cell shows two pixels, so more cells show more."""
+CELL_IMAGE_SCALE = 2.0
+"""Additional enlargement for characters: a cell shows few pixels, so more cells show more."""
 DESCRIPTION_LINES = 8
 """Lines of the description in the conversation; the enlarged plot shows all of them."""
 
 
-class HalfBlocks(Widget):
-    """Rows of half-blocks, two pixels a cell."""
+class CellImage(Widget):
+    """Rows of characters in two colors each."""
 
     def __init__(self, rows: list[Row]) -> None:
         super().__init__()
@@ -60,9 +59,10 @@ class HalfBlocks(Widget):
             self._strips[y] = Strip(
                 [
                     Segment(
-                        "▀", Style(color=Color.from_rgb(*upper), bgcolor=Color.from_rgb(*lower))
+                        character,
+                        Style(color=Color.from_rgb(*color), bgcolor=Color.from_rgb(*background)),
                     )
-                    for upper, lower in self._rows[y]
+                    for character, color, background in self._rows[y]
                 ]
             )
         return self._strips[y].crop(0, self.size.width)
@@ -85,7 +85,7 @@ class Plot(Vertical):
         self._images = images
         self._max_rows = max_rows
         in_pixels = images.protocol in PIXEL_WIDGETS
-        self._max_scale = max_scale if in_pixels else HALF_BLOCK_SCALE * max_scale
+        self._max_scale = max_scale if in_pixels else CELL_IMAGE_SCALE * max_scale
         self._drawn_size = (0, 0)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -129,8 +129,9 @@ class Plot(Vertical):
             return drawn
         renderer = RENDERERS[self._images.protocol]
         # Textual cannot pass on sequences that it does not know: pixels need a widget of their own.
-        if renderer.has_pixels or self._images.protocol == "half":
-            return HalfBlocks(render_half_blocks(image, columns, rows))
+        fallback = MOSAICS["half"] if renderer.has_pixels else None
+        if mosaic := MOSAICS.get(self._images.protocol, fallback):
+            return CellImage(render_cells(image, columns, rows, mosaic))
         text = renderer.render(Drawing(self._figure.png, image, columns, rows))
         return Static(Text.from_ansi(text), markup=False)
 

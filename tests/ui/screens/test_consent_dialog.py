@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from starchat_tui.ui.app import StarChatApp
 from starchat_tui.ui.screens.consent_dialog import ConsentDialog
-from starchat_tui.ui.widgets.figure import HalfBlocks
+from starchat_tui.ui.widgets.figure import CellImage
 from tests.scripted import DRAWN, ScriptedEngine, ScriptedKernelFactory
 from tests.ui.run_steps import SIZE, ask_for_code, wait_for_dialog
 from tests.ui.screen_helpers import read_screen, wait_for_text, wait_until_idle
@@ -29,7 +29,7 @@ async def test_the_first_run_asks_and_shows_the_code(
         await wait_for_text(app, "ran · 0.4 s · isolated")
         await wait_for_text(app, "axes 1: 'Bars'")
         assert kernel_factory.kernel.codes == ["plot()"]
-        assert app.query_one(HalfBlocks).size.height >= 1
+        assert app.query_one(CellImage).size.height >= 1
         await pilot.press("alt+r")
         await wait_for_dialog(app)
         await pilot.press("escape")

@@ -6,7 +6,7 @@ from textual.app import App, ComposeResult
 from starchat_tui.sandbox.outputs import Figure
 from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.ui.widgets import image
-from starchat_tui.ui.widgets.figure import HALF_BLOCK_SCALE, MAX_ROWS, HalfBlocks, Plot
+from starchat_tui.ui.widgets.figure import CELL_IMAGE_SCALE, MAX_ROWS, CellImage, Plot
 from tests.scripted import make_png
 from tests.ui.screen_helpers import read_screen, render_strips
 from tests.waiting import wait_until
@@ -26,26 +26,26 @@ class Bench(App[None]):
 async def test_half_blocks_keep_the_aspect_and_follow_the_width() -> None:
     bench = Bench(ImageSettings("half"))
     async with bench.run_test(size=(60, 40)) as pilot:
-        await wait_until(lambda: bench.query(HalfBlocks))
+        await wait_until(lambda: bench.query(CellImage))
         await pilot.pause()
-        blocks = bench.query_one(HalfBlocks)
+        blocks = bench.query_one(CellImage)
         assert (blocks.size.width, blocks.size.height) == (60, 22)
         row = render_strips(bench)[5]
         blue, red = (str(row.crop(at, at + 1)._segments[0].style) for at in (10, 50))
         assert blue == "#283cdc on #283cdc"
         assert red == "#dc2828 on #dc2828"
         await pilot.resize_terminal(30, 40)
-        await wait_until(lambda: bench.query_one(HalfBlocks).size.width == 30)
-        assert bench.query_one(HalfBlocks).size.height == 11
+        await wait_until(lambda: bench.query_one(CellImage).size.width == 30)
+        assert bench.query_one(CellImage).size.height == 11
 
 
 async def test_a_small_picture_stays_small_and_a_tall_one_fits() -> None:
-    for size, most in (((20, 20), 2 * HALF_BLOCK_SCALE), ((300, 3000), MAX_ROWS)):
+    for size, most in (((20, 20), 2 * CELL_IMAGE_SCALE), ((300, 3000), MAX_ROWS)):
         bench = Bench(ImageSettings("half"), *size)
         async with bench.run_test(size=(100, 50)):
-            await wait_until(lambda bench=bench: bench.query(HalfBlocks))
-            await wait_until(lambda bench=bench: bench.query_one(HalfBlocks).size.height)
-            assert bench.query_one(HalfBlocks).size.height <= most
+            await wait_until(lambda bench=bench: bench.query(CellImage))
+            await wait_until(lambda bench=bench: bench.query_one(CellImage).size.height)
+            assert bench.query_one(CellImage).size.height <= most
 
 
 async def test_shades_are_drawn_and_off_draws_nothing() -> None:
@@ -64,9 +64,9 @@ async def test_a_pixel_protocol_without_a_widget_is_drawn_in_half_blocks(
     monkeypatch.delitem(image.PIXEL_WIDGETS, "sixel")
     bench = Bench(ImageSettings("sixel"))
     async with bench.run_test(size=(60, 40)) as pilot:
-        await wait_until(lambda: bench.query(HalfBlocks))
+        await wait_until(lambda: bench.query(CellImage))
         await pilot.pause()
-        assert bench.query_one(HalfBlocks).size.width == 60
+        assert bench.query_one(CellImage).size.width == 60
 
 
 async def test_an_invalid_image_is_reported() -> None:
@@ -74,4 +74,4 @@ async def test_an_invalid_image_is_reported() -> None:
     bench.plot._figure = Figure(b"no picture", 400, 300, "")
     async with bench.run_test(size=(60, 40)):
         await wait_until(lambda: "cannot be read" in read_screen(bench))
-        assert not bench.query(HalfBlocks)
+        assert not bench.query(CellImage)
