@@ -1,8 +1,9 @@
 """Snippets in the manner of 2023, each in a fresh kernel: how many run, and what the others say.
 
-`python -m tests.benchmarks.snippets [FOLDER]` runs every `.py` file of a folder; without one, of
-`snippets-2023` in STARCHAT_DATA if that is set, else of `tests/snippets`. Measured are the snippets
-that run to their end, the figures, and those that fail without a sentence for the user.
+`python -m tests.benchmarks.snippets [FOLDER] [--env PATH]` runs every `.py` file of a folder;
+without one, of `snippets-2023` in STARCHAT_DATA if that is set, else of `tests/snippets`. PATH is
+the environment whose libraries the snippets use. Measured are the snippets that run to their end,
+the figures, and the snippets that fail without a sentence for the user.
 """
 
 from __future__ import annotations
@@ -16,10 +17,19 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+from starchat_tui.sandbox.environments.inspection import inspect_environment
+from starchat_tui.sandbox.environments.interpreter import Interpreter, find_own_interpreter
 from starchat_tui.sandbox.host.kernel import SandboxKernel
 from starchat_tui.sandbox.isolation import probe
 from starchat_tui.sandbox.limits import Limits
-from starchat_tui.sandbox.outputs import Failure, Figure, Note, Output, RunEnded
+from starchat_tui.sandbox.outputs import (
+    Failure,
+    Figure,
+    Note,
+    Output,
+    OutputCleared,
+    RunEnded,
+)
 from tests.benchmarks.record import Goal, publish
 
 OWN_SNIPPETS = Path(__file__).parent.parent / "snippets"
@@ -33,11 +43,16 @@ def find_folder() -> Path:
     return given if given.is_dir() else OWN_SNIPPETS
 
 
-async def run_snippet(path: Path) -> Sequence[Output]:
+async def run_snippet(path: Path, interpreter: Interpreter) -> Sequence[Output]:
     """Run a file as `starchat run` does; one that asks for no `__file__` like a piped one."""
     code = path.read_text(encoding="utf-8")
     script = path.name if "__file__" in code else "-"
-    kernel = SandboxKernel(probe.probe_sandbox(), limits=Limits(timeout=120.0), script=[script])
+    kernel = SandboxKernel(
+        probe.probe_sandbox(),
+        limits=Limits(timeout=120.0),
+        script=[script],
+        interpreter=interpreter,
+    )
     try:
         async with aclosing(kernel.run(code)) as outputs:
             return [one async for one in outputs]
@@ -56,25 +71,42 @@ def summarize(outputs: Sequence[Output]) -> dict[str, Any]:
     return {
         # A program that ends itself has run, whatever its exit code.
         "ran": end.status == "ok" or error.startswith("SystemExit"),
-        "figures": sum(isinstance(one, Figure) for one in outputs),
+        "figures": count_figures(outputs),
         "notes": [text for at, text in notes if at < failed],
         "hint": " ".join(text for at, text in notes if at > failed) or end.reason,
         "error": error,
     }
 
 
-def measure(files: Sequence[Path]) -> Mapping[str, Any]:
+def count_figures(outputs: Sequence[Output]) -> int:
+    """Return how many figures a user sees at the end: one replaces another of its key."""
+    shown: dict[object, Figure] = {}
+    for at, one in enumerate(outputs):
+        if isinstance(one, OutputCleared):
+            shown.clear()
+        elif isinstance(one, Figure):
+            shown[one.key or f"output {at}"] = one
+    return len(shown)
+
+
+def is_explained(found: Mapping[str, Any]) -> bool:
+    """Return whether a failed run says why: in its hint, or in an error of the sandbox's own."""
+    return bool(found["hint"]) or "sandbox" in found["error"]
+
+
+def measure(files: Sequence[Path], interpreter: Interpreter) -> Mapping[str, Any]:
     """Run each snippet; return the counts, and what each one came to."""
     found = {}
     for path in files:
-        found[path.stem] = summarize(asyncio.run(run_snippet(path)))
+        found[path.stem] = summarize(asyncio.run(run_snippet(path, interpreter)))
         sys.stderr.write(f"{path.stem}: {found[path.stem]}\n")
     failed = {name: one for name, one in found.items() if not one["ran"]}
     return {
+        "environment": interpreter.python.parent.parent.name,
         "snippets": len(found),
         "ran": len(found) - len(failed),
         "figures": sum(one["figures"] for one in found.values()),
-        "without_sentence": sum(not one["hint"] for one in failed.values()),
+        "without_sentence": sum(not is_explained(one) for one in failed.values()),
         "results": found,
     }
 
@@ -83,8 +115,11 @@ def main() -> int:
     """Run the snippets of a folder and record the results."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", nargs="?", type=Path, default=find_folder())
-    files = sorted(parser.parse_args().folder.glob("*.py"))
-    return publish("snippets", lambda: measure(files), GOALS)
+    parser.add_argument("--env", type=Path)
+    chosen = parser.parse_args()
+    interpreter = inspect_environment(chosen.env) if chosen.env else find_own_interpreter()
+    files = sorted(chosen.folder.glob("*.py"))
+    return publish("snippets", lambda: measure(files, interpreter), GOALS)
 
 
 if __name__ == "__main__":

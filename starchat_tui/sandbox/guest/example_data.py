@@ -5,6 +5,7 @@ itself turns columns into categories as it reads them.
 
     name       rows   source, and licence of the copy
     anscombe      44  Anscombe 1973, by plotnine (MIT)
+    car_crashes   51  bad drivers by state, by FiveThirtyEight (CC BY 4.0)
     diamonds  53,940  ggplot2 (MIT), by plotnine (MIT)
     flights      144  airline passengers of Box and Jenkins 1976, as in pmdarima (MIT)
     geyser       272  Azzalini and Bowman 1990, by plotnine (MIT)

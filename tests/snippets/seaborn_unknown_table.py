@@ -1,0 +1,4 @@
+# expected: hint
+import seaborn as sns
+exoplanets = sns.load_dataset('planets')
+sns.histplot(exoplanets.year)

@@ -1,0 +1,5 @@
+# expected: hint
+from tkinter import Tk, Label
+window = Tk()
+Label(window, text='Hello').pack()
+window.mainloop()
