@@ -39,13 +39,12 @@ def convert_html(html: str) -> str:
     reader = _TextReader()
     # Pictures in the text would take most of the time to parse.
     reader.feed(_DATA_URL.sub("data:", html)[:MAX_CHARS])
-    reader.close()
-    reader.end_line()
-    text = re.sub(r"\n{3,}", "\n\n", "\n".join(reader.lines)).strip()
+    reader.finish()
+    text = "\n".join(reader.lines)
     if not reader.unseen:
         return text
     names = ", ".join(_count_names(reader.unseen))
-    return f"{text}\n[HTML with {names}, which a terminal cannot show]".strip()
+    return f"{text}\n[HTML with {names}, which a terminal cannot show]".strip("\n")
 
 
 class _TextReader(HTMLParser):
@@ -98,6 +97,13 @@ class _TextReader(HTMLParser):
             before = " " if data[:1].isspace() and self._line.strip() else ""
             after = " " if data[-1:].isspace() and words else ""
             self._line += f"{before}{words}{after}" if words else before
+
+    def finish(self) -> None:
+        """Read what is left, and close what is open."""
+        self.close()
+        for tag in ("td", "table") if self._rows is not None else ():
+            self.handle_endtag(tag)
+        self.end_line()
 
     def end_line(self) -> None:
         """Begin another line, unless the open one is a cell of a table."""

@@ -9,6 +9,7 @@ import pytest
 from starchat_tui.sandbox.guest.display import RunDisplay
 from starchat_tui.sandbox.guest.frame_protocol import FRAME_KINDS, HEADER_SIZE, unpack_frame
 from starchat_tui.sandbox.guest.pipe import Pipe
+from tests.scripted import make_png
 
 
 class RecordedDisplay:
@@ -80,3 +81,67 @@ def test_what_comes_after_a_run_is_counted_and_dropped(recorder: RecordedDisplay
         ("done", "ok"),
         ("begun", 3),
     ]
+
+
+def test_a_picture_that_comes_after_a_run_is_reported_by_the_next(
+    recorder: RecordedDisplay,
+) -> None:
+    recorder.display.begin_run(1)
+    recorder.display.end_run("ok")
+    recorder.display.images.publish_image(make_png(4, 4), "late")
+    recorder.display.begin_run(2)
+    recorder.display.end_run("ok")
+    assert recorder.read_frames() == [
+        ("begun", 1),
+        ("done", "ok"),
+        ("begun", 2),
+        ("note", "Lost a plot that a thread drew after an earlier run ended"),
+        ("done", "ok"),
+    ]
+
+
+def test_pictures_beyond_the_limit_are_reported_at_the_end(recorder: RecordedDisplay) -> None:
+    recorder.display.begin_run(1)
+    for size in (4, 5, 6):
+        recorder.display.images.publish_image(make_png(size, size), f"picture {size}")
+    recorder.display.end_run("ok")
+    frames = recorder.read_frames()
+    assert [frame[0] for frame in frames] == ["begun", "figure", "figure", "note", "done"]
+    assert frames[3] == ("note", "A run shows at most 2 pictures; 1 more was left out")
+
+
+def test_a_note_is_sent_once_in_a_run(recorder: RecordedDisplay) -> None:
+    for run in (1, 2):
+        recorder.display.begin_run(run)
+        recorder.display.send_note("same")
+        recorder.display.send_note("same")
+    assert recorder.read_frames() == [
+        ("begun", 1),
+        ("note", "same"),
+        ("begun", 2),
+        ("note", "same"),
+    ]
+
+
+def test_cleared_output_is_removed_once_there_is_more(recorder: RecordedDisplay) -> None:
+    recorder.display.begin_run(1)
+    recorder.display.send_text("stdout", "first")
+    recorder.display.clear(wait=True)
+    recorder.display.send_note("notes stay")
+    recorder.display.send_text("stdout", "second")
+    recorder.display.end_run("ok")
+    assert recorder.read_frames() == [
+        ("begun", 1),
+        ("text", "stdout", "first"),
+        ("note", "notes stay"),
+        ("clear",),
+        ("text", "stdout", "second"),
+        ("done", "ok"),
+    ]
+
+
+def test_an_output_has_one_key_by_its_name(recorder: RecordedDisplay) -> None:
+    recorder.display.begin_run(1)
+    assert recorder.display.find_key("") == 0
+    keys = [recorder.display.find_key(name) for name in ("a", "b", "a")]
+    assert keys[0] == keys[2] != keys[1]

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from starchat_tui.sandbox.guest.describe import solids
+from starchat_tui.sandbox.guest.describe.marks import POINT_COLLECTIONS
 from starchat_tui.sandbox.guest.describe.phrases import format_number, format_position, quote_text
 
 MAX_CELLS = 400
@@ -13,7 +15,6 @@ MAX_CELLS = 400
 MAX_COLORS = 8
 MAX_LOCATED_SHAPES = 12
 """Shapes of one color whose positions are listed."""
-_POINT_COLLECTIONS = ("PathCollection", "Path3DCollection")
 
 
 def describe_areas(axes: Any, used_texts: set[int]) -> Iterator[str]:
@@ -23,9 +24,11 @@ def describe_areas(axes: Any, used_texts: set[int]) -> Iterator[str]:
     """
     for collection in axes.collections:
         kind = type(collection).__name__
-        if kind in _POINT_COLLECTIONS or not collection.get_visible():
+        if kind in POINT_COLLECTIONS or not collection.get_visible():
             continue
-        if kind == "QuadMesh":
+        if words := solids.describe_surface(collection):
+            yield words
+        elif kind == "QuadMesh":
             # A mesh has its cells between whole numbers, an image has its pixels at them.
             yield _describe_grid(axes, collection, "heat map", 0.5, used_texts)
         elif "Line" in kind:
@@ -33,7 +36,7 @@ def describe_areas(axes: Any, used_texts: set[int]) -> Iterator[str]:
             yield f"{count} line segments{_describe_extent(axes, collection)}"
         elif words := _describe_shapes(axes, collection):
             yield words
-    for image in axes.images:
+    for image in filter(lambda one: one.get_visible(), axes.images):
         yield _describe_grid(axes, image, "image", 0.0, used_texts)
     yield from _describe_patches(axes)
 
@@ -84,7 +87,8 @@ def _describe_shapes(axes: Any, collection: Any) -> str:
         colors = f", values {format_number(values.min())} to {format_number(values.max())}"
     else:
         colors = _describe_colors(collection, len(paths))
-    return f"{len(paths)} shapes{name}{colors}{_describe_extent(axes, collection)}"
+    noun = "shape" if len(paths) == 1 else "shapes"
+    return f"{len(paths)} {noun}{name}{colors}{_describe_extent(axes, collection)}"
 
 
 def _describe_colors(collection: Any, count: int) -> str:
@@ -130,7 +134,7 @@ def _describe_patches(axes: Any) -> Iterator[str]:
     patches = [
         patch
         for patch in axes.patches
-        if id(patch) not in bars and type(patch).__name__ != "Wedge" and _has_extent(patch)
+        if id(patch) not in bars and type(patch).__name__ != "Wedge" and _is_seen(patch)
     ]
     for kind, times in Counter(type(patch).__name__ for patch in patches).items():
         # The boxes of box plots are such paths.
@@ -138,8 +142,10 @@ def _describe_patches(axes: Any) -> Iterator[str]:
             yield f"{times} × {kind}"
 
 
-def _has_extent(patch: Any) -> bool:
-    """Return whether a patch is visible at all: one made for a legend has no size."""
+def _is_seen(patch: Any) -> bool:
+    """Return whether a patch can be seen: one made for a legend has no size."""
+    if not patch.get_visible():
+        return False
     box = patch.get_path().get_extents(patch.get_patch_transform())
     return bool(box.width and box.height)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from starchat_tui.sandbox.guest.describe import box_plots
+from starchat_tui.sandbox.guest.describe import box_plots, solids
 from starchat_tui.sandbox.guest.describe.phrases import (
     format_number,
     format_position,
@@ -15,6 +15,8 @@ from starchat_tui.sandbox.guest.describe.phrases import (
     shorten_text,
 )
 
+POINT_COLLECTIONS = ("PathCollection", "Path3DCollection")
+"""Names of matplotlib's classes of points."""
 MAX_BARS = 60
 MAX_POINTS = 40
 """Points that are all listed; of more, only the first and the last."""
@@ -35,13 +37,14 @@ def describe_marks(axes: Any, used_texts: set[int]) -> Iterator[str]:
     yield from (box_plots.describe_box(axes, box) for box in boxes)
     bars = [group for group in axes.containers if type(group).__name__ == "BarContainer"]
     for container, name in zip(bars, _name_bar_groups(axes, bars), strict=True):
-        yield _describe_bars(axes, container, name, used_texts)
+        if any(patch.get_visible() for patch in container.patches):
+            yield _describe_bars(axes, container, name, used_texts)
     yield from _describe_pie(axes, used_texts)
     for line in axes.lines:
         if id(line) not in box_lines and (words := _describe_line(axes, line)):
             yield words
     for points in axes.collections:
-        if type(points).__name__ in ("PathCollection", "Path3DCollection"):
+        if type(points).__name__ in POINT_COLLECTIONS and points.get_visible():
             yield _describe_points(axes, points, used_texts)
 
 
@@ -66,7 +69,11 @@ def _describe_bars(axes: Any, container: Any, name: str, used_texts: set[int]) -
         used_texts: Ids of texts that need no description; the labels of the bars are added.
     """
     horizontal = getattr(container, "orientation", "vertical") == "horizontal"
-    patches = [patch for patch in container.patches if math.isfinite(_bar_value(patch, horizontal))]
+    patches = [
+        patch
+        for patch in container.patches
+        if patch.get_visible() and math.isfinite(_bar_value(patch, horizontal))
+    ]
     if _is_histogram(patches, horizontal):
         bins = [
             f"{format_number(start)} to {format_number(end)}: "
@@ -123,7 +130,9 @@ def _is_histogram(patches: Sequence[Any], horizontal: bool) -> bool:
 
 
 def _describe_pie(axes: Any, used_texts: set[int]) -> Iterator[str]:
-    wedges = [patch for patch in axes.patches if type(patch).__name__ == "Wedge"]
+    wedges = [
+        patch for patch in axes.patches if type(patch).__name__ == "Wedge" and patch.get_visible()
+    ]
     if not wedges:
         return
     shares = []
@@ -143,6 +152,8 @@ def _describe_pie(axes: Any, used_texts: set[int]) -> Iterator[str]:
 
 def _describe_line(axes: Any, line: Any) -> str:
     """Describe a line; an empty text if it is invisible or has no points."""
+    if solids.is_line(line):
+        return solids.describe_line(line, _format_label(line)) if line.get_visible() else ""
     xs, ys = line.get_xdata(orig=False), line.get_ydata(orig=False)
     pairs = [
         (float(x), float(y))
