@@ -2,6 +2,7 @@
 # Makes .venv ready to run, test and check; called again, it returns at once.
 #
 #   PYTHON       the interpreter to use (default: the first of 3.11 or later that is found)
+#   STARCHAT_ENVIRONMENTS  the folder of the environments that run code, about 2 GB in all
 #   TORCH_INDEX  the index of PyTorch's CPU wheels (its install page names it), for a Linux machine
 #                without an NVIDIA GPU where pip would fetch the CUDA build
 set -euo pipefail
@@ -10,7 +11,8 @@ cd "$(dirname "$0")"
 TORCH="torch==2.13.0"
 CPU_WHEELS="${TORCH_INDEX:-}"
 STAMP=.venv/.made-from
-wanted="$(cat pyproject.toml setup.sh | cksum)"
+LOCKS=starchat_tui/sandbox/environments/locks
+wanted="$({ cat pyproject.toml setup.sh "$LOCKS"/*.txt 2>/dev/null || true; } | cksum)"
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -87,6 +89,15 @@ torch() {
   pip install "$TORCH"
 }
 
+# The environments that run code: the demo models and the tests use `current`, the tests also 2023.
+environments() {
+  local name
+  for name in current 2023; do
+    .venv/bin/python -m starchat_tui env create "$name" >/dev/null ||
+      say "the first run of code will try to create the environment $name again"
+  done
+}
+
 [ "$(cat "$STAMP" 2>/dev/null)" = "$wanted" ] && exit 0
 
 [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || environment
@@ -96,5 +107,6 @@ pip install --editable '.[all,dev]'
 if [ "$(uname -s)" = Linux ] && ! have bwrap; then
   system bubblewrap || say "without bubblewrap everything works except running code"
 fi
+environments
 printf '%s\n' "$wanted" >"$STAMP"
 say "ready"

@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 
+from starchat_tui.config.paths import find_paths
 from starchat_tui.templates.tokenizer import Tokenizer
 from tests.sample_tokenizers import build_byte_level, save_tokenizer
 
 KEPT = ("STARCHAT_DATA", "STARCHAT_INTEROP_URL", "STARCHAT_INTEROP_MODEL")
 KEPT += ("STARCHAT_INTEROP_TOKENIZER", "STARCHAT_REQUIRE", "STARCHAT_FUZZ")
+KEPT += ("STARCHAT_ENVIRONMENTS",)
 """Variables that configure the tests themselves; every other STARCHAT_* is removed."""
 FOREIGN = ("ACCESSIBLE", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "CUDA_VISIBLE_DEVICES", "EDITOR")
 FOREIGN += ("FORCE_COLOR", "LINES", "NO_COLOR", "PAGER", "TMUX", "VISUAL")
@@ -27,7 +29,10 @@ FOREIGN += ("FORCE_COLOR", "LINES", "NO_COLOR", "PAGER", "TMUX", "VISUAL")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set the variables that libraries read once, at import."""
+    # The environments that `./setup.sh` creates: each has a gigabyte, and tests only read them.
+    folder = find_paths(os.environ).environments
     os.environ.update(
+        STARCHAT_ENVIRONMENTS=str(folder),
         OMP_WAIT_POLICY="PASSIVE",
         TEXTUAL_ANIMATIONS="none",
         HF_HUB_OFFLINE="1",

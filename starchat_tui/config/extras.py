@@ -11,13 +11,7 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
         "The local engine",
         ("torch", "transformers", "accelerate", "peft", "safetensors", "starlette", "uvicorn"),
     ),
-    "plots": (
-        "Running code",
-        (
-            *("IPython", "matplotlib", "numpy", "pandas", "seaborn", "geopandas"),
-            *("PIL", "textual_image"),
-        ),
-    ),
+    "plots": ("Running code", ("PIL", "textual_image")),
     "train": ("Training", ("datasets", "deepspeed", "yaml", "tensorboard")),
 }
 """Extras of pyproject.toml: a purpose for messages, and the modules that each installs."""

@@ -20,7 +20,9 @@ from textual.pilot import Pilot
 
 from starchat_tui.chat.session import Session
 from starchat_tui.chat.store import ConversationStore
+from starchat_tui.cli import arguments
 from starchat_tui.cli.factory import create_kernel_manager
+from starchat_tui.cli.invocation import Invocation
 from starchat_tui.client.protocol import Sampling
 from starchat_tui.config.settings import Settings
 from starchat_tui.execution.kernel_manager import KernelManager
@@ -99,7 +101,7 @@ async def measure() -> dict[str, object]:
     folder = Path(tempfile.mkdtemp(prefix="sc-"))
     (folder / "tokenizer.json").write_text(json.dumps(byte_tokenizer()))
     settings = Settings(tokenizer=str(folder / "tokenizer.json"), window=30_000)
-    manager = create_kernel_manager(settings)
+    manager = create_kernel_manager(Invocation.from_flags(arguments.parse_arguments([])))
     level = (await manager.probe_sandbox()).level
     if level == "off":
         manager = create_scripted_manager()

@@ -154,8 +154,8 @@ async def test_json_has_the_documented_keys(run: Any) -> None:
     done = await run(*pieces, json=True)
     document = json.loads(done.out.getvalue())
     assert list(document) == [
-        *("status", "level", "stdout", "stderr", "error", "figures", "files", "hint"),
-        *("notes", "seconds"),
+        *("status", "level", "environment", "stdout", "stderr", "error", "figures", "files"),
+        *("hint", "notes", "seconds"),
     ]
     assert (document["status"], document["level"]) == ("error", "isolated")
     assert (document["stdout"], document["stderr"]) == ("one\n3\n", "two")

@@ -94,8 +94,8 @@ async def test_nothing_is_resumed_without_a_flag(invoke: Invoke) -> None:
     assert (session.conversation, session.turns) == ("", ())
 
 
-async def test_sandbox_off_runs_nothing() -> None:
-    manager = create_kernel_manager(Settings(sandbox="off"))
+async def test_sandbox_off_runs_nothing(invoke: Invoke) -> None:
+    manager = create_kernel_manager(invoke("--sandbox", "off"))
     assert (await manager.probe_sandbox()).level == "off"
     (ended,) = [output async for output in manager.run("print(1)")]
     assert isinstance(ended, RunEnded)
@@ -103,15 +103,15 @@ async def test_sandbox_off_runs_nothing() -> None:
     await manager.aclose()
 
 
-async def test_unsafe_flag_needs_no_probe() -> None:
-    manager = create_kernel_manager(Settings(sandbox="off"), unsafe=True)
+async def test_unsafe_flag_needs_no_probe(invoke: Invoke) -> None:
+    manager = create_kernel_manager(invoke("--sandbox", "off", "--unsafe-run"))
     assert manager.unsafe
     assert (await manager.probe_sandbox()).level == "unsafe"
     await manager.aclose()
 
 
-def test_addresses_in_code_are_found() -> None:
-    manager = create_kernel_manager(Settings())
+def test_addresses_in_code_are_found(invoke: Invoke) -> None:
+    manager = create_kernel_manager(invoke())
     code = "pd.read_csv('https://data.example/a.csv')"
     assert list(manager.find_urls(code)) == ["https://data.example/a.csv"]
 
@@ -120,3 +120,38 @@ def test_demo_model() -> None:
     assert is_demo_model(Settings())
     assert not is_demo_model(Settings(model="starcoder"))
     assert not is_demo_model(Settings(url="http://host:1"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ((), "current"),
+        (("-m", "starchat-beta"), "2023"),
+        (("-m", "bigcode/starcoder"), "2023"),
+        (("-m", "starchat-beta", "--env", "current"), "current"),
+        (("--url", "http://host:1", "-m", "some-model"), "current"),
+    ],
+)
+def test_the_environment_is_the_users_or_that_of_the_model(
+    invoke: Invoke, flags: tuple[str, ...], expected: str
+) -> None:
+    invocation = invoke(*flags)
+    assert create_kernel_manager(invocation).environment == expected
+
+
+async def test_a_conversation_goes_on_in_its_environment(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ConversationStore.open(find_paths(os.environ).database)
+    store_conversation(store, ("q", "done"), ("a", "done"))
+    first = invoke("-c")
+    session = create_session(first.settings, first.paths, create_kernel_manager(first))
+    resume_conversation(session, first)
+    session.select_environment("2023")
+    for flags, expected in (((), "2023"), (("--env", "current"), "current")):
+        again = invoke("-c", *flags)
+        session = create_session(again.settings, again.paths, create_kernel_manager(again))
+        resume_conversation(session, again)
+        assert session.environment == expected
+    session.start_conversation()
+    assert session.environment == "current"

@@ -29,7 +29,7 @@ def test_installed_modules_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "extra"), [("torch", "local"), ("torch.nn", "local"), ("matplotlib", "plots")]
+    ("module", "extra"), [("torch", "local"), ("torch.nn", "local"), ("PIL", "plots")]
 )
 def test_a_failed_import_is_explained_by_its_extra(module: str, extra: str) -> None:
     found = find_missing_extra(ImportError("No module", name=module))

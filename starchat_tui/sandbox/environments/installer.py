@@ -81,14 +81,15 @@ class Installation:
     folder: Path
     log: Path
     """File that receives the output of the programs."""
-    environ: Mapping[str, str]
+    variables: Mapping[str, str]
+    """Environment variables of the programs."""
     report: Report
     is_cancelled: IsCancelled
 
     @property
     def uv(self) -> str | None:
         """Path of uv; None where only pip is there."""
-        return shutil.which("uv", path=self.environ.get("PATH"))
+        return shutil.which("uv", path=self.variables.get("PATH"))
 
     def run(self) -> str:
         """Create and fill the folder; return `uv` or `pip`.
@@ -112,7 +113,7 @@ class Installation:
         return ["--no-deps", "--only-binary", ":all:", "--requirement", lock]
 
     def _run(self, command: Sequence[str]) -> None:
-        environ = {name: value for name, value in self.environ.items() if name not in _LEFT_OUT}
+        variables = {name: value for name, value in self.variables.items() if name not in _LEFT_OUT}
         try:
             with self.log.open("a+b") as log:
                 process = subprocess.Popen(
@@ -120,7 +121,7 @@ class Installation:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=environ,
+                    env=variables,
                     cwd="/",
                     # The group is ended as a whole: pip and uv have children.
                     start_new_session=True,
