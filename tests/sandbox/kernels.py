@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from starchat_tui.sandbox.environments.inspection import inspect_environment
 from starchat_tui.sandbox.host.downloads import Download
 from starchat_tui.sandbox.host.kernel import SandboxKernel
 from starchat_tui.sandbox.isolation import probe
@@ -28,6 +30,11 @@ RELAXED_LIMITS = Limits(timeout=300.0, grace=60.0)
 """Limits for runs that do not test time limits: a busy machine must not run into one."""
 
 LEVELS = ("isolated", "restricted")
+ENVIRONMENTS = [
+    None,
+    *map(Path, filter(None, os.environ.get("STARCHAT_TEST_ENVIRONMENTS", "").split(os.pathsep))),
+]
+"""Folders of environments in which libraries are tested; None is the one of this interpreter."""
 RUN_AFTERWARDS = """
 import sys, threading, time, traceback
 def run_afterwards(act):
@@ -112,12 +119,21 @@ async def open_kernel(
     attached: Sequence[Path] = (),
     strict: bool = False,
     script: Sequence[str] = (),
+    environment: Path | None = None,
 ) -> AsyncIterator[SandboxKernel]:
-    """Open a kernel at an isolation level; close it when the context ends."""
+    """Open a kernel at an isolation level; close it when the context ends.
+
+    The code runs in the libraries of `environment`, or of this interpreter without one.
+    """
     capability = probe.probe_sandbox("restricted" if level == "restricted" else "isolated")
     assert capability.level == level, capability
     kernel = SandboxKernel(
-        capability, limits=limits, attached=attached, strict=strict, script=script
+        capability,
+        limits=limits,
+        attached=attached,
+        strict=strict,
+        script=script,
+        interpreter=inspect_environment(environment) if environment else None,
     )
     try:
         yield kernel

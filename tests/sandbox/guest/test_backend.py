@@ -20,9 +20,9 @@ BACKENDS = {
 
 
 @pytest.mark.parametrize("choice", BACKENDS)
-async def test_every_backend_shows_figures_here(kernel: SandboxKernel, choice: str) -> None:
+async def test_every_backend_shows_figures_here(library_kernel: SandboxKernel, choice: str) -> None:
     code = f"{choice}\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"
-    run = await run_code(kernel, code)
+    run = await run_code(library_kernel, code)
     assert (run.end.status, run.err) == ("ok", ""), run.outputs
     assert run.descriptions == ["axes:\n  line: (0, 1), (1, 2)"]
     assert len([note for note in run.notes if "windows" in note]) == BACKENDS[choice]
@@ -49,12 +49,12 @@ plt.show()
     ],
 )
 async def test_axes_in_space_add_themselves(
-    kernel: SandboxKernel, options: str, more: str, notes: int
+    library_kernel: SandboxKernel, options: str, more: str, notes: int
 ) -> None:
     code = AXES_3D.format(options=options, more=more)
     if not notes:
         code = code.replace("plt.title('space')\n", "")
-    run = await run_code(kernel, code)
+    run = await run_code(library_kernel, code)
     assert run.descriptions == ['axes: "space"\n  line: (0, 0, 0), (1, 1, 5)']
     assert len(run.notes) == notes
 
@@ -67,7 +67,7 @@ async def test_axes_in_space_are_not_added_in_strict_mode() -> None:
     assert run.notes == ["The figure is empty: it has no axes, so there is nothing to show"]
 
 
-async def test_plots_of_a_fork_are_reported(kernel: SandboxKernel) -> None:
+async def test_plots_of_a_fork_are_reported(library_kernel: SandboxKernel) -> None:
     code = """
 import matplotlib.pyplot as plt
 from multiprocessing import get_context
@@ -75,6 +75,6 @@ def work():
     plt.plot([1]); plt.show()
 process = get_context('fork').Process(target=work); process.start(); process.join()
 """
-    run = await run_code(kernel, code)
+    run = await run_code(library_kernel, code)
     assert (run.end.status, run.figures) == ("ok", [])
     assert run.err == "A plot of another process is not shown here\n"

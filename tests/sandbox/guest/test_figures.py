@@ -38,10 +38,12 @@ def read_picture(figure: Figure) -> int:
     return states[0] if len(states) == 1 else 0
 
 
-async def test_every_way_to_show_a_figure_ends_with_its_last_state(kernel: SandboxKernel) -> None:
+async def test_every_way_to_show_a_figure_ends_with_its_last_state(
+    library_kernel: SandboxKernel,
+) -> None:
     found = {}
     for how, (code, states) in SHOWN.items():
-        run = await run_code(kernel, f"{PRELUDE}\n{code}")
+        run = await run_code(library_kernel, f"{PRELUDE}\n{code}")
         figures = list_figures(run)
         cards, pictures = (
             [read_card(one) for one in figures],
@@ -52,40 +54,42 @@ async def test_every_way_to_show_a_figure_ends_with_its_last_state(kernel: Sandb
     assert not found
 
 
-async def test_where_nothing_is_shown_a_sentence_says_why(kernel: SandboxKernel) -> None:
+async def test_where_nothing_is_shown_a_sentence_says_why(library_kernel: SandboxKernel) -> None:
     found = {}
     for how, (code, expected) in UNSEEN.items():
-        run = await run_code(kernel, f"import matplotlib.pyplot as plt\n{code}")
+        run = await run_code(library_kernel, f"import matplotlib.pyplot as plt\n{code}")
         is_said = [note.startswith(expected) for note in run.notes] == [True] * bool(expected)
         if run.end.status != "ok" or list_figures(run) or not is_said:
             found[how] = (run.end.status, run.notes, run.outputs)
     assert not found
 
 
-async def test_a_figure_of_an_earlier_cell_can_be_shown_again(kernel: SandboxKernel) -> None:
-    first = await run_code(kernel, f"{PRELUDE}\nf = draw(1); plt.show()")
-    second = await run_code(kernel, "draw(3, f.axes[0])\nf")
+async def test_a_figure_of_an_earlier_cell_can_be_shown_again(
+    library_kernel: SandboxKernel,
+) -> None:
+    first = await run_code(library_kernel, f"{PRELUDE}\nf = draw(1); plt.show()")
+    second = await run_code(library_kernel, "draw(3, f.axes[0])\nf")
     assert [read_card(one) for one in first.figures + second.figures] == [1, 3]
 
 
-async def test_of_too_many_pictures_the_first_are_shown(kernel: SandboxKernel) -> None:
-    run = await run_code(kernel, f"{PRELUDE}\nfor i in range(23):\n    draw(1); plt.show()")
+async def test_of_too_many_pictures_the_first_are_shown(library_kernel: SandboxKernel) -> None:
+    run = await run_code(library_kernel, f"{PRELUDE}\nfor i in range(23):\n    draw(1); plt.show()")
     assert len(run.figures) == 20
     assert run.notes == ["A run shows at most 20 pictures; 3 more were left out"]
 
 
-async def test_a_long_loop_sends_few_of_its_states(kernel: SandboxKernel) -> None:
+async def test_a_long_loop_sends_few_of_its_states(library_kernel: SandboxKernel) -> None:
     code = f"{PRELUDE}\nfor i in range(100):\n    draw(1 if i < 99 else 3); plt.pause(0.001)"
-    run = await run_code(kernel, code)
+    run = await run_code(library_kernel, code)
     assert [read_picture(one) for one in list_figures(run)] == [3]
     assert len(run.figures) < 60
     assert len({one.key for one in run.figures}) == 1
 
 
-async def test_text_and_results_are_cleared_with_the_figures(kernel: SandboxKernel) -> None:
+async def test_text_and_results_are_cleared_with_the_figures(library_kernel: SandboxKernel) -> None:
     code = f"{PRELUDE}\nfor i in range(3):\n    clear_output(wait=True); print(i); display(i * 10)"
     recorder = RunRecorder()
-    run = await run_code(kernel, f"{code}\n    import sys; print('e', i, file=sys.stderr)")
+    run = await run_code(library_kernel, f"{code}\n    import sys; print('e', i, file=sys.stderr)")
     for output in run.outputs[:-1]:
         recorder.record(output)
     result = recorder.build_result(run.end)
