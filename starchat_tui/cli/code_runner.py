@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from starchat_tui.chat.consent import (
     ConsentAnswer,
@@ -27,7 +28,7 @@ from starchat_tui.cli.ask import Terminal
 from starchat_tui.codeblocks import parse_code_blocks
 from starchat_tui.config.byte_units import MIB
 from starchat_tui.config.settings import ImageChoice
-from starchat_tui.errors import NoCode, StarChatError, Terminated, UsageError
+from starchat_tui.errors import CodeFailed, NoCode, StarChatError, Terminated, UsageError
 from starchat_tui.execution.cells import is_python, prepare_cell
 from starchat_tui.execution.kernel_manager import KernelManager
 from starchat_tui.execution.run_result import RunRecorder, RunResult, join_results
@@ -46,6 +47,9 @@ from starchat_tui.terminal.status_text import UNSAFE_WARNING
 if TYPE_CHECKING:
     from starchat_tui.cli.invocation import Invocation
     from starchat_tui.sandbox.host.downloads import Download
+
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +108,11 @@ class CodeRunner:
         if kernel_manager.unsafe:
             self._printer.print_note(UNSAFE_WARNING, warning=True)
 
-    async def run_file(self, *cells: str) -> None:
-        """Run the user's own code, the cells in order until one fails.
+    async def run_file(self, *cells: str, is_script: bool = False) -> int:
+        """Run the user's own code, the cells in order until one fails; return the exit code.
 
-        Raises a `StarChatError` unless all succeed.
+        Raises a `StarChatError` unless all succeed. A script has the exit code that it would have
+        in Python.
         """
         # The user wrote it, so only invisible characters and downloads need consent.
         downloads = await self._obtain_consent("\n\n".join(cells), permission="always")
@@ -120,7 +125,17 @@ class CodeRunner:
                 break
         if self._options.json:
             self._print_json(build_run_json(join_results(results)))
-        await self._finish(results)
+        error = await self._save_files(results)
+        status = read_exit_status(results[-1]) if is_script else None
+        if error is None:
+            return 0
+        if status is None or not isinstance(error, CodeFailed):
+            raise error
+        if results[-1].failure is not None and results[-1].failure.name == "SystemExit":
+            # It ended itself: there is nothing to report.
+            return status
+        error.exit_code = status
+        raise error
 
     async def run_answer(self, session: Session, text: str, document: dict[str, object]) -> None:
         """Run the Python blocks of an answer in order, until one fails.
@@ -150,7 +165,8 @@ class CodeRunner:
                 break
         if self._options.json:
             self._print_json({**document, "runs": [build_run_json(one) for one in results]})
-        await self._finish(results)
+        if error := await self._save_files(results):
+            raise error
 
     # Consent
 
@@ -247,8 +263,8 @@ class CodeRunner:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.remove_signal_handler(number)
 
-    async def _finish(self, results: Sequence[RunResult]) -> None:
-        """Save the files of `--save-dir` and raise the error of the last run, if any."""
+    async def _save_files(self, results: Sequence[RunResult]) -> StarChatError | None:
+        """Save the files of `--save-dir`; return the error of the last run, if any."""
         error = create_run_error(results[-1])
         if self._options.save_dir is not None:
             saved, total = 0, len(self._kernel_manager.file_sizes)
@@ -261,8 +277,7 @@ class CodeRunner:
                     f"{total - saved} of {total} files could not be saved",
                     "the messages above say why",
                 )
-        if error is not None:
-            raise error
+        return error
 
     async def _fetch_files(self) -> AsyncGenerator[tuple[str, bytes], None]:
         """Yield the plots and files of the code one by one; what cannot be had is reported.
@@ -312,9 +327,18 @@ def confirm_at_terminal(question: str, terminal: Terminal) -> bool:
         return False
 
 
-async def run_and_close(kernel_manager: KernelManager, work: Awaitable[None]) -> None:
-    """Await `work`, and end every sandbox process in any case."""
+def read_exit_status(result: RunResult) -> int | None:
+    """Return the exit status of a script that ended by an exception; None if none ended it."""
+    if result.ended.status != "error" or result.failure is None:
+        return None
+    # The text comes from the code. A process keeps the last eight bits.
+    given = re.fullmatch(r"-?\d{1,20}", result.failure.message)
+    return int(given[0]) & 0xFF if result.failure.name == "SystemExit" and given else 1
+
+
+async def run_and_close(kernel_manager: KernelManager, work: Awaitable[_Result]) -> _Result:
+    """Await `work` and return its result; end every sandbox process in any case."""
     try:
-        await work
+        return await work
     finally:
         await kernel_manager.aclose()

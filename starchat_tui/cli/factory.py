@@ -66,11 +66,13 @@ def create_session(
     )
 
 
-def create_kernel_manager(invocation: Invocation, *, script: Sequence[str] = ()) -> KernelManager:
+def create_kernel_manager(
+    invocation: Invocation, *, script: Sequence[str] = (), stdin: int = -1
+) -> KernelManager:
     """Create the manager of the kernel that runs code in the sandbox of the settings.
 
-    `script` is the `sys.argv` of a script, empty for cells. Nothing is probed or started before
-    the first run.
+    `script` is the `sys.argv` of a script, empty for cells, and `stdin` the descriptor of its
+    standard input. Nothing is probed or started before the first run.
     """
     settings, unsafe = invocation.settings, invocation.flags.unsafe_run
     from starchat_tui.execution.kernel_factory import KernelFactory
@@ -100,6 +102,7 @@ def create_kernel_manager(invocation: Invocation, *, script: Sequence[str] = ())
             strict=settings.strict,
             script=script,
             interpreter=interpreter,
+            stdin=stdin,
         )
 
     def find_urls(code: str) -> Sequence[str]:

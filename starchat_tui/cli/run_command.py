@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +14,7 @@ from starchat_tui.cli.ask import Terminal
 from starchat_tui.cli.code_runner import CodeRunner, RunOptions, run_and_close
 from starchat_tui.cli.factory import create_kernel_manager
 from starchat_tui.cli.invocation import Invocation
+from starchat_tui.cli.script_input import open_script_input
 from starchat_tui.cli.stdout import replace_lone_surrogates
 from starchat_tui.config.json_file import read_json_object
 from starchat_tui.config.text_file import read_text
@@ -22,7 +25,7 @@ MAX_CODE_BYTES = 4 * 2**20
 
 
 def run_file(argv: Sequence[str]) -> int:
-    """Run a file of Python and return the exit code 0; failures are raised."""
+    """Run a file of Python and return its exit code; failures are raised."""
     given, script = split_arguments(argv)
     flags, unknown = arguments.create_run_parser().parse_known_args(given)
     if unknown:
@@ -36,8 +39,9 @@ def run_file(argv: Sequence[str]) -> int:
     else:
         cells, script = [read_code(flags.code)], [flags.code, *script]
     replace_lone_surrogates()
-    asyncio.run(_run_code(invocation, cells, script))
-    return 0
+    # The code itself came from there.
+    stdin = -1 if flags.code == "-" else open_script_input()
+    return asyncio.run(_run_code(invocation, cells, script, stdin))
 
 
 def split_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -52,19 +56,28 @@ def split_arguments(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     return given[:at], given[at + 1 :]
 
 
-async def _run_code(invocation: Invocation, cells: Sequence[str], script: Sequence[str]) -> None:
+async def _run_code(
+    invocation: Invocation, cells: Sequence[str], script: Sequence[str], stdin: int
+) -> int:
     settings = invocation.settings
     terminal = Terminal(color=invocation.uses_color, quiet=not settings.stats)
-    kernel_manager = create_kernel_manager(invocation, script=script)
+    kernel_manager = create_kernel_manager(invocation, script=script, stdin=stdin)
     runner = CodeRunner(kernel_manager, RunOptions.from_invocation(invocation), terminal)
-    await run_and_close(kernel_manager, runner.run_file(*cells))
+    return await run_and_close(kernel_manager, runner.run_file(*cells, is_script=bool(script)))
 
 
 def read_code(name: str) -> str:
     """Return the text of a file, or of stdin for `-`; raises `UsageError`."""
     if name == "-":
         return read_text(sys.stdin.buffer, "Standard input", limit=MAX_CODE_BYTES)
-    return read_text(Path(name), f"`{name}`", limit=MAX_CODE_BYTES)
+    code = read_text(Path(name), f"`{name}`", limit=MAX_CODE_BYTES)
+    with open(name, "rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise UsageError(
+                f"`{name}` is in UTF-16, which Python does not read",
+                f"convert it: `iconv -f UTF-16 -t UTF-8 {shlex.quote(name)}`",
+            )
+    return code
 
 
 def read_notebook(path: Path) -> list[str]:

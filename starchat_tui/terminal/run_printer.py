@@ -92,7 +92,9 @@ class RunPrinter:
             self._draw_figure(output)
         elif isinstance(output, Failure):
             self._has_failed = True
-            self._print_line(self.err, output.traceback)
+            # None for a script that ended itself.
+            if output.traceback:
+                self._print_line(self.err, output.traceback)
         elif isinstance(output, WrittenFile):
             self._files.append(output)
         elif isinstance(output, Note):

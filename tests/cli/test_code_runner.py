@@ -17,7 +17,12 @@ import pytest
 from starchat_tui.chat.session import Session
 from starchat_tui.chat.store import ConversationStore
 from starchat_tui.cli.ask import Terminal
-from starchat_tui.cli.code_runner import CodeRunner, RunOptions, run_and_close
+from starchat_tui.cli.code_runner import (
+    CodeRunner,
+    RunOptions,
+    read_exit_status,
+    run_and_close,
+)
 from starchat_tui.client.protocol import Sampling
 from starchat_tui.config.settings import Settings
 from starchat_tui.errors import (
@@ -30,6 +35,7 @@ from starchat_tui.errors import (
     Terminated,
     UsageError,
 )
+from starchat_tui.execution.run_result import RunResult
 from starchat_tui.models.resolver import ModelResolver
 from starchat_tui.sandbox.isolation.probe import Capability
 from starchat_tui.sandbox.outputs import Failure, Note, Result, RunEnded, StreamText, WrittenFile
@@ -388,3 +394,20 @@ async def test_code_is_shown_before_the_question_if_stdout_is_a_pipe(
     shown = CommandRun(factory, tty=True, confirms=False)
     await run_answer(shown, session(shown))
     assert "x = 1" not in shown.err.getvalue(), "the answer is on the screen already"
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [
+        (Failure("SystemExit", "3", ""), 3),
+        (Failure("SystemExit", "-1", ""), 255),
+        (Failure("SystemExit", "256", ""), 0),
+        (Failure("SystemExit", "1" * 5000, ""), 1),
+        (Failure("SystemExit", "no data", ""), 1),
+        (Failure("ValueError", "3", ""), 1),
+    ],
+)
+def test_exit_status_of_a_script(failure: Failure, status: int) -> None:
+    result = RunResult((failure,), RunEnded("error", "isolated", 0.1))
+    assert read_exit_status(result) == status
+    assert read_exit_status(RunResult((failure,), RunEnded("timeout", "isolated", 0.1))) is None

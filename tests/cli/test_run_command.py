@@ -92,7 +92,7 @@ def test_streams_results_and_exit_codes(run: Run) -> None:
     ran = run("import sys\nprint('out')\nprint('err', file=sys.stderr)\n6 * 7\n")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "out\n42\n", "err\n")
     ran = run("print('before')\n1 / 0\n")
-    assert (ran.returncode, ran.stdout) == (5, "before\n")
+    assert (ran.returncode, ran.stdout) == (1, "before\n")
     assert "----> 2 1 / 0" in ran.stderr
     assert "starchat: The code failed: ZeroDivisionError: division by zero" in ran.stderr
     ran = run("while True: pass", "--timeout", "1")
@@ -211,6 +211,16 @@ def test_read_code(tmp_path: Path) -> None:
         read_code(str(path))
 
 
+def test_code_in_utf_16_is_refused_as_python_does(tmp_path: Path) -> None:
+    path = tmp_path / "a b.py"
+    path.write_bytes("x = 1".encode("utf-16"))
+    with pytest.raises(UsageError, match="UTF-16") as refused:
+        read_code(str(path))
+    assert "iconv -f UTF-16 -t UTF-8 '" in refused.value.hint
+    path.write_bytes(b"\xef\xbb\xbfx = 1")
+    assert read_code(str(path)) == "x = 1"
+
+
 def test_arguments_behind_two_dashes_are_the_script_s() -> None:
     assert split_arguments(["a.py", "--json"]) == (["a.py", "--json"], [])
     assert split_arguments(["a.py", "--", "--n", "5", "--"]) == (["a.py"], ["--n", "5", "--"])
@@ -252,8 +262,7 @@ def test_scripts_and_notebooks_run(environ: dict[str, str], tmp_path: Path) -> N
 
     (tmp_path / "a.py").write_text("import sys\nprint(sys.argv)\nsys.exit(3)")
     ran = start("a.py", "--", "--n", "5")
-    assert (ran.returncode, ran.stdout) == (5, "['a.py', '--n', '5']\n")
-    assert "The code exited with the status 3" in ran.stderr
+    assert (ran.returncode, ran.stdout, ran.stderr) == (3, "['a.py', '--n', '5']\n", "")
     ran = start("a.py", "--n", "5")
     assert ran.returncode == 2
     assert "follow `--`" in ran.stderr
@@ -261,3 +270,6 @@ def test_scripts_and_notebooks_run(environ: dict[str, str], tmp_path: Path) -> N
     (tmp_path / "a.ipynb").write_text(json.dumps({"cells": cells}))
     document = json.loads(start("a.ipynb", "--json").stdout)
     assert (document["stdout"], document["error"]["name"]) == ("6\n42\n", "ZeroDivisionError")
+    ran = start("a.ipynb")
+    assert (ran.returncode, ran.stdout) == (5, "6\n42\n")
+    assert "Cell 3, line 1:" in ran.stderr

@@ -50,7 +50,7 @@ class CommandLoop:
         self._shell = create_shell(self._display)
         self._compat = CompatLayer(self._shell, self._display.send_note, strict=setup["strict"])
         self._workspace = Workspace(os.getcwd())
-        self._script = Script(setup["script"], self._shell)
+        self._script = Script(setup["script"], self._shell, stdin=setup["stdin"])
         # As in Jupyter, and for a script: `-I` leaves the folder out.
         sys.path.insert(0, self._workspace.path)
         self._max_fetch_bytes = setup["fetched"]
@@ -178,7 +178,10 @@ class CommandLoop:
         name, message = type(error).__name__, tracebacks.get_message(error)
         if isinstance(error, SystemExit):
             # The code ended itself: no traceback leads to a mistake.
-            self._display.send_failure(name, message, tracebacks.format_summary(error))
+            summary = tracebacks.format_summary(error)
+            if self._script.exists:
+                message, summary = str(self._script.convert_exit(error)), ""
+            self._display.send_failure(name, message, summary)
             return
         self._display.send_failure(name, message, tracebacks.format_traceback(error))
         if hint := find_hint(error):
@@ -245,6 +248,7 @@ def serve(setup: dict[str, Any]) -> None:
         setup: `commands` and `frames` (file descriptors to read from and to write to), `figures`
             (pictures shown per run), `fetched` (bytes of a file sent to the host), `strict`
             (define no names that the code did not), `script` (`sys.argv` of a script; empty for
-            cells) and `warm` (import libraries ahead).
+            cells), `stdin` (descriptor of its standard input; -1 for none) and `warm` (import
+            libraries ahead).
     """
     CommandLoop(setup).serve()

@@ -84,6 +84,13 @@ class FrameDisplayHook(DisplayHook):
 class CellCompiler(CachingCompiler):
     """Keeps the lines of a cell as the user wrote them for tracebacks."""
 
+    script_path = ""
+    """Path of the script; empty for cells, which have names of IPython."""
+
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        """Return the file name of some code."""
+        return self.script_path or str(super().get_code_name(raw_code, transformed_code, number))
+
     def cache(self, transformed_code: str, number: int = 0, raw_code: str | None = None) -> str:
         """Register the source of a cell in `linecache`; return the file name it goes by."""
         name = super().cache(transformed_code, number, raw_code)

@@ -56,6 +56,9 @@ class CellStream(io.TextIOBase):
         """Return True."""
         return True
 
+    def reconfigure(self, **_: object) -> None:
+        """Do nothing: what is written is always sent as UTF-8."""
+
     def isatty(self) -> bool:
         """Return False: programs would print control sequences for a terminal."""
         return False

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import os
 import re
 import traceback
 from collections.abc import Iterator
 from types import TracebackType
+
+from starchat_tui.sandbox.guest.workspace import find_code_folder
 
 CONTEXT_LINES = 2
 """Lines of the cell shown before and after the one that failed."""
@@ -81,7 +84,7 @@ def _format_call(filename: str, line: int, name: str, times: int) -> Iterator[st
     """
     # "<cell line: 1>" is IPython's name for the top level of a cell.
     scope = "" if name.startswith("<cell line") or name == "<module>" else f", in {name}"
-    if place := _locate_in_cell(filename, line):
+    if place := _locate(filename, line):
         yield f"{place}{scope}:"
         yield from _format_source_lines(filename, line)
     else:
@@ -92,7 +95,7 @@ def _format_call(filename: str, line: int, name: str, times: int) -> Iterator[st
 
 def _format_syntax_error(error: SyntaxError) -> Iterator[str]:
     line, text = error.lineno or 0, error.text or ""
-    if place := _locate_in_cell(error.filename or "", line):
+    if place := _locate(error.filename or "", line):
         yield f"{place}:"
     if text:
         yield f"----> {line} {text.rstrip()}"
@@ -117,10 +120,12 @@ def get_message(error: BaseException) -> str:
     return text if len(text) <= MAX_MESSAGE_CHARS else f"{text[:MAX_MESSAGE_CHARS]} …"
 
 
-def _locate_in_cell(filename: str, line: int | None) -> str:
-    """Return the cell and line of a position; an empty text if it is not in a cell."""
-    cell = _CELL_FILENAME.match(filename)
-    return f"Cell {cell[1]}, line {line}" if cell else ""
+def _locate(filename: str, line: int | None) -> str:
+    """Return the cell or file, and the line; an empty text for code that is not the user's."""
+    if cell := _CELL_FILENAME.match(filename):
+        return f"Cell {cell[1]}, line {line}"
+    folder = f"{find_code_folder()}{os.sep}"
+    return f"{filename.removeprefix(folder)}, line {line}" if filename.startswith(folder) else ""
 
 
 def _is_hidden(filename: str) -> bool:
@@ -128,7 +133,7 @@ def _is_hidden(filename: str) -> bool:
 
 
 def _format_source_lines(filename: str, line: int | None) -> Iterator[str]:
-    """Yield the lines around one of a cell, with an arrow at that one."""
+    """Yield the lines around one of a cell or file, with an arrow at that one."""
     lines = linecache.getlines(filename)
     current = line or 0
     first, last = max(1, current - CONTEXT_LINES), min(len(lines), current + CONTEXT_LINES)

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Any
 
 MAX_DEPTH = 3
 """Levels of subfolders that are searched for files."""
@@ -13,6 +14,14 @@ MAX_REPORTED_FILES = 100
 """Files reported per run."""
 MAX_NAME_BYTES = 500
 IGNORED_NAMES = ("__pycache__",)
+
+
+def find_code_folder() -> str:
+    """Return the folder in which the code was started; it may have changed its own since."""
+    from IPython import get_ipython
+
+    shell: Any = get_ipython()
+    return str(shell.starting_dir) if shell is not None else os.getcwd()
 
 
 class FileRefused(Exception):

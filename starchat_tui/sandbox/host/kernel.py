@@ -52,6 +52,7 @@ class SandboxKernel:
         attached: Sequence[Path] = (),
         strict: bool = False,
         script: Sequence[str] = (),
+        stdin: int = -1,
         interpreter: Interpreter | None = None,
     ) -> None:
         """Create the kernel.
@@ -62,12 +63,13 @@ class SandboxKernel:
             attached: The user's files that it may read.
             strict: Provide no names that the code does not define.
             script: The `sys.argv` of a script, empty for cells.
+            stdin: Descriptor that the code reads as its standard input; -1 for none.
             interpreter: The Python of an environment; by default StarChat's own.
         """
         self.capability = capability
         self.limits = limits or Limits()
         self._attached = tuple(attached)
-        self._strict, self._script = strict, script
+        self._strict, self._script, self._stdin = strict, script, stdin
         self._interpreter = interpreter
         self._lock = asyncio.Lock()
         """Held for one run, one file or one restart: the pipes carry one conversation at a time."""
@@ -237,7 +239,7 @@ class SandboxKernel:
         if self._process is None:
             self._is_used = self._was_flooded = False
             self._process = KernelProcess(
-                self._create_spec(), strict=self._strict, script=self._script
+                self._create_spec(), strict=self._strict, script=self._script, stdin=self._stdin
             )
             try:
                 await self._process.wait_until_ready()

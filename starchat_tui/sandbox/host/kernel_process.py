@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -50,6 +50,7 @@ class KernelProcess:
         *,
         strict: bool = False,
         script: Sequence[str] = (),
+        stdin: int = -1,
         warm: bool = True,
     ) -> None:
         self.spec = spec
@@ -60,9 +61,12 @@ class KernelProcess:
         self._killed = False
         self._channel = Channel()
         try:
-            fds = (self._channel.commands_fd, self._channel.frames_fd)
+            fds = [self._channel.commands_fd, self._channel.frames_fd]
+            setup = {"strict": strict, "script": list(script), "stdin": stdin, "warm": warm}
             self._sandbox = start_sandbox(
-                self.spec, self._build_command(strict, script, warm), pass_fds=fds
+                self.spec,
+                self._build_command(setup),
+                pass_fds=fds if stdin < 0 else [*fds, stdin],
             )
         except BaseException:
             self._channel.close()
@@ -70,16 +74,14 @@ class KernelProcess:
         self._timers: tuple[asyncio.TimerHandle, ...] = ()
         self._watchdog: asyncio.Task[None] | None = None
 
-    def _build_command(self, strict: bool, script: Sequence[str], warm: bool) -> Sequence[str]:
+    def _build_command(self, wanted: Mapping[str, object]) -> Sequence[str]:
         setup = {
             "resources": dict(self.spec.build_rlimits()),
             "commands": self._channel.commands_fd,
             "frames": self._channel.frames_fd,
             "figures": self.spec.limits.figures,
             "fetched": self.spec.limits.fetched,
-            "strict": strict,
-            "script": list(script),
-            "warm": warm,
+            **wanted,
         }
         runner = f"{self.spec.resolve_path(GUEST_MOUNT)}/runner.py"
         # -I: neither the environment nor the folder of the code decides what is imported. -S: the

@@ -6,7 +6,7 @@ import pytest
 
 from starchat_tui.sandbox.guest.tracebacks import format_traceback, get_message
 from starchat_tui.sandbox.host.kernel import SandboxKernel
-from tests.sandbox.kernels import run_code
+from tests.sandbox.kernels import open_kernel, run_code
 
 
 @pytest.mark.bwrap
@@ -80,3 +80,24 @@ def test_a_suppressed_context_is_left_out() -> None:
 
 def test_a_long_message_is_cut() -> None:
     assert get_message(ValueError("x" * 5000)) == "x" * 4000 + " …"
+
+
+@pytest.mark.bwrap
+async def test_a_traceback_names_the_script_and_the_modules_beside_it() -> None:
+    code = "open('helper.py', 'w').write('def f():\\n    return {}[1]')\nimport helper, os\n"
+    code += "os.makedirs('x'); os.chdir('x'); os.rmdir('../x')\nhelper.f()"
+    async with open_kernel(script=["sub/prog.py"]) as kernel:
+        run = await run_code(kernel, code)
+    assert run.failure.traceback.split("\n") == [
+        "prog.py, line 4:",
+        "      2 import helper, os",
+        "      3 os.makedirs('x'); os.chdir('x'); os.rmdir('../x')",
+        "----> 4 helper.f()",
+        "helper.py, line 2, in f:",
+        "      1 def f():",
+        "----> 2     return {}[1]",
+        "KeyError: 1",
+    ]
+    async with open_kernel(script=["prog.py"]) as kernel:
+        run = await run_code(kernel, "x = 1\nif x print(x)")
+    assert run.failure.traceback.startswith("prog.py, line 2:\n----> 2 if x print(x)")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import FrameType, ModuleType
 
 from starchat_tui.sandbox.guest.tracebacks import get_message
+from starchat_tui.sandbox.guest.workspace import find_code_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def is_user_module(name: str) -> bool:
 
 
 def _is_beside_code(path: str) -> bool:
-    return os.path.abspath(path).startswith(f"{os.getcwd()}{os.sep}")
+    return os.path.abspath(path).startswith(f"{find_code_folder()}{os.sep}")
 
 
 def get_module(frame: FrameType) -> str:
