@@ -76,7 +76,7 @@ def _is_installed(name: str) -> bool:
 
 def _advise(words: Sequence[str], packages: Sequence[str]) -> str:
     if words[0] in _SYSTEM:
-        return f"Outside of it: `sudo apt install {shlex.join(packages) or 'PACKAGE'}`"
+        return f"Outside of the sandbox: `sudo apt install {shlex.join(packages) or 'PACKAGE'}`"
     return advise_install(packages)
 
 
@@ -92,7 +92,7 @@ def advise_install(packages: Sequence[str]) -> str:
         command = f"uv pip install --python {python} {names}"
     else:
         command = f"{python} -m pip install {names}"
-    return f"Outside of it: `{command}`, then run the code again"
+    return f"Outside of the sandbox: `{command}`, then run the code again"
 
 
 def define_functions() -> Mapping[str, str]:

@@ -70,7 +70,8 @@ RENAMED = {
     "as in `world.plot()`",
     "numpy.core.umath_tests": "numpy removed `{0}`: `inner1d(a, b)` is "
     "`np.einsum('ij,ij->i', a, b)`",
-    "scipy.misc": "scipy has removed `scipy.misc`: use `scipy.special`, `scipy.datasets` or Pillow",
+    "scipy.misc": "scipy has removed `{0}`: use `plt.imread(path)` for pictures, "
+    "`scipy.special` for `comb` and `factorial`",
     "plotly.plotly": "plotly 4 removed `plotly.plotly`: use `fig.show()`, or `plotly.offline`",
     "sympy.mpmath": "sympy has taken out `{0}`: use `import mpmath`",
     "IPython.html": "IPython has taken out `{0}`: widgets are in `ipywidgets`, and need a notebook",
@@ -128,6 +129,10 @@ def find_module_hint(origin: Origin) -> str:
         return ""
     if top in _WINDOW_LIBRARIES:
         return f"There are no windows in the sandbox, so `{top}` could not run there"
+    if top in _NETWORK_LIBRARIES:
+        return (
+            f"`{top}` needs a network, and the sandbox has none: attach the data as a file (`-f`)"
+        )
     if name in DISTRIBUTIONS or top in DISTRIBUTIONS or top in _KNOWN or not origin.in_user_code:
         return _explain_library(top)
     return (
@@ -138,8 +143,7 @@ def find_module_hint(origin: Origin) -> str:
 
 def _explain_library(name: str) -> str:
     package = DISTRIBUTIONS.get(name, name)
-    network = ", and needs a network, which the sandbox has not" * (name in _NETWORK_LIBRARIES)
-    return f"`{name}` is not installed{network}. {advise_install([package])}"
+    return f"`{name}` is not installed. {advise_install([package])}"
 
 
 def _is_importable(name: str) -> bool:

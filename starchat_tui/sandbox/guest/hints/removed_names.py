@@ -278,6 +278,8 @@ BUILTIN_NAMES = {
     "execfile": "Python 3 has no `execfile`: use `exec(open(path).read())`",
     "reload": "Python 3 has moved `reload`: use `from importlib import reload`",
     "file": "Python 3 has no `file`: use `open`",
+    "__file__": "A cell has no file: use `os.getcwd()`, or run the code as a script with "
+    "`starchat run FILE`",
     "cmp": "Python 3 has no `cmp`: use `(a > b) - (a < b)`",
     "np": "Its import is missing: `import numpy as np`",
     "pd": "Its import is missing: `import pandas as pd`",
