@@ -262,6 +262,10 @@ def create_subcommand_parser(name: str) -> ArgumentParser:
 def create_run_parser() -> ArgumentParser:
     """Create the parser of `starchat run`."""
     parser = create_subcommand_parser("run")
+    parser.epilog = (
+        "The exit code of a file is the one that it has in Python: that of sys.exit, or 1 after an "
+        f"exception. {parser.epilog}"
+    )
     parser.add_argument(
         "code",
         metavar="FILE",

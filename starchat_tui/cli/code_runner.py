@@ -104,6 +104,7 @@ class CodeRunner:
             clean=options.clean,
             color=terminal.color,
             quiet=terminal.quiet or not terminal.err.isatty(),
+            notes=not terminal.quiet,
         )
         if kernel_manager.unsafe:
             self._printer.print_note(UNSAFE_WARNING, warning=True)

@@ -60,6 +60,8 @@ class RunPrinter:
     color: bool = True
     quiet: bool = False
     """True if StarChat's own notes and the end are printed only if they are warnings."""
+    notes: bool = True
+    """True if the notes of a run are printed, as its output is."""
     _files: list[WrittenFile] = field(default_factory=list)
     _waiting: list[Output] = field(default_factory=list)
     """Outputs that are printed at the end of the run, unless others replace them."""
@@ -98,8 +100,9 @@ class RunPrinter:
         elif isinstance(output, WrittenFile):
             self._files.append(output)
         elif isinstance(output, Note):
-            # Also where nothing else is said: it is a result of the run, as its output is.
-            self._write_note(output.text, warning=self._has_failed)
+            # A hint on the failure belongs to it, also where nothing else is said.
+            if self.notes or self._has_failed:
+                self._write_note(output.text, warning=self._has_failed)
         elif isinstance(output, Preparation):
             self._print_preparation(output)
         elif isinstance(output, RunEnded):

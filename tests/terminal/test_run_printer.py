@@ -150,6 +150,11 @@ def test_notes_of_the_run_are_printed_where_the_summary_is_not() -> None:
         printer.print_output(output)
     printer.print_note("about the program")
     assert err.getvalue() == "before\nE: m\na hint\n"
+    err = io.StringIO()
+    printer = RunPrinter(out, err, images=NO_IMAGES, quiet=True, notes=False)
+    for output in (Note("before"), Failure("E", "m", "E: m"), Note("a hint", True), ended):
+        printer.print_output(output)
+    assert err.getvalue() == "E: m\na hint\n"
 
 
 def test_the_notes_are_in_the_json() -> None:

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import tokenize
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -84,7 +85,10 @@ class Script:
 
 def _read_docstring(code: str) -> str | None:
     try:
-        return ast.get_docstring(ast.parse(code), clean=False)
+        with warnings.catch_warnings():
+            # The run itself warns about the code.
+            warnings.simplefilter("ignore")
+            return ast.get_docstring(ast.parse(code), clean=False)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         # Not Python: a magic, or a mistake that the run reports.
         return None

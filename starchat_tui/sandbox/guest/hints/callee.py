@@ -7,6 +7,7 @@ import builtins
 import inspect
 import linecache
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType, FunctionType, ModuleType
@@ -18,6 +19,7 @@ _CALL = re.compile(
     r"|(?P<positional>takes .*positional|got multiple values)"
     r"|missing \d+ required positional arguments?: '(?P<missing>\w+)')"
 )
+_MAGIC = re.compile(r"^(\s*)[%!].*")
 _UNKNOWN: object = object()
 
 
@@ -70,9 +72,13 @@ def _has_name(function: object, parts: list[str]) -> bool:
 
 def _resolve_calls(frame: FrameType, line: int) -> Iterator[object]:
     """Yield the functions that a line calls, as far as that needs no code to run."""
-    source = "".join(linecache.getlines(frame.f_code.co_filename))
+    # Magics are no Python: each is as long as one statement.
+    lines = [_MAGIC.sub(r"\1pass", one) for one in linecache.getlines(frame.f_code.co_filename)]
     try:
-        tree = ast.parse(source)
+        with warnings.catch_warnings():
+            # The run itself has warned about the code.
+            warnings.simplefilter("ignore")
+            tree = ast.parse("".join(lines))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in ast.walk(tree):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,17 @@ def test_properties_are_not_evaluated() -> None:
         "import shutil\nm = Mine()\nshutil.which('a', no=[m.tool() for _ in ()])"
     )
     assert find(code) == FailedCall("which", "shutil", "no", False)
+
+
+def test_cell_with_magics_is_resolved() -> None:
+    code = "import shutil\nif True:\n    shutil.which('a', no=1)\n"
+    error = run_failing_cell(code)
+    name = "<ipython-input-1-hint>"
+    lines = [
+        "%matplotlib inline\n",
+        "if True:\n",
+        "    shutil.which('a', no=r'\\d')\n",
+        "    !ls\n",
+    ]
+    linecache.cache[name] = (len(code), None, lines, name)
+    assert find_failed_call(trace_origin(error)) == FailedCall("which", "shutil", "no", False)
