@@ -13,6 +13,7 @@ from starchat_tui.errors import UsageError
 from starchat_tui.execution.kernel_factory import KernelFactory
 from starchat_tui.execution.kernel_manager import KernelManager
 from starchat_tui.sandbox.environments.interpreter import Interpreter
+from starchat_tui.sandbox.guest.grid_rendering import GridSize
 from starchat_tui.sandbox.host.downloads import Download
 from starchat_tui.sandbox.isolation.probe import Capability
 from starchat_tui.sandbox.outputs import Failure, Figure, Output, RunEnded, StreamText
@@ -97,6 +98,7 @@ class ScriptedKernel:
     runs: list[Sequence[RunPiece]] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
     downloads: list[Sequence[Download]] = field(default_factory=list)
+    grids: list[Sequence[GridSize]] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     starts: int = 0
     restarts: int = 0
@@ -109,13 +111,19 @@ class ScriptedKernel:
         self.alive = True
 
     async def run(
-        self, code: str, *, downloads: Sequence[Download] = (), control: RunControl | None = None
+        self,
+        code: str,
+        *,
+        downloads: Sequence[Download] = (),
+        control: RunControl | None = None,
+        grids: Sequence[GridSize] = (),
     ) -> AsyncGenerator[Output, None]:
         """Yield the next run in pieces, with an end of its own if the script has none."""
         await self.start()
         self.interrupted.clear()
         self.codes.append(code)
         self.downloads.append(downloads)
+        self.grids.append(grids)
         control = control or RunControl()
         control.mark_running()
         with control.handle_stop(self.interrupted.set):

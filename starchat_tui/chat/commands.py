@@ -58,6 +58,7 @@ COMMANDS = (
     SlashCommand("save", "save a code block to a new file", "n FILE"),
     SlashCommand("run", "run a code block (default: the last)", "[n]"),
     SlashCommand("fix", "send the error of a run to the model", "[n]", while_busy=False),
+    SlashCommand("plots", "show all plots of the conversation, or one of them", "[n]"),
     SlashCommand("attach", "give the code read access to a file", "PATH"),
     SlashCommand("files", "list files written by the code, and attached files"),
     SlashCommand("savefile", "save a file that the code wrote", "NAME [PATH]"),

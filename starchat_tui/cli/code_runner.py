@@ -29,7 +29,7 @@ from starchat_tui.codeblocks import parse_code_blocks
 from starchat_tui.config.byte_units import MIB
 from starchat_tui.config.settings import ImageChoice
 from starchat_tui.errors import CodeFailed, NoCode, StarChatError, Terminated, UsageError
-from starchat_tui.execution.cells import is_python, prepare_cell
+from starchat_tui.execution.cells import is_python, mentions_plotting, prepare_cell
 from starchat_tui.execution.kernel_manager import KernelManager
 from starchat_tui.execution.run_result import RunRecorder, RunResult, join_results
 from starchat_tui.sandbox.limits import Limits
@@ -118,6 +118,7 @@ class CodeRunner:
         # The user wrote it, so only invisible characters and downloads need consent.
         downloads = await self._obtain_consent("\n\n".join(cells), permission="always")
         await self._attach_files()
+        self._request_grids("\n".join(cells))
         results = list[RunResult]()
         for code in cells:
             run = partial(self._kernel_manager.run, code, downloads)
@@ -156,6 +157,7 @@ class CodeRunner:
         permission: Permission = "always" if self._options.yes else "ask"
         downloads = await self._obtain_consent(code, permission=permission)
         await self._attach_files()
+        self._request_grids(code)
         turn, results = session.turns[-1].id, list[RunResult]()
         for place, block in found:
             cell = prepare_cell(block)
@@ -217,6 +219,12 @@ class CodeRunner:
     async def _attach_files(self) -> None:
         for path in self._options.files:
             await self._kernel_manager.attach_file(path)
+
+    def _request_grids(self, code: str) -> None:
+        """Have figures drawn for the cells of this terminal, too, if they will be shown in it."""
+        # Only for code that plots: the terminal may have to be asked what it can draw.
+        if mentions_plotting(code) and not self._options.json:
+            self._kernel_manager.grids = self._printer.list_grid_sizes()
 
     async def _run_and_print(self, begin: Callable[[], AsyncGenerator[Output, None]]) -> RunResult:
         """Run, print the outputs as they arrive, and return the result."""

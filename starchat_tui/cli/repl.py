@@ -210,6 +210,9 @@ class Repl:
         )
         self._print_note(clipboard.describe_copy(f"code block {index}", code, route))
 
+    async def _print_plots(self, argument: str) -> None:
+        self._runs.print_plots(argument)
+
     async def _run_block(self, argument: str) -> None:
         await self._runs.run_block(argument)
 
@@ -225,6 +228,7 @@ class Repl:
         "save": _save_block,
         "run": _run_block,
         "fix": _fix_run,
+        "plots": _print_plots,
         "prompt": _print_prompt,
         "system": _set_system,
         "theme": _explain_theme,

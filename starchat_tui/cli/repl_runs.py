@@ -17,12 +17,13 @@ from starchat_tui.chat.consent import (
     host_of,
     request_consent,
 )
+from starchat_tui.chat.conversation_plots import choose_plots, list_plots
 from starchat_tui.chat.session import Session
 from starchat_tui.chat.shared_commands import get_kernel_manager
 from starchat_tui.cli.ask import Terminal
 from starchat_tui.codeblocks import CodeBlock, parse_code_blocks
 from starchat_tui.errors import UsageError
-from starchat_tui.execution.cells import prepare_cell
+from starchat_tui.execution.cells import mentions_plotting, prepare_cell
 from starchat_tui.execution.kernel_manager import KernelManager, create_no_sandbox_error
 from starchat_tui.execution.run_result import build_fix_question
 from starchat_tui.sandbox.outputs import Failure, Note, RunEnded
@@ -165,16 +166,12 @@ class ReplRuns:
         downloads: Sequence[Download],
         control: RunControl,
     ) -> None:
-        printer = RunPrinter(
-            self._terminal.out,
-            self._terminal.err,
-            images=self._images,
-            color=self._terminal.color,
-            clean=True,
-        )
+        printer = self._create_printer()
         # The run replaces an earlier one, and `/fix` must not send its error any more.
         self._failures.pop((turn, place), None)
         notes: list[Note] = []
+        if mentions_plotting(code):
+            self._kernel_manager.grids = printer.list_grid_sizes()
         async with aclosing(
             self._session.run_block(turn, place, code, downloads, control)
         ) as outputs:
@@ -188,6 +185,22 @@ class ReplRuns:
                     self._print_note(explain_end(output))
         if (turn, place) in self._failures:
             self._print_note("/fix sends the error to the model")
+
+    def _create_printer(self) -> RunPrinter:
+        return RunPrinter(
+            self._terminal.out,
+            self._terminal.err,
+            images=self._images,
+            color=self._terminal.color,
+            clean=True,
+        )
+
+    def print_plots(self, argument: str) -> None:
+        """Print the plots of the conversation, or the one with that number."""
+        printer = self._create_printer()
+        for plot in choose_plots(list_plots(self._session), argument):
+            self._print_note(f"plot {plot.number}, code block {plot.block}:")
+            printer.print_output(plot.figure)
 
     def build_fix_question(self, argument: str) -> str:
         """Return the question that sends the error of a failed run to the model."""

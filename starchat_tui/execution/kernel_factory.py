@@ -13,6 +13,7 @@ from starchat_tui.sandbox.run_state import RunControl
 if TYPE_CHECKING:
     from starchat_tui.sandbox.environments.interpreter import Interpreter
     from starchat_tui.sandbox.environments.store import EnvironmentStore
+    from starchat_tui.sandbox.guest.grid_rendering import GridSize
     from starchat_tui.sandbox.host.downloads import Download
     from starchat_tui.sandbox.isolation.probe import Capability
 
@@ -28,9 +29,17 @@ class Kernel(Protocol):
         """Start the process, unless it runs already."""
 
     def run(
-        self, code: str, *, downloads: Sequence[Download] = (), control: RunControl | None = None
+        self,
+        code: str,
+        *,
+        downloads: Sequence[Download] = (),
+        control: RunControl | None = None,
+        grids: Sequence[GridSize] = (),
     ) -> AsyncGenerator[Output, None]:
-        """Run code and yield its outputs, one `RunEnded` last; `control` can stop it."""
+        """Run code and yield its outputs, one `RunEnded` last; `control` can stop it.
+
+        Figures are drawn for grids of terminal cells of the sizes in `grids` as well.
+        """
 
     async def restart(self) -> None:
         """Replace the process by a fresh one, without variables."""

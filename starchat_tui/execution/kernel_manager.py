@@ -42,6 +42,7 @@ from starchat_tui.sandbox.run_state import RunControl
 if TYPE_CHECKING:
     from starchat_tui.sandbox.environments.interpreter import Interpreter
     from starchat_tui.sandbox.environments.store import EnvironmentStore
+    from starchat_tui.sandbox.guest.grid_rendering import GridSize
     from starchat_tui.sandbox.host.downloads import Download
     from starchat_tui.sandbox.isolation.probe import Capability
 
@@ -70,6 +71,8 @@ class KernelManager:
         """Figures of the runs that are over."""
         self._run_figures: list[Output] = []
         """Figures of the run in progress, or of the last one."""
+        self.grids: Sequence[GridSize] = ()
+        """Sizes of grids of cells for which the next runs draw their figures as well."""
         self.written_files: dict[str, WrittenFile] = {}
         """Files that the code wrote, by name."""
 
@@ -215,7 +218,8 @@ class KernelManager:
         for remark in self._take_notes():
             yield remark
         kernel = self._ensure_kernel(capability)
-        async with aclosing(kernel.run(code, downloads=downloads, control=control)) as outputs:
+        run = kernel.run(code, downloads=downloads, control=control, grids=self.grids)
+        async with aclosing(run) as outputs:
             async for output in outputs:
                 self._record_files(output)
                 if isinstance(output, RunEnded):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,6 +13,8 @@ from typing import Any
 from starchat_tui.sandbox.outputs import (
     Failure,
     Figure,
+    GridLabel,
+    GridPicture,
     Note,
     Output,
     OutputCleared,
@@ -217,10 +220,18 @@ def _to_fields(output: Output) -> dict[str, Any]:
     for name in ("png", "key"):
         # Nothing replaces an output once the run is over.
         fields.pop(name, None)
+    if isinstance(output, Figure):
+        fields["grids"] = list(map(_to_grid_fields, output.grids))
     texts = {
         name: replace_surrogates(value) for name, value in fields.items() if isinstance(value, str)
     }
     return {"kind": _KIND_NAMES[type(output)], **fields, **texts}
+
+
+def _to_grid_fields(grid: GridPicture) -> dict[str, Any]:
+    labels = [[one.row, one.column, one.color, replace_surrogates(one.text)] for one in grid.labels]
+    png = base64.b64encode(grid.png).decode()
+    return {"columns": grid.columns, "rows": grid.rows, "png": png, "labels": labels}
 
 
 def deserialize_result(document: str, pictures: Sequence[bytes]) -> RunResult:
@@ -234,9 +245,16 @@ def deserialize_result(document: str, pictures: Sequence[bytes]) -> RunResult:
 
 def _parse_output(fields: dict[str, Any], next_picture: Callable[[], bytes]) -> Output:
     kind = fields.pop("kind")
-    return (
-        _KINDS[kind](**fields, png=next_picture()) if kind == "figure" else _KINDS[kind](**fields)
-    )
+    if kind != "figure":
+        return _KINDS[kind](**fields)
+    grids = tuple(map(_parse_grid, fields.pop("grids", ())))
+    return _KINDS[kind](**fields, png=next_picture(), grids=grids)
+
+
+def _parse_grid(fields: dict[str, Any]) -> GridPicture:
+    labels = tuple(GridLabel(*label) for label in fields["labels"])
+    png = base64.b64decode(fields["png"])
+    return GridPicture(fields["columns"], fields["rows"], png, labels)
 
 
 def format_size(size: float) -> str:

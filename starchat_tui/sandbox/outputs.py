@@ -47,6 +47,27 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class GridLabel:
+    """Line of text in a figure that was drawn for a grid of cells."""
+
+    row: int
+    column: int
+    color: str
+    """Six hexadecimal digits."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class GridPicture:
+    """Figure drawn for a grid of terminal cells: a picture without text, and the texts."""
+
+    columns: int
+    rows: int
+    png: bytes
+    labels: tuple[GridLabel, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """Figure that the code drew."""
 
@@ -59,6 +80,8 @@ class Figure:
     """Description in words: titles, axes, values, legend."""
     key: int = 0
     """Key of the output, as of a `Result`."""
+    grids: tuple[GridPicture, ...] = ()
+    """The same figure for grids of cells of several sizes; empty if only the PNG is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,9 +85,11 @@ def render_cells(image: Image, columns: int, rows: int, mosaic: Mosaic) -> list[
         _split_into_cells(one.tobytes(), columns, mosaic) for one in small.split()
     )
     if mosaic.columns == 1:
-        # Two pixels are two colors: there is nothing to choose.
+        # Two pixels are two colors: there is nothing to choose. An even cell is copied as a space.
         pixels = (zip(*channels, strict=True) for channels in zip(reds, greens, blues, strict=True))
-        cells: list[Cell] = [("▀", upper, lower) for upper, lower in pixels]
+        cells: list[Cell] = [
+            ("▀" if upper != lower else " ", upper, lower) for upper, lower in pixels
+        ]
     else:
         cells = _choose_cells(zip(reds, greens, blues, strict=True), mosaic.characters)
     return [cells[at : at + columns] for at in range(0, len(cells), columns)]

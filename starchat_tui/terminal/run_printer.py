@@ -26,6 +26,7 @@ from starchat_tui.errors import (
 )
 from starchat_tui.execution.plot_files import sanitize_file_name, write_new_file
 from starchat_tui.execution.run_result import RunResult, apply_output, format_size
+from starchat_tui.sandbox.guest.grid_rendering import GridSize
 from starchat_tui.sandbox.outputs import (
     Failure,
     Figure,
@@ -39,8 +40,9 @@ from starchat_tui.sandbox.outputs import (
     WrittenFile,
 )
 from starchat_tui.sanitize import sanitize_text
+from starchat_tui.terminal.grid_plots import list_grid_sizes, render_figure
 from starchat_tui.terminal.image_detection import ImageDetector
-from starchat_tui.terminal.images import InvalidImage, render_image
+from starchat_tui.terminal.images import InvalidImage
 from starchat_tui.terminal.run_wording import explain_end, summarize_end
 
 _DIM, _RED, _PLAIN = "\x1b[2m", "\x1b[1;31m", "\x1b[0m"
@@ -161,18 +163,33 @@ class RunPrinter:
             self._write(file, "\n")
 
     def _draw_figure(self, figure: Figure) -> None:
-        screen = next((file for file in (self.err, self.out) if file.isatty()), None)
-        if screen is not None and not self.images.is_off:
+        screen = self._find_screen()
+        if screen is not None:
             self._break_line(screen)
-            self._draw_image(figure.png, screen)
+            self._draw_image(figure, screen)
         described = figure.card or f"figure, {figure.width} × {figure.height} pixels"
         self._print_line(self.out, described)
 
-    def _draw_image(self, png: bytes, screen: TextIO) -> None:
+    def _find_screen(self) -> TextIO | None:
+        """Return the terminal on which images are drawn; None if none are."""
+        if self.images.is_off:
+            return None
+        return next((file for file in (self.err, self.out) if file.isatty()), None)
+
+    def list_grid_sizes(self) -> list[GridSize]:
+        """Return the sizes of grids of cells for which the code's figures should be drawn."""
+        if self._find_screen() is None:
+            return []
+        return list_grid_sizes(self.images.detect().protocol, (self._count_columns(), PLOT_ROWS))
+
+    def _count_columns(self) -> int:
+        return min(MAX_PLOT_COLUMNS, shutil.get_terminal_size().columns - 1)
+
+    def _draw_image(self, figure: Figure, screen: TextIO) -> None:
         images = self.images.detect()
-        columns = min(MAX_PLOT_COLUMNS, shutil.get_terminal_size().columns - 1)
+        columns = self._count_columns()
         try:
-            drawn = render_image(png, images.protocol, columns, PLOT_ROWS, images.cell_size)
+            drawn = render_figure(figure, images.protocol, columns, PLOT_ROWS, images.cell_size)
         except InvalidImage as error:
             self.print_note(f"{error.message}; {error.hint}".removesuffix("; "))
         else:

@@ -371,6 +371,7 @@ COMMAND_HANDLERS: Mapping[str, CommandHandler] = {
     "save": lambda app, argument: app.save_block(argument),
     "run": lambda app, number: app.runs.run_block(number, explicit=True),
     "fix": lambda app, number: app.runs.fix(number),
+    "plots": lambda app, number: app.runs.show_plots(number),
     "prompt": lambda app, _: app.conversations.show_prompt(),
     "system": lambda app, text: app.conversations.set_system(text),
     "theme": lambda app, name: app.choose_theme(name),

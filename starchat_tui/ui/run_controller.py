@@ -26,14 +26,17 @@ from starchat_tui.execution.run_result import build_fix_question
 from starchat_tui.sandbox.outputs import Figure
 from starchat_tui.sandbox.run_state import RunControl
 from starchat_tui.sanitize import sanitize_text
+from starchat_tui.terminal.grid_plots import list_grid_sizes
 from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.ui.messages import FigureActionRequested, Submitted
 from starchat_tui.ui.widgets.answer_view import AnswerView
 from starchat_tui.ui.widgets.chat_view import ChatView
 from starchat_tui.ui.widgets.code_cell import CodeCell
+from starchat_tui.ui.widgets.figure import FIGURE_MARGIN, MAX_ROWS
 from starchat_tui.ui.widgets.output import RunOutput
 
 if TYPE_CHECKING:
+    from starchat_tui.sandbox.guest.grid_rendering import GridSize
     from starchat_tui.sandbox.host.downloads import Download
 
 WORK_SLICE = 0.004
@@ -190,6 +193,7 @@ class RunController:
             output.add_output(end_before_begin(level))
             await output.draw()
             return
+        self._kernel_manager.grids = self._list_grid_sizes(cell)
         self._view.show_activity(f"running block {cell.number} · Esc interrupts")
         try:
             await self._collect(answer.turn_id, index, code, downloads, output)
@@ -200,6 +204,13 @@ class RunController:
         if output.ended is not None and output.ended.status == "no-sandbox":
             capability = await self._kernel_manager.probe_sandbox()
             self._view.show_error(create_no_sandbox_error(capability))
+
+    def _list_grid_sizes(self, cell: CodeCell) -> list[GridSize]:
+        """Return the sizes for which figures are drawn: below the cell, and enlarged."""
+        from starchat_tui.ui.screens.figure_screen import measure_enlarged
+
+        below = (cell.size.width - FIGURE_MARGIN, MAX_ROWS)
+        return list_grid_sizes(self._images.protocol, below, measure_enlarged(*self._view.app.size))
 
     async def _collect(
         self, turn: int, index: int, code: str, downloads: Sequence[Download], output: RunOutput
@@ -247,6 +258,17 @@ class RunController:
         self._view.add_note(await handler(self._session, argument))
 
     # Plots
+
+    def show_plots(self, argument: str) -> None:
+        """Show all plots of the conversation, or enlarge the one with that number."""
+        from starchat_tui.chat.conversation_plots import choose_plots, list_plots
+        from starchat_tui.ui.screens.plot_gallery import PlotGallery
+
+        plots = choose_plots(list_plots(self._session), argument)
+        if argument:
+            self.handle_figure(FigureActionRequested(plots[0].figure, "enlarge"))
+        else:
+            self._view.app.push_screen(PlotGallery(plots, self._images))
 
     def handle_figure(self, message: FigureActionRequested) -> None:
         """Enlarge, open or save a plot."""

@@ -109,12 +109,12 @@ async def test_outputs_go_to_their_streams(run: Any, factory: ScriptedKernelFact
 
 async def test_terminal_gets_plots_and_notes(run: Any) -> None:
     done = await run("out", DRAWN, Note("compat: sns"), WrittenFile("a.csv", 12), tty=True)
-    assert "▀" in done.err.getvalue()
+    assert "\x1b[38;2;" in done.err.getvalue()
     assert "axes 1" in done.out.getvalue()
     for text in ("compat: sns", "wrote a.csv (12 bytes)", "ran · 0.4 s · isolated"):
         assert text in done.err.getvalue()
     done = await run(DRAWN, tty=True, images="off")
-    assert "▀" not in done.err.getvalue()
+    assert "\x1b[38;2;" not in done.err.getvalue()
 
 
 async def test_pipe_gets_raw_text_and_terminal_sanitized_text(run: Any) -> None:

@@ -89,6 +89,18 @@ async def test_block_is_shown_and_run_after_consent(
     assert chat.session.load_run_results(chat.session.turns[-1].id)[0].figures == [DRAWN]
 
 
+async def test_all_plots_are_printed_with_numbers(
+    chat: Chat, factory: ScriptedKernelFactory
+) -> None:
+    factory.enqueue(DRAWN, replace(DRAWN, card="axes: 'Other'"))
+    printed = await chat.type_lines("go", "/plots", "/run", "y", "/plots", "/plots 2", "/plots 3")
+    assert "This conversation has no plots" in printed
+    assert printed.count("plot 1, code block 1:") == 1
+    assert printed.count("plot 2, code block 1:") == 2
+    assert printed.count("axes: 'Other'") == 3
+    assert "No plot 3" in printed
+
+
 @pytest.mark.parametrize("word", ["", "n", "e", "nonsense"])
 async def test_nothing_runs_without_consent(
     chat: Chat, factory: ScriptedKernelFactory, word: str

@@ -15,6 +15,8 @@ from starchat_tui.execution.run_result import (
 from starchat_tui.sandbox.outputs import (
     Failure,
     Figure,
+    GridLabel,
+    GridPicture,
     Note,
     Output,
     Result,
@@ -31,7 +33,16 @@ EVERYTHING: tuple[Output, ...] = (
     StreamText("stderr", "careful\n"),
     Result("   a\n0  1"),
     Figure(make_png(), 12, 8, "axes 1"),
-    Figure(make_png(4, 4), 4, 4, "axes 2"),
+    Figure(
+        make_png(4, 4),
+        4,
+        4,
+        "axes 2",
+        grids=(
+            GridPicture(3, 1, make_png(12, 8), (GridLabel(0, 2, "00ff00", "β"),)),
+            GridPicture(1, 1, make_png(4, 8), ()),
+        ),
+    ),
     WrittenFile("out.csv", 12),
     Note("sns was provided"),
     Failure("ValueError", "no", "Traceback\nValueError: no"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from starchat_tui.sandbox.environments.inspection import inspect_environment
+from starchat_tui.sandbox.guest.grid_rendering import GridSize
 from starchat_tui.sandbox.host.downloads import Download
 from starchat_tui.sandbox.host.kernel import SandboxKernel
 from starchat_tui.sandbox.isolation import probe
@@ -105,9 +106,10 @@ async def run_code(
     code: str,
     downloads: Sequence[Download] = (),
     control: RunControl | None = None,
+    grids: Sequence[GridSize] = (),
 ) -> RunOutputs:
     """Run code and collect its outputs."""
-    outputs = kernel.run(code, downloads=downloads, control=control)
+    outputs = kernel.run(code, downloads=downloads, control=control, grids=grids)
     return RunOutputs([output async for output in outputs])
 
 

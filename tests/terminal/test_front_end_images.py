@@ -20,6 +20,7 @@ from starchat_tui.client.protocol import Sampling
 from starchat_tui.config.settings import Settings
 from starchat_tui.models.resolver import ModelResolver
 from starchat_tui.terminal.input_history import InputHistory
+from tests.cli.keyboard import Keyboard
 from tests.fakes import byte_tokenizer
 from tests.scripted import DRAWN, ScriptedEngine, ScriptedKernelFactory
 
@@ -46,8 +47,8 @@ async def test_the_run_command_draws_a_plot_as_the_terminal_can(
         await runner.run_file("plot()")
         drawn[term] = screen.getvalue()
     assert KITTY_IMAGE in drawn["xterm-kitty"]
-    assert "▀" not in drawn["xterm-kitty"]
-    assert "▀" in drawn["screen"]
+    assert "\x1b[38;2;" not in drawn["xterm-kitty"]
+    assert "\x1b[38;2;" in drawn["screen"]
     assert KITTY_IMAGE not in drawn["screen"]
 
 
@@ -66,7 +67,8 @@ async def test_the_line_mode_draws_a_plot_as_the_terminal_can(tmp_path: Path) ->
         kernel_manager=kernels.create_manager(),
     )
     screen = Screen()
-    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        keys = Keyboard(pipe)
         repl = Repl(
             session,
             Terminal(Screen(), screen),
@@ -79,4 +81,4 @@ async def test_the_line_mode_draws_a_plot_as_the_terminal_can(tmp_path: Path) ->
         await repl.run()
     await session.aclose()
     assert KITTY_IMAGE in screen.getvalue()
-    assert "▀" not in screen.getvalue()
+    assert "\x1b[38;2;" not in screen.getvalue()

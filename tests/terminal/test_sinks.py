@@ -178,7 +178,7 @@ def test_the_output_of_a_run(bad: str) -> None:
     printer.print_note(f"warned {bad}", warning=True)
     for text in ("out", "result", "card"):
         assert text in out.getvalue()
-    for text in ("err", "trace", "name", "note", "▀", "warned"):
+    for text in ("err", "trace", "name", "note", "\x1b[38;2;", "warned"):
         assert text in err.getvalue()
     assert find_unsafe_text(out.getvalue()) == ""
     assert find_unsafe_text(err.getvalue()) == ""

@@ -9,6 +9,7 @@ import asyncio
 import io
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from textual.pilot import Pilot
@@ -20,7 +21,15 @@ from starchat_tui.config.settings import Settings
 from starchat_tui.errors import EngineGone
 from starchat_tui.models.resolver import ModelResolver
 from starchat_tui.sandbox.isolation.probe import Capability
-from starchat_tui.sandbox.outputs import Failure, Figure, Note, WrittenFile
+from starchat_tui.sandbox.outputs import (
+    Failure,
+    Figure,
+    GridLabel,
+    GridPicture,
+    Note,
+    WrittenFile,
+)
+from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.ui.app import StarChatApp
 from starchat_tui.ui.screens.consent_dialog import ConsentDialog
 from starchat_tui.ui.widgets.figure import CellImage
@@ -195,6 +204,26 @@ def create_plot() -> Figure:
     return Figure(file.getvalue(), 600, 300, card)
 
 
+def create_grid_plot() -> Figure:
+    """The same picture, drawn for cells as the sandbox draws it."""
+    from PIL import Image, ImageDraw
+
+    columns, rows = 80, 14
+    image = Image.new("RGB", (4 * columns, 8 * rows), "white")
+    draw = ImageDraw.Draw(image)
+    labels = [(0, 30, "Scores"), (0, 4, "score"), (12, 3, "└" + "─" * 75), (12, 2, "0")]
+    labels += [(2, 1, "70"), *((row, 3, "┤" if row == 2 else "│") for row in range(1, 12))]
+    bars = (("python", 67, "#4c72b0"), ("java", 61, "#dd8452"), ("c++", 59, "#55a868"))
+    for at, (name, height, color) in enumerate(bars):
+        left = 8 + 24 * at
+        draw.rectangle((4 * left, 95 - height, 4 * left + 71, 95), fill=color)
+        labels.append((13, left + 9 - len(name) // 2, name))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    texts = tuple(GridLabel(row, column, "000000", text) for row, column, text in labels)
+    return replace(create_plot(), grids=(GridPicture(columns, rows, file.getvalue(), texts),))
+
+
 PLOT = """Here are the scores as bars:
 
 ```python
@@ -246,6 +275,48 @@ def test_run_plot(
         await wait_until(lambda: pilot.app.query(CellImage))
 
     assert snap_compare(create_app(), terminal_size=(96, 40), run_before=with_pauses(draw_plot))
+
+
+def test_run_plot_for_cells(
+    snap_compare: Compare,
+    create_app: CreateApp,
+    engine: ScriptedEngine,
+    kernel_factory: ScriptedKernelFactory,
+) -> None:
+    engine.enqueue(PLOT)
+    kernel_factory.enqueue(create_grid_plot())
+
+    async def draw_plot(pilot: Pilot[None]) -> None:
+        await ask_for_code(pilot)
+        await run_last(pilot)
+        await pilot.press("enter")
+        await wait_until_idle(pilot)
+        await wait_until(lambda: pilot.app.query(CellImage))
+
+    app = create_app(images=ImageSettings("octant"))
+    assert snap_compare(app, terminal_size=(96, 40), run_before=with_pauses(draw_plot))
+    assert kernel_factory.kernel.grids == [[(81, 24, 4), (88, 29, 4)]]
+
+
+def test_gallery(
+    snap_compare: Compare,
+    create_app: CreateApp,
+    engine: ScriptedEngine,
+    kernel_factory: ScriptedKernelFactory,
+) -> None:
+    engine.enqueue(PLOT)
+    kernel_factory.enqueue(*[create_plot()] * 4)
+
+    async def open_gallery(pilot: Pilot[None]) -> None:
+        await ask_for_code(pilot)
+        await run_last(pilot)
+        await pilot.press("enter")
+        await wait_until_idle(pilot)
+        await send_line(pilot, "/plots")
+        await wait_until(lambda: len(pilot.app.screen.query(CellImage)) == 4)
+
+    app = create_app(images=ImageSettings("octant"))
+    assert snap_compare(app, terminal_size=(96, 40), run_before=with_pauses(open_gallery))
 
 
 def test_run_failed(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from starchat_tui.sandbox.guest.clearable_output import ClearableOutput
 from starchat_tui.sandbox.guest.figures import FigurePublisher
 from starchat_tui.sandbox.guest.frame_protocol import Value
+from starchat_tui.sandbox.guest.grid_rendering import GridRenderings, GridSize
 from starchat_tui.sandbox.guest.images import ImagePublisher
 from starchat_tui.sandbox.guest.missing_pictures import explain_missing_pictures
 from starchat_tui.sandbox.guest.picture_sender import PictureSender
@@ -24,6 +25,8 @@ class RunDisplay:
         self._outputs = ClearableOutput(pipe.send)
         self._pictures = PictureSender(self._send_picture, self.send_note, max_figures)
         self.figures = FigurePublisher(self._pictures, self.send_note)
+        self._grids = GridRenderings()
+        self.figures.render_grids = self._grids.render
         self.images = ImagePublisher(self._pictures, self.figures, self.send_note)
         self._display_keys: dict[str, int] = {}
         """Keys of the outputs that the code can update, by the code's own names for them."""
@@ -40,8 +43,12 @@ class RunDisplay:
         self.flush_streams: Callable[[], None] = lambda: None
         """Called before anything but text is sent, so that earlier text comes first."""
 
-    def begin_run(self, run: int) -> None:
-        """Open the display for a run; report what came after the end of an earlier one."""
+    def begin_run(self, run: int, sizes: Sequence[GridSize] = ()) -> None:
+        """Open the display for a run; report what came after the end of an earlier one.
+
+        Figures are drawn for grids of cells of these sizes, too.
+        """
+        self._grids.begin_run(sizes)
         for part in (self._outputs, self._pictures, self.figures, self.images):
             part.reset()
         self._display_keys.clear()
@@ -131,7 +138,9 @@ class RunDisplay:
             return
         if not self._running:
             self._late_pictures += 1
-        png, width, height, description = picture
+        png, width, height, description, grids = picture
+        for grid in grids:
+            self._send_clearable("grid", *grid)
         self._send_clearable("figure", png, width, height, description, key)
 
     def _send_clearable(self, name: str, *values: Value) -> None:

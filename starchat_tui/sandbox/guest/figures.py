@@ -49,6 +49,8 @@ class FigurePublisher:
     def __init__(self, pictures: PictureSender, note: Callable[[str], None]) -> None:
         """Show figures; `note` takes a sentence for the user."""
         self._pictures, self._note = pictures, note
+        self.render_grids: Callable[[Any], tuple[tuple[bytes, str], ...]] = lambda figure: ()
+        """Draws a figure for grids of cells, as `Picture` has them."""
         self.adds_axes = True
         """True if `Axes3D(fig)` adds itself to the figure, as code of 2022 expects."""
         self.saved = SavedDrawings(os.getcwd())
@@ -180,7 +182,7 @@ class FigurePublisher:
                 drawing.is_omitted = drawing.is_shown = True
         else:
             self._send_first_frame(drawing)
-            self._send(create_picture(figure, drawing.heading), state)
+            self._send(figure, create_picture(figure, drawing.heading), state)
             drawing.is_shown, drawing.needs_picture = True, False
 
     def _send_first_frame(self, drawing: Drawing) -> None:
@@ -188,11 +190,11 @@ class FigurePublisher:
             self._pictures.send(drawing.first_frame)
             drawing.first_frame = None
 
-    def _send(self, picture: Picture, state: FigureState) -> None:
+    def _send(self, figure: Any, picture: Picture, state: FigureState) -> None:
         digest = compute_digest(picture.png)
         if digest != state.digest or self._pictures.has_picture(state.key):
             state.digest = digest
-            self._pictures.send(picture, state.key)
+            self._pictures.send(picture._replace(grids=self.render_grids(figure)), state.key)
 
 
 def _iterate_open_figures() -> Iterator[Any]:

@@ -47,6 +47,12 @@ DESCRIPTION = Field("text", 64 * KIB)
 REMARK = Field("text", 2 * KIB)
 """Sentence about the run."""
 PNG = Field("bytes", 16 * MIB)
+GRID_PNG = Field("bytes", MIB)
+"""Figure without its texts, drawn for a grid of cells."""
+GRID_LABELS = Field("text", 64 * KIB)
+"""Texts of that figure, one a line: row, column, color (six hexadecimal digits) and text."""
+GRID_CELL = (4, 8)
+"""Width and height of a cell in the pixels of that PNG."""
 CHUNK = Field("bytes", MIB)
 """Piece of a file."""
 
@@ -57,6 +63,8 @@ FRAME_KINDS: dict[bytes, tuple[str, tuple[Field, ...]]] = {
     b"T": ("text", (STATUS, TEXT)),
     b"V": ("result", (RESULT, NUMBER)),
     b"F": ("figure", (PNG, NUMBER, NUMBER, DESCRIPTION, NUMBER)),
+    # Belongs to the next figure.
+    b"G": ("grid", (GRID_PNG, GRID_LABELS)),
     b"K": ("clear", ()),
     b"X": ("failure", (Field("text", 256), Field("text", 16 * KIB), Field("text", 256 * KIB))),
     b"W": ("written", (NAME, NUMBER)),
@@ -66,7 +74,8 @@ FRAME_KINDS: dict[bytes, tuple[str, tuple[Field, ...]]] = {
     b"C": ("chunk", (CHUNK,)),
     b"S": ("served", (Field("text", KIB),)),
     # From the kernel.
-    b"r": ("run", (NUMBER, Field("text", 4 * MIB))),
+    # The last field: sizes for which figures are drawn besides, as `grid_rendering` parses them.
+    b"r": ("run", (NUMBER, Field("text", 4 * MIB), Field("text", 256))),
     b"f": ("fetch", (NAME,)),
     b"o": ("open", (NAME,)),
     b"p": ("put", (CHUNK,)),

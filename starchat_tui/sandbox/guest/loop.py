@@ -23,6 +23,7 @@ from starchat_tui.sandbox.guest.compat import CompatLayer
 from starchat_tui.sandbox.guest.display import RunDisplay
 from starchat_tui.sandbox.guest.figures import BACKEND
 from starchat_tui.sandbox.guest.frame_protocol import CHUNK
+from starchat_tui.sandbox.guest.grid_rendering import GridSize, parse_sizes
 from starchat_tui.sandbox.guest.hints.finder import find_hint
 from starchat_tui.sandbox.guest.pipe import Pipe, PipeClosed
 from starchat_tui.sandbox.guest.script import Script
@@ -81,7 +82,7 @@ class CommandLoop:
 
     def _handle_command(self, name: str, values: list[Any]) -> None:
         if name == "run":
-            self._run_cell(values[0], values[1])
+            self._run_cell(values[0], values[1], parse_sizes(values[2]))
         elif name == "fetch":
             self._pipe.send("served", self._send_file(values[0]))
         elif name == "open":
@@ -103,7 +104,7 @@ class CommandLoop:
             self._interrupt_pending = False
             raise KeyboardInterrupt
 
-    def _run_cell(self, number: int, code: str) -> None:
+    def _run_cell(self, number: int, code: str, sizes: list[GridSize]) -> None:
         # The code of an earlier cell may have replaced the handler, or blocked the signal.
         signal.signal(signal.SIGINT, self._on_sigint)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -112,7 +113,7 @@ class CommandLoop:
         importlib.invalidate_caches()
         self._workspace.take_snapshot()
         self._interrupt_pending, self._interruptible = False, True
-        self._display.begin_run(number)
+        self._display.begin_run(number, sizes)
         status = "interrupted"
         try:
             status = self._execute_code(code)

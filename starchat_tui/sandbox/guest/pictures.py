@@ -25,6 +25,8 @@ class Picture(NamedTuple):
     height: int
     """In pixels."""
     description: str
+    grids: tuple[tuple[bytes, str], ...] = ()
+    """PNG and labels of the same figure, drawn for grids of cells (`grid_rendering`)."""
 
 
 def create_picture(figure: Any, heading: str = "") -> Picture:

@@ -8,6 +8,7 @@ format is described in `sandbox/guest/frame_protocol.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
@@ -16,6 +17,8 @@ from starchat_tui.sandbox.guest import frame_protocol
 from starchat_tui.sandbox.outputs import (
     Failure,
     Figure,
+    GridLabel,
+    GridPicture,
     Note,
     Output,
     OutputCleared,
@@ -25,7 +28,7 @@ from starchat_tui.sandbox.outputs import (
     WrittenFile,
 )
 
-_RUNNER_KINDS = frozenset(b"RBTVFKXWNDCSH")
+_RUNNER_KINDS = frozenset(b"RBTVFGKXWNDCSH")
 """Kinds that a runner may send; the others are commands to it."""
 _RUNNER_STATUSES = frozenset({"ok", "error", "interrupted", "memory"})
 """Statuses that a runner may report; the host finds out the others itself."""
@@ -33,6 +36,10 @@ _PNG_HEADER = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 """Beginning of a PNG; width and height follow, four bytes each (PNG specification, 11.2.2)."""
 _MIN_PNG_SIZE = len(_PNG_HEADER) + 8
 _MAX_PIXELS = 25_000_000
+_MAX_GRID = (500, 200)
+"""Columns and rows of the largest grid for which a figure is drawn."""
+_MAX_LABELS = 1000
+_LABEL = re.compile(r"([0-9]{1,4}) ([0-9]{1,4}) ([0-9a-f]{6}) (.*)", re.DOTALL)
 
 
 class ProtocolViolation(Exception):
@@ -72,7 +79,7 @@ class FileReply:
     problem: str
 
 
-Frame = Ready | RunStarted | RunDone | FileChunk | FileReply | Output
+Frame = Ready | RunStarted | RunDone | FileChunk | FileReply | GridPicture | Output
 
 
 class FrameParser:
@@ -137,6 +144,8 @@ def _parse_frame(kind: bytes, body: bytes) -> Frame:
             return _parse_figure(cast(bytes, values[0]), numbers[1:3], texts[3], numbers[4])
         case "clear":
             return OutputCleared()
+        case "grid":
+            return _parse_grid(cast(bytes, values[0]), texts[1])
         case "failure":
             return Failure(texts[0], texts[1], texts[2])
         case "written":
@@ -168,6 +177,11 @@ def _parse_written_file(name: str, size: int) -> WrittenFile:
 
 def _parse_figure(png: bytes, size: list[int], card: str, key: int) -> Figure:
     width, height = size
+    _check_picture(png, width, height)
+    return Figure(png, width, height, card, key)
+
+
+def _check_picture(png: bytes, width: int, height: int) -> None:
     # Only the header is looked at, no pixel is decoded: that is a large piece of C code, and a bomb
     # of 20 kB can become a gigabyte. A width of more than 32 bits cannot match any header.
     says = width.to_bytes(8, "big")[-4:] + height.to_bytes(8, "big")[-4:]
@@ -175,4 +189,24 @@ def _parse_figure(png: bytes, size: list[int], card: str, key: int) -> Figure:
         raise ProtocolViolation("a picture that is no PNG of the size it says")
     if not 0 < width * height <= _MAX_PIXELS:
         raise ProtocolViolation(f"a picture of {width} × {height} pixels")
-    return Figure(png, width, height, card, key)
+
+
+def _parse_grid(png: bytes, text: str) -> GridPicture:
+    """Return a figure for a grid of cells; its size follows from the pixels of the picture."""
+    width, height = (int.from_bytes(png[at : at + 4], "big") for at in (16, 20))
+    _check_picture(png, width, height)
+    columns, columns_left = divmod(width, frame_protocol.GRID_CELL[0])
+    rows, rows_left = divmod(height, frame_protocol.GRID_CELL[1])
+    if columns_left or rows_left or columns > _MAX_GRID[0] or rows > _MAX_GRID[1]:
+        raise ProtocolViolation(f"a grid of {width} × {height} pixels")
+    lines = text.split("\n") if text else []
+    if len(lines) > _MAX_LABELS:
+        raise ProtocolViolation(f"a grid with {len(lines)} labels")
+    return GridPicture(columns, rows, png, tuple(map(_parse_label, lines)))
+
+
+def _parse_label(line: str) -> GridLabel:
+    found = _LABEL.fullmatch(line)
+    if found is None:
+        raise ProtocolViolation("a label without its place and color")
+    return GridLabel(int(found[1]), int(found[2]), found[3], found[4])

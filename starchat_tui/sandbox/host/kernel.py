@@ -14,6 +14,7 @@ from starchat_tui.errors import StarChatError
 from starchat_tui.sandbox.attachments import map_names, open_attachment
 from starchat_tui.sandbox.environments.interpreter import Interpreter
 from starchat_tui.sandbox.guest.frame_protocol import CHUNK
+from starchat_tui.sandbox.guest.grid_rendering import GridSize
 from starchat_tui.sandbox.host.downloads import Download, assign_unique_names, replace_urls
 from starchat_tui.sandbox.host.frames import FileChunk, FileReply, ProtocolViolation
 from starchat_tui.sandbox.host.kernel_process import (
@@ -102,6 +103,7 @@ class SandboxKernel:
         *,
         downloads: Sequence[Download] = (),
         control: RunControl | None = None,
+        grids: Sequence[GridSize] = (),
     ) -> AsyncGenerator[Output, None]:
         """Run `code` and yield its outputs as they arrive.
 
@@ -111,6 +113,7 @@ class SandboxKernel:
             code: A cell of IPython.
             downloads: Files whose URLs are replaced in the code by the names of the files.
             control: The run's state; one is created if the caller has none.
+            grids: Sizes of grids of cells for which figures are drawn as well.
 
         Yields:
             Any number of outputs, and exactly one `RunEnded` as the last.
@@ -123,7 +126,8 @@ class SandboxKernel:
         ended: RunEnded | None = None
         self._controls.append(control)
         try:
-            async with self._lock, aclosing(self._run_locked(code, downloads, control)) as outputs:
+            run = self._run_locked(code, downloads, control, grids)
+            async with self._lock, aclosing(run) as outputs:
                 async for output in outputs:
                     if isinstance(output, RunEnded):
                         ended = output
@@ -136,7 +140,11 @@ class SandboxKernel:
         yield replace(ended, seconds=time.monotonic() - began)
 
     async def _run_locked(
-        self, code: str, downloads: Sequence[Download], control: RunControl
+        self,
+        code: str,
+        downloads: Sequence[Download],
+        control: RunControl,
+        grids: Sequence[GridSize],
     ) -> AsyncGenerator[Output, None]:
         """Run with the lock held; the `RunEnded` at the end has no duration yet."""
         level = self.capability.level
@@ -160,7 +168,7 @@ class SandboxKernel:
         # A number for each run: a frame that an earlier one left in the pipe does not match.
         self._run_count += 1
         self._is_used = True
-        run = KernelRun(process, self._run_count, control)
+        run = KernelRun(process, self._run_count, control, grids)
         async with aclosing(run.stream_outputs(replace_urls(code, files))) as outputs:
             async for output in outputs:
                 yield output

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from starchat_tui.config.byte_units import GIB, MIB
+from starchat_tui.sandbox.guest.grid_rendering import GridSize
 from starchat_tui.sandbox.host.frames import Frame, ProtocolViolation, RunDone, RunStarted
 from starchat_tui.sandbox.host.kernel_process import KernelProcess
 from starchat_tui.sandbox.outputs import (
     Failure,
     Figure,
+    GridPicture,
     Note,
     Output,
     OutputCleared,
@@ -28,6 +31,8 @@ MAX_WRITTEN_FILES = 1000
 """Files that one run may report; an honest runner reports far fewer."""
 MAX_NOTES = 50
 """Notes of one run that are passed on; its code can write any number of them."""
+MAX_GRIDS = 4
+"""Grids of cells for which one figure may be drawn."""
 _OUTPUTS = (StreamText, Result, Figure, OutputCleared, Failure, WrittenFile, Note)
 
 
@@ -38,10 +43,19 @@ class KernelRun:
     the meaning of the fields of `RunEnded`.
     """
 
-    def __init__(self, process: KernelProcess, number: int, control: RunControl) -> None:
+    def __init__(
+        self,
+        process: KernelProcess,
+        number: int,
+        control: RunControl,
+        grids: Sequence[GridSize] = (),
+    ) -> None:
         self._process = process
         self._number = number
         self._control = control
+        self._grid_sizes = ";".join(" ".join(map(str, size)) for size in grids)
+        self._grids: list[GridPicture] = []
+        """Pictures for grids of cells that belong to the next figure."""
         self._is_over = False
         self._bytes_received = 0
         self._figure_keys: list[int] = []
@@ -59,7 +73,7 @@ class KernelRun:
             with self._process.control_run(self._control):
                 text = f"The kernel did not begin the run within {BEGIN_TIMEOUT:g} s"
                 self._set_timer(BEGIN_TIMEOUT, StopReason("died", text), kill=True)
-                await self._process.send("run", self._number, code)
+                await self._process.send("run", self._number, code, self._grid_sizes)
                 async with aclosing(self._process.receive()) as frames:
                     async for frame, size in frames:
                         if isinstance(frame, RunDone):
@@ -93,12 +107,18 @@ class KernelRun:
                 raise ProtocolViolation("the beginning of another run")
             self._begin()
             return None
-        if not isinstance(frame, _OUTPUTS):
+        if not isinstance(frame, (*_OUTPUTS, GridPicture)):
             raise ProtocolViolation("a reply to no request")
         if self._control.state is RunState.STARTING:
             # Forged by a thread of an earlier run; the runner itself sends nothing between two.
             return None
-        return self._count_output(frame, size)
+        if not isinstance(frame, GridPicture):
+            return self._count_output(frame, size)
+        self._bytes_received += size
+        self._grids.append(frame)
+        if len(self._grids) > MAX_GRIDS:
+            raise ProtocolViolation("more grids than one figure may have")
+        return None
 
     def _begin(self) -> None:
         seconds = self._process.spec.limits.timeout
@@ -110,6 +130,8 @@ class KernelRun:
         limits = self._process.spec.limits
         self._bytes_received += size
         self._count_figure(output)
+        if isinstance(output, Figure):
+            output, self._grids = replace(output, grids=tuple(self._grids)), []
         self._written_files += isinstance(output, WrittenFile)
         # The runner counts these itself: more of them can only come from forged frames.
         if len(self._figure_keys) > limits.figures or self._written_files > MAX_WRITTEN_FILES:

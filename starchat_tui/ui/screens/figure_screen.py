@@ -22,9 +22,17 @@ MAX_SCALE = 4.0
 """Largest enlargement of the image's own pixels."""
 _OTHER_ROWS = 7
 """Rows of border, padding and keys."""
+_OTHER_COLUMNS = 6
+"""Columns of border and padding."""
+_USUAL_DESCRIPTION_ROWS = 4
 _MAX_DESCRIPTION_ROWS = 10
 """Rows that the image leaves to the description; a longer one is scrolled."""
 _MIN_IMAGE_ROWS = 4
+
+
+def measure_enlarged(columns: int, rows: int) -> tuple[int, int]:
+    """Return the cells of an enlarged plot, with a description of some lines, on that screen."""
+    return int(columns * 0.98) - _OTHER_COLUMNS, rows - _OTHER_ROWS - _USUAL_DESCRIPTION_ROWS
 
 
 class FigureScreen(SafeDialog[None]):

@@ -18,17 +18,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
-from starchat_tui.sandbox.outputs import Figure
+from starchat_tui.sandbox.outputs import Figure, GridPicture
 from starchat_tui.sanitize import sanitize_text
 from starchat_tui.terminal.cell_images import MOSAICS, Row, render_cells
+from starchat_tui.terminal.grid_plots import choose_grid, render_figure, render_grid
 from starchat_tui.terminal.image_detection import ImageSettings
-from starchat_tui.terminal.images import (
-    RENDERERS,
-    Drawing,
-    InvalidImage,
-    decode_png,
-    fit_to_cells,
-)
+from starchat_tui.terminal.images import InvalidImage, decode_png, fit_to_cells
 from starchat_tui.ui.messages import FigureActionRequested
 from starchat_tui.ui.widgets.caption import Caption
 from starchat_tui.ui.widgets.column import Column
@@ -36,6 +31,8 @@ from starchat_tui.ui.widgets.image import PIXEL_WIDGETS, create_image_widget
 
 MAX_ROWS = 24
 """Rows of a plot in the conversation."""
+FIGURE_MARGIN = 5
+"""Columns of a code cell beside the plots below it."""
 CELL_IMAGE_SCALE = 2.0
 """Additional enlargement for characters: a cell shows few pixels, so more cells show more."""
 DESCRIPTION_LINES = 8
@@ -62,7 +59,9 @@ class CellImage(Widget):
                         character,
                         Style(color=Color.from_rgb(*color), bgcolor=Color.from_rgb(*background)),
                     )
+                    # Behind a wide character is a cell without one.
                     for character, color, background in self._rows[y]
+                    if character
                 ]
             )
         return self._strips[y].crop(0, self.size.width)
@@ -98,22 +97,26 @@ class Plot(Vertical):
         self._draw_for_width(self.size.width)
 
     def _draw_for_width(self, width: int) -> None:
-        size = fit_to_cells(
-            self._figure.width,
-            self._figure.height,
-            width,
-            self._max_rows,
-            self._images.cell_size,
-            max_scale=self._max_scale,
-        )
-        if width and size != self._drawn_size and self._images.protocol != "off":
+        space, protocol = (width, self._max_rows), self._images.protocol
+        grid = choose_grid(self._figure, protocol, *space)
+        if grid is not None:
+            size = (grid.columns, grid.rows)
+        else:
+            size = fit_to_cells(
+                self._figure.width,
+                self._figure.height,
+                *space,
+                self._images.cell_size,
+                max_scale=self._max_scale,
+            )
+        if width and size != self._drawn_size and protocol != "off":
             self._drawn_size = size
-            self.run_worker(self._draw(*size), exclusive=True)
+            self.run_worker(self._draw(grid, *size), exclusive=True)
 
-    async def _draw(self, columns: int, rows: int) -> None:
+    async def _draw(self, grid: GridPicture | None, columns: int, rows: int) -> None:
         try:
             # In a thread: decoding a large image would hold up the keys.
-            drawn = await asyncio.to_thread(self._create_widget, columns, rows)
+            drawn = await asyncio.to_thread(self._create_widget, grid, columns, rows)
         except InvalidImage as error:
             text = f"{error.message}; {error.hint}".removesuffix("; ")
             drawn = Static(text, markup=False)
@@ -121,19 +124,21 @@ class Plot(Vertical):
             await self.remove_children()
             await self.mount(drawn)
 
-    def _create_widget(self, columns: int, rows: int) -> Widget:
-        image = decode_png(self._figure.png)
-        if self._images.protocol in PIXEL_WIDGETS:
-            drawn = create_image_widget(image, self._images)
-            drawn.styles.width, drawn.styles.height = columns, rows
-            return drawn
-        renderer = RENDERERS[self._images.protocol]
+    def _create_widget(self, grid: GridPicture | None, columns: int, rows: int) -> Widget:
+        protocol = self._images.protocol
+        if protocol == "unicode":
+            text = render_figure(self._figure, protocol, columns, rows)
+            return Static(Text.from_ansi(text.rstrip("\n")), markup=False)
         # Textual cannot pass on sequences that it does not know: pixels need a widget of their own.
-        fallback = MOSAICS["half"] if renderer.has_pixels else None
-        if mosaic := MOSAICS.get(self._images.protocol, fallback):
+        mosaic = MOSAICS.get(protocol, MOSAICS["half"])
+        if grid is not None:
+            return CellImage(render_grid(grid, decode_png(grid.png), mosaic))
+        image = decode_png(self._figure.png)
+        if protocol not in PIXEL_WIDGETS:
             return CellImage(render_cells(image, columns, rows, mosaic))
-        text = renderer.render(Drawing(self._figure.png, image, columns, rows))
-        return Static(Text.from_ansi(text), markup=False)
+        drawn = create_image_widget(image, self._images)
+        drawn.styles.width, drawn.styles.height = columns, rows
+        return drawn
 
 
 class FigureView(Column, can_focus=True):

@@ -26,7 +26,13 @@ def test_the_bytes_of_a_frame() -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [("run", 7, "print('ż')"), ("put", b"\0\xff"), ("written", "a/b.csv", 0), ("close",)]
+    "values",
+    [
+        ("run", 7, "print('ż')", "80 24 2"),
+        ("put", b"\0\xff"),
+        ("written", "a/b.csv", 0),
+        ("close",),
+    ],
 )
 def test_unpacking_returns_what_was_packed(values: tuple[str, ...]) -> None:
     name, *rest = values

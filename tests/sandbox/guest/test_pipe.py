@@ -48,17 +48,17 @@ def ends() -> Iterator[Ends]:
 
 def test_commands_arrive_in_order(ends: Ends) -> None:
     assert not ends.pipe.has_pending_command()
-    data = pack_frame("run", 1, "x = 1") + pack_frame("close")
+    data = pack_frame("run", 1, "x = 1", "") + pack_frame("close")
     os.write(ends.commands, data[:3])
     assert ends.pipe.has_pending_command()
     os.write(ends.commands, data[3:])
-    assert ends.pipe.receive() == ("run", [1, "x = 1"])
+    assert ends.pipe.receive() == ("run", [1, "x = 1", ""])
     assert ends.pipe.receive() == ("close", [])
 
 
 def test_a_closed_pipe_ends_the_commands() -> None:
     read_end, write_end = os.pipe()
-    os.write(write_end, pack_frame("run", 1, "x")[:-1])
+    os.write(write_end, pack_frame("run", 1, "x", "")[:-1])
     os.close(write_end)
     with pytest.raises(PipeClosed):
         Pipe(read_end, -1).receive()

@@ -107,14 +107,14 @@ async def test_a_large_command_arrives_whole(peer: Peer) -> None:
     received = bytearray()
 
     def read() -> None:
-        while len(received) < len(pack_frame("run", 1, code)):
+        while len(received) < len(pack_frame("run", 1, code, "")):
             received.extend(os.read(peer.commands, 65_536))
 
     reader = threading.Thread(target=read)
     reader.start()
-    await peer.channel.send("run", 1, code)
+    await peer.channel.send("run", 1, code, "")
     await asyncio.to_thread(reader.join)
-    assert bytes(received) == pack_frame("run", 1, code)
+    assert bytes(received) == pack_frame("run", 1, code, "")
 
 
 async def test_a_command_to_a_runner_that_is_gone_is_dropped(peer: Peer) -> None:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from textual.app import App, ComposeResult
 
-from starchat_tui.sandbox.outputs import Figure
+from starchat_tui.config.settings import ImageProtocol
+from starchat_tui.sandbox.outputs import Figure, GridLabel, GridPicture
 from starchat_tui.terminal.image_detection import ImageSettings
 from starchat_tui.ui.widgets import image
 from starchat_tui.ui.widgets.figure import CELL_IMAGE_SCALE, MAX_ROWS, CellImage, Plot
@@ -74,4 +77,38 @@ async def test_an_invalid_image_is_reported() -> None:
     bench.plot._figure = Figure(b"no picture", 400, 300, "")
     async with bench.run_test(size=(60, 40)):
         await wait_until(lambda: "cannot be read" in read_screen(bench))
+        assert not bench.query(CellImage)
+
+
+def add_grids(bench: Bench, *sizes: tuple[int, int]) -> None:
+    """Give the plot pictures for grids of cells."""
+    figure = bench.plot._figure
+    label = GridLabel(1, 2, "000000", "a readable title")
+    grids = tuple(GridPicture(*one, make_png(4 * one[0], 8 * one[1]), (label,)) for one in sizes)
+    bench.plot._figure = replace(figure, grids=grids)
+
+
+@pytest.mark.parametrize("protocol", ["half", "sextant", "octant", "unicode"])
+async def test_a_picture_for_cells_is_shown_while_it_fits(protocol: ImageProtocol) -> None:
+    bench = Bench(ImageSettings(protocol))
+    add_grids(bench, (50, 20), (30, 10))
+    async with bench.run_test(size=(60, 40)) as pilot:
+        await wait_until(lambda: "a readable title" in read_screen(bench))
+        assert bench.plot.children[0].size.height == 20
+        await pilot.resize_terminal(40, 40)
+        await wait_until(lambda: bench.plot.children[0].size.height == 10)
+        assert "a readable title" in read_screen(bench)
+        await pilot.resize_terminal(29, 40)
+        await wait_until(lambda: "a readable title" not in read_screen(bench))
+        await wait_until(lambda: bench.plot.children[0].size.height == 11)
+        await pilot.resize_terminal(1, 1)
+        await pilot.resize_terminal(90, 40)
+        await wait_until(lambda: "a readable title" in read_screen(bench))
+
+
+async def test_pixels_ignore_the_picture_for_cells() -> None:
+    bench = Bench(ImageSettings("kitty"))
+    add_grids(bench, (50, 20))
+    async with bench.run_test(size=(60, 40)):
+        await wait_until(lambda: bench.plot.children)
         assert not bench.query(CellImage)
