@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from starchat_tui.sandbox.guest.pictures import Picture
+from starchat_tui.sandbox.guest.pictures import Grids, Picture
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 """Suffixes of files that are shown if a cell wrote them."""
@@ -24,6 +24,8 @@ class Drawing:
     """True if it was saved, but not as a picture in the folder of the cell."""
     last_path: str = ""
     """Picture in the folder of the cell to which it was saved last."""
+    grids: Grids = ()
+    """Drawing for grids of cells, if it was closed after it was saved as such a picture."""
     first_frame: Picture | None = None
     """First frame of an animation that was saved, until it is shown."""
     heading: str = ""

@@ -33,7 +33,7 @@ from starchat_tui.sandbox.guest.drawings import (
     is_empty,
 )
 from starchat_tui.sandbox.guest.picture_sender import PictureSender, compute_digest
-from starchat_tui.sandbox.guest.pictures import Picture, copy_canvas, create_picture
+from starchat_tui.sandbox.guest.pictures import Grids, Picture, copy_canvas, create_picture
 
 BACKEND = "module://starchat_tui.sandbox.guest.backend"
 """The backend's name for `matplotlib.use`."""
@@ -49,8 +49,8 @@ class FigurePublisher:
     def __init__(self, pictures: PictureSender, note: Callable[[str], None]) -> None:
         """Show figures; `note` takes a sentence for the user."""
         self._pictures, self._note = pictures, note
-        self.render_grids: Callable[[Any], tuple[tuple[bytes, str], ...]] = lambda figure: ()
-        """Draws a figure for grids of cells, as `Picture` has them."""
+        self.render_grids: Callable[[Any], Grids] = lambda figure: ()
+        """Draws a figure for grids of cells."""
         self.adds_axes = True
         """True if `Axes3D(fig)` adds itself to the figure, as code of 2022 expects."""
         self.saved = SavedDrawings(os.getcwd())
@@ -115,6 +115,9 @@ class FigurePublisher:
             self.publish_figure(figure)
         elif not (drawing.is_shown or drawing.last_path or is_empty(figure)):
             self.closed_count += 1
+        elif not (drawing.is_shown or figure.stale):
+            # The file will be shown, and it has the present state.
+            drawing.grids = self.render_grids(figure)
 
     def begin_drawing(self, figure: Any) -> None:
         """Show what was only saved of a figure that is being cleared."""

@@ -25,6 +25,8 @@ GridSize = tuple[int, int, int]
 """Columns and rows that are available, and the pixels in the height of a cell."""
 TIME_LIMIT = 4.0
 """Seconds that a figure may take; the ends of processes are on top of it."""
+RUN_TIME_LIMIT = 15.0
+"""Seconds that all figures of a run may take: code may save and close a hundred."""
 _MEMORY = 512 * 2**20
 """Bytes that a process may need in addition to what it inherits."""
 _LENGTH_SIZE = 4
@@ -43,18 +45,20 @@ class GridRenderings:
 
     def __init__(self) -> None:
         self._sizes: Sequence[GridSize] = ()
+        self._seconds_left = 0.0
 
     def begin_run(self, sizes: Sequence[GridSize]) -> None:
         """Draw the figures that follow for these sizes."""
-        self._sizes = sizes
+        self._sizes, self._seconds_left = sizes, RUN_TIME_LIMIT
 
     def render(self, figure: Any) -> tuple[tuple[bytes, str], ...]:
         """Return a PNG and labels for each size; nothing for a size that fails.
 
-        Once a figure has taken too long, those that follow in the run are not tried.
+        Once a figure, or all of them, have taken too long, those that follow are not tried.
         """
         workers: list[_Worker] = []
-        end = time.monotonic() + TIME_LIMIT
+        began = time.monotonic()
+        end = began + TIME_LIMIT
         try:
             for size in self._sizes:
                 if worker := _start_worker(figure, size):
@@ -63,7 +67,8 @@ class GridRenderings:
         finally:
             for worker in workers:
                 worker.close()
-        if time.monotonic() >= end:
+        self._seconds_left -= time.monotonic() - began
+        if time.monotonic() >= end or self._seconds_left <= 0:
             self._sizes = ()
         return tuple(result for result in results if result is not None)
 

@@ -10,7 +10,7 @@ from typing import Any
 from starchat_tui.sandbox.guest.drawings import PICTURE_SUFFIXES
 from starchat_tui.sandbox.guest.figures import FigurePublisher
 from starchat_tui.sandbox.guest.picture_sender import PictureSender, compute_digest
-from starchat_tui.sandbox.guest.pictures import MAX_SIDE, Picture, encode_png
+from starchat_tui.sandbox.guest.pictures import MAX_SIDE, Grids, Picture, encode_png
 
 
 class ImagePublisher:
@@ -41,7 +41,7 @@ class ImagePublisher:
             with open(path, "rb") as file:
                 data = file.read()
             if compute_digest(data) not in self._displayed:
-                self._send(data, description, name)
+                self._send(data, description, name, grids=drawing.grids if drawing else ())
         except (OSError, ValueError) as error:
             self._note(f"`{name}` cannot be shown: {error}")
         if drawing is not None:
@@ -56,7 +56,9 @@ class ImagePublisher:
         except (OSError, ValueError) as error:
             self._note(f"A displayed picture cannot be shown: {error}")
 
-    def _send(self, data: bytes, description: str, name: str = "", key: int = 0) -> None:
+    def _send(
+        self, data: bytes, description: str, name: str = "", key: int = 0, grids: Grids = ()
+    ) -> None:
         from PIL import Image
 
         try:
@@ -64,7 +66,7 @@ class ImagePublisher:
                 # The frames of an animation that matplotlib saved are those of a figure.
                 if not (self._figures.has_saved_frames and _count_frames(image) > 1):
                     for picture in _read_pictures(image, description, name):
-                        self._pictures.send(picture, key)
+                        self._pictures.send(picture._replace(grids=grids), key)
         except Image.DecompressionBombError as error:
             raise ValueError(str(error)) from error
 

@@ -16,6 +16,10 @@ _MAX_STRETCH = 2.5
 """Ratio of a picture to its figure, up to which the margin grows to hold what sticks out."""
 
 
+Grids = tuple[tuple[bytes, str], ...]
+"""PNG and labels of a figure for each of several grids of cells (`grid_rendering`)."""
+
+
 class Picture(NamedTuple):
     """Picture with its text description."""
 
@@ -25,8 +29,7 @@ class Picture(NamedTuple):
     height: int
     """In pixels."""
     description: str
-    grids: tuple[tuple[bytes, str], ...] = ()
-    """PNG and labels of the same figure, drawn for grids of cells (`grid_rendering`)."""
+    grids: Grids = ()
 
 
 def create_picture(figure: Any, heading: str = "") -> Picture:

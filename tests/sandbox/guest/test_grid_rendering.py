@@ -56,6 +56,24 @@ async def test_the_figure_of_the_code_stays_as_it_is(kernel: SandboxKernel) -> N
     assert [len(one.grids) for one in run.figures] == [2]
 
 
+@pytest.mark.bwrap
+@pytest.mark.parametrize(
+    ("rest", "count"),
+    [
+        ("plt.savefig('a.png')", 2),
+        ("plt.savefig('a.png'); plt.close()", 2),
+        ("plt.savefig('a.png'); plt.close('all'); plt.figure(); plt.close()", 2),
+        ("plt.savefig('a.png'); ax.set_title('Later'); plt.close()", 0),
+        ("from PIL import Image; Image.new('L', (9, 9)).save('a.png'); plt.close()", 0),
+    ],
+)
+async def test_a_figure_that_was_only_saved_is_drawn_for_cells(
+    kernel: SandboxKernel, rest: str, count: int
+) -> None:
+    run = await run_code(kernel, PLOT + rest, grids=SIZES)
+    assert [len(one.grids) for one in run.figures] == [count]
+
+
 HOSTILE = {
     "an artist that raises in the second drawing": """
 class Line(type(ax.plot([1, 2])[0])):
