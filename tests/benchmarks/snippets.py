@@ -62,18 +62,17 @@ async def run_snippet(path: Path, interpreter: Interpreter) -> Sequence[Output]:
 
 def summarize(outputs: Sequence[Output]) -> dict[str, Any]:
     """Return what a user is told about a run: its end, its figures, its notes and its hint."""
-    failed = next((at for at, one in enumerate(outputs) if isinstance(one, Failure)), len(outputs))
-    failure = outputs[failed] if failed < len(outputs) else None
-    notes = [(at, one.text) for at, one in enumerate(outputs) if isinstance(one, Note)]
+    failure = next((one for one in outputs if isinstance(one, Failure)), None)
+    notes = [one for one in outputs if isinstance(one, Note)]
     end = outputs[-1]
     assert isinstance(end, RunEnded)
-    error = f"{failure.name}: {failure.message}"[:200] if isinstance(failure, Failure) else ""
+    error = f"{failure.name}: {failure.message}"[:200] if failure else ""
     return {
         # A program that ends itself has run, whatever its exit code.
         "ran": end.status == "ok" or error.startswith("SystemExit"),
         "figures": count_figures(outputs),
-        "notes": [text for at, text in notes if at < failed],
-        "hint": " ".join(text for at, text in notes if at > failed) or end.reason,
+        "notes": [one.text for one in notes if not one.is_hint],
+        "hint": " ".join(one.text for one in notes if one.is_hint) or end.reason,
         "error": error,
     }
 

@@ -115,6 +115,8 @@ class CompatLayer:
     def _wrap_backend_setter(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def use(backend: Any, *args: Any, **kwargs: Any) -> Any:
             name = str(backend)
+            # It was an argument before matplotlib 3.3.
+            kwargs.pop("warn", None)
             # Agg as well: scripts choose it to save files, and their plots are shown here anyway.
             if name.lower() in _INLINE_NAMES or name == BACKEND:
                 return original(BACKEND, *args, **kwargs)

@@ -47,7 +47,7 @@ class ChangedCall:
 
     module: str
     owner: str
-    """Class in the module; empty for a function of the module."""
+    """Path of the class in the module; empty for a function of the module."""
     names: Sequence[str]
     since: str
     adapt: Adapter

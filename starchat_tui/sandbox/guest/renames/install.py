@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial, wraps
 from importlib.machinery import ModuleSpec
+from operator import attrgetter
 from pkgutil import resolve_name
 from types import CodeType, ModuleType
 from typing import Any
@@ -122,8 +123,8 @@ class RenameInstaller:
         kind.__getattr__ = __getattr__
 
     def _install_call(self, module: ModuleType, rename: ChangedCall) -> None:
-        owner = getattr(module, rename.owner, None) if rename.owner else module
-        if owner is None or not _is_removed(rename.since, module):
+        owner: Any = attrgetter(rename.owner)(module) if rename.owner else module
+        if not _is_removed(rename.since, module):
             return
         for name in rename.names:
             if original := getattr(owner, name, None):
@@ -145,7 +146,8 @@ class RenameInstaller:
                 return function(*given, **named)
             old, _, new = change.rpartition(" → ")
             new = new if "(" in new else f"{shown}({new})".removesuffix("(nothing)")
-            self._report(f"{shown}({old or '…'})", new, rename.since)
+            old = old if "(" in old else f"{shown}({old or '…'})"
+            self._report(old, new, rename.since)
             return function(*given, **named)
 
         return call

@@ -56,6 +56,37 @@ def compute_binomial_p_value(x: Any, n: Any, p: float = 0.5, alternative: str = 
     return import_module("scipy.stats").binomtest(x, n, p, alternative).pvalue
 
 
+def differentiate(
+    function: Callable[..., float],
+    x0: float,
+    dx: float = 1.0,
+    n: int = 1,
+    args: tuple[Any, ...] = (),
+    order: int = 3,
+) -> Any:
+    """Return the `n`-th derivative by central differences, as `scipy.misc.derivative` did.
+
+    Args:
+        function: Function of one number, and of `args`.
+        x0: Number at which the derivative is taken.
+        dx: Distance of the points.
+        n: Order of the derivative.
+        args: Further arguments of `function`.
+        order: Number of points; odd, and greater than `n`.
+    """
+    import numpy
+
+    half = order // 2
+    steps = numpy.arange(-half, half + 1)
+    # The weights that are exact for every polynomial of degree `order - 1`.
+    powers = numpy.vander(steps, increasing=True).T.astype(float)
+    wanted = numpy.zeros(order)
+    wanted[n] = import_module("math").factorial(n)
+    weights = numpy.linalg.solve(powers, wanted)
+    values = numpy.array([function(x0 + step * dx, *args) for step in steps])
+    return weights @ values / dx**n
+
+
 def convert_graph_to_matrix(graph: Any, *args: Any, **named: Any) -> Any:
     """Return the adjacency matrix, as `nx.to_numpy_matrix` did."""
     import numpy
@@ -136,13 +167,20 @@ _DISPLAYS = {
     "plot_roc_curve": "RocCurveDisplay",
     "plot_precision_recall_curve": "PrecisionRecallDisplay",
 }
+_PRIVATE_MODULES = (
+    *("datasets.samples_generator", "datasets.base", "neighbors.kde", "neighbors.classification"),
+    *("linear_model.logistic", "linear_model.base", "ensemble.forest", "tree.tree", "svm.classes"),
+    *("cluster.k_means_", "decomposition.pca", "preprocessing.data", "metrics.classification"),
+    *("feature_selection.univariate_selection", "neural_network.multilayer_perceptron"),
+)
+"""Modules of scikit-learn that were never public, but often imported from."""
 _ENSEMBLES = ("AdaBoostClassifier", "AdaBoostRegressor", "BaggingClassifier", "BaggingRegressor")
 
 NUMPY: tuple[Rename, ...] = (
     *list_names("numpy", "NumPy 1.24", _NUMPY_1_24),
     *list_names("numpy", "NumPy 2.0", _NUMPY_2),
     *list_names("numpy", "NumPy 2.4", {"trapz": "numpy.trapezoid"}),
-    *list_names("numpy", "NumPy 1.25", {"math": "math"}),
+    *list_names("numpy", "NumPy 1.25", {"math": "math", "warnings": "warnings"}),
     RemovedName("numpy", "NINF", "NumPy 2.0", float("-inf"), "-np.inf"),
     RemovedName("numpy", "asscalar", "NumPy 1.23", convert_to_scalar, "a.item()"),
     RemovedName("numpy", "msort", "NumPy 2.0", sort_first_axis, "np.sort(a, axis=0)"),
@@ -175,6 +213,12 @@ SCIPY: tuple[Rename, ...] = (
     *list_names(
         "scipy.signal", "SciPy 1.13", {name: f"scipy.signal.windows.{name}" for name in _WINDOWS}
     ),
+    *list_names(
+        "scipy.misc",
+        "SciPy 1.3",
+        {name: f"scipy.special.{name}" for name in ("comb", "factorial", "logsumexp")},
+    ),
+    RemovedName("scipy.misc", "derivative", "SciPy 1.12", differentiate, "central differences"),
     *list_names("scipy.linalg", "SciPy 1.9", {"pinv2": "scipy.linalg.pinv"}),
 )
 SCIKIT_LEARN: tuple[Rename, ...] = (
@@ -196,6 +240,10 @@ SCIKIT_LEARN: tuple[Rename, ...] = (
         "PartialDependenceDisplay.from_estimator",
     ),
     RemovedModule("sklearn.externals.joblib", "scikit-learn 0.23", "joblib"),
+    *(
+        RemovedModule(f"sklearn.{name}", "scikit-learn 0.24", f"sklearn.{name.partition('.')[0]}")
+        for name in _PRIVATE_MODULES
+    ),
     RemovedModule(
         "sklearn.cross_validation",
         "scikit-learn 0.20",
@@ -268,6 +316,13 @@ SCIKIT_LEARN: tuple[Rename, ...] = (
     ChangedCall(
         "sklearn.linear_model", "SGDClassifier", ("__init__",), "scikit-learn 1.3", _set_log_loss
     ),
+    ChangedCall(
+        "sklearn.manifold",
+        "TSNE",
+        ("__init__",),
+        "scikit-learn 1.7",
+        rename_argument("n_iter", "max_iter"),
+    ),
     ChangedCall("sklearn.metrics", "", ("mean_squared_error",), "scikit-learn 1.6", _take_root),
 )
 NETWORKX: tuple[Rename, ...] = (
@@ -279,6 +334,9 @@ NETWORKX: tuple[Rename, ...] = (
             "to_scipy_sparse_matrix": "networkx.to_scipy_sparse_array",
             "from_scipy_sparse_matrix": "networkx.from_scipy_sparse_array",
         },
+    ),
+    RemovedName(
+        "networkx", "info", "NetworkX 3.0", lambda graph, node=None: str(graph), "str(graph)"
     ),
     RemovedName(
         "networkx", "to_numpy_matrix", "NetworkX 3.0", convert_graph_to_matrix, "nx.to_numpy_array"

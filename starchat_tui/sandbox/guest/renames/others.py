@@ -44,7 +44,15 @@ STANDARD_LIBRARY: tuple[Rename, ...] = (
         "Python 3.9",
         {"encodestring": "base64.encodebytes", "decodestring": "base64.decodebytes"},
     ),
-    *list_names("inspect", "Python 3.11", {"getargspec": "inspect.getfullargspec"}),
+    *list_names("os", "Python 3.7", {"errno": "errno"}),
+    RemovedMember(
+        "threading",
+        "Thread",
+        "isAlive",
+        "Python 3.9",
+        "Thread.is_alive",
+        lambda self: self.is_alive(),
+    ),
 )
 PILLOW: tuple[Rename, ...] = (
     *list_names(
@@ -70,6 +78,13 @@ PILLOW: tuple[Rename, ...] = (
     ),
 )
 IPYTHON: tuple[Rename, ...] = (
+    RemovedName(
+        "IPython.display",
+        "set_matplotlib_formats",
+        "IPython 8",
+        lambda *formats, **options: None,
+        "nothing: plots are shown as PNG",
+    ),
     *list_names(
         "IPython.core.display",
         "IPython 9",

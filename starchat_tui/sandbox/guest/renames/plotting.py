@@ -10,6 +10,7 @@ from starchat_tui.sandbox.guest.renames.declarations import (
     Adaptation,
     ChangedCall,
     RemovedMember,
+    RemovedModule,
     RemovedName,
     Rename,
     drop_argument,
@@ -26,6 +27,46 @@ def register_colormap(name: Any = None, cmap: Any = None) -> None:
     if cmap is None:
         name, cmap = None, name
     matplotlib.colormaps.register(cmap, name=name)
+
+
+def compute_normal_density(x: Any, *args: Any) -> Any:
+    """Return the density of a normal distribution, as `mlab.normpdf(x, mu, sigma)` did."""
+    import numpy
+
+    mean, deviation = args
+    distance = (numpy.asarray(x) - mean) / deviation
+    return numpy.exp(-(distance**2) / 2) / (deviation * numpy.sqrt(2 * numpy.pi))
+
+
+def plot_dates(x: Any, y: Any, fmt: str = "o", tz: Any = None, **options: Any) -> Any:
+    """Plot against dates, as `plt.plot_date` did."""
+    from matplotlib import pyplot
+
+    return _plot_dates(pyplot.gca(), x, y, fmt, tz, **options)
+
+
+def _plot_dates(
+    axes: Any,
+    x: Any,
+    y: Any,
+    fmt: str = "o",
+    tz: Any = None,
+    xdate: bool = True,
+    ydate: bool = False,
+    **options: Any,
+) -> Any:
+    if xdate:
+        axes.xaxis_date(tz)
+    if ydate:
+        axes.yaxis_date(tz)
+    return axes.plot(x, y, fmt, **options)
+
+
+def read_rgb_bytes(canvas: Any) -> bytes:
+    """Return the pixels of a canvas as RGB, as `tostring_rgb` did."""
+    import numpy
+
+    return numpy.asarray(canvas.buffer_rgba())[..., :3].tobytes()
 
 
 def draw_factors(*args: Any, **named: Any) -> Any:
@@ -74,6 +115,7 @@ _CALLS = (
     ("stem", "Matplotlib 3.8", _STEM),
     ("boxplot", "Matplotlib 3.11", _BOXPLOT),
     ("grid", "Matplotlib 3.7", _GRID),
+    ("annotate", "Matplotlib 3.5", rename_argument("s", "text")),
 )
 MATPLOTLIB: tuple[Rename, ...] = (
     *list_names("matplotlib.cm", "Matplotlib 3.9", {"get_cmap": "matplotlib.pyplot.get_cmap"}),
@@ -86,6 +128,24 @@ MATPLOTLIB: tuple[Rename, ...] = (
             "matplotlib.colormaps.register",
         )
         for module in ("matplotlib.cm", "matplotlib.pyplot")
+    ),
+    RemovedName(
+        "matplotlib.mlab",
+        "normpdf",
+        "Matplotlib 3.1",
+        compute_normal_density,
+        "scipy.stats.norm.pdf",
+    ),
+    RemovedName("matplotlib.pyplot", "hold", "Matplotlib 3.0", lambda b=None: None, "nothing"),
+    RemovedName("matplotlib.pyplot", "plot_date", "Matplotlib 3.11", plot_dates, "plt.plot"),
+    RemovedMember(*_AXES, "plot_date", "Matplotlib 3.11", "Axes.plot", _plot_dates),
+    RemovedMember(
+        "matplotlib.backends.backend_agg",
+        "FigureCanvasAgg",
+        "tostring_rgb",
+        "Matplotlib 3.10",
+        "canvas.buffer_rgba",
+        read_rgb_bytes,
     ),
     *list_names("matplotlib.cm", "Matplotlib 3.6", {"cmap_d": "matplotlib.colormaps"}),
     *(ChangedCall(*_AXES, (name,), since, adapt) for name, since, adapt in _CALLS),
@@ -171,8 +231,13 @@ SEABORN: tuple[Rename, ...] = (
         for names, order in _OLD_ORDER.items()
     ),
     ChangedCall(
-        "seaborn", "", ("lmplot", "catplot"), "seaborn 0.12", rename_argument("size", "height")
+        "seaborn",
+        "",
+        ("lmplot", "catplot", "jointplot"),
+        "seaborn 0.12",
+        rename_argument("size", "height"),
     ),
+    RemovedModule("seaborn.apionly", "seaborn 0.13", "seaborn"),
     *(
         ChangedCall(
             "seaborn", owner, ("__init__",), "seaborn 0.12", rename_argument("size", "height")

@@ -166,6 +166,26 @@ def _separate_by_blanks(
     return r"delim_whitespace= → sep='\s+'", original
 
 
+def _list_columns(
+    original: Callable[..., Any], args: list[Any], named: dict[str, Any]
+) -> Adaptation:
+    """Adapt `df.groupby("k")["a", "b"]`."""
+    if len(args) != 2 or not isinstance(args[1], tuple) or len(args[1]) < 2:
+        return None
+    args[1] = list(args[1])
+    return "groupby(…)['a', 'b'] → groupby(…)[['a', 'b']]", original
+
+
+def _name_bounds(
+    original: Callable[..., Any], args: list[Any], named: dict[str, Any]
+) -> Adaptation:
+    """Adapt `between(…, inclusive=True)`."""
+    if not isinstance(named.get("inclusive"), bool):
+        return None
+    named["inclusive"] = "both" if named["inclusive"] else "neither"
+    return f"inclusive= → inclusive={named['inclusive']!r}", original
+
+
 _READERS = ("read_csv", "read_table", "read_excel")
 _FRAME, _SERIES = ("pandas", "DataFrame"), ("pandas", "Series")
 _POSITIONAL = {
@@ -188,6 +208,7 @@ def _list_members() -> list[RemovedMember]:
     declared: list[tuple[tuple[str, str], str, str, str, Callable[..., Any]]] = [
         (_FRAME, "append", "2.0", "pd.concat", append_rows),
         (_SERIES, "append", "2.0", "pd.concat", append_values),
+        (("pandas", "ExcelWriter"), "save", "2.0", "ExcelWriter.close", lambda self: self.close()),
         (_FRAME, "applymap", "3.0", "DataFrame.map", lambda self, *a, **k: self.map(*a, **k)),
     ]
     for owner in (_FRAME, _SERIES):
@@ -231,6 +252,7 @@ PANDAS: tuple[Rename, ...] = (
     *_list_members(),
     *_list_properties(),
     *list_names("pandas", "pandas 2.0", {"datetime": "datetime.datetime"}),
+    *list_names("pandas.io.json", "pandas 3.0", {"json_normalize": "pandas.json_normalize"}),
     *(
         RemovedName(
             "pandas",
@@ -292,6 +314,25 @@ PANDAS: tuple[Rename, ...] = (
         ("to_csv",),
         "pandas 2.0",
         rename_argument("line_terminator", "lineterminator"),
+    ),
+    ChangedCall(
+        "pandas",
+        "core.groupby.DataFrameGroupBy",
+        ("__getitem__",),
+        "pandas 2.0",
+        _list_columns,
+    ),
+    ChangedCall("pandas", "Series", ("between",), "pandas 2.0", _name_bounds),
+    ChangedCall(
+        "pandas",
+        "",
+        ("date_range", "bdate_range"),
+        "pandas 2.0",
+        rename_argument("closed", "inclusive", lambda value: value or "both"),
+    ),
+    *(
+        ChangedCall(*owner, ("describe",), "pandas 2.0", drop_argument("datetime_is_numeric", True))
+        for owner in (_FRAME, _SERIES)
     ),
     ChangedCall(
         "pandas", "DataFrame", ("set_axis",), "pandas 2.0", drop_argument("inplace", False)

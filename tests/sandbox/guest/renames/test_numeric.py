@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from starchat_tui.sandbox.guest.renames import numeric
 from starchat_tui.sandbox.host.kernel import SandboxKernel
 from tests.sandbox.guest.renames.cases import Case, check_cases
 
@@ -36,6 +37,12 @@ SCIPY: list[Case] = [
         "print(round(float(simps([0, 1, 4], [0, 1, 2])), 3), cumtrapz([1, 1]).tolist())",
         "2.667 [1.0]",
         "scipy.integrate.simps → simpson",
+    ),
+    (
+        "from scipy.misc import derivative, comb\n"
+        "print(round(derivative(lambda x: x ** 3, 2.0, dx=1e-3), 3), comb(4, 2))",
+        "12.0 6.0",
+        "scipy.misc.derivative → central differences",
     ),
     ("from scipy.signal import hann\nprint(len(hann(5)))", "5", "scipy.signal.hann → "),
     (
@@ -87,6 +94,11 @@ SCIKIT_LEARN: list[Case] = [
         "sklearn.externals.joblib → joblib",
     ),
     (
+        "from sklearn.datasets.samples_generator import make_blobs\nprint(make_blobs.__name__)",
+        "make_blobs",
+        "sklearn.datasets.samples_generator → sklearn.datasets",
+    ),
+    (
         "from sklearn.cross_validation import train_test_split\nprint(train_test_split([1, 2])[1])",
         "",
         "sklearn.cross_validation → sklearn.model_selection",
@@ -112,3 +124,10 @@ async def test_scipy_runs_as_in_2023(kernel: SandboxKernel) -> None:
 @pytest.mark.bwrap
 async def test_scikit_learn_runs_as_in_2023(kernel: SandboxKernel) -> None:
     await check_cases(kernel, "sklearn", SCIKIT_LEARN)
+
+
+@pytest.mark.parametrize(("n", "order", "expected"), [(1, 3, 12.0), (2, 5, 12.0), (3, 5, 6.0)])
+def test_derivatives_are_exact_for_polynomials(n: int, order: int, expected: float) -> None:
+    found = numeric.differentiate(lambda x: x**3, 2.0, dx=0.5, n=n, order=order)
+    # Three points are exact up to the square: the rest of the first derivative is dx².
+    assert found == pytest.approx(expected + (0.25 if order == 3 else 0.0))

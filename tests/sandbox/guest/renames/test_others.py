@@ -35,6 +35,22 @@ OTHERS: list[Case] = [
         "IPython.core.display.display → IPython.display.display",
     ),
     (
+        "import threading\nprint(threading.current_thread().isAlive())",
+        "True",
+        "Thread.isAlive → Thread.is_alive",
+    ),
+    (
+        "from IPython.display import set_matplotlib_formats\n"
+        "set_matplotlib_formats('retina'); print('ok')",
+        "ok",
+        "IPython.display.set_matplotlib_formats → nothing",
+    ),
+    (
+        "import networkx as nx\nprint(nx.info(nx.path_graph(3)))",
+        "3 nodes",
+        "nx.info → str(graph)",
+    ),
+    (
         "import networkx as nx\nG = nx.from_numpy_matrix(np.ones((2, 2)))\n"
         "print(len(G.node), nx.to_numpy_matrix(G).shape)",
         "2 (2, 2)",

@@ -40,6 +40,20 @@ MATPLOTLIB: list[Case] = [
     ("ax.stem([1], use_line_collection=True); print('ok')", "ok", "stem(use_line_collection=True)"),
     ("print(ax.hist([1, 3], 2, normed=1)[0].tolist())", "[0.5, 0.5]", "hist(normed=) → hist(dens"),
     ("print(fig.add_subplot(projection='3d').w_xaxis.axis_name)", "x", "Axes3D.w_xaxis → "),
+    ("print(ax.annotate(s='top', xy=(0, 0)).get_text())", "top", "annotate(s=) → annotate(text=)"),
+    ("print(len(plt.plot_date([1, 2], [3, 4])))", "1", "plt.plot_date → plt.plot"),
+    (
+        "fig.canvas.draw()\nw, h = fig.canvas.get_width_height()\n"
+        "print(len(fig.canvas.tostring_rgb()) == 3 * w * h)",
+        "True",
+        "FigureCanvasAgg.tostring_rgb → canvas.buffer_rgba",
+    ),
+    (
+        "from matplotlib.mlab import normpdf\nprint(round(float(normpdf(1, 1, 2)), 4))",
+        "0.1995",
+        "matplotlib.mlab.normpdf → scipy.stats.norm.pdf",
+    ),
+    ("import matplotlib\nmatplotlib.use('TkAgg', warn=False); print('ok')", "ok", "no windows"),
     ("plt.close('all'); print(plt.get_fignums())", "[]", ""),
 ]
 SEABORN: list[Case] = [

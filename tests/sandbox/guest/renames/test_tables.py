@@ -78,6 +78,24 @@ PANDAS: list[Case] = [
         "2",
         "read_csv(delim_whitespace=) → ",
     ),
+    (
+        "print(t.groupby('m')['y', 'v'].sum().v.tolist())",
+        "[4, 3]",
+        "groupby(…)['a', 'b'] → groupby(…)[['a', 'b']]",
+    ),
+    ("print(s[:3].between(0, 1, inclusive=False).any())", "False", "between(inclusive=) → "),
+    (
+        "print(len(pd.date_range('2022-01-01', '2022-01-03', closed='left')))",
+        "2",
+        "date_range(closed=) → date_range(inclusive=)",
+    ),
+    ("print(len(s.describe(datetime_is_numeric=True)))", "8", "describe(datetime_is_numeric=True)"),
+    (
+        "from pandas.io.json import json_normalize\n"
+        "print(json_normalize({'a': {'b': 1}}).columns[0])",
+        "a.b",
+        "pandas.io.json.json_normalize → pd.json_normalize",
+    ),
     ("print(pd.Int64Index([1]).dtype)", "int64", "pd.Int64Index → "),
     ("print(pd.datetime(2022, 1, 2).day)", "2", "pd.datetime → datetime.datetime"),
     (
