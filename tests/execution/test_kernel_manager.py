@@ -16,7 +16,13 @@ from starchat_tui.execution.kernel_manager import (
 )
 from starchat_tui.sandbox.host.downloads import Download
 from starchat_tui.sandbox.isolation.probe import Capability
-from starchat_tui.sandbox.outputs import Output, RunEnded, StreamText, WrittenFile
+from starchat_tui.sandbox.outputs import (
+    Output,
+    OutputCleared,
+    RunEnded,
+    StreamText,
+    WrittenFile,
+)
 from starchat_tui.sandbox.run_state import RunControl, RunState
 from tests.scripted import DRAWN, ScriptedKernelFactory
 from tests.waiting import PATIENCE, wait_until
@@ -116,6 +122,20 @@ async def test_written_files_and_plots_can_be_fetched(factory: ScriptedKernelFac
             await manager.fetch_file(name)
     await manager.restart()
     assert "a.csv" not in manager.file_sizes
+
+
+async def test_of_replaced_and_cleared_plots_the_last_can_be_fetched(
+    factory: ScriptedKernelFactory,
+) -> None:
+    manager = factory.create_manager()
+    states = [replace(DRAWN, png=DRAWN.png + bytes([state]), key=1) for state in range(3)]
+    factory.enqueue(DRAWN)
+    factory.enqueue(DRAWN, OutputCleared(), *states)
+    for _ in range(2):
+        await run_code(manager)
+    assert list(manager.file_sizes) == ["figure-1.png", "figure-2.png"]
+    assert await manager.fetch_file("figure-1.png") == DRAWN.png, "of the run before"
+    assert await manager.fetch_file("figure-2.png") == states[-1].png
 
 
 async def test_an_interrupt_during_the_probe_stops_the_run_before_it_begins(

@@ -6,6 +6,7 @@ from starchat_tui.execution.run_result import (
     TEXT_LIMIT,
     RunRecorder,
     RunResult,
+    apply_output,
     build_fix_question,
     deserialize_result,
     format_size,
@@ -19,6 +20,7 @@ from starchat_tui.sandbox.outputs import (
     GridPicture,
     Note,
     Output,
+    OutputCleared,
     Result,
     RunEnded,
     StreamText,
@@ -62,6 +64,48 @@ def test_every_kind_of_output_survives_storage() -> None:
     document, pictures = serialize_result(result)
     assert "png" not in json.loads(document)[3], "pictures lie beside the text"
     assert deserialize_result(document, pictures) == result
+
+
+def draw(card: str, key: int = 0) -> Figure:
+    return Figure(make_png(), 12, 8, card, key)
+
+
+def test_an_output_replaces_the_one_of_its_key() -> None:
+    result = record(
+        draw("first", 1), Result("between"), draw("second", 1), draw("other"), Result("text", 1)
+    )
+    assert result.outputs == (Result("text", 1), Result("between"), draw("other"))
+
+
+def test_outputs_without_a_key_replace_nothing() -> None:
+    assert record(draw("a"), draw("b"), Result("c")).outputs == (draw("a"), draw("b"), Result("c"))
+
+
+def test_cleared_outputs_are_gone_and_what_is_said_about_the_run_stays() -> None:
+    kept = (Note("note"), WrittenFile("a", 1), Failure("E", "m", "t"))
+    cleared = (StreamText("stdout", "x"), StreamText("stderr", "y"), Result("z"), draw("a", 1))
+    after = (StreamText("stdout", "after"), draw("later", 1))
+    assert record(*cleared, *kept, OutputCleared(), *after).outputs == (*kept, *after)
+
+
+def test_cleared_text_does_not_count_for_what_is_stored() -> None:
+    texts = [StreamText("stdout", "x" * 5), StreamText("stderr", "y" * 5)] * 3
+    result = record(*texts, OutputCleared(), StreamText("stdout", "12345"), text_limit=5)
+    assert result.outputs == (StreamText("stdout", "12345"),)
+
+
+def test_applied_outputs_are_those_that_are_recorded() -> None:
+    sent = [draw("a", 1), StreamText("stdout", "x"), draw("b", 1), OutputCleared(), draw("c", 2)]
+    sent += [Note("n"), draw("d", 2), draw("e"), Result("r", 3), Result("s", 3)]
+    shown: list[Output] = []
+    for number, output in enumerate(sent, 1):
+        apply_output(shown, output)
+        assert tuple(shown) == record(*sent[:number]).outputs
+
+
+def test_keys_are_not_stored() -> None:
+    document, pictures = serialize_result(record(draw("a", 7), Result("r", 8)))
+    assert deserialize_result(document, pictures).outputs == (draw("a"), Result("r"))
 
 
 STORED_BEFORE = """[

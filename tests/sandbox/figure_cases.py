@@ -200,7 +200,8 @@ SHOWN: dict[str, tuple[str, list[int]]] = {
         [3],
     ),
     "seaborn, figure-level": (
-        "import seaborn as sns\nsns.catplot(x=['a'], y=[3], kind='bar', color='red', saturation=1)",
+        "import pandas as pd, seaborn as sns\ndata = pd.DataFrame({'x': ['a'], 'y': [3]})\n"
+        "sns.catplot(data=data, x='x', y='y', kind='bar', color='red', saturation=1)",
         [3],
     ),
 }

@@ -16,6 +16,8 @@ from starchat_tui.sandbox.outputs import (
     Failure,
     Figure,
     Note,
+    Output,
+    OutputCleared,
     RunEnded,
     StreamText,
     WrittenFile,
@@ -164,3 +166,51 @@ def test_the_notes_are_in_the_json() -> None:
     )
     document = build_run_json(result)
     assert (document["notes"], document["hint"]) == (["one", "two"], "use y")
+
+
+def print_to_pipe(*outputs: Output) -> tuple[str, str]:
+    """Return what a run prints to two pipes."""
+    out, err = io.StringIO(), io.StringIO()
+    printer = RunPrinter(out, err, images=NO_IMAGES, quiet=True)
+    for output in (*outputs, RunEnded("ok", "isolated", 0.1)):
+        printer.print_output(output)
+    return out.getvalue(), err.getvalue()
+
+
+def describe(card: str, key: int = 0) -> Figure:
+    return Figure(make_png(4, 4), 4, 4, card, key)
+
+
+def test_of_a_plot_that_is_replaced_the_last_state_is_printed() -> None:
+    out, _ = print_to_pipe(
+        describe("first", 1), StreamText("stdout", "text\n"), describe("last", 1), describe("once")
+    )
+    assert out == "text\nonce\nlast\n"
+
+
+def test_of_cleared_output_the_last_state_is_printed() -> None:
+    states = [
+        (
+            OutputCleared(),
+            StreamText("stdout", f"{n}\n"),
+            StreamText("stderr", f"e{n}\n"),
+            describe(f"plot {n}"),
+        )
+        for n in range(3)
+    ]
+    out, err = print_to_pipe(*(one for state in states for one in state))
+    assert (out, err) == ("2\nplot 2\n", "e2\n")
+
+
+def test_an_error_after_cleared_output_keeps_its_place() -> None:
+    failure = Failure("E", "m", "trace")
+    outputs = [OutputCleared(), StreamText("stderr", "before\n"), failure]
+    assert print_to_pipe(*outputs)[1] == "before\ntrace\n"
+
+
+def test_the_next_run_is_printed_at_once_again() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    printer = RunPrinter(out, err, images=NO_IMAGES, quiet=True)
+    for output in (OutputCleared(), RunEnded("ok", "isolated", 0.1), StreamText("stdout", "x")):
+        printer.print_output(output)
+    assert out.getvalue() == "x"

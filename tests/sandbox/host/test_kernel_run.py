@@ -144,6 +144,39 @@ async def test_a_forged_frame_ends_the_kernel(name: str) -> None:
         assert (await run_code(kernel, "1")).results == ["1"]
 
 
+SEND_PICTURES = """
+import io
+from PIL import Image
+file = io.BytesIO(); Image.new('L', (3, 2)).save(file, 'PNG')
+send = get_ipython().run_display._pipe.send
+def picture(key): send('figure', file.getvalue(), 3, 2, 'forged', key)
+"""
+
+
+async def test_pictures_of_one_key_count_once() -> None:
+    async with open_kernel() as kernel:
+        run = await run_code(kernel, f"{SEND_PICTURES}\nfor _ in range(99): picture(7)")
+    assert run.end.status == "ok"
+    assert len(run.figures) == 99
+
+
+@pytest.mark.parametrize("key", ["0", "at + 1"])
+async def test_more_pictures_than_a_run_may_show_are_forged(key: str) -> None:
+    async with open_kernel() as kernel:
+        run = await run_code(kernel, f"{SEND_PICTURES}\nfor at in range(99): picture({key})")
+    assert run.end.status == "died"
+    assert len(run.figures) == kernel.limits.figures
+
+
+async def test_cleared_and_replaced_pictures_count_for_the_size_of_the_output() -> None:
+    limits = replace(SMALL, output=20_000)
+    code = f"{SEND_PICTURES}\nfor at in range(999): picture(1); send('clear')"
+    async with open_kernel(limits=limits) as kernel:
+        run = await run_code(kernel, code)
+    assert run.end.status == "output"
+    assert sum(len(one.png) for one in run.figures) < 20_000
+
+
 async def test_a_forged_end_only_ends_its_own_run() -> None:
     forged = "b'D' + (6).to_bytes(4, 'big') + (2).to_bytes(4, 'big') + b'ok'"
     async with open_kernel() as kernel:
