@@ -53,6 +53,8 @@ async def _ask_and_run(invocation: Invocation, options: AskOptions, terminal: Te
     from starchat_tui.cli.code_runner import CodeRunner, RunOptions, run_and_close
 
     kernel_manager = create_kernel_manager(invocation)
+    # Before the model is asked: its answer would be in vain.
+    kernel_manager.require_environment()
     session = create_session(invocation.settings, invocation.paths, kernel_manager)
     resume_conversation(session, invocation)
     _print_model_change(session, terminal)

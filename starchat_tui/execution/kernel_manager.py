@@ -150,6 +150,10 @@ class KernelManager:
             self._notes.append(f"The environment is {choice} now: variables and files are gone")
         return had_kernel
 
+    def require_environment(self) -> None:
+        """Raise `UsageError` if the chosen environment cannot run code; nothing is created."""
+        self._find_interpreter()
+
     def _find_interpreter(self) -> bool:
         """Find the Python of the environment; return False if it has to be created first.
 

@@ -28,7 +28,7 @@ Run = Callable[..., CompletedProcess]
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
     return {
-        **{key: os.environ[key] for key in ("PATH", "HOME", "LANG")},
+        **{key: os.environ[key] for key in ("PATH", "HOME", "LANG", "STARCHAT_ENVIRONMENTS")},
         "STARCHAT_HOME": str(tmp_path / "home"),
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
