@@ -24,7 +24,8 @@ class Shell:
 
     def environ(self, **more: str) -> dict[str, str]:
         return {
-            **{key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TERM", "STARCHAT_ENVIRONMENTS")},
+            **{key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TERM")},
+            "STARCHAT_ENVIRONMENTS": os.environ["STARCHAT_ENVIRONMENTS"],
             "STARCHAT_HOME": str(self.home),
             "PYTHONPATH": str(ROOT),
             "OMP_NUM_THREADS": "1",

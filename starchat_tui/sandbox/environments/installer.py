@@ -115,7 +115,9 @@ class Installation:
     def _run(self, command: Sequence[str]) -> None:
         variables = {name: value for name, value in self.variables.items() if name not in _LEFT_OUT}
         try:
-            with self.log.open("a+b") as log:
+            # Two descriptors: one that the program writes to has no position of its own to read at.
+            with self.log.open("ab") as log, self.log.open("rb") as output:
+                output.seek(0, os.SEEK_END)
                 process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
@@ -128,24 +130,21 @@ class Installation:
                     # Where the host is root, the code runs as nobody and must read the files.
                     umask=0o022,
                 )
-                self._wait(process, log)
+                self._wait(process, output)
         except OSError as error:
             raise self._explain(str(error)) from error
 
     def _wait(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
         """Wait for a program and report its progress; end it if that is wished."""
-        position = log.tell()
         output, progress = "", InstallProgress(self.recipe.count_pins())
         try:
             while process.poll() is None:
                 if self.is_cancelled():
                     raise Interrupted("The environment was not created", "it was cancelled")
                 time.sleep(_POLL_SECONDS)
-                log.seek(position)
-                new = log.read()
-                position += len(new)
-                output += new.decode("utf-8", "replace")
-                if text := progress.feed(new.decode("utf-8", "replace")):
+                new = log.read().decode("utf-8", "replace")
+                output += new
+                if text := progress.feed(new):
                     self.report(text)
         finally:
             if process.poll() is None:
@@ -153,7 +152,6 @@ class Installation:
                     os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         if process.returncode:
-            log.seek(position)
             raise self._explain(output + log.read().decode("utf-8", "replace"))
 
     def _explain(self, output: str) -> StarChatError:
