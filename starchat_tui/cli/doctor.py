@@ -26,6 +26,7 @@ def run_checks(settings: Settings, paths: Paths, environ: Mapping[str, str]) -> 
             ("versions", checks.check_versions),
             ("extras", checks.check_extras),
             ("sandbox", lambda: checks.check_sandbox(settings)),
+            ("env", lambda: checks.check_environments(settings, paths, environ)),
             ("terminal", lambda: checks.check_terminal(environ)),
             ("images", lambda: checks.check_images(settings, environ)),
             ("clipboard", lambda: checks.check_clipboard(environ)),

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from starchat_tui import __version__
+from starchat_tui.cli.factory import choose_environment, create_environment_store
 from starchat_tui.client.local_engine import LocalEngine
 from starchat_tui.config.byte_units import GIB
 from starchat_tui.config.extras import EXTRAS, require_extra
@@ -28,6 +29,8 @@ from starchat_tui.config.paths import Paths, expand_user_path
 from starchat_tui.config.settings import SandboxLevel, Settings, remove_credentials
 from starchat_tui.errors import EngineSilent, MissingExtra
 from starchat_tui.models import hardware, hub_files, registry
+from starchat_tui.sandbox.environments.known import RECIPES
+from starchat_tui.sandbox.environments.listing import describe_state
 from starchat_tui.sandbox.isolation import landlock, probe
 from starchat_tui.templates.tokenizer import Tokenizer
 from starchat_tui.terminal import clipboard
@@ -41,7 +44,7 @@ _ENOUGH_DISK = GIB
 _TORCH_TIMEOUT = 120.0
 """Seconds that torch may take to list its devices."""
 _REQUIRED = ("textual", "tokenizers")
-_OPTIONAL = ("torch", "transformers", "IPython", "matplotlib")
+_OPTIONAL = ("torch", "transformers")
 _DEVICE_PROGRAM = """
 import json, sys, torch
 from starchat_tui.engine.models import device
@@ -127,6 +130,18 @@ def check_sandbox(settings: Settings) -> Finding:
     # A weaker sandbox is no problem if the user chose it.
     requested = capability.level == "restricted" and wanted == "restricted"
     return Finding("sandbox", "note" if requested else "fix", text, capability.fix_commands)
+
+
+def check_environments(settings: Settings, paths: Paths, environ: Mapping[str, str]) -> Finding:
+    """Check which environments exist, and whether the one in use can run code."""
+    store, chosen = create_environment_store(paths, environ), choose_environment(settings)
+    states = "; ".join(
+        f"{recipe.name}: {describe_state(store, recipe)}" for recipe in RECIPES.values()
+    )
+    text = f"code runs in {chosen}, in {store.root}. {states}"
+    if store.find_interpreter(chosen) is None:
+        return Finding("env", "note", text, (f"starchat env create {chosen}",))
+    return Finding("env", "ok", text)
 
 
 def check_terminal(environ: Mapping[str, str]) -> Finding:
