@@ -5,21 +5,21 @@ BENCHMARKS := latency prefix decode fence run_flood sandbox snippets
 PYTEST := $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 COVERAGE := --cov=starchat_tui --cov-report=term:skip-covered --cov-fail-under=90
 
-.PHONY: run test check fuzz fix snapshots bench nano interop setup
+.PHONY: run test check fuzz fix snapshots bench nano interop setup environments
 
 run: setup          ## open the chat
 	@.venv/bin/starchat
 
-test: setup         ## run the fast tests, in a few minutes
+test: environments  ## run the fast tests, in a few minutes
 	@$(PYTEST) -m "not slow"
 
-check: setup        ## what must pass before a change lands: format, lint, types, every test, coverage
+check: environments ## what must pass before a change lands: format, lint, types, every test, coverage
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(PYTHON) -m ruff check --quiet .
 	@$(PYTHON) -m mypy --strict starchat_tui train
 	@$(PYTEST) $(COVERAGE)
 
-fuzz: setup         ## repeat random and hostile input at full size, for an hour or so
+fuzz: environments  ## repeat random and hostile input at full size, for an hour or so
 	@STARCHAT_FUZZ=full $(PYTHON) -m pytest -q -m fuzz
 
 fix: setup          ## format, repair what ruff can repair, regenerate parts of the documentation
@@ -44,3 +44,7 @@ interop: setup      ## test our client against vLLM: STARCHAT_INTEROP_URL, or `v
 
 setup:
 	@./setup.sh
+
+# Tests run code also in the environment of StarCoder and StarChat.
+environments: setup
+	@$(PYTHON) -m starchat_tui env create 2023 >/dev/null

@@ -2,7 +2,7 @@
 # Makes .venv ready to run, test and check; called again, it returns at once.
 #
 #   PYTHON       the interpreter to use (default: the first of 3.11 or later that is found)
-#   STARCHAT_ENVIRONMENTS  the folder of the environments that run code, about 2 GB in all
+#   STARCHAT_ENVIRONMENTS  the folder of the environments that run code, about 1 GB each
 #   TORCH_INDEX  the index of PyTorch's CPU wheels (its install page names it), for a Linux machine
 #                without an NVIDIA GPU where pip would fetch the CUDA build
 set -euo pipefail
@@ -89,13 +89,10 @@ torch() {
   pip install "$TORCH"
 }
 
-# The environments that run code: the demo models and the tests use `current`, the tests also 2023.
+# The environment that runs code for the demo models; `make test` also creates that of 2023.
 environments() {
-  local name
-  for name in current 2023; do
-    .venv/bin/python -m starchat_tui env create "$name" >/dev/null ||
-      say "the first run of code will try to create the environment $name again"
-  done
+  .venv/bin/python -m starchat_tui env create current >/dev/null ||
+    say "the first run of code will try again to create its environment"
 }
 
 [ "$(cat "$STAMP" 2>/dev/null)" = "$wanted" ] && exit 0

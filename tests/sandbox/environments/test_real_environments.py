@@ -1,4 +1,4 @@
-"""The environments that ship, in the sandbox: they plot, show only themselves, and stay the same."""
+"""The environments that ship, in the sandbox: they plot, show only themselves, do not change."""
 
 from __future__ import annotations
 
