@@ -163,6 +163,19 @@ SHOWN: dict[str, tuple[str, list[int]]] = {
         "draw(3); plt.savefig('a.png'); plt.close(); display(Image('a.png'))",
         [3],
     ),
+    "savefig to a buffer, displayed": (
+        "b = io.BytesIO(); draw(3); plt.savefig(b); plt.close(); display(Image(b.getvalue()))",
+        [3],
+    ),
+    "savefig to a buffer, displayed, changed": (
+        "b = io.BytesIO(); draw(1); plt.savefig(b); display(Image(b.getvalue())); draw(3)",
+        [1, 3],
+    ),
+    "value that draws itself": (
+        "class Value:\n    def _repr_png_(self):\n        b = io.BytesIO(); f = Figure()\n"
+        "        draw(3, f.add_subplot()); f.savefig(b); return b.getvalue()\nValue()",
+        [3],
+    ),
     # Animations: the first and the last frame.
     "animation, show": (
         "f, x = plt.subplots(); a = FuncAnimation(f, lambda i: draw(i, x), frames=[1, 2, 3])\n"

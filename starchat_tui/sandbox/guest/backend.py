@@ -7,12 +7,10 @@ backend module (`matplotlib.backends.backend_template`).
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
-from os import PathLike
 from typing import Any
 
 import matplotlib
@@ -73,8 +71,7 @@ def _wrap_savefig(savefig: Callable[..., Any]) -> Callable[..., Any]:
         if sys._getframe(1).f_globals.get("__name__") == "matplotlib.animation":
             _get_publisher().record_frame(figure)
         else:
-            path = os.fspath(filename) if isinstance(filename, str | PathLike) else None
-            _get_publisher().record_saved_figure(figure, path)
+            _get_publisher().record_saved_figure(figure, filename)
         return result
 
     return savefig_and_record

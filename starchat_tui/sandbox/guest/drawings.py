@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from starchat_tui.sandbox.guest.picture_sender import compute_digest
 from starchat_tui.sandbox.guest.pictures import Grids, Picture
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
@@ -18,6 +19,10 @@ class Drawing:
     """Content of a figure between two calls of its `clear`."""
 
     is_shown: bool = False
+    is_visible: bool = False
+    """True if it was shown, and not cleared since."""
+    is_displayed: bool = False
+    """True if it was shown as an image, which the code had saved it to."""
     is_omitted: bool = False
     """True if it was left out because there were too many pictures."""
     needs_picture: bool = False
@@ -53,10 +58,13 @@ class SavedDrawings:
     def __init__(self, folder: str) -> None:
         self._folder = os.path.realpath(folder)
         self._drawings: dict[str, tuple[Drawing, str]] = {}
+        self._contents: dict[bytes, tuple[Drawing, str]] = {}
+        """Drawing and description of what was saved to a buffer, by the digest of the buffer."""
 
     def reset(self) -> None:
         """Forget the drawings of the last run."""
         self._drawings.clear()
+        self._contents.clear()
 
     def covers(self, path: str) -> bool:
         """Return whether a file of this path is shown as a picture at the end of the cell."""
@@ -70,17 +78,32 @@ class SavedDrawings:
         self._drawings[real_path] = (drawing, description)
         drawing.last_path = real_path
 
+    def add_content(self, data: bytes, drawing: Drawing, description: str) -> None:
+        """Remember that a drawing was saved to a buffer, which now has this content."""
+        self._contents[compute_digest(data)] = (drawing, description)
+
     def find(self, path: str) -> tuple[Drawing | None, str]:
         """Return the drawing in a file and its description; None if it was not saved there."""
         return self._drawings.get(os.path.realpath(path), (None, ""))
 
-    def claim_content(self, data: bytes) -> str:
-        """Mark the drawings as shown whose files have this content; return a description."""
-        found = ""
-        for path, (drawing, description) in self._drawings.items():
-            if not drawing.is_shown and _read_file(path) == data:
-                drawing.is_shown, found = True, description
-        return found
+    def claim_content(self, data: bytes) -> tuple[str, bool]:
+        """Mark the drawings as shown whose files or buffers have this content.
+
+        Returns:
+            The description of the last of them, and whether it can be seen already.
+        """
+        same = [one for path, one in self._drawings.items() if _read_file(path) == data]
+        same += filter(None, [self._contents.get(compute_digest(data))])
+        is_visible = bool(same) and same[-1][0].is_visible
+        for drawing, _ in same:
+            drawing.is_shown = drawing.is_visible = drawing.is_displayed = True
+            drawing.needs_picture = False
+        return (same[-1][1] if same else ""), is_visible
+
+    def forget_shown(self) -> None:
+        """Let the drawings be shown again: the code has cleared its output."""
+        for drawing, _ in (*self._drawings.values(), *self._contents.values()):
+            drawing.is_visible = False
 
 
 def is_empty(figure: Any) -> bool:

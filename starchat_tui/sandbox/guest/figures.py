@@ -16,11 +16,13 @@ The rule is that of a notebook, and of windows where there would be windows:
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from os import PathLike
 from typing import Any
 
 from starchat_tui.sandbox.guest import animations
@@ -64,6 +66,8 @@ class FigurePublisher:
         self._unfinished: dict[Any, None] = {}
         """Figures whose last state has to be shown, in order."""
         self.saved.reset()
+        self.is_formatting, self.formatted_description = False, ""
+        """True while the picture of a value is computed, and the description of its figure."""
         self.has_saved_frames = False
         """True if an animation was saved."""
         self.empty_count = self.closed_count = 0
@@ -71,6 +75,7 @@ class FigurePublisher:
 
     def forget_shown(self) -> None:
         """Show states again that were shown before: the code has cleared its output."""
+        self.saved.forget_shown()
         for state in self._states.values():
             state.key, state.digest, state.drawing.is_omitted = 0, b"", False
 
@@ -111,7 +116,8 @@ class FigurePublisher:
     def close_figure(self, figure: Any, *, was_visible: bool) -> None:
         """Show the last state of a figure that is being closed, if the user would have seen it."""
         drawing = (self._states.get(figure) or FigureState()).drawing
-        if figure in self._unfinished or (was_visible and not drawing.last_path):
+        is_seen = drawing.is_displayed and not figure.stale
+        if (figure in self._unfinished and not is_seen) or (was_visible and not drawing.last_path):
             self.publish_figure(figure)
         elif not (drawing.is_shown or drawing.last_path or is_empty(figure)):
             self.closed_count += 1
@@ -128,10 +134,16 @@ class FigurePublisher:
             self.publish_figure(figure)
         state.drawing = Drawing()
 
-    def record_saved_figure(self, figure: Any, path: str | None) -> None:
-        """Remember that a figure was saved to a file, or to something else if `path` is None."""
+    def record_saved_figure(self, figure: Any, target: object) -> None:
+        """Remember that a figure was saved to a path, or to a file that is open or in memory."""
         drawing = self._get_state(figure).drawing
-        if path is not None and self.saved.covers(path):
+        path = os.fspath(target) if isinstance(target, str | PathLike) else None
+        if isinstance(target, io.BytesIO):
+            self.saved.add_content(target.getvalue(), drawing, describe_figure(figure))
+        if self.is_formatting:
+            # A value draws itself, such as a plot of `seaborn.objects`: its picture is shown.
+            self.formatted_description = describe_figure(figure)
+        elif path is not None and self.saved.covers(path):
             # Described now: the code may close or clear the figure before the end of the cell.
             self.saved.add(path, drawing, describe_figure(figure))
             if drawing.needs_picture:
@@ -140,6 +152,11 @@ class FigurePublisher:
         elif not (drawing.is_shown or drawing.last_path):
             drawing.needs_picture = True
             self._unfinished[figure] = None
+
+    def take_formatted_description(self) -> str:
+        """Return the description of the figure of the value that was formatted last, once."""
+        description, self.formatted_description = self.formatted_description, ""
+        return description
 
     def record_frame(self, figure: Any) -> None:
         """Remember that a figure was saved as a frame of an animation."""
@@ -163,7 +180,9 @@ class FigurePublisher:
             self._unfinished.setdefault(figure)
         try:
             for figure in list(self._unfinished):
-                if not self._get_state(figure).drawing.is_omitted:
+                drawing = self._get_state(figure).drawing
+                is_seen = drawing.is_displayed and not figure.stale
+                if not (drawing.is_omitted or is_seen):
                     self.publish_figure(figure)
         finally:
             self._unfinished.clear()
@@ -186,7 +205,8 @@ class FigurePublisher:
         else:
             self._send_first_frame(drawing)
             self._send(figure, create_picture(figure, drawing.heading), state)
-            drawing.is_shown, drawing.needs_picture = True, False
+            drawing.is_shown = drawing.is_visible = True
+            drawing.needs_picture = False
 
     def _send_first_frame(self, drawing: Drawing) -> None:
         if drawing.first_frame:

@@ -50,7 +50,9 @@ class ImagePublisher:
     def publish_image(self, data: bytes, description: str, key: int = 0) -> None:
         """Show an image, as the output of a key if one is given."""
         self._displayed.add(compute_digest(data))
-        of_figure = self._figures.saved.claim_content(data)
+        of_figure, is_visible = self._figures.saved.claim_content(data)
+        if is_visible:
+            return
         try:
             self._send(data, of_figure or description, key=key)
         except (OSError, ValueError) as error:

@@ -215,6 +215,9 @@ class CommandLoop:
             exec(f"import {name}", {})
             if name == "matplotlib" and self._backend_unset:
                 sys.modules[name].use(BACKEND)
+                # At once: matplotlib would load it with the first figure of pyplot, and figures
+                # can be drawn and saved without pyplot.
+                importlib.import_module(BACKEND.removeprefix("module://"))
                 self._backend_unset = False
         except Exception:  # noqa: BLE001
             # Not an error yet: the cell that needs the library raises the same exception. The

@@ -213,6 +213,7 @@ def create_shell(run_display: RunDisplay) -> Shell:
     # IPython warns about every `SystemExit`: "To exit: use 'exit', 'quit', or Ctrl-D."
     warnings.filterwarnings("ignore", message="To exit: use")
     formatter: Any = shell.display_formatter
+    formatter.figures = run_display.figures
     # Computing a format runs code of the value, so only those that can be shown are computed.
     formatter.active_types = [*IMAGE_FORMATS[:1], *TEXT_FORMATS]
     # For the shells that the code starts; the environment that it reads stays as it is.

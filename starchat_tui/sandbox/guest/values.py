@@ -14,6 +14,7 @@ from IPython.core.formatters import DisplayFormatter
 
 from starchat_tui.sandbox.guest import plotly_figures, vega_charts
 from starchat_tui.sandbox.guest.display import RunDisplay
+from starchat_tui.sandbox.guest.figures import FigurePublisher
 from starchat_tui.sandbox.guest.html_text import convert_html, describe_svg, is_opaque
 
 TEXT_FORMATS = ("text/plain", "text/markdown", "text/latex")
@@ -32,12 +33,18 @@ _FIGURE_CLASSES = {"matplotlib.figure.Figure", plotly_figures.PLOTLY_CLASS}
 class ValueFormatter(DisplayFormatter):
     """Computes the formats that are shown; computing a format runs code of the value."""
 
+    figures: FigurePublisher
+
     def format(self, obj: Any, include: Any = None, exclude: Any = None) -> Any:
         """Return the formats of a value by MIME type, and their metadata."""
         if get_class_names(obj) & _FIGURE_CLASSES:
             # As they are: they are rendered in the state in which they are shown.
             return {FIGURE_FORMAT: obj}, {}
-        formats, metadata = super().format(obj, include=include, exclude=exclude)
+        self.figures.is_formatting, self.figures.formatted_description = True, ""
+        try:
+            formats, metadata = super().format(obj, include=include, exclude=exclude)
+        finally:
+            self.figures.is_formatting = False
         is_named_only = is_opaque(str(formats.get("text/plain", "")))
         if is_named_only and not any(kind in formats for kind in IMAGE_FORMATS):
             for kind in MARKUP_FORMATS:
@@ -77,7 +84,9 @@ class ValueDisplay:
         elif image is not None:
             encoded = image if isinstance(image, bytes) else base64.b64decode(image)
             # The name of the class says nothing of the picture.
-            self._display.images.publish_image(encoded, "" if is_opaque(plain) else plain, key)
+            name = "" if is_opaque(plain) else plain
+            description = self._display.figures.take_formatted_description() or name
+            self._display.images.publish_image(encoded, description, key)
         elif chart is not None:
             description = vega_charts.describe_chart(chart)
             self._display.send_description(description, vega_charts.NOTE, key)

@@ -28,6 +28,28 @@ async def test_every_backend_shows_figures_here(library_kernel: SandboxKernel, c
     assert len([note for note in run.notes if "windows" in note]) == BACKENDS[choice]
 
 
+WITHOUT_PYPLOT = """
+from matplotlib.figure import Figure
+figure = Figure()
+figure.add_subplot().plot([1, 2])
+figure.savefig('a.pdf')
+"""
+
+
+async def test_figures_are_shown_without_pyplot_in_the_first_cell(
+    library_kernel: SandboxKernel,
+) -> None:
+    run = await run_code(library_kernel, WITHOUT_PYPLOT)
+    assert (run.end.status, list(run.files)) == ("ok", ["a.pdf"])
+    assert run.descriptions == ["axes:\n  line: (0, 1), (1, 2)"]
+
+
+async def test_a_plot_of_seaborn_objects_is_shown_and_described(kernel: SandboxKernel) -> None:
+    code = "import seaborn.objects as so\nso.Plot(x=[1, 2], y=[3, 4]).add(so.Line())"
+    run = await run_code(kernel, code)
+    assert [card.split("\n")[-1] for card in run.descriptions] == ["  line: (1, 3), (2, 4)"]
+
+
 AXES_3D = """
 import matplotlib.pyplot as plt
 from mpl_toolkits.mplot3d import Axes3D

@@ -34,12 +34,25 @@ def test_a_displayed_file_shows_its_drawing(tmp_path: Path) -> None:
     (tmp_path / "gone.png").touch()
     saved.add(str(tmp_path / "gone.png"), Drawing(), "gone")
     (tmp_path / "gone.png").unlink()
-    assert saved.claim_content(b"a.png") == "description of a.png"
+    assert saved.claim_content(b"a.png") == ("description of a.png", False)
     assert (drawing.is_shown, other.is_shown) == (True, False)
-    assert saved.claim_content(b"a.png") == "", "claimed once"
+    assert saved.claim_content(b"a.png") == ("description of a.png", True), "seen already"
+    saved.forget_shown()
+    assert saved.claim_content(b"a.png") == ("description of a.png", False), "cleared"
+    assert saved.claim_content(b"other") == ("", False)
     assert saved.find(str(tmp_path / "b.png")) == (other, "description of b.png")
     saved.reset()
     assert saved.find(str(tmp_path / "b.png")) == (None, "")
+
+
+def test_a_displayed_buffer_shows_its_drawing(tmp_path: Path) -> None:
+    saved, drawing = SavedDrawings(str(tmp_path)), Drawing(needs_picture=True)
+    saved.add_content(b"png", drawing, "description")
+    assert saved.claim_content(b"png") == ("description", False)
+    assert drawing.is_displayed
+    assert not drawing.needs_picture
+    saved.reset()
+    assert saved.claim_content(b"png") == ("", False)
 
 
 def test_axes_alone_are_no_data() -> None:
