@@ -153,7 +153,7 @@ def compare(name: str, folder: Path) -> str:
     encoding = ENCODINGS.get(name, "utf-8")
     (folder / "prog.py").write_bytes(SCRIPTS[name].encode(encoding))
     expected = run_in(folder, "prog.py", *ARGUMENTS)
-    flags = ("-f", "helper.py", "-f", "data.txt", "--strict")
+    flags = ("-f", "helper.py", "-f", "data.txt", "--strict", "--env", sys.prefix)
     got = run_in(folder, "-m", "starchat_tui", "run", *flags, "prog.py", "--", *ARGUMENTS)
     return "" if got == expected else f"{name}: {got} instead of {expected}"
 
