@@ -1,4 +1,4 @@
-"""The environments that ship, in the sandbox: they plot, show only themselves, do not change."""
+"""The environments that ship, in the sandbox: they plot, show only themselves, stay the same."""
 
 from __future__ import annotations
 
