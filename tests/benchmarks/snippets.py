@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -95,9 +96,12 @@ def is_explained(found: Mapping[str, Any]) -> bool:
 
 def measure(files: Sequence[Path], interpreter: Interpreter) -> Mapping[str, Any]:
     """Run each snippet; return the counts, and what each one came to."""
-    found = {}
+    found: dict[str, Any] = {}
+    # Messages name files of the environment; where it lies says nothing about the snippets.
+    folder = str(interpreter.python.parent.parent)
     for path in files:
-        found[path.stem] = summarize(asyncio.run(run_snippet(path, interpreter)))
+        text = json.dumps(summarize(asyncio.run(run_snippet(path, interpreter))))
+        found[path.stem] = json.loads(text.replace(folder, "…"))
         sys.stderr.write(f"{path.stem}: {found[path.stem]}\n")
     failed = {name: one for name, one in found.items() if not one["ran"]}
     return {
