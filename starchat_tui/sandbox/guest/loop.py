@@ -24,7 +24,6 @@ from starchat_tui.sandbox.guest.display import RunDisplay
 from starchat_tui.sandbox.guest.figures import BACKEND
 from starchat_tui.sandbox.guest.frame_protocol import CHUNK
 from starchat_tui.sandbox.guest.grid_rendering import GridSize, parse_sizes
-from starchat_tui.sandbox.guest.hints.finder import find_hint
 from starchat_tui.sandbox.guest.pipe import Pipe, PipeClosed
 from starchat_tui.sandbox.guest.script import Script
 from starchat_tui.sandbox.guest.shell import create_shell
@@ -185,6 +184,9 @@ class CommandLoop:
             self._display.send_failure(name, message, summary)
             return
         self._display.send_failure(name, message, tracebacks.format_traceback(error))
+        # Imported late: its tables would slow down the start of every kernel.
+        from starchat_tui.sandbox.guest.hints.finder import find_hint
+
         if hint := find_hint(error):
             self._display.send_hint(hint)
 
@@ -217,7 +219,7 @@ class CommandLoop:
                 sys.modules[name].use(BACKEND)
                 # At once: matplotlib would load it with the first figure of pyplot, and figures
                 # can be drawn and saved without pyplot.
-                importlib.import_module(BACKEND.removeprefix("module://"))
+                exec(f"import {BACKEND.removeprefix('module://')}", {})
                 self._backend_unset = False
         except Exception:  # noqa: BLE001
             # Not an error yet: the cell that needs the library raises the same exception. The

@@ -49,3 +49,19 @@ try: import starchat_tui.errors
 except ModuleNotFoundError as error: print(error.name)
 """
     assert run_in_child(code) == "True\nstarchat_tui.errors\n"
+
+
+async def test_ipythons_terminal_is_imported_when_the_code_asks_for_it(
+    kernel: SandboxKernel,
+) -> None:
+    """It costs half of the start in IPython 8; `prompt_toolkit` is what takes the time."""
+    shown = await run_code(
+        kernel,
+        "import IPython, sys\n"
+        "print('prompt_toolkit' in sys.modules, callable(IPython.embed))\n"
+        "from IPython.terminal.embed import InteractiveShellEmbed, embed\n"
+        "print('prompt_toolkit' in sys.modules, InteractiveShellEmbed, embed)",
+    )
+    before, after = shown.stream("stdout").splitlines()
+    assert before == "False True"
+    assert after.startswith("True <class 'IPython.terminal.embed.InteractiveShellEmbed'> <function")
