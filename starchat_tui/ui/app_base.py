@@ -70,7 +70,9 @@ class BaseApp(QuietApp):
             timer = threading.Timer(EXIT_SECONDS, self._end_process, [number])
             timer.daemon = True
             timer.start()
-            loop.call_soon_threadsafe(self.exit, None, 128 + number)
+            # Once the loop is closed, the process is about to end by itself.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self.exit, None, 128 + number)
 
         for number in EXIT_SIGNALS:
             signal.signal(number, exit_soon)

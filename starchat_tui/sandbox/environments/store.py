@@ -82,11 +82,11 @@ class EnvironmentStore:
         folder = self.root / recipe.name
         try:
             marker = json.loads((folder / MARKER).read_text("utf-8"))
-            python, size, digest = marker["python"], marker["size"], marker["lock"]
+            python, size, digest = str(marker["python"]), int(marker["size"]), marker["lock"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
         outdated = digest != recipe.compute_digest()
-        return InstalledEnvironment(recipe, folder, str(python), int(size), outdated)
+        return InstalledEnvironment(recipe, folder, python, size, outdated)
 
     def create(
         self,

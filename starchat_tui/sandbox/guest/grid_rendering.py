@@ -7,6 +7,7 @@ it fails, there is the PNG of the figure as matplotlib draws it.
 
 from __future__ import annotations
 
+import mmap
 import os
 import resource
 import select
@@ -155,16 +156,30 @@ def _confine_process() -> None:
     for number in (signal.SIGINT, signal.SIGALRM, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, TIME_LIMIT)
-    with suppress(OSError, ValueError):
-        with open("/proc/self/statm") as statm:
-            used = int(statm.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        limit = used + _MEMORY
-        if hard == resource.RLIM_INFINITY or limit < hard:
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    _bound_memory()
     # What a library prints, such as a warning about a glyph, was printed for the PNG already.
     warnings.simplefilter("ignore")
     nothing = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):
         os.dup2(nothing, descriptor)
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+
+
+def _bound_memory() -> None:
+    """Limit the address space of this process to what it has, and `_MEMORY` bytes more."""
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    # The sandbox has no `/proc/self` to read the present size from: it is the smallest limit under
+    # which memory can be mapped.
+    low, high = 0, hard if hard != resource.RLIM_INFINITY else 2**46
+    while high - low > 2**20:
+        middle = (low + high) // 2
+        resource.setrlimit(resource.RLIMIT_AS, (middle, hard))
+        try:
+            mmap.mmap(-1, mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+            high = middle
+        except (OSError, MemoryError):
+            low = middle
+    limit = high + _MEMORY
+    if hard != resource.RLIM_INFINITY:
+        limit = min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from starchat_tui.sandbox.guest.drawings import PICTURE_SUFFIXES
@@ -64,13 +66,27 @@ class ImagePublisher:
         from PIL import Image
 
         try:
-            with Image.open(io.BytesIO(data)) as image:
+            with _open_image(data) as image:
                 # The frames of an animation that matplotlib saved are those of a figure.
                 if not (self._figures.has_saved_frames and _count_frames(image) > 1):
                     for picture in _read_pictures(image, description, name):
                         self._pictures.send(picture._replace(grids=grids), key)
         except Image.DecompressionBombError as error:
             raise ValueError(str(error)) from error
+
+
+@contextmanager
+def _open_image(data: bytes) -> Iterator[Any]:
+    """Open a picture; one that is too large for Pillow raises `DecompressionBombError`."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        # Pillow warns from half its limit on. The memory of this process has a bound of its own,
+        # and what is sent is scaled down.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        image = Image.open(io.BytesIO(data))
+    with image:
+        yield image
 
 
 def _count_frames(image: Any) -> int:

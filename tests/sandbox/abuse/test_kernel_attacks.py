@@ -76,6 +76,16 @@ def check_no_pictures(cells: Sequence[Outputs]) -> None:
     assert not any(output["kind"] == "Figure" for cell in cells for output in cell)
 
 
+def check_small_pictures(cells: Sequence[Outputs]) -> None:
+    """Check that pictures have been scaled down in the sandbox, whose memory is bounded."""
+    check_quiet(cells)
+    outputs = [output for cell in cells for output in cell]
+    figures = [output for output in outputs if output["kind"] == "Figure"]
+    assert figures
+    assert not any(output["kind"] == "StreamText" for output in outputs)
+    assert all(max(one["width"], one["height"]) <= 4000 for one in figures)
+
+
 @dataclass(frozen=True, slots=True)
 class Attack:
     """Cells that run one after another in a kernel."""
@@ -568,7 +578,7 @@ DISPLAYED = (
         ),
         f"import base64; data = base64.b64decode('{BOMB}')\n"
         "if struct.unpack('>II', data[16:24]) == (13000, 13000): won(len(data))",
-        check_no_pictures,
+        check_small_pictures,
     ),
     Attack(
         0,

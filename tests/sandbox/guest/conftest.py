@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
 from starchat_tui.sandbox.host.kernel import SandboxKernel
 from tests.sandbox.kernels import ENVIRONMENTS, open_kernel
+
+
+@pytest.fixture(autouse=True)
+def own_finders() -> Iterator[None]:
+    """Remove the finders of modules that a test has added to this process."""
+    before = list(sys.meta_path)
+    yield
+    sys.meta_path[:] = before
 
 
 @pytest_asyncio.fixture

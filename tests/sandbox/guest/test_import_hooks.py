@@ -23,7 +23,6 @@ def hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ImportHoo
     monkeypatch.syspath_prepend(str(tmp_path))
     one = ImportHooks()
     yield one
-    sys.meta_path.remove(one)
     for name in [name for name in sys.modules if name.startswith("watched")]:
         del sys.modules[name]
 

@@ -166,7 +166,10 @@ class _RemovedModuleFinder:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return the spec of a removed module, or of a package above one."""
+        """Return the spec of a removed module, or of a removed package above one."""
+        if "." not in name:
+            # Libraries are installed or not: an empty package in their name would hide that.
+            return None
         is_package = any(one.startswith(f"{name}.") for one in self._renames)
         rename = self._renames.get(name)
         if rename is None and not is_package:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from types import ModuleType
@@ -92,7 +93,6 @@ def test_a_library_that_still_has_the_old_form_is_left_alone(
     library.old, library.name = old, 5  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "library", library)
     hooks, notes = ImportHooks(), list[str]()
-    finders = list(sys.meta_path)
 
     def rename(original: object, args: list[object], named: dict[str, object]) -> None:
         pytest.fail("adapted")
@@ -104,12 +104,18 @@ def test_a_library_that_still_has_the_old_form_is_left_alone(
             RemovedName("library", "gone", "library 1.0", "math.pi"),
         ]
     )
-    monkeypatch.setattr(sys, "meta_path", [one for one in finders if one is not hooks])
     assert library.old is old
     assert library.name == 5
     assert notes == []
     assert round(library.gone, 2) == 3.14
     assert notes == ["compat: library.gone → math.pi (changed in library 1.0)"]
+
+
+def test_a_library_that_is_not_installed_stays_absent() -> None:
+    moved = RemovedModule("absent_library.outer.inner", "absent 1.0", "math")
+    RenameInstaller(ImportHooks(), list[str]().append).install([moved])
+    with pytest.raises(ModuleNotFoundError, match=r"^No module named 'absent_library'$"):
+        importlib.import_module("absent_library.outer.inner")
 
 
 def test_every_rename_says_since_when() -> None:
