@@ -20,7 +20,7 @@ check: environments ## what must pass before a change lands: format, lint, types
 	@$(PYTEST) $(COVERAGE)
 
 fuzz: environments  ## repeat random and hostile input at full size, for an hour or so
-	@STARCHAT_FUZZ=full $(PYTHON) -m pytest -q -m fuzz
+	@STARCHAT_FUZZ=full $(PYTHON) -m pytest -q -m fuzz --timeout 0
 
 fix: setup          ## format, repair what ruff can repair, regenerate parts of the documentation
 	@$(PYTHON) -m ruff check --fix --quiet . || true

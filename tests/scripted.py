@@ -13,6 +13,7 @@ from starchat_tui.errors import UsageError
 from starchat_tui.execution.kernel_factory import KernelFactory
 from starchat_tui.execution.kernel_manager import KernelManager
 from starchat_tui.sandbox.environments.interpreter import Interpreter
+from starchat_tui.sandbox.environments.store import EnvironmentStore
 from starchat_tui.sandbox.guest.grid_rendering import GridSize
 from starchat_tui.sandbox.host.downloads import Download
 from starchat_tui.sandbox.isolation.probe import Capability
@@ -173,6 +174,7 @@ class ScriptedKernelFactory:
     kernels: list[ScriptedKernel] = field(default_factory=list)
     urls: tuple[str, ...] = ()
     unsafe: bool = False
+    environments: EnvironmentStore | None = None
 
     @property
     def kernel(self) -> ScriptedKernel:
@@ -188,8 +190,8 @@ class ScriptedKernelFactory:
         self.kernels.append(ScriptedKernel(capability, list(attached), self.runs))
         return self.kernels[-1]
 
-    def create_manager(self) -> KernelManager:
-        """Return the kernel manager for a session."""
+    def create_manager(self, environment: str = "current") -> KernelManager:
+        """Return the kernel manager for a session, whose code runs in an environment."""
 
         async def fetch(url: str) -> Download:
             return Download(url, url.rpartition("/")[2], b"a,b\n1,2\n")
@@ -198,6 +200,11 @@ class ScriptedKernelFactory:
             return [url for url in self.urls if url in code]
 
         factory = KernelFactory(
-            lambda: self.capability, self.create_kernel, find_urls, fetch, unsafe=self.unsafe
+            lambda: self.capability,
+            self.create_kernel,
+            find_urls,
+            fetch,
+            unsafe=self.unsafe,
+            environments=self.environments,
         )
-        return KernelManager(factory)
+        return KernelManager(factory, environment)

@@ -36,6 +36,11 @@ class CommandCall:
     command: SlashCommand
     argument: str = ""
 
+    @property
+    def line(self) -> str:
+        """The command as it is typed."""
+        return f"/{self.command.name} {self.argument}".rstrip()
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

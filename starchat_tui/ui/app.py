@@ -230,7 +230,7 @@ class StarChatApp(BaseApp):
         if self.runs.is_running and name in ("new", "resume"):
             raise UsageError(f"`/{name}` has to wait for the code", "interrupt it with Esc first")
         if shared := SHARED_HANDLERS.get(name):
-            self.runs.run_shared(shared, call.argument)
+            self.runs.run_shared(shared, call)
             return
         handle = COMMAND_HANDLERS.get(name)
         if handle is None:

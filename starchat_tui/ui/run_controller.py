@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from starchat_tui.chat.commands import parse_block_number
+from starchat_tui.chat.commands import CommandCall, parse_block_number
 from starchat_tui.chat.consent import Decision, decide, request_consent
 from starchat_tui.chat.session import Session
 from starchat_tui.chat.shared_commands import SharedHandler, get_kernel_manager
-from starchat_tui.errors import UsageError
+from starchat_tui.errors import StarChatError, UsageError
 from starchat_tui.execution.cells import prepare_cell
 from starchat_tui.execution.kernel_manager import (
     KernelManager,
@@ -250,12 +250,18 @@ class RunController:
 
     # Files and the kernel
 
-    def run_shared(self, handler: SharedHandler, argument: str) -> None:
+    def run_shared(self, handler: SharedHandler, call: CommandCall) -> None:
         """Run a command that all front ends have in common, and show its note."""
-        self._start(partial(self._run_shared, handler, argument))
+        self._start(partial(self._run_shared, handler, call))
 
-    async def _run_shared(self, handler: SharedHandler, argument: str) -> None:
-        self._view.add_note(await handler(self._session, argument))
+    async def _run_shared(self, handler: SharedHandler, call: CommandCall) -> None:
+        try:
+            self._view.add_note(await handler(self._session, call.argument))
+        except StarChatError:
+            if call.argument:
+                # There to be corrected, as every command that cannot be run.
+                self._view.restore_draft(call.line)
+            raise
 
     # Plots
 

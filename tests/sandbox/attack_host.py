@@ -2,8 +2,9 @@
 
 The host has everything that attacks aim at: a home with secrets, an environment with a secret,
 servers that answer, a key in the keyring, a process of its own. The first line it writes describes
-these targets. Each line of stdin is a job in JSON: an isolation level and attacks. Every attack
-runs in a process that is forked from one interpreter at that level, and writes WON if it succeeds.
+these targets. Each line of stdin is a job in JSON: an isolation level, an environment and attacks.
+Every attack runs in a process that is forked from one interpreter at that level, and writes WON if
+it succeeds.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from typing import Any
 
 from starchat_tui.config.byte_units import MIB
 from starchat_tui.errors import StarChatError
+from starchat_tui.sandbox.environments.inspection import inspect_environment
+from starchat_tui.sandbox.environments.interpreter import Interpreter, find_own_interpreter
 from starchat_tui.sandbox.isolation import landlock
 from starchat_tui.sandbox.isolation.bubblewrap import BWRAP, SandboxSpec, find_bwrap
 from starchat_tui.sandbox.isolation.launcher import start_sandbox
@@ -186,8 +189,12 @@ def run_batch(targets: Targets, job: dict[str, Any]) -> dict[str, Any]:
     file = os.memfd_create("attacks")
     os.write(file, json.dumps(job["attacks"]).encode())
     os.lseek(file, 0, os.SEEK_SET)
-    arguments = [json.dumps(targets.describe()), str(file), json.dumps(resources)]
-    command = [sys.executable, "-I", "-S", "-c", BATCH, *arguments]
+    interpreter = _find_interpreter(job)
+    facts = targets.describe()
+    if interpreter.libraries:
+        facts["prefix"] = str(interpreter.libraries[0])
+    arguments = [json.dumps(facts), str(file), json.dumps(resources)]
+    command = [str(interpreter.python), "-I", "-S", "-c", BATCH, *arguments]
     try:
         stderr = (
             _run_sandboxed(targets, job, command, file)
@@ -202,13 +209,24 @@ def run_batch(targets: Targets, job: dict[str, Any]) -> dict[str, Any]:
     return {"found": found, "missing": sorted(missing), "stderr": stderr.decode(errors="replace")}
 
 
+def _find_interpreter(job: dict[str, Any]) -> Interpreter:
+    """Return the interpreter of the environment of a job, or the one that runs this host."""
+    folder = job.get("environment")
+    return inspect_environment(Path(folder)) if folder else find_own_interpreter()
+
+
 def _run_sandboxed(targets: Targets, job: dict[str, Any], command: list[str], file: int) -> bytes:
     drop = os.geteuid() == 0
     attachment = targets.root / "given.txt"
     attachment.write_text("GIVEN")
     bwrap = find_bwrap() or BWRAP[0]
     spec = SandboxSpec(
-        job["level"], bwrap=bwrap, drop_to_nobody=drop, limits=SMALL_LIMITS, attached=(attachment,)
+        job["level"],
+        bwrap=bwrap,
+        drop_to_nobody=drop,
+        limits=SMALL_LIMITS,
+        attached=(attachment,),
+        interpreter=_find_interpreter(job),
     )
     started = start_sandbox(spec, command, pass_fds=[file])
     try:
@@ -260,7 +278,9 @@ async def run_cells(targets: Targets, job: dict[str, Any]) -> dict[str, Any]:
     capability = probe_sandbox(job.get("level", "isolated"))
     limits = Limits(**job.get("limits", {}))
     attached = [Path(path) for path in job.get("attached", [])]
-    kernel = SandboxKernel(capability, limits=limits, attached=attached)
+    kernel = SandboxKernel(
+        capability, limits=limits, attached=attached, interpreter=_find_interpreter(job)
+    )
     # Without prewarming: most attacks need no plotting library, and importing one takes seconds.
     kernel_process.KernelProcess.__init__.__kwdefaults__["warm"] = False
     found = []

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from starchat_tui.sandbox.environments.inspection import inspect_environment
 from starchat_tui.sandbox.environments.interpreter import find_own_interpreter
 from starchat_tui.sandbox.isolation.bubblewrap import NOBODY, find_private_parent
+from tests.sandbox.kernels import ENVIRONMENTS
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -41,11 +43,17 @@ class Host:
         self.facts = self._read_answer()
         self._results: dict[str, Mapping[str, Any]] = {}
 
-    def run_attacks(self, level: str, attacks: Mapping[str, str]) -> Mapping[str, Any]:
-        """Return the result of each attack at a level; they run only the first time."""
-        key = level + "".join(attacks)
+    def run_attacks(
+        self, level: str, attacks: Mapping[str, str], environment: Path | None = None
+    ) -> Mapping[str, Any]:
+        """Return the result of each attack at a level; they run only the first time.
+
+        The code runs in the interpreter of `environment`, or in this one without it.
+        """
+        key = f"{level} {environment} {' '.join(attacks)}"
         if key not in self._results:
-            self._results[key] = self.run_job({"level": level, "attacks": attacks})
+            job = {"level": level, "attacks": attacks, "environment": get_text(environment)}
+            self._results[key] = self.run_job(job)
         return self._results[key]
 
     def run_job(self, job: Mapping[str, Any]) -> Any:
@@ -69,15 +77,25 @@ class Host:
         shutil.rmtree(self._home, ignore_errors=True)
 
 
+def get_text(environment: Path | None) -> str:
+    """Return the folder of an environment as a job names it."""
+    return str(environment) if environment else ""
+
+
 def build_nobody_command(command: list[str]) -> list[str]:
-    """Return a command that runs `command` as nobody, with our interpreter and checkout readable.
+    """Return a command that runs `command` as nobody, with interpreters and checkout readable.
 
     A folder above them that only root may enter is covered, in a mount namespace of its own, by one
     that contains only them. The user is not confined in any other way.
     """
     script = ["set -e", "stage=$(mktemp -d)", "mount --make-rprivate /", "mount -t tmpfs x $stage"]
-    readable = (ROOT, *find_own_interpreter().folders)
-    covers = {path: cover for path in readable if (cover := find_private_parent(path))}
+    readable = [ROOT, *find_own_interpreter().folders]
+    readable += [
+        one for folder in filter(None, ENVIRONMENTS) for one in inspect_environment(folder).folders
+    ]
+    covers = {
+        path: cover for path in dict.fromkeys(readable) if (cover := find_private_parent(path))
+    }
     for index, path in enumerate(covers):
         script += [f"mkdir $stage/{index}", f"mount --bind '{path}' $stage/{index}"]
     script += [f"mount -t tmpfs -o mode=755 x '{cover}'" for cover in set(covers.values())]

@@ -170,7 +170,7 @@ async def test_the_first_question_is_asked_at_once(
     assert len(engine.requests) == 1
 
 
-@pytest.mark.parametrize("line", ["/edit 2", "/copy x", "/save", "/theme nonsense"])
+@pytest.mark.parametrize("line", ["/edit 2", "/copy x", "/save", "/theme nonsense", "/attach x"])
 async def test_a_command_that_cannot_be_run_stays_to_be_corrected(
     app: StarChatApp, line: str
 ) -> None:

@@ -18,6 +18,7 @@ from starchat_tui.ui.app import StarChatApp
 from starchat_tui.ui.widgets.code_cell import CodeCell
 from starchat_tui.ui.widgets.figure import FigureView
 from starchat_tui.ui.widgets.output import FixButton
+from tests.sandbox.environments.tiny_environment import RECIPE, create_store
 from tests.scripted import DRAWN, ScriptedEngine, ScriptedKernelFactory
 from tests.ui.conftest import CreateApp
 from tests.ui.run_steps import ANSWER, SIZE, ask_for_code, wait_for_dialog
@@ -297,6 +298,8 @@ async def test_files_are_listed_attached_and_kept(
             await wait_until_idle(pilot)
         assert target.read_bytes() == b"hello"
         await wait_for_text(app, "exists")
+        assert app.chat_view.composer.text == f"/savefile out.txt {target}"
+        app.chat_view.composer.text = ""
         await send_line(pilot, "/restart")
         await wait_for_text(app, "kernel restarted")
         assert kernel_factory.kernel.restarts == 1
@@ -420,3 +423,53 @@ async def test_alt_f_sends_the_error_from_the_composer(
         await wait_for_text(app, "fixed")
         await wait_for_text(app, "Hint: use `sns`")
         assert app.chat_view.composer.text == ""
+
+
+async def test_the_first_run_creates_its_environment_and_shows_the_progress(
+    create_app: CreateApp,
+    make_session: Callable[..., Session],
+    engine: ScriptedEngine,
+    kernel_factory: ScriptedKernelFactory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kernel_factory.environments = create_store(tmp_path, monkeypatch, "tiny==1.0")
+    app = create_app(session=make_session())
+    async with app.run_test(size=SIZE) as pilot:
+        await ask_for_code(pilot, engine)
+        await send_line(pilot, "/env")
+        await wait_for_text(app, "not created yet")
+        kernel_factory.enqueue("it runs")
+        await send_line(pilot, "/run 1")
+        await wait_for_dialog(app)
+        await pilot.press("enter")
+        await wait_for_text(app, "environment current: ")
+        assert "Esc cancels" in read_screen(app)
+        await wait_for_text(app, "it runs")
+        await wait_until_idle(pilot)
+        await wait_for_text(app, "· current")
+        await send_line(pilot, "/env 2024")
+        await wait_for_text(app, "No environment `2024`")
+        assert app.chat_view.composer.text == "/env 2024"
+
+
+async def test_esc_ends_the_creation_of_an_environment(
+    create_app: CreateApp,
+    make_session: Callable[..., Session],
+    engine: ScriptedEngine,
+    kernel_factory: ScriptedKernelFactory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = kernel_factory.environments = create_store(tmp_path, monkeypatch, "tiny==1.0")
+    app = create_app(session=make_session())
+    async with app.run_test(size=SIZE) as pilot:
+        await ask_for_code(pilot, engine)
+        await send_line(pilot, "/run 1")
+        await wait_for_dialog(app)
+        await pilot.press("enter")
+        await wait_for_text(app, "environment current: ")
+        await pilot.press("escape")
+        await wait_until_idle(pilot)
+        assert store.find_installed(RECIPE) is None
+        assert kernel_factory.kernels == []

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from tests.sandbox.attacks import TOOLS
-from tests.sandbox.conftest import Host
+from tests.sandbox.conftest import Host, get_text
+from tests.sandbox.kernels import ENVIRONMENTS
 
 pytestmark = [pytest.mark.bwrap, pytest.mark.slow]
 
@@ -685,14 +686,18 @@ ATTACKS = (*EXCESSIVE, *STUBBORN, *FORGED, *DISPLAYED)
 CONTROLS = {attack.name: TOOLS + attack.control for attack in ATTACKS}
 
 
+@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=str)
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-def test_attack_works_without_a_kernel_and_fails_in_ours(host: Host, attack: Attack) -> None:
+def test_attack_works_without_a_kernel_and_fails_in_ours(
+    host: Host, attack: Attack, environment: Path | None
+) -> None:
     found: Any = host.run_attacks("none", CONTROLS)
     output = found["found"][attack.name][0]
     assert "WON" in output or "ABSENT" in output, output
     for level in attack.levels:
         limits = {"timeout": 120.0, **attack.limits}
         job = {"level": level, "cells": attack.cells, "limits": limits, "fetch": attack.fetch}
+        job["environment"] = get_text(environment)
         answer = host.run_job(job)
         assert answer["level"] == level
         attack.check(answer["cells"])
