@@ -33,6 +33,7 @@ from starchat_tui.models.resolver import ModelResolver
 from starchat_tui.terminal.image_detection import ImageDetector
 from starchat_tui.terminal.input_history import InputHistory
 from starchat_tui.terminal.run_printer import RunPrinter
+from tests.cli.keyboard import Keyboard
 from tests.fakes import byte_tokenizer
 from tests.scripted import ScriptedEngine, ScriptedKernelFactory
 from tests.sinks import NAMES, create_hostile_outputs, find_unsafe_text
@@ -229,9 +230,9 @@ async def test_the_line_mode(bad: str, tmp_path: Path) -> None:
     kernels.enqueue(*create_hostile_outputs(bad))
     out, err = io.StringIO(), io.StringIO()
     prompts = InputHistory(tmp_path / "history.jsonl")
-    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
         repl = Repl(session, Terminal(out, err), prompts, accessible=False, environ={})
-        keys.send_text("go\r/run\ry\r/files\r/prompt\r/attach none\r/nothing\r\x04")
+        Keyboard(pipe).send_text("go\r/run\ry\r/files\r/prompt\r/attach none\r/nothing\r\x04")
         await repl.run()
     await session.aclose()
     for text in ("prose", "card", "result"):

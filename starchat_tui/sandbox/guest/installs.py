@@ -6,8 +6,8 @@ with `NOT_ANSWERED` for a command that installs nothing, which the shell then ru
 
 from __future__ import annotations
 
+import importlib.machinery
 import importlib.metadata
-import importlib.util
 import os
 import re
 import shlex
@@ -88,7 +88,9 @@ def advise_install(packages: Sequence[str]) -> str:
             f"The environment `{os.path.basename(sys.prefix)}` is fixed; with one of your own, "
             f"`PATH/bin/python -m pip install {names}` and then `--env PATH`"
         )
-    if importlib.util.find_spec("pip") is None:
+    # Not `importlib.util.find_spec`: it asks setuptools' finder too, which gives up its `distutils`
+    # once someone looks for pip, and then cannot be imported any more.
+    if importlib.machinery.PathFinder.find_spec("pip") is None:
         command = f"uv pip install --python {python} {names}"
     else:
         command = f"{python} -m pip install {names}"

@@ -58,6 +58,14 @@ def test_other_commands_run_and_what_is_here_is_said_to_be() -> None:
 
 
 @pytest.mark.bwrap
+async def test_advice_leaves_setuptools_importable(kernel: SandboxKernel) -> None:
+    run = await run_code(kernel, f"import {ABSENT.replace('-', '_')}")
+    assert run.failure.name == "ModuleNotFoundError"
+    run = await run_code(kernel, "import setuptools\nprint(setuptools.__name__)")
+    assert (run.out, run.end.status) == ("setuptools\n", "ok"), run.outputs
+
+
+@pytest.mark.bwrap
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
