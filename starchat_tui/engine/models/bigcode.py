@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from starchat_tui.engine.models.interface import KVCache, KVSlice
 from starchat_tui.engine.models.load_progress import ProgressCallback
+from starchat_tui.engine.models.projection import DenseProjection, Projection
 from starchat_tui.engine.models.weights import Checkpoint
 from starchat_tui.errors import ModelUnavailable
 
@@ -54,21 +55,32 @@ def is_supported(checkpoint: Checkpoint) -> bool:
 class _Layer:
     """Weights of one transformer block; D is the model width, d the size of a head.
 
-    Each field is a pair of weight and bias: [D] and [D] of a norm, [out, in] and [out] of a
-    projection.
+    A norm is a pair of weight [D] and bias [D].
     """
 
     attention_norm: tuple[Tensor, Tensor]
-    qkv_proj: tuple[Tensor, Tensor]
+    qkv_proj: Projection
     """D to D + 2 d: the queries of all heads, then the one key and the one value."""
-    out_proj: tuple[Tensor, Tensor]
+    out_proj: Projection
     mlp_norm: tuple[Tensor, Tensor]
-    up_proj: tuple[Tensor, Tensor]
-    down_proj: tuple[Tensor, Tensor]
+    up_proj: Projection
+    down_proj: Projection
 
 
-_LAYER_KEYS = ("ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj")
-"""Names of the fields of `_Layer` in a checkpoint, in the same order."""
+def _build_layer(weights: Mapping[str, Tensor], prefix: str) -> _Layer:
+    """Return the layer whose weights have names that begin with `prefix`."""
+    return _Layer(
+        attention_norm=_take_pair(weights, f"{prefix}ln_1"),
+        qkv_proj=DenseProjection(*_take_pair(weights, f"{prefix}attn.c_attn")),
+        out_proj=DenseProjection(*_take_pair(weights, f"{prefix}attn.c_proj")),
+        mlp_norm=_take_pair(weights, f"{prefix}ln_2"),
+        up_proj=DenseProjection(*_take_pair(weights, f"{prefix}mlp.c_fc")),
+        down_proj=DenseProjection(*_take_pair(weights, f"{prefix}mlp.c_proj")),
+    )
+
+
+def _take_pair(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
+    return weights[f"{name}.weight"], weights[f"{name}.bias"]
 
 
 class StaticCache:
@@ -134,16 +146,10 @@ class BigCodeModel:
         self._token_embeddings = weights["wte.weight"]
         self._position_embeddings = weights["wpe.weight"]
         # StarCoder ties the head to the token embedding, and its files hold the tensor once.
-        self._lm_head = weights.get("lm_head.weight", self._token_embeddings)
-        self._final_norm = weights["ln_f.weight"], weights["ln_f.bias"]
+        self._lm_head = DenseProjection(weights.get("lm_head.weight", self._token_embeddings))
+        self._final_norm = _take_pair(weights, "ln_f")
         self._layers = [
-            _Layer(
-                *(
-                    (weights[f"h.{index}.{key}.weight"], weights[f"h.{index}.{key}.bias"])
-                    for key in _LAYER_KEYS
-                )
-            )
-            for index in range(int(config["n_layer"]))
+            _build_layer(weights, f"h.{index}.") for index in range(int(config["n_layer"]))
         ]
         self._head_count = int(config["n_head"])
         self._epsilon = float(config.get("layer_norm_epsilon", 1e-5))
@@ -179,14 +185,14 @@ class BigCodeModel:
         x = self._token_embeddings[index] + self._position_embeddings[start:stop]
         for number, layer in enumerate(self._layers):
             attended = self._attend(layer, self._normalize(x, layer.attention_norm), cache, number)
-            x = x + F.linear(attended, *layer.out_proj)
-            hidden = F.linear(self._normalize(x, layer.mlp_norm), *layer.up_proj)
+            x = x + layer.out_proj(attended)
+            hidden = layer.up_proj(self._normalize(x, layer.mlp_norm))
             hidden = F.gelu(hidden, approximate=self._gelu_approximation)
-            x = x + F.linear(hidden, *layer.down_proj)
+            x = x + layer.down_proj(hidden)
         # Only now, because every layer writes at the old length.
         cache.length = stop
         # The head is the largest product of all, and only the last position's logits are used.
-        return F.linear(self._normalize(x[-1], self._final_norm), self._lm_head).float()
+        return self._lm_head(self._normalize(x[-1], self._final_norm)).float()
 
     def _normalize(self, x: Tensor, scale: tuple[Tensor, Tensor]) -> Tensor:
         return F.layer_norm(x, x.shape[-1:], *scale, eps=self._epsilon)
@@ -205,7 +211,7 @@ class BigCodeModel:
         """
         size, width = x.shape
         head = width // self._head_count
-        mixed = F.linear(x, *layer.qkv_proj)
+        mixed = layer.qkv_proj(x)
         query, key, value = mixed[:, :width], mixed[:, width:-head], mixed[:, -head:]
         stop = cache.length + size
         # Views of the cache: [stop, d] each, the new tokens included.
