@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -30,7 +31,10 @@ LIBRARY_ALIASES = {
     "mpl": "matplotlib",
 }
 """Conventional aliases, which answers often use without their import."""
-# Matplotlib 3.6 renamed its seaborn styles to `seaborn-v0_8-…`; 3.8 removed the old names.
+# Matplotlib 3.6 renamed its seaborn styles to `seaborn-v0_8-…`, and until 3.8 took the old names with
+# a warning.
+_OLD_STYLES_REMOVED = (3, 8)
+_STYLE_WARNING = "The seaborn styles shipped by Matplotlib are deprecated"
 _STYLE_NAME = re.compile(r"""["'](seaborn(?:-(?!v0_8)[\w-]+)?)["']""")
 _GUI_BACKEND = re.compile(
     r"(?i)^(tk|qt|gtk|wx|mac|nbagg|web|ipympl|widget|notebook|module://(ipympl|matplotlib_inline))"
@@ -138,8 +142,13 @@ class CompatLayer:
         wanted = set(_STYLE_NAME.findall(code))
         if not wanted or "style" not in code:
             return
+        import matplotlib
         from matplotlib import style
 
+        if matplotlib.__version_info__[:2] < _OLD_STYLES_REMOVED:
+            # Nothing to provide; and the versions are pinned, so that nobody needs the warning.
+            warnings.filterwarnings("ignore", _STYLE_WARNING)
+            return
         for name in sorted(wanted):
             new_name = name.replace("seaborn", "seaborn-v0_8", 1)
             if name in style.library or new_name not in style.library:
