@@ -31,10 +31,13 @@ LIBRARY_ALIASES = {
     "mpl": "matplotlib",
 }
 """Conventional aliases, which answers often use without their import."""
-# Matplotlib 3.6 renamed its seaborn styles to `seaborn-v0_8-…`, and until 3.8 took the old names with
-# a warning.
+# Matplotlib 3.6 renamed its seaborn styles to `seaborn-v0_8-…`, and until 3.8 takes the old names.
 _OLD_STYLES_REMOVED = (3, 8)
-_STYLE_WARNING = "The seaborn styles shipped by Matplotlib are deprecated"
+_NEEDLESS_WARNINGS = (
+    "The seaborn styles shipped by Matplotlib are deprecated",
+    "The geopandas.dataset module is deprecated",
+)
+"""Warnings of libraries about what they still do, and StarChat provides in later versions."""
 _STYLE_NAME = re.compile(r"""["'](seaborn(?:-(?!v0_8)[\w-]+)?)["']""")
 _GUI_BACKEND = re.compile(
     r"(?i)^(tk|qt|gtk|wx|mac|nbagg|web|ipympl|widget|notebook|module://(ipympl|matplotlib_inline))"
@@ -62,6 +65,8 @@ class CompatLayer:
         hooks.add("matplotlib.animation", provide_encoder)
         if self._strict:
             return
+        for message in _NEEDLESS_WARNINGS:
+            warnings.filterwarnings("ignore", message)
         RenameInstaller(hooks, self._note).install(RENAMES)
         hooks.add("pandas", lambda it: provide_frequencies(it, self._note))
         hooks.add("PIL.ImageFont", self._fonts.watch_pillow)
@@ -146,8 +151,6 @@ class CompatLayer:
         from matplotlib import style
 
         if matplotlib.__version_info__[:2] < _OLD_STYLES_REMOVED:
-            # Nothing to provide; and the versions are pinned, so that nobody needs the warning.
-            warnings.filterwarnings("ignore", _STYLE_WARNING)
             return
         for name in sorted(wanted):
             new_name = name.replace("seaborn", "seaborn-v0_8", 1)
