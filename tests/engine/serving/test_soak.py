@@ -22,7 +22,7 @@ from tests.engine.network_server import (
 )
 from tests.engine.process_figures import count_descriptors, read_memory
 from tests.fuzz_size import choose_size
-from tests.waiting import block_until
+from tests.waiting import PATIENCE, block_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.fuzz]
 
@@ -70,6 +70,8 @@ def wait_until_idle(server: NetworkServer) -> None:
     block_until(
         lambda: server.ask().json()["state"] == "idle" and server.ask().json()["queue"] == 0,
         what="the engine is idle",
+        # At full size thousands of tokens are generated before.
+        patience=choose_size(1, 10) * PATIENCE,
     )
 
 
