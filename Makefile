@@ -31,7 +31,7 @@ snapshots: setup    ## render the screens again; then look at what changed
 	@$(PYTHON) -m pytest -q tests/ui --snapshot-update || true
 	@git status --short -- tests/ui/__snapshots__
 
-bench: setup        ## measure; each benchmark appends a line to tests/benchmarks/history
+bench: environments ## measure; each benchmark appends a line to tests/benchmarks/history
 	@failed=; for name in $(BENCHMARKS); do \
 	  echo "== $$name" >&2; $(PYTHON) -m tests.benchmarks.$$name || failed="$$failed $$name"; \
 	done; [ -z "$$failed" ] || { echo "missed the goal:$$failed" >&2; exit 1; }

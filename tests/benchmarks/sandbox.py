@@ -4,12 +4,16 @@ Measured are the seconds until each is ready for code, until its first plot, and
 plot after the kernel had time to import the plotting libraries, as it has while a model answers;
 and the memory of our idle kernel. `python -m tests.benchmarks.sandbox PYTHON`, where PYTHON has
 ipykernel, jupyter_client and the plotting libraries; without it, only our kernel is measured.
+
+A kernel is also started in each environment that exists (`starchat env list`), against one in the
+interpreter that runs this.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -17,6 +21,10 @@ import time
 from collections.abc import Mapping
 from contextlib import aclosing
 
+from starchat_tui.config.paths import find_paths
+from starchat_tui.sandbox.environments.interpreter import Interpreter
+from starchat_tui.sandbox.environments.known import RECIPES
+from starchat_tui.sandbox.environments.store import EnvironmentStore
 from starchat_tui.sandbox.host import watchdog
 from starchat_tui.sandbox.host.kernel import SandboxKernel
 from starchat_tui.sandbox.isolation import probe
@@ -24,6 +32,8 @@ from starchat_tui.sandbox.outputs import Figure
 from tests.benchmarks.record import Goal, publish
 
 REPEATS = 3
+STARTS = 7
+"""Starts of a kernel in each environment."""
 THINKING = 8.0
 """Seconds that a model takes to write its code, during which the kernel warms up."""
 PLOT = """
@@ -94,6 +104,34 @@ async def measure_ours() -> dict[str, float]:
     return found
 
 
+async def measure_start(interpreter: Interpreter | None) -> float:
+    """Return the seconds until a kernel has run its first cell."""
+    kernel = SandboxKernel(probe.probe_sandbox(), interpreter=interpreter)
+    start = time.monotonic()
+    async with aclosing(kernel.run("1 + 1")) as outputs:
+        async for _ in outputs:
+            pass
+    seconds = time.monotonic() - start
+    await kernel.aclose()
+    return seconds
+
+
+def measure_environments() -> dict[str, float]:
+    """Return the median start in each environment, and its ratio to that in our interpreter."""
+    store = EnvironmentStore(find_paths(os.environ).environments, os.environ)
+    found = {name: store.find_interpreter(name) for name in RECIPES}
+    starts: dict[str, list[float]] = {}
+    for _ in range(STARTS):
+        for name, interpreter in {"own": None, **found}.items():
+            if name == "own" or interpreter is not None:
+                starts.setdefault(name, []).append(asyncio.run(measure_start(interpreter)))
+    medians = {name: statistics.median(values) for name, values in starts.items()}
+    figures = {f"start_{name}_s": round(seconds, 3) for name, seconds in medians.items()}
+    for name in medians.keys() - {"own"}:
+        figures[f"start_{name}_ratio"] = round(medians[name] / medians["own"], 3)
+    return figures
+
+
 def measure_peer(python: str) -> dict[str, float]:
     """Measure a plain ipykernel in the same way."""
     command = [python, "-c", PEER, PLOT]
@@ -122,9 +160,11 @@ def measure() -> Mapping[str, float]:
         warm = figures["ours_warm_first_s"] / figures["ipykernel_first_s"]
         figures["warm_first_ratio"] = round(warm, 3)
         figures["ready_ratio"] = round(figures["ours_ready_s"] / figures["ipykernel_ready_s"], 3)
-    return figures
+    return figures | measure_environments()
 
 
 if __name__ == "__main__":
-    goals = {"warm_first_ratio": Goal(most=0.5), "ready_ratio": Goal(most=1.0)}
-    sys.exit(publish("sandbox", measure, goals if len(sys.argv) > 1 else None))
+    goals = {f"start_{name}_ratio": Goal(most=1.2) for name in RECIPES}
+    if len(sys.argv) > 1:
+        goals |= {"warm_first_ratio": Goal(most=0.5), "ready_ratio": Goal(most=1.0)}
+    sys.exit(publish("sandbox", measure, goals))

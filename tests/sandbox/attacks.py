@@ -63,7 +63,7 @@ _FILES = [
         5,
         "read another home folder",
         "found = [p for p in ('/root', '/home', H['root']) if os.path.isdir(p) and os.access(p, 4) "
-        "and set(os.listdir(p)) - {'.pyenv', '.cache'}]\n"
+        "and set(os.listdir(p)) - {'.pyenv', '.cache', '.local'}]\n"
         "if found: won(found, [os.listdir(p)[:3] for p in found])",
     ),
     Attack(
