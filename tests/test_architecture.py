@@ -82,7 +82,7 @@ BROAD_HANDLERS = {
     "ui/app",
     "ui/driver",
     "engine/models/load_errors",
-    "engine/serving/worker",
+    "engine/serving/scheduler",
     "templates/jinja_worker",
     "templates/tokenizer",
     "templates/tokenizer_checks",

@@ -55,7 +55,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Durations of one completion in seconds, measured by the engine."""
+    """Durations of one completion in seconds, measured by the engine.
+
+    They follow each other, and their sum is the time that the request spent there: where others run
+    at the same time, the turns of those are included.
+    """
 
     queued: float = 0.0
     prefill: float = 0.0

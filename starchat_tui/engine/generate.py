@@ -1,4 +1,7 @@
-"""Generation loop: prefill of the prompt in chunks, then one decode step for each token."""
+"""Generation loop: prefill of the prompt in chunks, then one decode step for each token.
+
+Both are iterators that compute one forward pass at a time, so that others can run in between.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,22 @@ PREFILL_CHUNK = 512
 """Tokens of the prompt read in one forward pass."""
 
 
+def prefill_chunks(
+    cache: PrefixCache, ids: Sequence[int], chunk: int = PREFILL_CHUNK
+) -> Iterator[tuple[int, Tensor]]:
+    """Read a prompt chunk by chunk; yield after each the tokens read and the last logits [V].
+
+    Args:
+        cache: Cache whose current sequence the tokens continue.
+        ids: Token ids [T], T >= 1.
+        chunk: Tokens in one forward pass.
+    """
+    assert ids
+    for start in range(0, len(ids), chunk):
+        logits = cache.forward(ids[start : start + chunk])
+        yield min(start + chunk, len(ids)), logits
+
+
 def prefill(
     cache: PrefixCache,
     ids: Sequence[int],
@@ -22,23 +41,17 @@ def prefill(
     keep_going: Callable[[int], bool],
     chunk: int = PREFILL_CHUNK,
 ) -> Tensor | None:
-    """Read a prompt in chunks; return the logits [V] of its last token.
+    """Read a prompt at once; return the logits [V] of its last token.
 
-    Args:
-        cache: Cache whose current sequence the tokens continue.
-        ids: Token ids [T], T >= 1.
-        keep_going: Called before each chunk with the number of tokens read; false ends the prefill.
-        chunk: Tokens in one forward pass.
-
-    Returns:
-        The logits, or None if the prefill was ended. What was read until then stays cached.
+    `keep_going` is called before each chunk with the number of tokens read. If it returns false,
+    the prefill ends and returns None; what was read until then stays cached.
     """
-    assert ids
-    logits = None
-    for start in range(0, len(ids), chunk):
-        if not keep_going(start):
+    done, logits = 0, None
+    chunks = prefill_chunks(cache, ids, chunk)
+    while done < len(ids):
+        if not keep_going(done):
             return None
-        logits = cache.forward(ids[start : start + chunk])
+        done, logits = next(chunks)
     return logits
 
 

@@ -33,7 +33,7 @@ def run_engine(loaded: LoadedModel, prompt: tuple[int, ...]) -> tuple[list[int],
         if isinstance(event, Delta):
             ids.extend(event.ids)
 
-    loaded.prefix_cache.clear()
+    loaded.cache_pool.clear()
     start = time.process_time()
     request = Request(loaded.name, prompt, greedy, ignore_eos=True)
     Completion(loaded, request, keep_going=lambda: True).run(emit)

@@ -1,9 +1,10 @@
 """Token-exact prefix cache: keys and values of earlier prompts, reused instead of recomputed.
 
-The current sequence is the one that the model reads now. Where the next prompt departs from it, its
+The current sequence is the one that a request reads now. Where the next prompt departs from it, its
 tail moves to a radix tree, so that a one-off question between two turns of a conversation costs the
 conversation nothing. The tree holds each token once and drops the least recently used leaves when
-it outgrows its budget, as RadixAttention does (Zheng et al., SGLang, 2023).
+it outgrows its budget, as RadixAttention does (Zheng et al., SGLang, 2023). The sequences of
+requests that run at the same time share it: see `cache_pool`.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class RadixTree:
             leaf = RadixNode(ids[done:], read(done, len(ids)), node, last_used=self._clock)
             node.children[ids[done]] = leaf
             self.bytes += count_bytes(leaf.kv)
-        self._evict_leaves()
+        self.shrink(self.budget)
 
     def clear(self) -> None:
         """Drop every node."""
@@ -110,9 +111,9 @@ class RadixTree:
         first.children[node.ids[0]] = node
         return first
 
-    def _evict_leaves(self) -> None:
-        """Drop the least recently used leaves until the tree fits its budget."""
-        while self.bytes > self.budget:
+    def shrink(self, size: int) -> None:
+        """Drop the least recently used leaves until the tree has at most `size` bytes."""
+        while self.bytes > max(size, 0):
             # Only leaves: an inner node is the prefix of all that follow it. Its turn comes when
             # they are gone.
             leaf = min(self._iter_leaves(self._root), key=lambda node: node.last_used)
@@ -126,17 +127,17 @@ class RadixTree:
 
 
 class PrefixCache:
-    """Current sequence of a model, and the tree of those before it.
+    """Current sequence of one request, and the tree of the model's sequences before it.
 
     Reuse is exact: keys and values are taken over only for the very tokens, at the very positions,
     that they were computed for. With learned positions nothing could be shifted.
     """
 
-    def __init__(self, model: CausalLM, *, budget: int = GIB) -> None:
-        """Cache for `model`, with a tree of at most `budget` bytes."""
+    def __init__(self, model: CausalLM, tree: RadixTree | None = None) -> None:
+        """Cache for `model`; without a `tree` that others share, with one of its own."""
         self._model = model
         self._cache: KVCache = model.new_cache()
-        self.tree = RadixTree(budget)
+        self.tree = RadixTree(GIB) if tree is None else tree
         self.ids: list[int] = []
         """Token ids of the current sequence."""
 
@@ -154,7 +155,7 @@ class PrefixCache:
                 self._start_over()
                 return 0
             # To the tree first, because rewinding gives the tail up.
-            self.tree.insert(self.ids, self._cache.read_slice)
+            self.store_in_tree()
         self._rewind_to(shared)
         self._append_from_tree(wanted)
         return len(self.ids)
@@ -174,6 +175,19 @@ class PrefixCache:
         """Continue the current sequence to `ids`; `kv` is the slice of all of them."""
         self._cache.append_slice(slice_tokens(kv, len(self.ids), len(ids)))
         self.ids = list(ids)
+
+    def extend_from(self, other: PrefixCache, ids: Sequence[int]) -> None:
+        """Append the tokens of `ids`, less the last, that `other` has read beyond this sequence."""
+        wanted = list(ids[:-1])
+        shared = common_prefix_length(other.ids, wanted)
+        if shared > len(self.ids) and other._cache.rewindable:
+            self._cache.append_slice(other._cache.read_slice(len(self.ids), shared))
+            self.ids = wanted[:shared]
+
+    def store_in_tree(self) -> None:
+        """Copy the current sequence to the tree, where the model's cache can be read."""
+        if self._cache.rewindable:
+            self.tree.insert(self.ids, self._cache.read_slice)
 
     def read_slice(self, length: int) -> KVSlice | None:
         """Return the slice of the first `length` current tokens.

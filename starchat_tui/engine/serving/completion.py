@@ -1,21 +1,28 @@
-"""Completion of one request: check the prompt, reuse its prefix, prefill, generate, stream."""
+"""Completion of one request: check the prompt, reuse its prefix, prefill, generate, stream.
+
+It is computed in turns, of one forward pass each, so that several can run at the same time.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from typing import TypeAlias
 
 from torch import Tensor
 
 from starchat_tui.client.protocol import Delta, Progress, Request, Timings, Usage
 from starchat_tui.engine import generate
+from starchat_tui.engine.cache.prefix import PrefixCache
 from starchat_tui.engine.detokenize import StopFilter, TokenDecoder
 from starchat_tui.engine.sampling import Sampler
 from starchat_tui.engine.serving.model_pool import LoadedModel
 from starchat_tui.errors import PromptTooLong, UsageError
 from starchat_tui.templates.length_check import require_fitting_text
 
-EmitEvent = Callable[[Delta | Progress], None]
+EmitEvent: TypeAlias = Callable[[Delta | Progress], None]
+Turns: TypeAlias = Generator[None, None, Delta]
+"""Turns of a completion: one forward pass for each `next`; the value returned is the last delta."""
 
 
 class Completion:
@@ -35,29 +42,51 @@ class Completion:
         Raises `PromptTooLong` or `UsageError` for a prompt that the model cannot read.
         """
         self._loaded = loaded
-        self._request = request
+        self.request = request
         self._keep_going = keep_going
         self._ids = encode_prompt(loaded, request.prompt)
         ends = frozenset() if request.ignore_eos else loaded.end_ids
         self._stop_ids = ends | frozenset(request.stop_ids)
+        # The answer shares the window with the prompt and ends where the positions do.
+        self._max_tokens = min(request.sampling.max_tokens, loaded.model.window - len(self._ids))
         self.prefilled_tokens = 0
         """Prompt tokens computed."""
         self.completion_tokens = 0
         """Tokens sampled, the stop token included."""
 
     def run(self, emit: EmitEvent, *, queued: float = 0.0) -> Delta:
-        """Emit progress and deltas; return the last delta, with reason, usage and timings.
+        """Take all turns at once; return the last delta. For arguments and errors see `run_turns`.
 
-        `queued` is the seconds that the request waited. Raises what torch raises; the prefix cache
-        remains consistent.
+        Raises what torch raises.
+        """
+        turns = self.run_turns(emit, queued=queued)
+        while True:
+            try:
+                next(turns)
+            except StopIteration as ended:
+                last: Delta = ended.value
+                return last
+
+    def run_turns(self, emit: EmitEvent, *, queued: float = 0.0) -> Turns:
+        """Emit progress and deltas in turns; return the last delta: reason, usage and timings.
+
+        `queued` is the seconds that the request waited before the first turn. Raises what torch
+        raises; the caches of all requests remain consistent.
         """
         started = time.monotonic()
-        cached = self._reuse_prefix()
-        logits = self._prefill_prompt(cached, emit)
-        prefilled = time.monotonic()
-        tail, reason = ("", "cancelled") if logits is None else self._stream_answer(logits, emit)
-        # After the answer, so that writing the file does not delay its first token.
-        self._save_shared_prefix()
+        pool, length = self._loaded.cache_pool, len(self._ids) + self._max_tokens
+        cache = pool.open(self._ids, length=length)
+        try:
+            cached = self._load_shared_prefix(cache)
+            logits = yield from self._prefill_prompt(cache, emit)
+            prefilled = time.monotonic()
+            tail, reason = "", "cancelled"
+            if logits is not None:
+                tail, reason = yield from self._stream_answer(cache, logits, emit)
+            # After the answer, so that writing the file does not delay its first token.
+            self._save_shared_prefix(cache)
+        finally:
+            pool.close(cache)
         return Delta(
             text=tail,
             finish_reason=reason,
@@ -65,58 +94,60 @@ class Completion:
             timings=Timings(queued, prefilled - started, time.monotonic() - prefilled),
         )
 
-    def _reuse_prefix(self) -> int:
+    def _load_shared_prefix(self, cache: PrefixCache) -> int:
         """Return the number of prompt tokens taken from memory or from disk."""
-        cache, shared = self._loaded.prefix_cache, self._get_shared_ids()
-        cached = cache.reuse_prefix(self._ids)
+        shared = self._get_shared_ids()
         # Memory first: it may know more of the prompt than the file, which ends with the part
         # that all conversations share.
-        if cached < len(shared):
+        if len(cache.ids) < len(shared):
             kv = self._loaded.disk_cache.load(shared, self._loaded.model.device)
             if kv:
                 cache.adopt_slice(shared, kv)
-                return len(shared)
-        return cached
+        return len(cache.ids)
 
-    def _save_shared_prefix(self) -> None:
+    def _save_shared_prefix(self, cache: PrefixCache) -> None:
         shared = self._get_shared_ids()
         if shared and not self._loaded.disk_cache.contains(shared):
             # None where the prefill was cancelled before the end of the shared part.
-            kv = self._loaded.prefix_cache.read_slice(len(shared))
+            kv = cache.read_slice(len(shared))
             if kv:
                 self._loaded.disk_cache.save(shared, kv)
 
     def _get_shared_ids(self) -> tuple[int, ...]:
         """Return the part of the prompt that every conversation begins with."""
         # At least one token is left to compute, for the logits of the first one to sample.
-        return self._ids[: min(self._request.shared, len(self._ids) - 1)]
+        return self._ids[: min(self.request.shared, len(self._ids) - 1)]
 
-    def _prefill_prompt(self, cached: int, emit: EmitEvent) -> Tensor | None:
-        """Compute the prompt from token `cached` on; return the logits [V] of its last token.
+    def _prefill_prompt(
+        self, cache: PrefixCache, emit: EmitEvent
+    ) -> Generator[None, None, Tensor | None]:
+        """Compute the prompt that follows the cached tokens; return the logits [V] of its last.
 
-        None if the request was cancelled meanwhile.
+        A turn ends after each chunk but the last, which the first token follows at once. None if
+        the request was cancelled meanwhile.
         """
+        cached, rest = len(cache.ids), self._ids[len(cache.ids) :]
+        chunks = generate.prefill_chunks(cache, rest)
+        while True:
+            emit(Progress("prefill", cached + self.prefilled_tokens, len(self._ids)))
+            if not self._keep_going():
+                return None
+            self.prefilled_tokens, logits = next(chunks)
+            if self.prefilled_tokens == len(rest):
+                return logits
+            yield
 
-        def report_chunk(done: int) -> bool:
-            self.prefilled_tokens = done
-            emit(Progress("prefill", cached + done, len(self._ids)))
-            return self._keep_going()
-
-        rest = self._ids[cached:]
-        logits = generate.prefill(self._loaded.prefix_cache, rest, keep_going=report_chunk)
-        if logits is not None:
-            self.prefilled_tokens = len(rest)
-        return logits
-
-    def _stream_answer(self, logits: Tensor, emit: EmitEvent) -> tuple[str, str]:
-        """Emit the answer token by token; return the text still held back, and the finish reason.
+    def _stream_answer(
+        self, cache: PrefixCache, logits: Tensor, emit: EmitEvent
+    ) -> Generator[None, None, tuple[str, str]]:
+        """Emit the answer, a token in each turn; return the text held back and the finish reason.
 
         The reason is `stop`, `length` or `cancelled`, as in OpenAI's completions.
         """
         decoder = TokenDecoder(self._decode_token)
-        stop_filter = StopFilter(self._request.stop)
+        stop_filter = StopFilter(self.request.stop)
         reason = "length"
-        for token in self._generate_tokens(logits):
+        for token in self._generate_tokens(cache, logits):
             self.completion_tokens += 1
             if token in self._stop_ids:
                 reason = "stop"
@@ -124,6 +155,10 @@ class Completion:
             emit(Delta(stop_filter.feed(decoder.feed(token)), (token,)))
             if stop_filter.is_complete:
                 return "", "stop"
+            if self.completion_tokens == self._max_tokens:
+                break
+            yield
+            # After the turns of the others, so that a cancelled request computes nothing more.
             if not self._keep_going():
                 reason = "cancelled"
                 break
@@ -139,18 +174,15 @@ class Completion:
             return tokenizer.decode_with_controls((token,)).encode()
         return tokenizer.decode_token(token)
 
-    def _generate_tokens(self, logits: Tensor) -> Iterator[int]:
-        model, sampling = self._loaded.model, self._request.sampling
+    def _generate_tokens(self, cache: PrefixCache, logits: Tensor) -> Iterator[int]:
         sampler = Sampler(
-            sampling, self._ids, vocabulary_size=logits.shape[-1], device=logits.device
+            self.request.sampling,
+            self._ids,
+            vocabulary_size=logits.shape[-1],
+            device=logits.device,
         )
         return generate.generate_tokens(
-            self._loaded.prefix_cache,
-            logits,
-            sampler,
-            # The answer shares the window with the prompt and ends where the positions do.
-            max_tokens=min(sampling.max_tokens, model.window - len(self._ids)),
-            stop_ids=self._stop_ids,
+            cache, logits, sampler, max_tokens=self._max_tokens, stop_ids=self._stop_ids
         )
 
 

@@ -9,7 +9,8 @@ from contextlib import suppress
 
 from starchat_tui.client import protocol, response_json
 from starchat_tui.client.protocol import HEARTBEAT_SECONDS
-from starchat_tui.engine.serving.worker import Event, Job, Worker
+from starchat_tui.engine.serving.job import Event, Job
+from starchat_tui.engine.serving.worker import Worker
 from starchat_tui.errors import StarChatError
 
 MAX_UNREAD_EVENTS = 16_384

@@ -10,8 +10,8 @@ from weakref import WeakValueDictionary
 from starchat_tui.client.protocol import ModelCard
 from starchat_tui.config.byte_units import GIB
 from starchat_tui.config.settings import Quantization
+from starchat_tui.engine.cache.cache_pool import CachePool
 from starchat_tui.engine.cache.disk import DiskCache, compute_key
-from starchat_tui.engine.cache.prefix import PrefixCache
 from starchat_tui.engine.models import bigcode, hub_model
 from starchat_tui.engine.models import device as devices
 from starchat_tui.engine.models.bigcode import BigCodeModel
@@ -38,7 +38,7 @@ class LoadedModel:
     name: str
     """Name that requests use: a known one, a folder or a Hub id."""
     model: CausalLM
-    prefix_cache: PrefixCache
+    cache_pool: CachePool
     tokenizer_path: Path
     tokenizer: Tokenizer
     disk_cache: DiskCache
@@ -98,7 +98,7 @@ class ModelPool:
     def clear_prefix_caches(self) -> None:
         """Drop every prefix in memory, and return the memory to the system."""
         for loaded in self._loaded.values():
-            loaded.prefix_cache.clear()
+            loaded.cache_pool.clear()
         devices.release_memory(devices.choose_device(self._device))
 
     def _load_model(self, name: str, report: ProgressCallback) -> LoadedModel:
@@ -115,11 +115,9 @@ class ModelPool:
         layout = f"{self._quantize} {type(model).__name__}"
         key = compute_key(checkpoint, model.dtype, layout)
         disk_cache = DiskCache(self._cache_dir / "prefixes", key)
-        prefix_cache = PrefixCache(model, budget=self._prefix_budget)
+        cache_pool = CachePool(model, budget=self._prefix_budget)
         end_ids = find_end_ids(checkpoint, tokenizer)
-        return LoadedModel(
-            name, model, prefix_cache, tokenizer_path, tokenizer, disk_cache, end_ids
-        )
+        return LoadedModel(name, model, cache_pool, tokenizer_path, tokenizer, disk_cache, end_ids)
 
     def _load_weights(
         self, checkpoint: Checkpoint, report: ProgressCallback

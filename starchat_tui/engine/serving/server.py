@@ -31,9 +31,10 @@ from starchat_tui.engine.serving.connections import (
     LimitedServer,
     raise_descriptor_limit,
 )
+from starchat_tui.engine.serving.job import Event, Job
 from starchat_tui.engine.serving.log_filter import configure_log
 from starchat_tui.engine.serving.routes import Routes
-from starchat_tui.engine.serving.worker import EngineOptions, Event, Job, Worker
+from starchat_tui.engine.serving.worker import EngineOptions, Worker
 from starchat_tui.errors import ConfigError, StarChatError, UsageError
 from starchat_tui.models.registry import KNOWN_MODELS
 from starchat_tui.sanitize import sanitize_text

@@ -1,51 +1,28 @@
 """Worker thread that owns the device: a bounded queue of jobs, cancellation and counters.
 
 Nothing behind it has a lock: the models, their caches and the memory of the device belong to one
-thread, which runs one job at a time.
+thread, on which the requests that run take turns.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from starchat_tui.client.protocol import Delta, ModelCard, Progress, Request
+from starchat_tui.client.protocol import Delta, ModelCard
 from starchat_tui.config.settings import Quantization
+from starchat_tui.engine.serving.job import LOG_HINT, Job, format_reason
 from starchat_tui.errors import Busy, EngineGone, StarChatError, Unavailable
 
 if TYPE_CHECKING:
     from starchat_tui.engine.serving.model_pool import ModelPool
-
-Event: TypeAlias = Progress | Delta | ModelCard | StarChatError
-"""Event of a job. The last one is a delta with a finish reason, a card (of a load) or an error."""
+    from starchat_tui.engine.serving.scheduler import Scheduler
 
 _RETRY_HINT = "ask again to start a new one"
-_LOG_HINT = "the engine's log says more (`starchat ps` names it); ask again"
-
-
-@dataclass(eq=False, slots=True)
-class Job:
-    """Completion of a request or, without a request, the loading of a model."""
-
-    model: str
-    emit: Callable[[Event], None]
-    """Receives the events, from any thread and with the queue's lock held: it must not block."""
-    request: Request | None = None
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    submitted_at: float = field(default_factory=time.monotonic)
-    """Time of the monotonic clock, in seconds."""
-    is_generating: bool = False
-    """True once its model is loaded: from then on it ends at the next token or prefill chunk."""
-
-    def report_progress(self, stage: str, done: int = 0, total: int = 0) -> None:
-        """Emit progress: `done` of `total` units of a stage."""
-        self.emit(Progress(stage, done, total))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +33,10 @@ class EngineOptions:
     quantize: Quantization = "none"
     cache_dir: Path = Path()
     """Directory for prefixes and converted tokenizers."""
-    queue_capacity: int = 16
+    queue_capacity: int = 64
     """Number of jobs that may wait."""
+    running_capacity: int = 8
+    """Number of requests that may run at the same time."""
 
 
 class Worker:
@@ -66,10 +45,12 @@ class Worker:
     def __init__(self, options: EngineOptions) -> None:
         self.options = options
         self._waiting: deque[Job] = deque()
-        # Guards the queue, the active job and the flags that decide whether a job is accepted.
+        # Guards the queue, the active jobs and the flags that decide whether a job is accepted.
         self._changed = threading.Condition()
-        self._active: Job | None = None
+        self._active: list[Job] = []
+        """Jobs that were started and have not ended."""
         self._pool: ModelPool | None = None
+        self._scheduler: Scheduler | None = None
         self._thread = threading.Thread(target=self._run, name="device", daemon=True)
         self._last_use = time.monotonic()
         self._refusal: StarChatError | None = None
@@ -77,10 +58,6 @@ class Worker:
         # Written under the lock or by the worker thread; read without, for the health report.
         self.is_stopping = False
         self.finished_jobs = 0
-        self.prefilled_tokens = 0
-        """Prompt tokens computed since the start."""
-        self.generated_tokens = 0
-        """Tokens sampled since the start."""
 
     def start(self) -> None:
         """Start the thread; it imports torch before the first job."""
@@ -123,9 +100,16 @@ class Worker:
             self._fail_jobs(error)
             self._changed.notify_all()
 
+    def _end_jobs(self, error: StarChatError) -> None:
+        """Emit an error to the present jobs, which nobody runs; called with the lock held."""
+        for job in (*self._waiting, *self._active):
+            job.emit(error)
+        self._waiting.clear()
+        self._active.clear()
+
     def _fail_jobs(self, error: StarChatError) -> None:
         """End the present jobs; called with the lock held."""
-        for job in [*self._waiting, *([self._active] if self._active else [])]:
+        for job in (*self._waiting, *self._active):
             job.cancelled.set()
             if not job.is_generating:
                 # It may be in an import or a load, which nothing interrupts: its client gets the
@@ -155,12 +139,22 @@ class Worker:
     @property
     def is_busy(self) -> bool:
         """True while a job runs or waits."""
-        return self._active is not None or bool(self._waiting)
+        return bool(self._active or self._waiting)
 
     @property
     def queue_length(self) -> int:
         """Number of waiting jobs."""
         return len(self._waiting)
+
+    @property
+    def prefilled_tokens(self) -> int:
+        """Prompt tokens computed since the start."""
+        return self._scheduler.prefilled_tokens if self._scheduler else 0
+
+    @property
+    def generated_tokens(self) -> int:
+        """Tokens sampled since the start."""
+        return self._scheduler.generated_tokens if self._scheduler else 0
 
     @property
     def idle_seconds(self) -> float:
@@ -174,7 +168,7 @@ class Worker:
 
     def _report_positions(self) -> None:
         """Report to each waiting job its position, 1 being the next; called with the lock held."""
-        # Without an active job the first in the queue is about to start, and does not wait.
+        # Without active jobs the first in the queue is about to start, and does not wait.
         ahead = 1 if self._active else 0
         for position, job in enumerate(self._waiting, ahead):
             if position:
@@ -186,101 +180,76 @@ class Worker:
         except Exception as error:
             self._refuse_all_jobs(error)
             raise
-        while job := self._take_job():
-            try:
-                self._process_job(job)
-            finally:
-                with self._changed:
-                    self._active = None
-                    self._last_use = time.monotonic()
-                    self.finished_jobs += 1
+        try:
+            while self._wait_for_work():
+                self._start_next_job()
+                self._run_turn()
+        finally:
+            # None are left, unless something has ended the thread that is no error of a job.
+            with self._changed:
+                self._end_jobs(EngineGone("The engine failed", LOG_HINT))
 
     def _import_torch(self) -> None:
         # In this thread, so that the server answers meanwhile: the import takes seconds.
         from starchat_tui.engine.serving.model_pool import ModelPool
+        from starchat_tui.engine.serving.scheduler import Scheduler
 
-        self._pool = ModelPool(
-            device=self.options.device,
-            quantize=self.options.quantize,
-            cache_dir=self.options.cache_dir,
+        options = self.options
+        pool = ModelPool(
+            device=options.device, quantize=options.quantize, cache_dir=options.cache_dir
         )
+        self._scheduler = Scheduler(pool, device=options.device, capacity=options.running_capacity)
+        # Last: from then on the engine has started.
+        self._pool = pool
 
     def _refuse_all_jobs(self, error: Exception) -> None:
         """Fail the present jobs and every later one: torch cannot be imported."""
         refusal = EngineGone(
-            f"torch cannot be used ({type(error).__name__}: {_join_lines(error)})",
+            f"torch cannot be used ({type(error).__name__}: {format_reason(error)})",
             "reinstall it: `pip install --force-reinstall torch`; `starchat doctor` checks it",
         )
         with self._changed:
             self._refusal = refusal
             self._fail_jobs(refusal)
 
-    def _take_job(self) -> Job | None:
-        """Wait for the next job and make it active; None once the engine is shutting down."""
+    def _wait_for_work(self) -> bool:
+        """Wait until a job waits or runs; false once the engine is shutting down and none does."""
         with self._changed:
-            while not self._waiting and not self.is_stopping:
+            while not self.is_busy and not self.is_stopping:
                 self._changed.wait()
-            if not self._waiting:
-                return None
-            self._active = self._waiting.popleft()
+            return self.is_busy
+
+    def _start_next_job(self) -> None:
+        """Start the first waiting job, if it may run beside those that do.
+
+        One for each turn, so that requests in quick succession do not hold up those that run.
+        """
+        assert self._scheduler is not None
+        with self._changed:
+            job = self._waiting[0] if self._waiting else None
+        # Without the lock, which a `submit` of the server's loop may be waiting for.
+        if job is None or not self._scheduler.can_start(job):
+            return
+        with self._changed:
+            # It may have been cancelled meanwhile.
+            if job not in self._waiting:
+                return
+            self._waiting.remove(job)
+            self._active.append(job)
             self._report_positions()
-            return self._active
+        if self._scheduler.start(job):
+            self._finish_job(job)
 
-    def _process_job(self, job: Job) -> None:
-        """Run one job and emit its last event, however it ends."""
-        # Emitted if something ends the thread that is no `Exception`.
-        last: Event = EngineGone("The engine failed", _LOG_HINT)
-        try:
-            last = self._execute_job(job)
-        except StarChatError as error:
-            last = error
-        except (RuntimeError, MemoryError) as error:
-            last = self._translate_error(error)
-        # A defect in the code of one model must not take down the others.
-        except Exception as error:
-            logging.getLogger(__name__).exception("The model failed", exc_info=error)
-            last = StarChatError(
-                f"The model failed ({type(error).__name__}: {_join_lines(error)})", _LOG_HINT
-            )
-        finally:
-            job.emit(last)
-
-    def _execute_job(self, job: Job) -> Event:
-        """Load the model and generate; return the last event."""
-        from starchat_tui.engine.serving.completion import Completion
-
-        assert self._pool is not None
-        queued = time.monotonic() - job.submitted_at
-        loaded = self._pool.get_model(job.model, job.report_progress)
-        if job.request is None:
-            return next(card for card in self._pool.cards if card.name == job.model)
-        job.is_generating = True
-        completion = Completion(loaded, job.request, keep_going=lambda: not job.cancelled.is_set())
-        try:
-            return completion.run(job.emit, queued=queued)
-        finally:
-            # What a failed completion computed counts as well.
-            self.prefilled_tokens += completion.prefilled_tokens
-            self.generated_tokens += completion.completion_tokens
-
-    def _translate_error(self, error: Exception) -> StarChatError:
-        """Return an error of torch as one of ours; free memory, or shut down a broken device."""
-        from starchat_tui.engine.models.device import choose_device
-        from starchat_tui.engine.models.load_errors import (
-            create_out_of_memory_error,
-            is_out_of_memory,
-        )
-
-        assert self._pool is not None
-        if is_out_of_memory(error):
-            self._pool.clear_prefix_caches()
-            return create_out_of_memory_error(choose_device(self.options.device))
-        if "CUDA error" in str(error):
-            # After a device-side assertion every call fails until the process ends.
+    def _run_turn(self) -> None:
+        """Let one of the running requests compute a token or a prefill chunk."""
+        assert self._scheduler is not None
+        if not self._scheduler.is_idle and (job := self._scheduler.run_turn()):
+            self._finish_job(job)
+        if self._scheduler.is_device_broken and not self.is_stopping:
             self.shutdown()
-        return StarChatError(f"The model failed: {_join_lines(error)}", _LOG_HINT)
 
-
-def _join_lines(error: Exception) -> str:
-    """Return the message of an error on one line, at most 300 characters."""
-    return " ".join(str(error).split())[:300]
+    def _finish_job(self, job: Job) -> None:
+        with self._changed:
+            self._active.remove(job)
+            self._last_use = time.monotonic()
+            self.finished_jobs += 1

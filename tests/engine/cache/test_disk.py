@@ -62,8 +62,10 @@ def test_logits_after_the_file_are_those_of_a_full_computation(
     engine = load_model(tiny_folder, tmp_path)
     kv = engine.disk_cache.load(FEW_SHOT, CPU)
     assert kv
-    engine.prefix_cache.adopt_slice(FEW_SHOT, kv)
-    found = engine.prefix_cache.forward([7, 8])
+    cache = engine.cache_pool.open([*FEW_SHOT, 7])
+    assert cache.ids == []
+    cache.adopt_slice(FEW_SHOT, kv)
+    found = cache.forward([7, 8])
     expected = reference.forward([*FEW_SHOT, 7, 8], reference.new_cache())
     assert (found - expected).abs().max() < 1e-4
 

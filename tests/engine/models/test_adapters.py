@@ -201,10 +201,11 @@ def test_each_has_a_prefix_cache_of_its_own(pool: ModelPool, base: Path, tmp_pat
         pool.get_model(str(base), ignore_progress),
         pool.get_model(str(adapter), ignore_progress),
     )
-    one.prefix_cache.reuse_prefix(IDS)
-    one.prefix_cache.forward(IDS)
-    assert other.prefix_cache.reuse_prefix(IDS) == 0
-    assert one.prefix_cache.reuse_prefix([*IDS, 7]) == len(IDS)
+    cache = one.cache_pool.open(IDS)
+    cache.forward(IDS)
+    one.cache_pool.close(cache)
+    assert other.cache_pool.open([*IDS, 7]).ids == []
+    assert one.cache_pool.open([*IDS, 7]).ids == IDS
     assert one.disk_cache._key != other.disk_cache._key
 
 

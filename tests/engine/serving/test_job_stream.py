@@ -12,8 +12,9 @@ import pytest
 
 from starchat_tui.client.protocol import Delta, ModelCard, Progress, Request
 from starchat_tui.engine.serving import job_stream
+from starchat_tui.engine.serving.job import Event
 from starchat_tui.engine.serving.job_stream import JobStream, collect_delta, format_events, is_last
-from starchat_tui.engine.serving.worker import EngineOptions, Event, Worker
+from starchat_tui.engine.serving.worker import EngineOptions, Worker
 from starchat_tui.errors import ModelUnavailable
 
 FAILURE = ModelUnavailable("The model is not there", "name another")

@@ -35,7 +35,7 @@ def test_models_stay_in_the_pool(pool: ModelPool, tiny_folder: Path, tmp_path: P
         (str(other), 64),
     ]
     assert all(card.loaded and card.bytes > 0 for card in pool.cards)
-    assert second.prefix_cache.ids == [], "warming leaves no trace"
+    assert second.cache_pool.open([0, 1]).ids == [], "warming leaves no trace"
 
 
 def test_the_least_recently_used_model_is_evicted_for_a_new_one(
@@ -77,7 +77,10 @@ def test_a_small_starcoder_runs_without_transformers_on_a_cpu(
 
 def test_cleared_prefixes_are_computed_again(pool: ModelPool, tiny_folder: Path) -> None:
     loaded = pool.get_model(str(tiny_folder), ignore_progress)
-    loaded.prefix_cache.forward([1, 2, 3])
+    cache = loaded.cache_pool.open([1, 2, 3])
+    cache.forward([1, 2, 3])
+    loaded.cache_pool.close(cache)
+    assert loaded.cache_pool.open([1, 2, 3, 4]) is cache
+    loaded.cache_pool.close(cache)
     pool.clear_prefix_caches()
-    assert loaded.prefix_cache.ids == []
-    assert loaded.prefix_cache.reuse_prefix([1, 2, 3, 4]) == 0
+    assert loaded.cache_pool.open([1, 2, 3, 4]).ids == []

@@ -15,8 +15,9 @@ import torch
 
 from starchat_tui.client.protocol import Delta, ModelCard, Progress, Request, Sampling
 from starchat_tui.engine.models.bigcode import BigCodeModel
+from starchat_tui.engine.serving.job import Event, Job
 from starchat_tui.engine.serving.job_stream import is_last
-from starchat_tui.engine.serving.worker import EngineOptions, Event, Job, Worker
+from starchat_tui.engine.serving.worker import EngineOptions, Worker
 from starchat_tui.errors import (
     Busy,
     EngineGone,
