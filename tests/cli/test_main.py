@@ -95,7 +95,8 @@ async def test_exit_75_engine_busy(shell: Shell) -> None:
             except Busy:
                 await asyncio.sleep(0.01)
 
-    crowd = [asyncio.create_task(send_requests()) for _ in range(24)]
+    size = EngineOptions().queue_capacity + EngineOptions().running_capacity + 8
+    crowd = [asyncio.create_task(send_requests()) for _ in range(size)]
     try:
         while (await client.fetch_health()).queue < EngineOptions().queue_capacity:
             await asyncio.sleep(0.01)

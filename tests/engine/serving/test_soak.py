@@ -103,6 +103,19 @@ def test_hang_ups_leave_nothing_behind(server: NetworkServer) -> None:
     check_growth(server, before, f"{HANG_UPS} hang-ups")
 
 
+def test_four_clients_that_hang_up_together_leave_no_caches(server: NetworkServer) -> None:
+    before, rng = measure(server), random.Random(3)
+    for _ in range(HANG_UPS):
+        with ExitStack() as stack:
+            for number in range(4):
+                prompt = f"def f_{number}_{rng.random()}(values):" * 20
+                body = build_body(prompt=prompt, max_tokens=800, stream=True, ignore_eos=True)
+                connection = stack.enter_context(server.connect(build_request(body)))
+                connection.settimeout(60)
+                connection.recv(1 + rng.randrange(4_000))
+    check_growth(server, before, f"{HANG_UPS} times four hang-ups")
+
+
 def test_requests_of_all_kinds_are_all_answered(server: NetworkServer) -> None:
     before, rng = measure(server), random.Random(2)
     expected = answer(server, build_body())[1].partition(b'"choices"')[2].partition(b'"usage"')[0]

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from starchat_tui.errors import (
     StarChatError,
     Unavailable,
 )
+from tests.fakes import save_tiny_model
 from tests.waiting import block_until
 
 
@@ -35,10 +37,13 @@ class EventLog:
 
     events: list[Event] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
+    ended_at: float = 0.0
+    """Time of the monotonic clock at the last event."""
 
     def __call__(self, event: Event) -> None:
         self.events.append(event)
         if is_last(event):
+            self.ended_at = time.monotonic()
             self.ended.set()
 
     @property
@@ -49,8 +54,14 @@ class EventLog:
 
 
 @pytest.fixture
-def worker(tmp_path: Path) -> Iterator[Worker]:
-    worker = Worker(EngineOptions(device="cpu", cache_dir=tmp_path))
+def capacity() -> int:
+    """Number of requests that may run at the same time."""
+    return 8
+
+
+@pytest.fixture
+def worker(tmp_path: Path, capacity: int) -> Iterator[Worker]:
+    worker = Worker(EngineOptions("cpu", cache_dir=tmp_path, running_capacity=capacity))
     worker.start()
     yield worker
     worker.shutdown()
@@ -58,10 +69,19 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
     assert not worker.is_alive
 
 
+@pytest.fixture
+def queued_worker(tmp_path: Path) -> Iterator[Worker]:
+    """A worker that the test starts once its jobs wait."""
+    worker = Worker(EngineOptions("cpu", cache_dir=tmp_path))
+    yield worker
+    worker.shutdown()
+    worker.join(60)
+
+
 def submit_request(worker: Worker, folder: Path, *, max_tokens: int = 5) -> EventLog:
     log = EventLog()
     sampling = Sampling(max_tokens=max_tokens, temperature=0.0)
-    request = Request(str(folder), (1, 2, 3), sampling)
+    request = Request(str(folder), (1, 2, 3), sampling, ignore_eos=True)
     worker.submit(Job(str(folder), log, request))
     return log
 
@@ -193,6 +213,7 @@ def test_a_torch_that_cannot_be_imported_is_named(
         broken.submit(Job("m", EventLog()))
 
 
+@pytest.mark.parametrize("capacity", [1])
 def test_a_waiting_job_fails_when_the_engine_shuts_down(worker: Worker, tiny_folder: Path) -> None:
     busy, waiting = (
         submit_request(worker, tiny_folder, max_tokens=500),
@@ -205,6 +226,7 @@ def test_a_waiting_job_fails_when_the_engine_shuts_down(worker: Worker, tiny_fol
     assert busy.last.finish_reason == "cancelled"
 
 
+@pytest.mark.parametrize("capacity", [1])
 def test_a_job_that_left_the_queue_is_not_run(worker: Worker, tiny_folder: Path) -> None:
     busy, log = submit_request(worker, tiny_folder, max_tokens=500), EventLog()
     job = Job(str(tiny_folder), log, Request(str(tiny_folder), (1,)))
@@ -216,6 +238,64 @@ def test_a_job_that_left_the_queue_is_not_run(worker: Worker, tiny_folder: Path)
     block_until(lambda: worker.state == "idle")
     assert worker.finished_jobs == 1
     assert "prefill" not in {event.stage for event in log.events if isinstance(event, Progress)}
+
+
+def test_a_load_waits_for_the_running_requests_and_is_not_overtaken(
+    queued_worker: Worker, tiny_folder: Path, tmp_path: Path
+) -> None:
+    other = save_tiny_model(tmp_path / "other", seed=1)
+    long = submit_request(queued_worker, tiny_folder, max_tokens=500)
+    logs = [long, submit_request(queued_worker, other), submit_request(queued_worker, tiny_folder)]
+    queued_worker.start()
+    assert [len(wait_for_ids(log)) for log in logs] == [500, 5, 5]
+    assert logs == sorted(logs, key=lambda log: log.ended_at)
+    block_until(lambda: queued_worker.state == "idle")
+    assert (queued_worker.finished_jobs, queued_worker.generated_tokens) == (3, 510)
+
+
+def test_a_short_answer_ends_before_a_long_one(queued_worker: Worker, tiny_folder: Path) -> None:
+    logs = [submit_request(queued_worker, tiny_folder, max_tokens=number) for number in (500, 5)]
+    queued_worker.start()
+    assert [len(wait_for_ids(log)) for log in logs] == [500, 5]
+    assert logs[1].ended_at < logs[0].ended_at
+
+
+def test_shutdown_ends_all_that_run(worker: Worker, tiny_folder: Path) -> None:
+    logs = [submit_request(worker, tiny_folder, max_tokens=500) for _ in range(4)]
+    block_until(lambda: any(isinstance(event, Delta) for event in logs[3].events))
+    worker.shutdown()
+    for log in logs:
+        assert isinstance(log.last, Delta)
+        assert log.last.finish_reason == "cancelled"
+    block_until(lambda: not worker.is_alive)
+    assert worker.queue_length == 0
+    assert not worker.is_busy
+
+
+# The thread's own traceback is what goes to the engine's log.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_every_job_gets_an_error_if_the_thread_ends(
+    tmp_path: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Worker(EngineOptions("cpu", cache_dir=tmp_path, running_capacity=2))
+    logs = [submit_request(broken, tiny_folder) for _ in range(3)]
+
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(BigCodeModel, "forward", interrupt)
+    broken.start()
+    for log in logs:
+        assert isinstance(log.last, EngineGone)
+    block_until(lambda: not broken.is_alive)
+
+
+def test_the_queue_holds_64_jobs(tmp_path: Path) -> None:
+    worker = Worker(EngineOptions(cache_dir=tmp_path))
+    for _ in range(64):
+        worker.submit(Job("m", EventLog()))
+    with pytest.raises(Busy, match="64 requests"):
+        worker.submit(Job("m", EventLog()))
 
 
 def test_a_full_queue_refuses_the_next_job(tmp_path: Path) -> None:
