@@ -108,7 +108,8 @@ def test_four_clients_that_hang_up_together_leave_no_caches(server: NetworkServe
     for _ in range(HANG_UPS):
         with ExitStack() as stack:
             for number in range(4):
-                prompt = f"def f_{number}_{rng.random()}(values):" * 20
+                # The same prompts again and again, since what was read may stay known.
+                prompt = f"def f_{number}(values):" * 20
                 body = build_body(prompt=prompt, max_tokens=800, stream=True, ignore_eos=True)
                 connection = stack.enter_context(server.connect(build_request(body)))
                 connection.settimeout(60)
