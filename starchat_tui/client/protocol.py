@@ -55,15 +55,19 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Durations of one completion in seconds, measured by the engine.
+    """Durations of one completion in seconds, measured by the engine, and what shortened them.
 
-    They follow each other, and their sum is the time that the request spent there: where others run
-    at the same time, the turns of those are included.
+    The durations follow each other, and their sum is the time that the request spent there: where
+    others run at the same time, the turns of those are included.
     """
 
     queued: float = 0.0
     prefill: float = 0.0
     decode: float = 0.0
+    proposed_tokens: int = 0
+    """Tokens that were computed on the guess that they follow (speculative decoding)."""
+    accepted_tokens: int = 0
+    """Proposed tokens that became part of the answer."""
 
 
 @dataclass(frozen=True, slots=True)

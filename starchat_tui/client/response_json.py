@@ -181,9 +181,19 @@ def _parse_usage(usage: Mapping[str, Any], timings: Mapping[str, Any]) -> Usage:
 def _parse_timings(timings: Mapping[str, Any]) -> Timings:
     # llama-server measures in milliseconds.
     if "prompt_ms" in timings:
-        prefill, decode = (_as_float(timings.get(name)) for name in ("prompt_ms", "predicted_ms"))
-        return Timings(0.0, prefill / 1e3, decode / 1e3)
-    return Timings(*(_as_float(timings.get(field.name)) for field in fields(Timings)))
+        return Timings(
+            prefill=_as_float(timings["prompt_ms"]) / 1e3,
+            decode=_as_float(timings.get("predicted_ms")) / 1e3,
+            proposed_tokens=_as_int(timings.get("draft_n")),
+            accepted_tokens=_as_int(timings.get("draft_n_accepted")),
+        )
+    return Timings(
+        queued=_as_float(timings.get("queued")),
+        prefill=_as_float(timings.get("prefill")),
+        decode=_as_float(timings.get("decode")),
+        proposed_tokens=_as_int(timings.get("proposed_tokens")),
+        accepted_tokens=_as_int(timings.get("accepted_tokens")),
+    )
 
 
 def _as_mapping(value: object) -> Mapping[str, Any]:

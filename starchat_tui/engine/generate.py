@@ -5,12 +5,15 @@ Both are iterators that compute one forward pass at a time, so that others can r
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import chain
 
 from torch import Tensor
 
 from starchat_tui.engine.cache.prefix import PrefixCache
 from starchat_tui.engine.sampling import Sampler
+from starchat_tui.engine.speculation import Speculator
 
 # Nothing interrupts a computation on the device, so the length of a chunk is how long a client that
 # hung up can keep the next one waiting; it also bounds the memory of the attention scores.
@@ -55,11 +58,6 @@ def prefill(
     return logits
 
 
-def decode_token(cache: PrefixCache, token: int) -> Tensor:
-    """Read one sampled token; return the logits [V] of the next."""
-    return cache.forward([token])
-
-
 def generate_tokens(
     cache: PrefixCache,
     logits: Tensor,
@@ -67,8 +65,27 @@ def generate_tokens(
     *,
     max_tokens: int,
     stop_ids: Collection[int] = (),
+    speculator: Speculator | None = None,
 ) -> Iterator[int]:
+    """Yield the tokens of `decode_steps` one by one."""
+    steps = decode_steps(
+        cache, logits, sampler, max_tokens=max_tokens, stop_ids=stop_ids, speculator=speculator
+    )
+    return chain.from_iterable(steps)
+
+
+def decode_steps(
+    cache: PrefixCache,
+    logits: Tensor,
+    sampler: Sampler,
+    *,
+    max_tokens: int,
+    stop_ids: Collection[int] = (),
+    speculator: Speculator | None = None,
+) -> Iterator[list[int]]:
     """Yield the tokens that follow a prefilled prompt, up to and with the first of `stop_ids`.
+
+    They come by forward pass: one token, or with a `speculator` those accepted and the next.
 
     Args:
         cache: Cache whose current sequence is the prompt.
@@ -76,12 +93,51 @@ def generate_tokens(
         sampler: Sampler of this answer.
         max_tokens: Tokens to yield at most.
         stop_ids: Ids that end the answer.
+        speculator: Source of proposals; for a cache that can be rewound only.
     """
-    for left in range(max_tokens, 0, -1):
-        token = sampler.sample_token(logits)
-        yield token
-        # The last token is not read: nobody needs its logits, and the next prompt may continue
-        # without it.
-        if token in stop_ids or left == 1:
-            return
-        logits = decode_token(cache, token)
+    if max_tokens <= 0:
+        return
+    tokens = [sampler.sample_token(logits)]
+    if speculator:
+        speculator.append(tokens[0])
+    yield tokens
+    left = max_tokens - 1
+    # The last token is not read: nobody needs its logits, and the next prompt may continue
+    # without it.
+    while left and tokens[-1] not in stop_ids:
+        if speculator:
+            tokens = decode_proposed(cache, tokens[-1], sampler, speculator, left, stop_ids)
+        else:
+            tokens = [sampler.sample_token(cache.forward(tokens[-1:]))]
+        yield tokens
+        left -= len(tokens)
+
+
+def decode_proposed(
+    cache: PrefixCache,
+    token: int,
+    sampler: Sampler,
+    speculator: Speculator,
+    most: int,
+    stop_ids: Collection[int],
+) -> list[int]:
+    """Read a sampled token and the proposed ones; return at most `most` tokens sampled after them.
+
+    Each is sampled from the logits of its own position, once and in order, as without proposals: a
+    seed gives the same answer, and the penalty has seen the same tokens. The first that differs
+    from its proposal is the last, because the next logits follow from a token that is not there.
+    """
+    proposal = speculator.propose(most - 1)
+    length, start = len(cache.ids), time.perf_counter()
+    read = [token, *proposal]
+    rows = cache.forward_all(read) if proposal else cache.forward(read)[None]
+    tokens = [sampler.sample_token(rows[0])]
+    # With the first sample, because it waits for a device that computes on its own.
+    seconds = time.perf_counter() - start
+    for row, expected in zip(rows[1:], proposal, strict=True):
+        if tokens[-1] != expected or expected in stop_ids:
+            break
+        tokens.append(sampler.sample_token(row))
+    cache.crop(length + len(tokens))
+    speculator.record_step(len(read), seconds, tokens)
+    return tokens

@@ -156,20 +156,28 @@ class PrefixCache:
                 return 0
             # To the tree first, because rewinding gives the tail up.
             self.store_in_tree()
-        self._rewind_to(shared)
+        self.crop(shared)
         self._append_from_tree(wanted)
         return len(self.ids)
 
     def forward(self, ids: Sequence[int]) -> Tensor:
         """Read `ids` [T] after the current sequence; return the logits [V] of the last."""
-        try:
-            logits = self._model.forward(ids, self._cache)
-        # An interrupt as well: some layers may have read the tokens and others not.
-        except BaseException:
-            self._start_over()
-            raise
-        self.ids += ids
-        return logits
+        return self._read_tokens(self._model.forward, ids)
+
+    def forward_all(self, ids: Sequence[int]) -> Tensor:
+        """Read `ids` [T] after the current sequence; return the logits [T, V] of each."""
+        return self._read_tokens(self._model.forward_all, ids)
+
+    def crop(self, length: int) -> None:
+        """Drop all but the first `length` tokens of the current sequence, for good."""
+        if length < len(self.ids):
+            self._cache.crop(length)
+            del self.ids[length:]
+
+    @property
+    def is_rewindable(self) -> bool:
+        """True if the model's cache can be cropped and read."""
+        return self._cache.rewindable
 
     def adopt_slice(self, ids: Sequence[int], kv: KVSlice) -> None:
         """Continue the current sequence to `ids`; `kv` is the slice of all of them."""
@@ -203,10 +211,17 @@ class PrefixCache:
         self._start_over()
         self.tree.clear()
 
-    def _rewind_to(self, length: int) -> None:
-        if length < len(self.ids):
-            self._cache.crop(length)
-            del self.ids[length:]
+    def _read_tokens(
+        self, forward: Callable[[Sequence[int], KVCache], Tensor], ids: Sequence[int]
+    ) -> Tensor:
+        try:
+            logits = forward(ids, self._cache)
+        # An interrupt as well: some layers may have read the tokens and others not.
+        except BaseException:
+            self._start_over()
+            raise
+        self.ids += ids
+        return logits
 
     def _append_from_tree(self, wanted: list[int]) -> None:
         """Append the tokens of `wanted` beyond the current sequence that the tree knows."""

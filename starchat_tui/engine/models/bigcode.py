@@ -174,6 +174,16 @@ class BigCodeModel:
 
         Raises `AssertionError` where the sequence would outgrow the window.
         """
+        # The head is the largest product of all, and only the last position's logits are used.
+        return self._compute_logits(self._read_tokens(ids, cache)[-1])
+
+    @torch.inference_mode()
+    def forward_all(self, ids: Sequence[int], cache: KVCache) -> Tensor:
+        """Read `ids` [T], T >= 1, as `forward` does; return the float32 logits [T, V] of each."""
+        return self._compute_logits(self._read_tokens(ids, cache))
+
+    def _read_tokens(self, ids: Sequence[int], cache: KVCache) -> Tensor:
+        """Read `ids` [T] after the tokens in `cache`; return the last hidden states [T, D]."""
         assert isinstance(cache, StaticCache)
         start, stop = cache.length, cache.length + len(ids)
         # Positions are learned, a row for each: past the last there is nothing to look up. The ids
@@ -191,8 +201,11 @@ class BigCodeModel:
             x = x + layer.down_proj(hidden)
         # Only now, because every layer writes at the old length.
         cache.length = stop
-        # The head is the largest product of all, and only the last position's logits are used.
-        return self._lm_head(self._normalize(x[-1], self._final_norm)).float()
+        return x
+
+    def _compute_logits(self, x: Tensor) -> Tensor:
+        """Return the float32 logits [..., V] of hidden states [..., D]."""
+        return self._lm_head(self._normalize(x, self._final_norm)).float()
 
     def _normalize(self, x: Tensor, scale: tuple[Tensor, Tensor]) -> Tensor:
         return F.layer_norm(x, x.shape[-1:], *scale, eps=self._epsilon)

@@ -112,17 +112,28 @@ class HubModel:
 
         Raises `AssertionError` where the sequence would outgrow the window.
         """
+        return self._compute_logits(ids, cache, self._last_only)[-1].float()
+
+    @torch.inference_mode()
+    def forward_all(self, ids: Sequence[int], cache: KVCache) -> Tensor:
+        """Read `ids` [T], T >= 1, as `forward` does; return the float32 logits [T, V] of each."""
+        return self._compute_logits(ids, cache, {}).float()
+
+    def _compute_logits(
+        self, ids: Sequence[int], cache: KVCache, options: dict[str, int]
+    ) -> Tensor:
+        """Read `ids` [T]; return the logits [T, V], or of the positions that `options` keep.
+
+        In the model's number format: in 16 bits the tail of the sampler's softmax would be lost.
+        """
         assert isinstance(cache, HubCache)
         # A position past a table of embeddings is a device-side assertion on CUDA, which ends
         # the process; so a defect of the callers is to show here.
         assert 0 < len(ids) <= self.window - cache.length, (len(ids), cache.length, self.window)
         input_ids = torch.tensor([list(ids)], dtype=torch.long, device=self.device)
         cache_argument = {self._cache_argument: cache.hf_cache}
-        output = self.hf_model(
-            input_ids=input_ids, use_cache=True, **cache_argument, **self._last_only
-        )
-        # The sampler's softmax is over the whole vocabulary: in 16 bits its tail would be lost.
-        logits: Tensor = output.logits[0, -1].float()
+        output = self.hf_model(input_ids=input_ids, use_cache=True, **cache_argument, **options)
+        logits: Tensor = output.logits[0]
         return logits
 
 

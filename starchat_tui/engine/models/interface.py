@@ -67,8 +67,11 @@ class CausalLM(Protocol):
     def forward(self, ids: Sequence[int], cache: KVCache) -> Tensor:
         """Read `ids` [T], T >= 1, after the tokens in `cache`; return the last float32 logits [V].
 
-        There is no batch axis: the engine answers one request at a time.
+        There is no batch axis: a request has the device to itself for a forward pass.
         """
+
+    def forward_all(self, ids: Sequence[int], cache: KVCache) -> Tensor:
+        """Read `ids` [T], T >= 1, as `forward` does; return the float32 logits [T, V] of each."""
 
 
 def count_tokens(kv: KVSlice) -> int:

@@ -17,6 +17,7 @@ from starchat_tui.engine.cache.prefix import PrefixCache
 from starchat_tui.engine.detokenize import StopFilter, TokenDecoder
 from starchat_tui.engine.sampling import Sampler
 from starchat_tui.engine.serving.model_pool import LoadedModel
+from starchat_tui.engine.speculation import Speculator
 from starchat_tui.errors import PromptTooLong, UsageError
 from starchat_tui.templates.length_check import require_fitting_text
 
@@ -49,6 +50,7 @@ class Completion:
         self._stop_ids = ends | frozenset(request.stop_ids)
         # The answer shares the window with the prompt and ends where the positions do.
         self._max_tokens = min(request.sampling.max_tokens, loaded.model.window - len(self._ids))
+        self._speculator: Speculator | None = None
         self.prefilled_tokens = 0
         """Prompt tokens computed."""
         self.completion_tokens = 0
@@ -91,7 +93,18 @@ class Completion:
             text=tail,
             finish_reason=reason,
             usage=Usage(len(self._ids), self.completion_tokens, cached),
-            timings=Timings(queued, prefilled - started, time.monotonic() - prefilled),
+            timings=self._build_timings(queued, started, prefilled),
+        )
+
+    def _build_timings(self, queued: float, started: float, prefilled: float) -> Timings:
+        """Return the timings of an answer that ends now; times are the monotonic clock's."""
+        speculator = self._speculator
+        return Timings(
+            queued,
+            prefilled - started,
+            time.monotonic() - prefilled,
+            proposed_tokens=speculator.proposed_tokens if speculator else 0,
+            accepted_tokens=speculator.accepted_tokens if speculator else 0,
         )
 
     def _load_shared_prefix(self, cache: PrefixCache) -> int:
@@ -140,22 +153,29 @@ class Completion:
     def _stream_answer(
         self, cache: PrefixCache, logits: Tensor, emit: EmitEvent
     ) -> Generator[None, None, tuple[str, str]]:
-        """Emit the answer, a token in each turn; return the text held back and the finish reason.
+        """Emit the answer, a delta in each turn; return the text held back and the finish reason.
 
         The reason is `stop`, `length` or `cancelled`, as in OpenAI's completions.
         """
         decoder = TokenDecoder(self._decode_token)
         stop_filter = StopFilter(self.request.stop)
         reason = "length"
-        for token in self._generate_tokens(cache, logits):
-            self.completion_tokens += 1
-            if token in self._stop_ids:
-                reason = "stop"
-                break
-            emit(Delta(stop_filter.feed(decoder.feed(token)), (token,)))
+        for tokens in self._decode_steps(cache, logits):
+            text, ids = "", []
+            for token in tokens:
+                self.completion_tokens += 1
+                if token in self._stop_ids:
+                    reason = "stop"
+                    break
+                ids.append(token)
+                text += stop_filter.feed(decoder.feed(token))
+                if stop_filter.is_complete:
+                    break
+            if ids:
+                emit(Delta(text, tuple(ids)))
             if stop_filter.is_complete:
                 return "", "stop"
-            if self.completion_tokens == self._max_tokens:
+            if reason == "stop" or self.completion_tokens == self._max_tokens:
                 break
             yield
             # After the turns of the others, so that a cancelled request computes nothing more.
@@ -174,15 +194,23 @@ class Completion:
             return tokenizer.decode_with_controls((token,)).encode()
         return tokenizer.decode_token(token)
 
-    def _generate_tokens(self, cache: PrefixCache, logits: Tensor) -> Iterator[int]:
+    def _decode_steps(self, cache: PrefixCache, logits: Tensor) -> Iterator[list[int]]:
         sampler = Sampler(
             self.request.sampling,
             self._ids,
             vocabulary_size=logits.shape[-1],
             device=logits.device,
         )
-        return generate.generate_tokens(
-            cache, logits, sampler, max_tokens=self._max_tokens, stop_ids=self._stop_ids
+        # Proposals that are wrong must be dropped from the cache.
+        if cache.is_rewindable:
+            self._speculator = Speculator(self._ids, self._loaded.step_costs)
+        return generate.decode_steps(
+            cache,
+            logits,
+            sampler,
+            max_tokens=self._max_tokens,
+            stop_ids=self._stop_ids,
+            speculator=self._speculator,
         )
 
 

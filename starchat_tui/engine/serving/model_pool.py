@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -23,6 +23,7 @@ from starchat_tui.engine.models.load_progress import ProgressCallback
 from starchat_tui.engine.models.placement import Placement, choose_placement
 from starchat_tui.engine.models.tokenizer_file import prepare_tokenizer_file
 from starchat_tui.engine.models.weights import Checkpoint, find_checkpoint
+from starchat_tui.engine.speculation import StepCosts
 from starchat_tui.errors import OutOfMemory
 from starchat_tui.models.registry import find_model
 from starchat_tui.templates.tokenizer import Tokenizer
@@ -44,6 +45,8 @@ class LoadedModel:
     disk_cache: DiskCache
     end_ids: frozenset[int] = frozenset()
     """Ids that end an answer by the model's own configuration."""
+    step_costs: StepCosts = field(default_factory=StepCosts)
+    """Durations of its forward passes, from which the number of proposed tokens follows."""
     last_used: int = 0
     """Number of the request that used it last."""
 

@@ -10,6 +10,7 @@ import pytest
 from starchat_tui.client.protocol import Delta, Progress, Request, Sampling
 from starchat_tui.engine.serving.completion import Completion, encode_prompt
 from starchat_tui.engine.serving.model_pool import LoadedModel, ModelPool
+from starchat_tui.engine.speculation import StepCosts
 from starchat_tui.errors import PromptTooLong, UsageError
 from tests.engine.requests import ignore_progress
 from tests.fakes import CHAT_IDS, VOCABULARY_SIZE, WINDOW
@@ -20,6 +21,12 @@ REQUEST = Request("m", (1, 2, 3), Sampling(max_tokens=20, temperature=0))
 @pytest.fixture
 def model(tiny_folder: Path, tmp_path: Path) -> LoadedModel:
     return ModelPool(device="cpu", cache_dir=tmp_path).get_model(str(tiny_folder), ignore_progress)
+
+
+@pytest.fixture(autouse=True)
+def one_token_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No tokens are proposed, as on a device where each token of a forward pass costs a pass."""
+    monkeypatch.setattr(StepCosts, "estimate_ratio", lambda costs, size: size**2)
 
 
 def complete(

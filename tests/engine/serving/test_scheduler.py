@@ -20,6 +20,7 @@ from starchat_tui.engine.serving.completion import Completion
 from starchat_tui.engine.serving.job import Event, Job
 from starchat_tui.engine.serving.model_pool import ModelPool
 from starchat_tui.engine.serving.scheduler import Scheduler
+from starchat_tui.engine.speculation import StepCosts
 from starchat_tui.errors import OutOfMemory, StarChatError, UsageError
 from tests.engine.requests import ignore_progress
 from tests.fakes import save_tiny_model
@@ -49,6 +50,12 @@ class Asker:
         last = self.events[-1]
         assert isinstance(last, Delta), last
         return last.finish_reason
+
+
+@pytest.fixture(autouse=True)
+def one_token_each_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No tokens are proposed, as on a device where each token of a forward pass costs a pass."""
+    monkeypatch.setattr(StepCosts, "estimate_ratio", lambda costs, size: size**2)
 
 
 @pytest.fixture
@@ -146,10 +153,18 @@ def answer_alone(folder: Path, cache_dir: Path, request: Request) -> tuple[list[
     return ids, "".join(delta.text for delta in found)
 
 
+@pytest.mark.parametrize("speculates", [False, True])
 @pytest.mark.parametrize("sampling", SAMPLINGS.values(), ids=SAMPLINGS)
 def test_four_askers_get_what_they_would_alone(
-    scheduler: Scheduler, tiny_folder: Path, tmp_path: Path, sampling: Sampling
+    scheduler: Scheduler,
+    tiny_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sampling: Sampling,
+    speculates: bool,
 ) -> None:
+    if speculates:
+        monkeypatch.setattr(StepCosts, "estimate_ratio", lambda costs, size: 1.0)
     rng = random.Random(1)
     begin = rng.choices(range(256), k=30)
     prompts = [begin + rng.choices(range(256), k=number) for number in (3, 50, 9, 21)]
@@ -158,6 +173,7 @@ def test_four_askers_get_what_they_would_alone(
         askers.append(ask(scheduler, tiny_folder, *prompt, sampling=sampling))
         scheduler.run_turn()
     run_all(scheduler)
+    monkeypatch.setattr(StepCosts, "estimate_ratio", lambda costs, size: size**2)
     for asker, prompt in zip(askers, prompts, strict=True):
         request = Request("m", tuple(prompt), sampling, ignore_eos=True)
         ids, text = answer_alone(tiny_folder, tmp_path, request)
