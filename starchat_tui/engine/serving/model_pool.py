@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+import torch
+
 from starchat_tui.client.protocol import ModelCard
 from starchat_tui.config.byte_units import GIB
 from starchat_tui.config.settings import Quantization
@@ -21,6 +23,7 @@ from starchat_tui.engine.models.interface import CausalLM
 from starchat_tui.engine.models.load_errors import translate_load_errors
 from starchat_tui.engine.models.load_progress import ProgressCallback
 from starchat_tui.engine.models.placement import Placement, choose_placement
+from starchat_tui.engine.models.threads import choose_thread_count
 from starchat_tui.engine.models.tokenizer_file import prepare_tokenizer_file
 from starchat_tui.engine.models.weights import Checkpoint, find_checkpoint
 from starchat_tui.engine.speculation import StepCosts
@@ -47,6 +50,8 @@ class LoadedModel:
     """Ids that end an answer by the model's own configuration."""
     step_costs: StepCosts = field(default_factory=StepCosts)
     """Durations of its forward passes, from which the number of proposed tokens follows."""
+    threads: int = 1
+    """Number of CPU threads that compute it fastest."""
     last_used: int = 0
     """Number of the request that used it last."""
 
@@ -77,6 +82,8 @@ class ModelPool:
         self._cache_dir = cache_dir
         self._prefix_budget = prefix_budget
         self._light_model_bytes = light_model_bytes
+        # As torch finds it: the cores of this machine, or OMP_NUM_THREADS.
+        self._most_threads = torch.get_num_threads()
         self._loaded: dict[str, LoadedModel] = {}
         # Weak, so that evicting the last model that computes with some weights frees them.
         self._bases: WeakValueDictionary[Path, HubModel] = WeakValueDictionary()
@@ -114,13 +121,23 @@ class ModelPool:
         report("warming", 0, 1)
         # The first pass initializes libraries and allocators: not in the first answer.
         model.forward([0], model.new_cache())
+        threads = choose_thread_count(model, self._most_threads)
         # The two implementations lay out their caches differently.
         layout = f"{self._quantize} {type(model).__name__}"
         key = compute_key(checkpoint, model.dtype, layout)
         disk_cache = DiskCache(self._cache_dir / "prefixes", key)
         cache_pool = CachePool(model, budget=self._prefix_budget)
         end_ids = find_end_ids(checkpoint, tokenizer)
-        return LoadedModel(name, model, cache_pool, tokenizer_path, tokenizer, disk_cache, end_ids)
+        return LoadedModel(
+            name,
+            model,
+            cache_pool,
+            tokenizer_path,
+            tokenizer,
+            disk_cache,
+            end_ids,
+            threads=threads,
+        )
 
     def _load_weights(
         self, checkpoint: Checkpoint, report: ProgressCallback

@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
+
 from starchat_tui.client.protocol import Delta, Request
 from starchat_tui.engine.models import device as devices
 from starchat_tui.engine.models.load_errors import create_out_of_memory_error, is_out_of_memory
@@ -174,6 +176,8 @@ class Scheduler:
 
 def _advance(run: _Run) -> Delta | None:
     """Compute the next turn of a request; return the last delta if it has ended."""
+    # The number is the process's, and requests of other models may have had the turns before.
+    torch.set_num_threads(run.loaded.threads)
     try:
         next(run.turns)
     except StopIteration as ended:
