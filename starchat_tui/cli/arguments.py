@@ -13,7 +13,7 @@ from starchat_tui.config.settings import (
     ColorChoice,
     ImageChoice,
     KnownEnvironment,
-    Quantization,
+    QuantizationChoice,
     SandboxLevel,
     Settings,
 )
@@ -362,7 +362,7 @@ def add_engine_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("local engine")
     group.add_argument("--device", help="auto, cuda:N, mps or cpu")
     group.add_argument(
-        "--quantize", choices=get_args(Quantization), help="quantization of the weights"
+        "--quantize", choices=get_args(QuantizationChoice), help="quantization of the weights"
     )
     group.add_argument(
         "--keep-alive",

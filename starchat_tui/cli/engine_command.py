@@ -61,7 +61,7 @@ def _format_health(health: Health, paths: Paths) -> str:
     )
     rows = {
         "engine": f"{health.version}, process {health.pid}, {health.state}",
-        "models": ", ".join(health.models) or "none loaded",
+        "models": "; ".join(map(_describe_model, health.models, health.forwards)) or "none loaded",
         "weights": f"{health.bytes / 2**20:.0f} MiB",
         "queue": f"{health.queue} requests",
         "idle": f"{health.idle:.0f} s",
@@ -71,6 +71,10 @@ def _format_health(health: Health, paths: Paths) -> str:
         "log": str(paths.engine_log),
     }
     return "\n".join(f"{name:<8} {text}" for name, text in rows.items())
+
+
+def _describe_model(name: str, forward: str) -> str:
+    return f"{name} ({forward})" if forward else name
 
 
 def load_model(argv: Sequence[str]) -> int:
@@ -85,7 +89,7 @@ def load_model(argv: Sequence[str]) -> int:
         _print_progress("")
     if card is not None:
         size = f"{card.bytes / 2**20:.0f} MiB"
-        print_text(f"{card.name} is loaded: window {card.window}, {size}")
+        print_text(f"{card.name} is loaded: window {card.window}, {size}, {card.forward}")
     return 0
 
 

@@ -107,6 +107,10 @@ class ModelCard:
     """Path of its tokenizer.json on the engine's machine."""
     bytes: int = 0
     """Size of the loaded weights in memory."""
+    quantization: str = ""
+    """`none`, `int8` or `int4` of a loaded model."""
+    forward: str = ""
+    """Forward pass that computes a loaded model, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,8 @@ class Health:
     queue: int = 0
     """Number of waiting requests."""
     models: tuple[str, ...] = ()
+    forwards: tuple[str, ...] = ()
+    """Forward pass that computes each of the models, and why."""
     bytes: int = 0
     """Size of the loaded weights in memory."""
     prefilled_tokens: int = 0

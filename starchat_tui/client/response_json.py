@@ -71,6 +71,8 @@ def parse_model_card(body: Mapping[str, Any]) -> ModelCard:
         loaded=bool(body.get("loaded", True)),
         tokenizer=str(body.get("tokenizer") or ""),
         bytes=_as_int(body.get("bytes")) or _as_int(meta.get("size")),
+        quantization=str(body.get("quantization") or ""),
+        forward=str(body.get("forward") or ""),
     )
 
 
@@ -79,8 +81,8 @@ def parse_health(body: Mapping[str, Any]) -> Health:
     known: dict[str, Any] = {}
     for field in fields(Health):
         value = body.get(field.name)
-        if field.name == "models" and isinstance(value, list):
-            known["models"] = tuple(map(str, value))
+        if isinstance(field.default, tuple) and isinstance(value, list):
+            known[field.name] = tuple(map(str, value))
         elif type(value) in (type(field.default), int) and type(value) is not bool:
             known[field.name] = value
     return Health(**known)

@@ -16,6 +16,8 @@ from starchat_tui.errors import ConfigError
 
 ColorChoice = Literal["auto", "always", "never"]
 Quantization = Literal["none", "int8", "int4"]
+QuantizationChoice = Literal["auto", Quantization]
+"""`auto` quantizes as little as the memory of the device allows."""
 SandboxLevel = Literal["auto", "isolated", "restricted", "off"]
 KnownEnvironment = Literal["2023", "current"]
 ImageProtocol = Literal["kitty", "sixel", "octant", "sextant", "half", "unicode", "off"]
@@ -67,7 +69,7 @@ class Settings:
     """Bearer token of that server."""
     device: str = "auto"
     """Device of the local engine: auto, cuda:N, mps or cpu."""
-    quantize: Quantization = "none"
+    quantize: QuantizationChoice = "none"
     """Quantization of the local engine's weights."""
     keep_alive: str = "10m"
     """Idle time after which the local engine exits: 30s, 10m, 2h; -1 is never."""

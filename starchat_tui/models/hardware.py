@@ -76,7 +76,8 @@ def recommend_model(machine: Machine) -> str:
 def _find_largest_fit(budget: float, *, on_gpu: bool) -> str:
     candidates = _list_model_sizes()
     dtype_bytes = _GPU_DTYPE_BYTES if on_gpu else _CPU_DTYPE_BYTES
-    # bitsandbytes quantizes on CUDA only. The least quantization comes first: it costs quality.
+    # A CPU would take a second for each token of a model that fits only if it is quantized. The
+    # least quantization comes first: it costs quality.
     for model in candidates:
         for quantization in get_args(Quantization) if on_gpu else ("none",):
             size = model.parameters * estimate_parameter_bytes(quantization, dtype_bytes)

@@ -66,7 +66,7 @@ def measure() -> dict[str, float | int | str | bool]:
         cache_dir = Path(directory)
         pools = (
             ModelPool(device="cpu", cache_dir=cache_dir),
-            ModelPool(device="cpu", cache_dir=cache_dir, light_model_bytes=0),
+            ModelPool(device="cpu", cache_dir=cache_dir, uses_own_forward=False),
         )
         ours, theirs = (pool.get_model(name, lambda *_: None) for pool in pools)
         return compare(ours, theirs)

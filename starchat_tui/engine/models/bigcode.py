@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from safetensors import safe_open
@@ -23,32 +23,23 @@ from torch.nn import functional as F
 
 from starchat_tui.engine.models.interface import KVCache, KVSlice
 from starchat_tui.engine.models.load_progress import ProgressCallback
-from starchat_tui.engine.models.projection import DenseProjection, Projection
-from starchat_tui.engine.models.weights import Checkpoint
+from starchat_tui.engine.models.packed_weights import (
+    PackedWeight,
+    create_projection,
+    pack_weight,
+)
+from starchat_tui.engine.models.placement import Placement
+from starchat_tui.engine.models.projection import Projection
+from starchat_tui.engine.models.weights import GELU_APPROXIMATIONS, Checkpoint
 from starchat_tui.errors import ModelUnavailable
 
+Weight: TypeAlias = Tensor | PackedWeight
+
+_HEAD = "lm_head.weight"
+_EMBEDDINGS = ("wte.weight", "wpe.weight")
+"""Names of the tables of token and position embeddings, less `transformer.`."""
 _INITIAL_CAPACITY = 256
 """Positions that a new cache has memory for; it at least doubles when they are used up."""
-_GELU_APPROXIMATIONS = {"gelu_pytorch_tanh": "tanh", "gelu": "none"}
-"""`activation_function` in config.json to the `approximate` argument of `torch.gelu`."""
-
-
-def is_supported(checkpoint: Checkpoint) -> bool:
-    """Return whether this forward pass computes the model.
-
-    It must be a GPTBigCode with multi-query attention, in safetensors, neither quantized nor under
-    an adapter.
-    """
-    config = checkpoint.config
-    return (
-        config.get("model_type") == "gpt_bigcode"
-        and bool(config.get("multi_query", True))
-        and bool(config.get("scale_attn_weights", True))
-        and config.get("activation_function", "gelu_pytorch_tanh") in _GELU_APPROXIMATIONS
-        and "quantization_config" not in config
-        and checkpoint.adapter is None
-        and all(file.suffix == ".safetensors" for file in checkpoint.files)
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +58,38 @@ class _Layer:
     down_proj: Projection
 
 
-def _build_layer(weights: Mapping[str, Tensor], prefix: str) -> _Layer:
+def _build_layer(weights: Mapping[str, Weight], prefix: str) -> _Layer:
     """Return the layer whose weights have names that begin with `prefix`."""
     return _Layer(
         attention_norm=_take_pair(weights, f"{prefix}ln_1"),
-        qkv_proj=DenseProjection(*_take_pair(weights, f"{prefix}attn.c_attn")),
-        out_proj=DenseProjection(*_take_pair(weights, f"{prefix}attn.c_proj")),
+        qkv_proj=_take_projection(weights, f"{prefix}attn.c_attn"),
+        out_proj=_take_projection(weights, f"{prefix}attn.c_proj"),
         mlp_norm=_take_pair(weights, f"{prefix}ln_2"),
-        up_proj=DenseProjection(*_take_pair(weights, f"{prefix}mlp.c_fc")),
-        down_proj=DenseProjection(*_take_pair(weights, f"{prefix}mlp.c_proj")),
+        up_proj=_take_projection(weights, f"{prefix}mlp.c_fc"),
+        down_proj=_take_projection(weights, f"{prefix}mlp.c_proj"),
     )
 
 
-def _take_pair(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
-    return weights[f"{name}.weight"], weights[f"{name}.bias"]
+def _take_tensor(weights: Mapping[str, Weight], name: str) -> Tensor:
+    weight = weights[name]
+    assert isinstance(weight, Tensor), name
+    return weight
+
+
+def _take_pair(weights: Mapping[str, Weight], name: str) -> tuple[Tensor, Tensor]:
+    return _take_tensor(weights, f"{name}.weight"), _take_tensor(weights, f"{name}.bias")
+
+
+def _take_projection(weights: Mapping[str, Weight], name: str) -> Projection:
+    return create_projection(weights[f"{name}.weight"], _take_tensor(weights, f"{name}.bias"))
+
+
+def _count_bytes(weights: Mapping[str, Weight]) -> int:
+    """Return the memory of weights, in bytes."""
+    packed = sum(part.bytes for part in weights.values() if not isinstance(part, Tensor))
+    # By address, so that a tied tensor counts once.
+    dense = {part.data_ptr(): part.nbytes for part in weights.values() if isinstance(part, Tensor)}
+    return packed + sum(dense.values())
 
 
 class StaticCache:
@@ -136,17 +145,18 @@ class BigCodeModel:
     """GPTBigCode on its device; implements `interface.CausalLM`."""
 
     def __init__(
-        self, weights: Mapping[str, Tensor], config: Mapping[str, Any], device: torch.device
+        self, weights: Mapping[str, Weight], config: Mapping[str, Any], placement: Placement
     ) -> None:
-        """Take the weights by their names in a checkpoint, less `transformer.`.
+        """Take the weights by their names in a checkpoint, less `transformer.`, where they lie.
 
         Raises `KeyError` if one is missing.
         """
-        self.device = device
-        self._token_embeddings = weights["wte.weight"]
-        self._position_embeddings = weights["wpe.weight"]
+        self.device = placement.device
+        self.quantization = placement.quantize
+        self._token_embeddings = _take_tensor(weights, "wte.weight")
+        self._position_embeddings = _take_tensor(weights, "wpe.weight")
         # StarCoder ties the head to the token embedding, and its files hold the tensor once.
-        self._lm_head = DenseProjection(weights.get("lm_head.weight", self._token_embeddings))
+        self._lm_head = create_projection(weights.get(_HEAD, self._token_embeddings))
         self._final_norm = _take_pair(weights, "ln_f")
         self._layers = [
             _build_layer(weights, f"h.{index}.") for index in range(int(config["n_layer"]))
@@ -154,14 +164,13 @@ class BigCodeModel:
         self._head_count = int(config["n_head"])
         self._epsilon = float(config.get("layer_norm_epsilon", 1e-5))
         activation = str(config.get("activation_function", "gelu_pytorch_tanh"))
-        self._gelu_approximation = _GELU_APPROXIMATIONS[activation]
+        self._gelu_approximation = GELU_APPROXIMATIONS[activation]
         # From the tensors and not from the config: these are the limits of the look-ups.
         self.window = self._position_embeddings.size(0)
         self.vocabulary_size = self._token_embeddings.size(0)
-        self.dtype = self._token_embeddings.dtype
-        # By address, so that a tied tensor counts once.
-        sizes = {part.data_ptr(): part.numel() * part.element_size() for part in weights.values()}
-        self.bytes = sum(sizes.values())
+        # Not of the embeddings: beside quantized weights they stay in the format of the file.
+        self.dtype = self._final_norm[0].dtype
+        self.bytes = _count_bytes(weights)
 
     def new_cache(self) -> StaticCache:
         """Return the cache of an empty sequence."""
@@ -192,7 +201,8 @@ class BigCodeModel:
         assert start < stop <= self.window, (len(ids), start, self.window)
         cache.reserve_capacity(stop)
         index = torch.tensor(ids, device=self.device)
-        x = self._token_embeddings[index] + self._position_embeddings[start:stop]
+        tokens, positions = self._token_embeddings[index], self._position_embeddings[start:stop]
+        x = tokens.to(self.dtype) + positions.to(self.dtype)
         for number, layer in enumerate(self._layers):
             attended = self._attend(layer, self._normalize(x, layer.attention_norm), cache, number)
             x = x + layer.out_proj(attended)
@@ -253,28 +263,20 @@ class BigCodeModel:
 
 
 def load_model(
-    checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, report: ProgressCallback
+    checkpoint: Checkpoint, placement: Placement, report: ProgressCallback
 ) -> BigCodeModel:
-    """Load a checkpoint for which `is_supported` is true.
+    """Load a checkpoint for which `is_bigcode` is true.
 
     Args:
         checkpoint: Files in safetensors, read one tensor at a time.
-        device: Device that will hold the weights.
-        dtype: Number format to convert them to.
+        placement: Device that will hold the weights, their number format and quantization.
         report: Called with the stage `loading` and the tensors read, of all in the file.
 
     Raises `ModelUnavailable` if the files do not hold the model that config.json describes.
     """
-    weights: dict[str, Tensor] = {}
     try:
-        for file in checkpoint.files:
-            with safe_open(file, framework="pt", device=str(device)) as opened:
-                names = list(opened.keys())
-                for done, name in enumerate(names, 1):
-                    # Converted at once, so that no more than one tensor exists in two formats.
-                    weights[name.removeprefix("transformer.")] = opened.get_tensor(name).to(dtype)
-                    report("loading", done, len(names))
-        model = BigCodeModel(weights, checkpoint.config, device)
+        weights = _read_weights(checkpoint, placement, report)
+        model = BigCodeModel(weights, checkpoint.config, placement)
         # Weights of another shape than the config's are found here and not in the first answer.
         model.forward([0], model.new_cache())
     except (KeyError, ValueError, RuntimeError, IndexError) as error:
@@ -287,3 +289,35 @@ def load_model(
             "copy or download the model again",
         ) from error
     return model
+
+
+def _read_weights(
+    checkpoint: Checkpoint, placement: Placement, report: ProgressCallback
+) -> dict[str, Weight]:
+    """Return the weights by their names, less `transformer.`, in their format on the device."""
+    weights: dict[str, Weight] = {}
+    for file in checkpoint.files:
+        with safe_open(file, framework="pt", device=str(placement.device)) as opened:
+            names = list(opened.keys())
+            for done, name in enumerate(names, 1):
+                key = name.removeprefix("transformer.")
+                # Converted at once, so that no more than one tensor exists in two formats.
+                weights[key] = _convert_weight(key, opened.get_tensor(name), placement)
+                report("loading", done, len(names))
+    if placement.quantize != "none" and _HEAD not in weights:
+        # The tied tensor twice: a row is looked up in the format of the file, and the product with
+        # all rows, a tenth of the time of a decode step, is one of 8 bits.
+        weights[_HEAD] = pack_weight(_take_tensor(weights, "wte.weight"), "int8")
+    return weights
+
+
+def _convert_weight(name: str, weight: Tensor, placement: Placement) -> Weight:
+    """Return a weight in the number format of a placement, or packed."""
+    if placement.quantize == "none":
+        return weight.to(placement.dtype)
+    if name in _EMBEDDINGS:
+        return weight
+    if weight.ndim < 2:
+        return weight.to(placement.dtype)
+    # The head decides between tokens that are almost equally likely, and 4 bits would confuse them.
+    return pack_weight(weight, "int8" if name == _HEAD else placement.quantize)

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 import torch
 from torch import Tensor
 
+from starchat_tui.config.settings import Quantization
 from starchat_tui.engine.models import adapters
 from starchat_tui.engine.models.interface import KVCache, KVSlice
 from starchat_tui.engine.models.load_errors import translate_load_errors
@@ -72,14 +73,22 @@ class HubCache:
 class HubModel:
     """Causal language model of transformers; implements `interface.CausalLM`."""
 
-    def __init__(self, hf_model: Any, device: torch.device, base: HubModel | None = None) -> None:
+    def __init__(
+        self,
+        hf_model: Any,
+        device: torch.device,
+        base: HubModel | None = None,
+        quantization: Quantization = "none",
+    ) -> None:
         """Wrap a loaded model.
 
         Args:
             hf_model: Model of transformers, or a `PeftModel`, in evaluation mode.
             device: Device of its token embedding.
             base: Model whose weights `hf_model` shares, where it is an adapter on it.
+            quantization: Quantization of the weights.
         """
+        self.quantization = quantization
         self.hf_model = hf_model
         self.device = device
         self.dtype: torch.dtype = hf_model.dtype
@@ -155,7 +164,8 @@ def load_model(checkpoint: Checkpoint, placement: Placement, report: ProgressCal
             hf_model = _merge_adapter(hf_model, checkpoint.adapter, placement)
     hf_model.eval().requires_grad_(False)
     # Where accelerate spreads the model, this is the device that takes the ids.
-    return HubModel(hf_model, hf_model.get_input_embeddings().weight.device)
+    device = hf_model.get_input_embeddings().weight.device
+    return HubModel(hf_model, device, quantization=placement.quantize)
 
 
 def load_adapter(base: HubModel, checkpoint: Checkpoint) -> HubModel:
@@ -169,7 +179,7 @@ def load_adapter(base: HubModel, checkpoint: Checkpoint) -> HubModel:
         clone = adapters.clone_modules(base.hf_model)
         hf_model = adapters.apply_adapter(clone, checkpoint.adapter, base.device)
     hf_model.eval().requires_grad_(False)
-    return HubModel(hf_model, base.device, base)
+    return HubModel(hf_model, base.device, base, base.quantization)
 
 
 def _load_pretrained(checkpoint: Checkpoint, placement: Placement, report: ProgressCallback) -> Any:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from starchat_tui.config.settings import Quantization
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -58,6 +60,8 @@ class CausalLM(Protocol):
     """Memory of the weights, in bytes."""
     dtype: torch.dtype
     """Number format of the keys and values."""
+    quantization: Quantization
+    """Quantization of the weights."""
     device: torch.device
     """Device that takes the ids and holds the logits."""
 

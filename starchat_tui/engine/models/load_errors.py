@@ -61,8 +61,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def create_out_of_memory_error(device: torch.device) -> OutOfMemory:
     """Return the error of a device that is full, with a hint that works on this machine."""
-    # bitsandbytes quantizes on CUDA only.
-    quantize = ", or `--quantize int8`" if device.type == "cuda" else ""
+    # Neither our quantization nor that of bitsandbytes computes on other devices.
+    quantize = ", or `--quantize auto`" if device.type in ("cuda", "cpu") else ""
     return OutOfMemory(
         f"{device} has no memory left for the model or for a context this long",
         f"close other programs, shorten the conversation, or choose a smaller model{quantize}",

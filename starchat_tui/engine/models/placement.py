@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
 import torch
 
-from starchat_tui.config.settings import Quantization
+from starchat_tui.config.settings import Quantization, QuantizationChoice
 from starchat_tui.engine.models import device as devices
-from starchat_tui.engine.models.weights import Checkpoint
+from starchat_tui.engine.models.weights import Checkpoint, is_bigcode
 from starchat_tui.errors import ConfigError, OutOfMemory
 from starchat_tui.models.hardware import estimate_parameter_bytes
 
-_QUANTIZED = tuple(name for name in get_args(Quantization) if name != "none")
+_PACKED_BYTES: Mapping[str, float] = {"int8": 1.02, "int4": 0.64}
+"""Bytes of a packed weight with its share of the scales, the biases and the norms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +39,78 @@ def choose_placement(checkpoint: Checkpoint, *, device: str, quantize: str) -> P
     `OutOfMemory` if the model does not fit.
     """
     target = devices.choose_device(device)
-    checked = _check_quantization(quantize, target)
+    if quantize == "auto":
+        return _choose_least_quantization(checkpoint, target, device)
+    return _place(checkpoint, target, device, _check_quantization(checkpoint, quantize, target))
+
+
+def _choose_least_quantization(
+    checkpoint: Checkpoint, target: torch.device, device: str
+) -> Placement:
+    """Return the placement with the least quantization that fits the device as a whole.
+
+    If none fits, the error is that of the smallest one which this machine can compute.
+    """
+    last: Placement | OutOfMemory | None = None
+    for quantization in get_args(Quantization):
+        try:
+            checked = _check_quantization(checkpoint, quantization, target)
+            last = _place(checkpoint, target, device, checked)
+        except ConfigError:
+            continue
+        except OutOfMemory as error:
+            last = last if isinstance(last, Placement) else error
+            continue
+        # Divided over devices a model is slow: rather quantized on one of them.
+        if not last.spread:
+            return last
+    assert last is not None, "a model can always be left as it is"
+    if isinstance(last, Placement):
+        return last
+    raise last
+
+
+def _place(
+    checkpoint: Checkpoint, target: torch.device, device: str, quantization: Quantization
+) -> Placement:
+    """Return the placement with a quantization; raise `OutOfMemory` if it does not fit."""
     dtype = devices.choose_dtype(target)
-    size = _estimate_bytes(checkpoint, dtype, checked)
+    size = _estimate_bytes(checkpoint, dtype, quantization)
     fits = size <= devices.get_free_bytes(target)
     # Only where the user left the choice to us: who names a device means that one.
     spread = target.type == "cuda" and device == "auto" and not fits
     if not fits and not (spread and size <= devices.get_total_free_bytes(target)):
+        can_quantize = _can_quantize(checkpoint, target) and quantization != "int4"
         # Said now, with numbers: on Linux a CPU load that outgrows the memory is killed, without
         # a chance to say anything.
         raise OutOfMemory(
             f"The model needs {size / 2**30:.1f} GiB and {target} has "
             f"{max(devices.get_free_bytes(target), 0) / 2**30:.1f} GiB free",
             "choose a smaller one"
-            + (f", or `--quantize {' or '.join(_QUANTIZED)}`" if target.type == "cuda" else "")
+            + (", or `--quantize auto`" if can_quantize else "")
             + "; `starchat stop` frees what an engine holds",
         )
-    return Placement(target, dtype, checked, spread, size)
+    return Placement(target, dtype, quantization, spread, size)
 
 
-def _check_quantization(quantize: str, device: torch.device) -> Quantization:
+def _can_quantize(checkpoint: Checkpoint, device: torch.device) -> bool:
+    """Return whether a checkpoint can be quantized at all for a device."""
+    return device.type == "cuda" or (device.type == "cpu" and is_bigcode(checkpoint))
+
+
+def _check_quantization(
+    checkpoint: Checkpoint, quantize: str, device: torch.device
+) -> Quantization:
     """Return the quantization; raise `ConfigError` if it is unknown or lacks its means."""
     if quantize not in get_args(Quantization):
-        known = ", ".join(get_args(Quantization))
+        known = ", ".join(get_args(QuantizationChoice))
         raise ConfigError(f"Unknown quantization `{quantize}`", f"use one of {known}")
-    if quantize == "none":
-        return "none"
+    if quantize == "none" or (device.type == "cpu" and is_bigcode(checkpoint)):
+        return cast("Quantization", quantize)
     if device.type != "cuda":
         raise ConfigError(
-            f"`--quantize {quantize}` needs a CUDA device, and this is {device.type}",
+            f"`--quantize {quantize}` works on {device.type} for StarCoder models without an "
+            "adapter",
             "leave it out, or choose a smaller model",
         )
     if importlib.util.find_spec("bitsandbytes") is None:
@@ -86,8 +131,29 @@ def _estimate_bytes(checkpoint: Checkpoint, dtype: torch.dtype, quantize: Quanti
     # Quantized files are loaded as they are.
     if "quantization_config" in config:
         return checkpoint.bytes
-    parameters = checkpoint.parameters or checkpoint.bytes / _get_stored_dtype(config).itemsize
+    stored = _get_stored_dtype(config).itemsize
+    parameters = checkpoint.parameters or checkpoint.bytes / stored
+    if quantize in _PACKED_BYTES and is_bigcode(checkpoint):
+        return _estimate_packed_bytes(checkpoint, int(parameters), stored, quantize)
     return int(parameters * estimate_parameter_bytes(quantize, dtype.itemsize))
+
+
+def _estimate_packed_bytes(
+    checkpoint: Checkpoint, parameters: int, stored: int, quantize: Quantization
+) -> int:
+    """Return the memory of a GPTBigCode with packed weights, in bytes.
+
+    Args:
+        checkpoint: Files of the model.
+        parameters: Number of its parameters.
+        stored: Bytes of a parameter in the files, which the embeddings keep.
+        quantize: Quantization of the other weights; the head is a copy in 8 bits.
+    """
+    names = ("vocab_size", "n_positions", "n_embd")
+    rows, positions, width = (int(checkpoint.config.get(name) or 0) for name in names)
+    embedded = min((rows + positions) * width, parameters)
+    packed = (parameters - embedded) * _PACKED_BYTES[quantize]
+    return int(packed + embedded * stored + rows * width)
 
 
 def _get_stored_dtype(config: dict[str, Any]) -> torch.dtype:

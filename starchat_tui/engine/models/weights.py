@@ -33,6 +33,8 @@ _COUNTS = (
 """Numbers of modules in the configurations of transformers."""
 _MAX_COUNT = 2048
 """Layers or experts that a model may have; the largest known have a few hundred."""
+GELU_APPROXIMATIONS = {"gelu_pytorch_tanh": "tanh", "gelu": "none"}
+"""`activation_function` in config.json to the `approximate` argument of `torch.gelu`."""
 _COPY_AGAIN = "copy or download the model again"
 
 
@@ -54,6 +56,34 @@ class Checkpoint:
     def bytes(self) -> int:
         """Size of the weights on disk, in bytes."""
         return sum(file.stat().st_size for file in self.files)
+
+
+def is_bigcode(checkpoint: Checkpoint) -> bool:
+    """Return whether our own forward pass computes a model."""
+    return not find_obstacle(checkpoint)
+
+
+def find_obstacle(checkpoint: Checkpoint) -> str:
+    """Return why our own forward pass does not compute a model; "" if it does.
+
+    It must be a GPTBigCode with multi-query attention, in safetensors, neither quantized nor under
+    an adapter.
+    """
+    config = checkpoint.config
+    kind = config.get("model_type")
+    activation = config.get("activation_function", "gelu_pytorch_tanh")
+    obstacles = {
+        f"its architecture is {kind}": kind != "gpt_bigcode",
+        "its attention is not multi-query": not config.get("multi_query", True),
+        "its attention is not scaled": not config.get("scale_attn_weights", True),
+        f"its activation is {activation}": activation not in GELU_APPROXIMATIONS,
+        "its files are quantized": "quantization_config" in config,
+        "it has an adapter": checkpoint.adapter is not None,
+        "its files are not safetensors": any(
+            file.suffix != ".safetensors" for file in checkpoint.files
+        ),
+    }
+    return next((text for text, is_given in obstacles.items() if is_given), "")
 
 
 def find_checkpoint(model: Model, report: ProgressCallback) -> Checkpoint:

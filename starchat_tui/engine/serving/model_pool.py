@@ -11,7 +11,7 @@ import torch
 
 from starchat_tui.client.protocol import ModelCard
 from starchat_tui.config.byte_units import GIB
-from starchat_tui.config.settings import Quantization
+from starchat_tui.config.settings import QuantizationChoice
 from starchat_tui.engine.cache.cache_pool import CachePool
 from starchat_tui.engine.cache.disk import DiskCache, compute_key
 from starchat_tui.engine.models import bigcode, hub_model
@@ -25,14 +25,11 @@ from starchat_tui.engine.models.load_progress import ProgressCallback
 from starchat_tui.engine.models.placement import Placement, choose_placement
 from starchat_tui.engine.models.threads import choose_thread_count
 from starchat_tui.engine.models.tokenizer_file import prepare_tokenizer_file
-from starchat_tui.engine.models.weights import Checkpoint, find_checkpoint
+from starchat_tui.engine.models.weights import Checkpoint, find_checkpoint, find_obstacle
 from starchat_tui.engine.speculation import StepCosts
 from starchat_tui.errors import OutOfMemory
 from starchat_tui.models.registry import find_model
 from starchat_tui.templates.tokenizer import Tokenizer
-
-LIGHT_MODEL_BYTES = GIB
-"""Size of the weights up to which the time to the first answer matters most, in bytes."""
 
 
 @dataclass(slots=True)
@@ -50,6 +47,8 @@ class LoadedModel:
     """Ids that end an answer by the model's own configuration."""
     step_costs: StepCosts = field(default_factory=StepCosts)
     """Durations of its forward passes, from which the number of proposed tokens follows."""
+    obstacle: str = ""
+    """Reason why transformers computes it; "" if our own forward pass does."""
     threads: int = 1
     """Number of CPU threads that compute it fastest."""
     last_used: int = 0
@@ -63,10 +62,10 @@ class ModelPool:
         self,
         *,
         device: str = "auto",
-        quantize: Quantization = "none",
+        quantize: QuantizationChoice = "none",
         cache_dir: Path,
         prefix_budget: int = GIB,
-        light_model_bytes: int = LIGHT_MODEL_BYTES,
+        uses_own_forward: bool = True,
     ) -> None:
         """Create an empty pool.
 
@@ -75,13 +74,13 @@ class ModelPool:
             quantize: Quantization of all models.
             cache_dir: Directory for prefixes and converted tokenizers.
             prefix_budget: Memory of each model's prefix tree, in bytes.
-            light_model_bytes: Size up to which a StarCoder runs without transformers on a CPU.
+            uses_own_forward: False has transformers compute every model, for comparison.
         """
         self._device = device
-        self._quantize: Quantization = quantize
+        self._quantize = quantize
         self._cache_dir = cache_dir
         self._prefix_budget = prefix_budget
-        self._light_model_bytes = light_model_bytes
+        self._uses_own_forward = uses_own_forward
         # As torch finds it: the cores of this machine, or OMP_NUM_THREADS.
         self._most_threads = torch.get_num_threads()
         self._loaded: dict[str, LoadedModel] = {}
@@ -123,7 +122,7 @@ class ModelPool:
         model.forward([0], model.new_cache())
         threads = choose_thread_count(model, self._most_threads)
         # The two implementations lay out their caches differently.
-        layout = f"{self._quantize} {type(model).__name__}"
+        layout = f"{model.quantization} {type(model).__name__}"
         key = compute_key(checkpoint, model.dtype, layout)
         disk_cache = DiskCache(self._cache_dir / "prefixes", key)
         cache_pool = CachePool(model, budget=self._prefix_budget)
@@ -136,6 +135,7 @@ class ModelPool:
             tokenizer,
             disk_cache,
             end_ids,
+            obstacle=self._find_obstacle(checkpoint, model.device),
             threads=threads,
         )
 
@@ -146,26 +146,23 @@ class ModelPool:
         plain = replace(checkpoint, adapter=None)
         base = self._bases.get(plain.folder)
         if base is None:
-            placement = self._find_placement(plain)
-            if self._prefers_bigcode(checkpoint, placement):
+            placement = self._find_placement(checkpoint)
+            if not self._find_obstacle(checkpoint, placement.device):
                 with translate_load_errors(checkpoint, placement.device):
-                    return bigcode.load_model(checkpoint, placement.device, placement.dtype, report)
+                    return bigcode.load_model(checkpoint, placement, report)
             # Its modules cannot be cloned for an adapter, so nothing is to share.
             if placement.spread:
                 return hub_model.load_model(checkpoint, placement, report)
             base = self._bases[plain.folder] = hub_model.load_model(plain, placement, report)
         return hub_model.load_adapter(base, checkpoint) if checkpoint.adapter else base
 
-    def _prefers_bigcode(self, checkpoint: Checkpoint, placement: Placement) -> bool:
-        """Return whether to run a model without transformers.
-
-        It starts sooner, but can carry no adapter.
-        """
-        return (
-            placement.device.type == "cpu"
-            and placement.bytes <= self._light_model_bytes
-            and bigcode.is_supported(checkpoint)
-        )
+    def _find_obstacle(self, checkpoint: Checkpoint, device: torch.device) -> str:
+        """Return why transformers has to compute a model; "" if our own forward pass does."""
+        if not self._uses_own_forward:
+            return "this engine compares the two"
+        if device.type != "cpu":
+            return f"it is on {device}"
+        return find_obstacle(checkpoint)
 
     def _find_placement(self, checkpoint: Checkpoint) -> Placement:
         """Return a placement, evicting the least recently used models until there is one."""
@@ -200,6 +197,15 @@ class ModelPool:
                 loaded=True,
                 tokenizer=str(loaded.tokenizer_path),
                 bytes=loaded.model.bytes,
+                quantization=loaded.model.quantization,
+                forward=describe_forward(loaded),
             )
             for loaded in self._loaded.values()
         )
+
+
+def describe_forward(loaded: LoadedModel) -> str:
+    """Return which forward pass computes a model, and why; with its quantization."""
+    name = f"transformers, as {loaded.obstacle}" if loaded.obstacle else "own forward pass"
+    quantization = loaded.model.quantization
+    return name if quantization == "none" else f"{name}, {quantization}"

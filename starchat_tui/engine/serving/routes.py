@@ -95,6 +95,7 @@ class Routes:
                 "quantize": worker.options.quantize,
                 "queue": worker.queue_length,
                 "models": [card.name for card in worker.cards],
+                "forwards": [card.forward for card in worker.cards],
                 "bytes": sum(card.bytes for card in worker.cards),
                 "prefilled_tokens": worker.prefilled_tokens,
                 "generated_tokens": worker.generated_tokens,

@@ -17,7 +17,7 @@ from typing import NoReturn, get_args
 
 import uvicorn
 
-from starchat_tui.config.settings import Quantization, Settings, load_settings_and_paths
+from starchat_tui.config.settings import QuantizationChoice, Settings, load_settings_and_paths
 from starchat_tui.engine.serving.access import (
     BearerTokenMiddleware,
     bind_tcp_socket,
@@ -76,7 +76,9 @@ def create_parser() -> argparse.ArgumentParser:
         help="models that clients of the network may ask for, besides --model",
     )
     parser.add_argument("--device", help="auto, cuda:N, mps or cpu")
-    parser.add_argument("--quantize", choices=get_args(Quantization), help="size of the weights")
+    parser.add_argument(
+        "--quantize", choices=get_args(QuantizationChoice), help="size of the weights"
+    )
     parser.add_argument(
         "--keep-alive",
         help="exit after being idle for: 30s, 10m, 2h; -1 is never, the default on the network",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starchat_tui.client.protocol import Delta, ModelCard
-from starchat_tui.config.settings import Quantization
+from starchat_tui.config.settings import QuantizationChoice
 from starchat_tui.engine.serving.job import LOG_HINT, Job, format_reason
 from starchat_tui.errors import Busy, EngineGone, StarChatError, Unavailable
 
@@ -30,7 +30,7 @@ class EngineOptions:
     """Options of an engine, fixed for its lifetime."""
 
     device: str = "auto"
-    quantize: Quantization = "none"
+    quantize: QuantizationChoice = "none"
     cache_dir: Path = Path()
     """Directory for prefixes and converted tokenizers."""
     queue_capacity: int = 64

@@ -13,6 +13,7 @@ from starchat_tui.engine.cache.prefix import PrefixCache, common_prefix_length
 from starchat_tui.engine.models.bigcode import BigCodeModel, StaticCache
 from starchat_tui.engine.models.hub_model import HubModel
 from starchat_tui.engine.models.interface import count_bytes
+from starchat_tui.engine.models.placement import Placement
 from tests.fakes import WINDOW, tiny_model
 
 LIMIT = 1e-4
@@ -23,7 +24,8 @@ def create_model() -> BigCodeModel:
     weights = {
         name.removeprefix("transformer."): weight for name, weight in hf_model.state_dict().items()
     }
-    return BigCodeModel(weights, hf_model.config.to_dict(), torch.device("cpu"))
+    placement = Placement(torch.device("cpu"), torch.float32, "none", spread=False, bytes=0)
+    return BigCodeModel(weights, hf_model.config.to_dict(), placement)
 
 
 def read(pool: CachePool, ids: list[int]) -> PrefixCache:

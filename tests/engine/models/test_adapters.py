@@ -88,7 +88,7 @@ def compute_with_peft(base: Path, adapter: Path, ids: list[int]) -> torch.Tensor
 @pytest.fixture
 def pool(tmp_path: Path) -> ModelPool:
     """A pool that runs even a small base through transformers."""
-    return ModelPool(device="cpu", cache_dir=tmp_path / "cache", light_model_bytes=0)
+    return ModelPool(device="cpu", cache_dir=tmp_path / "cache", uses_own_forward=False)
 
 
 @pytest.fixture(params=["grown", "ungrown"])

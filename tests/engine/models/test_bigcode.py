@@ -20,7 +20,12 @@ from starchat_tui.engine.models import bigcode, hub_model
 from starchat_tui.engine.models.bigcode import BigCodeModel
 from starchat_tui.engine.models.hub_model import HubModel
 from starchat_tui.engine.models.placement import choose_placement
-from starchat_tui.engine.models.weights import Checkpoint, find_checkpoint, read_checkpoint
+from starchat_tui.engine.models.weights import (
+    Checkpoint,
+    find_checkpoint,
+    is_bigcode,
+    read_checkpoint,
+)
 from starchat_tui.engine.sampling import Sampler
 from starchat_tui.errors import ModelUnavailable
 from starchat_tui.models.registry import find_model
@@ -30,7 +35,9 @@ CPU = torch.device("cpu")
 
 
 def load_ours(checkpoint: Checkpoint) -> BigCodeModel:
-    return bigcode.load_model(checkpoint, CPU, torch.float32, ignore_progress)
+    return bigcode.load_model(
+        checkpoint, choose_placement(checkpoint, device="cpu", quantize="none"), ignore_progress
+    )
 
 
 def load_theirs(checkpoint: Checkpoint) -> HubModel:
@@ -43,7 +50,7 @@ def load_theirs(checkpoint: Checkpoint) -> HubModel:
 def pair(request: pytest.FixtureRequest, tiny_folder: Path) -> tuple[BigCodeModel, HubModel]:
     name = str(tiny_folder) if request.param == "tiny" else request.param
     checkpoint = find_checkpoint(find_model(name), ignore_progress)
-    assert bigcode.is_supported(checkpoint)
+    assert is_bigcode(checkpoint)
     return load_ours(checkpoint), load_theirs(checkpoint)
 
 
@@ -134,10 +141,10 @@ def test_only_the_models_that_it_computes_are_supported(
     tiny_folder: Path, change: dict[str, object]
 ) -> None:
     checkpoint = read_checkpoint(tiny_folder)
-    assert bigcode.is_supported(checkpoint)
-    assert not bigcode.is_supported(replace(checkpoint, config={**checkpoint.config, **change}))
-    assert not bigcode.is_supported(replace(checkpoint, files=(tiny_folder / "pytorch_model.bin",)))
-    assert not bigcode.is_supported(replace(checkpoint, adapter=tiny_folder))
+    assert is_bigcode(checkpoint)
+    assert not is_bigcode(replace(checkpoint, config={**checkpoint.config, **change}))
+    assert not is_bigcode(replace(checkpoint, files=(tiny_folder / "pytorch_model.bin",)))
+    assert not is_bigcode(replace(checkpoint, adapter=tiny_folder))
 
 
 @pytest.mark.parametrize("damage", ["missing", "narrow", "layers"])

@@ -96,7 +96,7 @@ def test_an_unexpected_error_leaves_its_traceback_in_the_log(
     assert "test_load_errors.py" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("device", "offered"), [("cpu", False), ("mps", False), ("cuda:0", True)])
+@pytest.mark.parametrize(("device", "offered"), [("cpu", True), ("mps", False), ("cuda:0", True)])
 def test_the_hint_works_on_the_device(device: str, offered: bool) -> None:
     hint = create_out_of_memory_error(torch.device(device)).hint
     assert ("--quantize" in hint) == offered

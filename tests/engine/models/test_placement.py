@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from starchat_tui.config.byte_units import GIB
+from starchat_tui.engine.models import bigcode, placement
 from starchat_tui.engine.models import device as devices
-from starchat_tui.engine.models import placement
 from starchat_tui.engine.models.placement import choose_placement
-from starchat_tui.engine.models.weights import Checkpoint
+from starchat_tui.engine.models.weights import Checkpoint, find_checkpoint
 from starchat_tui.errors import ConfigError, OutOfMemory
+from starchat_tui.models.registry import find_model
+from tests.engine.requests import ignore_progress
 
 
 def create_checkpoint(size: int, **config: object) -> Checkpoint:
@@ -23,6 +25,7 @@ def create_checkpoint(size: int, **config: object) -> Checkpoint:
             return self
 
         st_size = size
+        suffix = ".safetensors"
 
     return Checkpoint(Path("big"), {"dtype": "bfloat16", **config}, (File(),))  # type: ignore[arg-type]
 
@@ -67,11 +70,11 @@ def test_the_number_format_of_the_files_is_that_of_the_config(
 
 
 def test_quantizing_without_the_means_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="needs a CUDA device"):
+    with pytest.raises(ConfigError, match="works on cpu for StarCoder models"):
         choose_placement(create_checkpoint(10), device="cpu", quantize="int8")
     with pytest.raises(ConfigError, match="Unknown quantization") as caught:
         choose_placement(create_checkpoint(10), device="cpu", quantize="int3")
-    assert "none, int8, int4" in caught.value.hint
+    assert "auto, none, int8, int4" in caught.value.hint
     monkeypatch.setattr(devices, "choose_device", lambda name: torch.device("cuda"))
     monkeypatch.setattr(placement.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="bitsandbytes") as caught:
@@ -94,6 +97,51 @@ def test_only_a_device_left_to_the_engine_is_exceeded() -> None:
     assert choose_placement(starcoder, device="auto", quantize="none").spread
     with pytest.raises(OutOfMemory, match=r"24\.0 GiB free") as caught:
         choose_placement(starcoder, device="cuda:0", quantize="none")
-    assert "--quantize int8" in caught.value.hint
+    assert "--quantize auto" in caught.value.hint
     with pytest.raises(OutOfMemory):
         choose_placement(create_checkpoint(200 * GIB), device="auto", quantize="none")
+
+
+STARCODER = {"model_type": "gpt_bigcode", "vocab_size": 49_152, "n_positions": 8192, "n_embd": 2048}
+"""Configuration of the model of 1B parameters."""
+PARAMETERS = 1_137_207_296
+
+
+@pytest.mark.parametrize(
+    ("free", "expected"), [(20.0, "none"), (4.0, "int8"), (1.5, "int8"), (1.1, "int4")]
+)
+def test_auto_quantizes_as_little_as_the_memory_allows(
+    monkeypatch: pytest.MonkeyPatch, free: float, expected: str
+) -> None:
+    monkeypatch.setattr(devices, "get_free_bytes", lambda device: free * GIB)
+    checkpoint = create_checkpoint(2 * PARAMETERS, **STARCODER)
+    found = choose_placement(checkpoint, device="cpu", quantize="auto")
+    assert found.quantize == expected
+    assert found.bytes <= free * GIB
+
+
+def test_auto_says_how_much_the_smallest_one_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "get_free_bytes", lambda device: GIB / 2)
+    starcoder = create_checkpoint(2 * PARAMETERS, **STARCODER)
+    with pytest.raises(OutOfMemory, match=r"needs 0\.9 GiB and cpu has 0\.5 GiB free") as caught:
+        choose_placement(starcoder, device="cpu", quantize="auto")
+    assert "--quantize" not in caught.value.hint
+    with pytest.raises(OutOfMemory, match=r"needs 4\.2 GiB"):
+        choose_placement(create_checkpoint(2 * PARAMETERS), device="cpu", quantize="auto")
+
+
+@pytest.mark.usefixtures("one_card")
+def test_auto_keeps_a_model_on_one_card() -> None:
+    starcoder = create_checkpoint(31 * GIB)
+    found = choose_placement(starcoder, device="auto", quantize="auto")
+    assert (found.quantize, found.spread) == ("int8", False)
+    huge = choose_placement(create_checkpoint(100 * GIB), device="auto", quantize="auto")
+    assert huge.spread
+
+
+def test_the_memory_of_packed_weights_is_foreseen() -> None:
+    for name in ("int8", "int4"):
+        checkpoint = find_checkpoint(find_model("nano-chat"), ignore_progress)
+        placement = choose_placement(checkpoint, device="cpu", quantize=name)
+        model = bigcode.load_model(checkpoint, placement, ignore_progress)
+        assert 0.9 < placement.bytes / model.bytes < 1.1

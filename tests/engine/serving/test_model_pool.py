@@ -71,7 +71,7 @@ def test_a_small_starcoder_runs_without_transformers_on_a_cpu(
 ) -> None:
     light = pool.get_model(str(tiny_folder), ignore_progress)
     assert isinstance(light.model, BigCodeModel)
-    heavy = ModelPool(device="cpu", cache_dir=tmp_path / "cache", light_model_bytes=0)
+    heavy = ModelPool(device="cpu", cache_dir=tmp_path / "cache", uses_own_forward=False)
     assert isinstance(heavy.get_model(str(tiny_folder), ignore_progress).model, HubModel)
 
 
