@@ -9,7 +9,7 @@ from typing import Literal
 from starchat_tui.chat.events import AnswerFinished, AnswerText, EngineProgress
 from starchat_tui.chat.store import ConversationStore, State
 from starchat_tui.client.answer_stats import MIN_RATE_TOKENS, AnswerStats
-from starchat_tui.client.protocol import Delta, Progress, Usage
+from starchat_tui.client.protocol import Delta, Progress, Timings, Usage
 from starchat_tui.dialogue import Turn
 from starchat_tui.errors import EngineGone
 from starchat_tui.models.resolver import ResolvedModel
@@ -41,6 +41,7 @@ class PendingAnswer:
         self._has_unsaved_text = False
         self._usage: Usage | None = None
         """Counts of the engine; they come with the end, which a stopped answer has not."""
+        self._timings = Timings()
         self._finish_reason = ""
         self.state: State = "partial"
 
@@ -55,6 +56,7 @@ class PendingAnswer:
             return EngineProgress(piece)
         self._ids += piece.ids
         self._usage = piece.usage or self._usage
+        self._timings = piece.timings or self._timings
         self._finish_reason = piece.finish_reason or self._finish_reason
         if not piece.text:
             return None
@@ -127,4 +129,6 @@ class PendingAnswer:
             if tokens >= MIN_RATE_TOKENS and decoding > 0
             else 0.0,
             finish_reason=self._finish_reason,
+            proposed_tokens=self._timings.proposed_tokens,
+            accepted_tokens=self._timings.accepted_tokens,
         )

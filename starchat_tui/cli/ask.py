@@ -271,5 +271,7 @@ def build_answer_json(event: AnswerFinished, conversation: str) -> dict[str, obj
         "seconds": round(stats.seconds, 4),
         "first_token_seconds": round(stats.first_token, 4),
         "tokens_per_second": round(stats.tokens_per_second, 2),
+        "proposed_tokens": stats.proposed_tokens,
+        "accepted_tokens": stats.accepted_tokens,
         "conversation": conversation,
     }

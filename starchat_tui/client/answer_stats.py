@@ -27,3 +27,7 @@ class AnswerStats:
     tokens_per_second: float
     """Rate of decoding; 0 if the answer is too short for one."""
     finish_reason: str
+    proposed_tokens: int = 0
+    """Tokens that the engine computed on the guess that they follow (speculative decoding)."""
+    accepted_tokens: int = 0
+    """Proposed tokens that became part of the answer."""

@@ -14,12 +14,14 @@ from collections.abc import Sequence
 
 SIZES = (1, 2, 4, 8, 16)
 """Tokens of the forward passes that are compared: the sampled one and the proposed."""
-_FIRST_RATES = {3: 0.5, 2: 0.3}
+_FIRST_RATES = {3: 0.4, 2: 0.2}
 """Probability that the first proposed token is right, by the n-gram, before anything is known."""
 _NEXT_RATE = 0.8
 """Probability that one is right after another that was, before anything is known."""
-_FIRST_SMOOTHING, _NEXT_SMOOTHING = 0.15, 0.1
+_FIRST_SMOOTHING, _NEXT_SMOOTHING = 0.2, 0.1
 """Weights of the newest observation in these estimates."""
+_LEAST_GAIN = 1.1
+"""Expected gain from which on proposals are computed: sampling and bookkeeping cost, too."""
 _SAMPLES = 9
 """Durations of each size that are kept."""
 _TRUSTED_SAMPLES = 3
@@ -56,10 +58,16 @@ class StepCosts:
         """Return the cost of a forward pass of `size` tokens relative to one of a single token."""
         if size == 1:
             return 1.0
-        ratios = self._ratios[size]
-        if len(ratios) < _TRUSTED_SAMPLES:
-            return 1 + _ASSUMED_GROWTH * (size - 1)
-        return statistics.median(ratios)
+        # A pass of fewer tokens costs no more than one of more, whatever a bad moment has measured.
+        known = [
+            # The lower quartile: other load of the machine makes some longer and none shorter.
+            sorted(ratios)[len(ratios) // 4]
+            for larger, ratios in self._ratios.items()
+            if larger >= size and len(ratios) >= _TRUSTED_SAMPLES
+        ]
+        if len(self._ratios[size]) < _TRUSTED_SAMPLES:
+            known.append(1 + _ASSUMED_GROWTH * (size - 1))
+        return min(known)
 
 
 class PromptLookup:
@@ -159,4 +167,5 @@ class Speculator:
             tokens = 1 + first * (1 - following ** (size - 1)) / (1 - following)
             return tokens / self._costs.estimate_ratio(size)
 
-        return max((size for size in SIZES if size <= most), key=estimate_speed, default=1)
+        best = max((size for size in SIZES if size <= most), key=estimate_speed, default=1)
+        return best if estimate_speed(best) >= _LEAST_GAIN else 1

@@ -11,7 +11,7 @@ from starchat_tui.chat import pending_answer
 from starchat_tui.chat.events import AnswerText, EngineProgress
 from starchat_tui.chat.pending_answer import PendingAnswer
 from starchat_tui.chat.store import ConversationStore, StoredTurn
-from starchat_tui.client.protocol import Delta, Progress, Usage
+from starchat_tui.client.protocol import Delta, Progress, Timings, Usage
 from starchat_tui.config.settings import Settings
 from starchat_tui.dialogue import Mode, Turn
 from starchat_tui.errors import EngineGone
@@ -126,6 +126,13 @@ async def test_speed_counts_the_tokens_after_the_first(answer: PendingAnswer, cl
     assert (stats.seconds, stats.first_token) == (6.0, 2.0)
     assert stats.tokens_per_second == pytest.approx(16 / 4.0)
     assert (stats.prompt_tokens, stats.cached_tokens, stats.completion_tokens) == (10, 5, 17)
+
+
+async def test_proposals_of_the_engine_are_counted(answer: PendingAnswer) -> None:
+    timings = Timings(proposed_tokens=9, accepted_tokens=5)
+    answer.add_piece(Delta("a", (1,), "stop", Usage(10, 17, 5), timings))
+    stats = answer.finish().stats
+    assert (stats.proposed_tokens, stats.accepted_tokens) == (9, 5)
 
 
 async def test_single_token_has_no_speed(answer: PendingAnswer, clock: Clock) -> None:

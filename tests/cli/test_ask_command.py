@@ -25,7 +25,9 @@ def test_json_has_every_field(shell: Shell) -> None:
     done = shell.ask("--json", "hello")
     found = json.loads(done.stdout)
     fields = "response code_blocks model mode prompt_tokens cached_tokens completion_tokens"
-    fields += " finish_reason seconds tokens_per_second conversation"
+    fields += (
+        " finish_reason seconds tokens_per_second proposed_tokens accepted_tokens conversation"
+    )
     assert set(fields.split()) <= set(found)
     assert found["completion_tokens"] <= 6
     assert found["conversation"] in shell.run("ls").stdout.decode()

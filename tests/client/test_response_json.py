@@ -38,7 +38,7 @@ def round_trip(body: object) -> object:
 
 
 def test_delta_round_trips() -> None:
-    delta = Delta("é\n", (5, 6), "stop", Usage(10, 2, 7), Timings(0.5, 1.25, 2.0))
+    delta = Delta("é\n", (5, 6), "stop", Usage(10, 2, 7), Timings(0.5, 1.25, 2.0, 9, 5))
     body = round_trip(encode_delta(delta, name="c", model="m"))
     assert parse_event(json.dumps(body)) == delta
 
@@ -114,11 +114,14 @@ def test_llama_server_timings_are_understood() -> None:
     body = {
         "choices": [{"text": "", "finish_reason": "stop", "index": 0}],
         "usage": {"prompt_tokens": 30, "completion_tokens": 2},
-        "timings": {"cache_n": 28, "prompt_n": 2, "prompt_ms": 50.0, "predicted_ms": 125.0},
+        "timings": {
+            **{"cache_n": 28, "prompt_n": 2, "prompt_ms": 50.0, "predicted_ms": 125.0},
+            **{"draft_n": 6, "draft_n_accepted": 4},
+        },
     }
     event = parse_delta(body)
     assert event.usage == Usage(30, 2, 28)
-    assert event.timings == Timings(0.0, 0.05, 0.125)
+    assert event.timings == Timings(0.0, 0.05, 0.125, 6, 4)
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ def test_more_is_proposed_the_more_is_accepted() -> None:
 
 
 def test_nothing_is_computed_for_proposals_that_are_wrong() -> None:
-    speculator = Speculator([1, 2, 3, 1, 2], fill_costs(StepCosts(), 0.2))
+    speculator = Speculator([1, 2, 3, 1, 2], fill_costs(StepCosts(), 0.05))
     sizes = []
     # After each pair of 1 and 2 comes another token than the time before.
     for token in range(100, 140):
@@ -291,7 +291,16 @@ def test_costs_are_assumed_until_they_are_measured() -> None:
     assert costs.estimate_ratio(4) == assumed[2], "the first pass of a size may be slow"
     costs.record(4, 0.02)
     assert costs.estimate_ratio(4) == 2.0
+    assert costs.estimate_ratio(2) == assumed[1]
     assert costs.estimate_ratio(8) == assumed[3]
+
+
+def test_fewer_tokens_cost_no_more_than_more() -> None:
+    costs = StepCosts()
+    for size, seconds in ((1, 0.01), (4, 0.05), (16, 0.02)):
+        for _ in range(9):
+            costs.record(size, seconds)
+    assert costs.estimate_ratio(4) == costs.estimate_ratio(16) == 2.0
 
 
 def test_costs_of_sizes_that_are_not_used_are_forgotten() -> None:
