@@ -1,4 +1,4 @@
-"""Generation loop: prefill of the prompt in chunks, then one decode step for each token.
+"""Generation loop: prefill of the prompt in chunks, then decode steps of one token or several.
 
 Both are iterators that compute one forward pass at a time, so that others can run in between.
 """

@@ -79,6 +79,42 @@ def test_a_control_token_in_mid_answer_is_spelled(model: LoadedModel) -> None:
     assert (list_ids(ending), last.finish_reason) == (ids[: min(ends)], "stop")
 
 
+def complete_anew(model: LoadedModel, request: Request) -> tuple[list[int], str, str | None, Delta]:
+    """Return ids, text, reason and last delta of a request whose prefix is not known."""
+    model.cache_pool.clear()
+    events, last = complete(model, request)
+    text = "".join(event.text for event in events if isinstance(event, Delta)) + last.text
+    return list_ids(events), text, last.finish_reason, last
+
+
+def test_proposals_change_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Unlike a random model it copies the code of its prompt.
+    model = ModelPool(device="cpu", cache_dir=tmp_path).get_model("nano-chat", ignore_progress)
+    code = "def add(a, b):\n    total = a + b\n    print(total)\n    return total\n\n\n"
+    long = Request("m", code * 3, Sampling(60, temperature=0), ignore_eos=True)
+    ids, text, *_ = complete_anew(model, long)
+    penalized = Sampling(60, temperature=0.5, repetition_penalty=1.05, seed=5)
+    requests = (
+        long,
+        *(replace(long, stop=(text[start : start + 9],)) for start in range(40, 80, 7)),
+        *(replace(long, stop_ids=(ids[index],)) for index in range(8, 40, 7)),
+        replace(long, sampling=penalized),
+    )
+    expected = [complete_anew(model, request) for request in requests]
+    monkeypatch.setattr(StepCosts, "estimate_ratio", lambda costs, size: 1.0)
+    accepted = 0
+    for request, (*same, last) in zip(requests, expected, strict=True):
+        *found, fast = complete_anew(model, request)
+        assert found == same
+        assert fast.usage == last.usage
+        assert fast.timings
+        assert last.timings
+        assert last.timings.proposed_tokens == 0
+        assert fast.timings.accepted_tokens <= fast.timings.proposed_tokens
+        accepted += fast.timings.accepted_tokens
+    assert accepted > 50
+
+
 def test_a_stop_id_ends_the_answer_and_is_not_sent(model: LoadedModel) -> None:
     free = list_ids(complete(model, REQUEST)[0])
     stop = free[7]
