@@ -7,6 +7,7 @@ probabilities of the tokens that top-k has left.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -107,7 +108,7 @@ class Sampler:
         likeliest = int(scores.argmax())
         # On CUDA, drawing from NaN is a device-side assertion, which ends the process. One look
         # suffices, because `argmax` takes NaN for the largest value.
-        if not torch.isfinite(scores[likeliest]):
+        if not math.isfinite(scores[likeliest].item()):
             raise StarChatError(
                 "The model computed numbers that are not finite",
                 "its weights are damaged, or too large for float16: try `--device cpu`",

@@ -83,7 +83,7 @@ async def ask_behind(client: EngineClient, model: str, number: int) -> Answer:
     long = Answer()
     request = create_request(model, f"def sort_{number}(values):", LONG)
     async for _ in stream_answer(client, request, long):
-        if len(long.tokens) == LONG // 8:
+        if short is None and len(long.tokens) >= LONG // 8:
             question = ask(client, model, f"# question {number}\n", SHORT)
             short = asyncio.create_task(question)
     assert short is not None
