@@ -1,6 +1,6 @@
 # Each target does all the set-up itself; a second call costs nothing.
 PYTHON := .venv/bin/python
-BENCHMARKS := latency prefix decode concurrency speculation fence run_flood sandbox snippets
+BENCHMARKS := latency prefix decode concurrency speculation fence run_flood sandbox snippets quantization
 # A few workers: more of them only wait for each other's import of torch.
 PYTEST := $(PYTHON) -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 COVERAGE := --cov=starchat_tui --cov-report=term:skip-covered --cov-fail-under=90
