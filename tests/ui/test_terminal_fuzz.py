@@ -84,6 +84,7 @@ class Terminal:
         word = f"w{random.randrange(10**6)}w"
         # Escape keys that waited behind other input would be read as one sequence.
         self.wait_until_idle()
+        assert self.process.poll() is None, self.shown[-8000:].decode(errors="replace")
         self.resize(100, 40)
         # The end of a paste that was left open; Escape, apart, then leaves any dialog.
         self.send(b"\x1b[201~")
