@@ -19,7 +19,7 @@ from textual.geometry import Offset
 from textual.keys import Keys
 from textual.screen import ModalScreen, Screen, ScreenResultType
 from textual.selection import Selection, SelectStart, SelectState
-from textual.widget import Widget
+from textual.widget import MountError, Widget
 from textual.widgets import Input
 from textual.worker import WorkerFailed
 
@@ -47,18 +47,24 @@ def finish_sequence(parser: XTermParser) -> list[Message]:
 
 
 def _is_of_leaving_widget(error: Exception) -> bool:
-    """Return whether a widget that leaves the screen looked for a child that has left already.
+    """Return whether an error is only that a widget has left the screen while it worked.
 
     Children go before their parent, whose workers, timers and watchers run on until then: the
-    command palette fails so if it is closed while it gathers commands (Textualize/textual#6643).
+    command palette fails so if it is closed while it gathers commands (Textualize/textual#6643),
+    and an answer if the user quits or leaves the conversation while its last part is drawn.
     """
-    if not isinstance(error, NoMatches):
+    if not isinstance(error, NoMatches | MountError):
         return False
     callers = (frame.f_locals.get("self") for frame, _ in walk_tb(error.__traceback__))
-    return any(
-        isinstance(caller, Widget) and (caller._pruning or caller._closing or caller._closed)
-        for caller in callers
-    )
+    return any(isinstance(caller, Widget) and _is_leaving(caller) for caller in callers)
+
+
+def _is_leaving(widget: Widget) -> bool:
+    """Return whether a widget was on the screen, and leaves it or has left it."""
+    if widget._pruning or widget._closing or widget._closed:
+        return True
+    # None is attached any more once the app exits.
+    return widget._is_mounted and not widget.is_attached
 
 
 class QuietApp(App[None]):

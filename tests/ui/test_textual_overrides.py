@@ -20,6 +20,7 @@ from textual.worker import Worker
 from starchat_tui.ui.app import StarChatApp
 from starchat_tui.ui.screens.dialogs import TextDialog
 from starchat_tui.ui.textual_overrides import SafePalette
+from starchat_tui.ui.widgets.answer_view import AnswerView
 from starchat_tui.ui.widgets.prose import Prose
 from tests.fuzz_size import choose_size
 from tests.scripted import ScriptedEngine, split_text
@@ -216,6 +217,51 @@ async def test_a_worker_of_a_palette_that_leaves_ends_nothing(app: StarChatApp) 
 
 def is_gathering(worker: Worker[object]) -> bool:
     return worker.name == "_gather_commands" and not worker.is_finished
+
+
+async def test_a_worker_that_mounts_in_a_widget_that_leaves_ends_nothing(
+    app: StarChatApp, engine: ScriptedEngine
+) -> None:
+    engine.enqueue("Words.")
+    async with app.run_test() as pilot:
+        await send_line(pilot, "go")
+        await wait_until_idle(pilot)
+        answer = app.screen.query_one(AnswerView)
+        for leaves in (True, False):
+            answer._pruning = leaves
+            # Mounts its prose first, which does nothing in a widget that leaves.
+            prose = Prose()
+            if leaves:
+                await answer.mount(prose)
+
+            answer._prose = prose
+            app.run_worker(answer._append_prose("late"), name="late")
+            await wait_until(lambda: not any(worker.name == "late" for worker in app.workers))
+            await pilot.pause()
+            assert (app._exception is None) == leaves
+        # Else it is a defect like any other.
+        app._exception = None
+
+
+@pytest.mark.parametrize("cause", ["exit", "removal"])
+async def test_an_answer_may_end_while_its_view_leaves(
+    app: StarChatApp, engine: ScriptedEngine, cause: str
+) -> None:
+    gate = asyncio.Event()
+    engine.enqueue("First words.\n\n", gate, *split_text(ANSWER))
+    async with app.run_test() as pilot:
+        await send_line(pilot, "go")
+        await wait_for_text(app, "First words")
+        answer = app.screen.query_one(AnswerView)
+        if cause == "exit":
+            # The app is about to exit, and its workers have not ended yet.
+            app._exit = True
+        else:
+            answer._pruning = True
+        gate.set()
+        await wait_until(lambda: not app.answers.is_busy)
+        assert app._exception is None
+        app._exit = answer._pruning = False
 
 
 @pytest.mark.slow

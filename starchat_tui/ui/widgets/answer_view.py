@@ -77,6 +77,9 @@ class AnswerView(Column):
 
     async def _handle_events(self, events: list[MarkdownEvent]) -> None:
         for event in events:
+            if not self.is_attached or self._pruning:
+                # The user has left the conversation while its answer ended.
+                return
             if isinstance(event, BlockOpened):
                 await self._end_prose()
                 await self._open_cell(event.language)
