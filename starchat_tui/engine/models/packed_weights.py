@@ -12,6 +12,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from starchat_tui.config.settings import Quantization
 from starchat_tui.engine.models.projection import DenseProjection, Projection
@@ -22,7 +23,7 @@ from starchat_tui.engine.models.rounding import (
 )
 
 _ROW_BLOCK = 16
-"""Number of which the rows are a multiple in torch's product for 4 bits."""
+"""Number of which the rows have to be a multiple in torch's product for 4 bits."""
 _INNER_TILES = 1
 """Argument of torch's packing, without effect on a CPU."""
 
@@ -35,7 +36,10 @@ class PackedWeight(Protocol):
         """Memory of the levels and scales, in bytes."""
 
     def multiply(self, x: Tensor) -> Tensor:
-        """Return the bfloat16 product [T, out] of x [T, in] and the transposed weight."""
+        """Return the bfloat16 product [T, out] of x [T, in] and the transposed weight.
+
+        `out` may be larger than that of the weight: the rows are padded.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +87,27 @@ class PackedProjection:
     """Projection by a quantized weight; implements `Projection`."""
 
     weight: PackedWeight
-    bias: Tensor | None = None
+    bias: Tensor
     """[out]."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return x [..., in] projected to [..., out], in the number format of x."""
         # The product takes exactly two axes.
-        product = self.weight.multiply(x.reshape(-1, x.shape[-1])).to(x.dtype)
-        if self.bias is not None:
-            product = product + self.bias
-        return product.view(*x.shape[:-1], -1)
+        product = self.weight.multiply(x.reshape(-1, x.shape[-1]))[:, : len(self.bias)]
+        return (product.to(x.dtype) + self.bias).view(*x.shape[:-1], len(self.bias))
 
 
-def pack_weight(weight: Tensor, quantization: Quantization) -> PackedWeight:
-    """Round a weight [out, in] to 8 or 4 bits and pack it.
+def pack_weight(weight: Tensor, quantization: Quantization) -> PackedWeight | Tensor:
+    """Round a weight [out, in] to 8 or 4 bits and pack it, its rows padded with zeros.
 
-    In 8 bits where its shape does not fit the product for 4.
+    Returns a weight in float32 whose `in` is no multiple of the group: torch's product for 8 bits,
+    too, reads past the end of such rows.
     """
     rows, size = weight.shape
-    if quantization == "int4" and size % GROUP_SIZE == 0 and rows % _ROW_BLOCK == 0:
+    if size % GROUP_SIZE:
+        return weight.float()
+    weight = functional.pad(weight, (0, 0, 0, -rows % _ROW_BLOCK))
+    if quantization == "int4":
         levels, scales, offsets = round_groups_to_int4(weight)
         pairs = torch.stack((scales, offsets), dim=-1).transpose(0, 1).contiguous()
         packed = torch._convert_weight_to_int4pack_for_cpu(levels, _INNER_TILES)
@@ -110,7 +116,7 @@ def pack_weight(weight: Tensor, quantization: Quantization) -> PackedWeight:
     return Int8Weight(levels, scales.bfloat16())
 
 
-def create_projection(weight: Tensor | PackedWeight, bias: Tensor | None = None) -> Projection:
+def create_projection(weight: Tensor | PackedWeight, bias: Tensor) -> Projection:
     """Return the projection by a weight [out, in], packed or not, and a bias [out]."""
     if isinstance(weight, Tensor):
         return DenseProjection(weight, bias)

@@ -149,7 +149,10 @@ class ModelPool:
             placement = self._find_placement(checkpoint)
             if not self._find_obstacle(checkpoint, placement.device):
                 with translate_load_errors(checkpoint, placement.device):
-                    return bigcode.load_model(checkpoint, placement, report)
+                    # Torch packs weights in a layout of its own, which another version may change.
+                    key = compute_key(checkpoint, placement.dtype, f"packed {placement.quantize}")
+                    file = self._cache_dir / "packed" / f"{key[:32]}.safetensors"
+                    return bigcode.load_model(checkpoint, placement, report, file)
             # Its modules cannot be cloned for an adapter, so nothing is to share.
             if placement.spread:
                 return hub_model.load_model(checkpoint, placement, report)

@@ -49,6 +49,7 @@ def test_products_are_those_of_the_rounded_weight(
 ) -> None:
     weight, bias, x = draw(*shape) * 0.02, draw(shape[0], seed=1), draw(count, shape[1], seed=2)
     packed = pack_weight(weight, quantization)
+    assert not isinstance(packed, torch.Tensor)
     if quantization == "int8":
         assert isinstance(packed, Int8Weight)
         levels, scales = round_rows_to_int8(weight)
@@ -64,13 +65,22 @@ def test_products_are_those_of_the_rounded_weight(
     assert packed.bytes < weight.nbytes / (3.5 if quantization == "int8" else 6)
 
 
-@pytest.mark.parametrize("shape", [(17, 64), (16, 80)])
-def test_a_shape_that_four_bits_do_not_fit_has_eight(shape: tuple[int, int]) -> None:
-    assert isinstance(pack_weight(draw(*shape), "int4"), Int8Weight)
+@pytest.mark.parametrize("quantization", ["int8", "int4"])
+def test_rows_are_padded_and_no_more_seen(quantization: Quantization) -> None:
+    weight, x = draw(17, 64), draw(3, 64, seed=2)
+    found = create_projection(pack_weight(weight, quantization), torch.zeros(17))(x)
+    assert found.shape == (3, 17)
+    assert (found - x @ weight.T).abs().max() < (0.2 if quantization == "int8" else 3)
+
+
+def test_rows_that_are_no_multiple_of_a_group_stay_as_they_are() -> None:
+    weight = draw(16, 40)
+    assert pack_weight(weight, "int4") is weight
+    assert pack_weight(weight, "int8") is weight
 
 
 def test_a_product_has_the_axes_of_its_argument() -> None:
-    projection = create_projection(pack_weight(draw(48, 64), "int4"))
+    projection = create_projection(pack_weight(draw(48, 64), "int4"), draw(48))
     x = draw(2, 3, 64)
     assert projection(x).shape == (2, 3, 48)
     assert torch.equal(projection(x[0, 0]), projection(x)[0, 0])

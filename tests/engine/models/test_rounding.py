@@ -58,7 +58,7 @@ def test_the_search_is_never_worse_than_the_whole_range() -> None:
 
 
 def test_large_weights_are_rounded_in_parts_with_the_same_result() -> None:
-    weight = create_weight(rows=4096 + 16, size=GROUP_SIZE)
+    weight = create_weight(rows=3 * 2**13 + 16, size=GROUP_SIZE)
     whole = round_groups_to_int4(weight)
     for part, rows in ((weight[:16], slice(0, 16)), (weight[-16:], slice(-16, None))):
         for found, expected in zip(round_groups_to_int4(part), whole, strict=True):
