@@ -49,7 +49,14 @@ def round_groups_to_int4(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
     count = max(1, _CHUNK_SIZE // weight.shape[1])
     starts = range(0, len(weight), count)
-    chunks = [_round_chunk(weight[start : start + count].float()) for start in starts]
+    threads = torch.get_num_threads()
+    # The parts are small: where another program has a core, threads would wait for each other at
+    # the end of every operation, and a minute become an hour.
+    torch.set_num_threads(1)
+    try:
+        chunks = [_round_chunk(weight[start : start + count].float()) for start in starts]
+    finally:
+        torch.set_num_threads(threads)
     levels, scales, offsets = (torch.cat(parts) for parts in zip(*chunks, strict=True))
     return levels, scales, offsets
 
