@@ -22,6 +22,7 @@ from safetensors import safe_open
 from torch import Tensor
 from torch.nn import functional as F
 
+from starchat_tui.engine.models.chunk_attention import attend_causally
 from starchat_tui.engine.models.interface import KVCache, KVSlice
 from starchat_tui.engine.models.load_progress import ProgressCallback
 from starchat_tui.engine.models.packed_file import read_packed_weights, write_packed_weights
@@ -255,18 +256,8 @@ class BigCodeModel:
             # this softmax in float32 as well.
             shares = scores.softmax(-1, torch.float32).to(x.dtype)
             return torch.mm(shares, values).view(1, width)
-        queries = query.view(size, self._head_count, head).transpose(0, 1)[None]
-        shape = (1, self._head_count, stop, head)
-        mask = None
-        if cache.length:
-            # `is_causal` aligns the two sequences at their beginnings, which is wrong where
-            # tokens were read before: row i may see columns 0 to `cache.length` + i.
-            mask = torch.ones(size, stop, dtype=torch.bool, device=self.device).tril(cache.length)
-        # `expand` repeats the one key and value for each head without copying them.
-        output = F.scaled_dot_product_attention(
-            queries, keys.expand(shape), values.expand(shape), mask, is_causal=mask is None
-        )
-        return output[0].transpose(0, 1).reshape(size, width)
+        queries = query.view(size, self._head_count, head).transpose(0, 1)
+        return attend_causally(queries, keys, values).transpose(0, 1).reshape(size, width)
 
 
 def load_model(
