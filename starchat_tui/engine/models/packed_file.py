@@ -13,7 +13,10 @@ from torch import Tensor
 
 from starchat_tui.config.byte_units import GIB
 from starchat_tui.engine.models.packed_weights import Int4Weight, Int8Weight, PackedWeight
+from starchat_tui.engine.models.rounding import GROUP_SIZE
 
+PACKED_FORMAT = f"packed int4 1 {GROUP_SIZE}"
+"""Part of the key of a file: to be changed with the rounding or the layout."""
 BUDGET_BYTES = 32 * GIB
 """Size of all files together; the least recently used are deleted."""
 _FREE_SHARE = 0.5

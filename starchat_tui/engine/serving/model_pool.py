@@ -22,6 +22,7 @@ from starchat_tui.engine.models.hub_model import HubModel
 from starchat_tui.engine.models.interface import CausalLM
 from starchat_tui.engine.models.load_errors import translate_load_errors
 from starchat_tui.engine.models.load_progress import ProgressCallback
+from starchat_tui.engine.models.packed_file import PACKED_FORMAT
 from starchat_tui.engine.models.placement import Placement, choose_placement
 from starchat_tui.engine.models.threads import choose_thread_count
 from starchat_tui.engine.models.tokenizer_file import prepare_tokenizer_file
@@ -150,7 +151,7 @@ class ModelPool:
             if not self._find_obstacle(checkpoint, placement.device):
                 with translate_load_errors(checkpoint, placement.device):
                     # Torch packs weights in a layout of its own, which another version may change.
-                    key = compute_key(checkpoint, placement.dtype, f"packed {placement.quantize}")
+                    key = compute_key(checkpoint, placement.dtype, PACKED_FORMAT)
                     file = self._cache_dir / "packed" / f"{key[:32]}.safetensors"
                     return bigcode.load_model(checkpoint, placement, report, file)
             # Its modules cannot be cloned for an adapter, so nothing is to share.

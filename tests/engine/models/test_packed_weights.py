@@ -31,8 +31,8 @@ from starchat_tui.models.registry import find_model
 from starchat_tui.templates.tokenizer import Tokenizer
 from tests.engine.requests import ignore_progress
 
-TEXT = Path(functools.__file__)
-"""Text in which the perplexity is measured: the models read none of the standard library."""
+TEXT = Path(__file__).parents[2] / "snippets"
+"""Folder of code in which the perplexity is measured: no model has read it."""
 LENGTH = 480
 """Tokens of each piece of the text."""
 
@@ -98,11 +98,12 @@ def encode_text(name: str) -> list[int]:
     """Return the ids of the text in the vocabulary of a bundled model."""
     path = find_model_file(find_model(name), "tokenizer.json")
     tokenizer = Tokenizer.load(path, add_chat_tokens=False)
-    return list(tokenizer.encode(TEXT.read_text(encoding="utf-8"))[: 6 * LENGTH])
+    text = "\n".join(file.read_text(encoding="utf-8") for file in sorted(TEXT.glob("*.py")))
+    return list(tokenizer.encode(text)[: 6 * LENGTH])
 
 
 def measure_perplexity(name: str, quantization: Quantization) -> float:
-    """Return the perplexity of a bundled model in the source of a module."""
+    """Return the perplexity of a bundled model in this code."""
     model, ids, losses = load(name, quantization), encode_text(name), []
     for start in range(0, len(ids) - LENGTH + 1, LENGTH):
         piece = ids[start : start + LENGTH]
