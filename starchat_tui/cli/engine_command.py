@@ -6,9 +6,10 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from starchat_tui.cli import arguments
@@ -61,7 +62,7 @@ def _format_health(health: Health, paths: Paths) -> str:
     )
     rows = {
         "engine": f"{health.version}, process {health.pid}, {health.state}",
-        "models": "; ".join(map(_describe_model, health.models, health.forwards)) or "none loaded",
+        "models": "; ".join(_describe_models(health)) or "none loaded",
         "weights": f"{health.bytes / 2**20:.0f} MiB",
         "queue": f"{health.queue} requests",
         "idle": f"{health.idle:.0f} s",
@@ -73,8 +74,10 @@ def _format_health(health: Health, paths: Paths) -> str:
     return "\n".join(f"{name:<8} {text}" for name, text in rows.items())
 
 
-def _describe_model(name: str, forward: str) -> str:
-    return f"{name} ({forward})" if forward else name
+def _describe_models(health: Health) -> Iterator[str]:
+    # An engine of an earlier version is silent about its forward passes.
+    for name, forward in zip_longest(health.models, health.forwards, fillvalue=""):
+        yield f"{name} ({forward})" if forward else name
 
 
 def load_model(argv: Sequence[str]) -> int:
@@ -89,7 +92,8 @@ def load_model(argv: Sequence[str]) -> int:
         _print_progress("")
     if card is not None:
         size = f"{card.bytes / 2**20:.0f} MiB"
-        print_text(f"{card.name} is loaded: window {card.window}, {size}, {card.forward}")
+        facts = filter(None, (f"window {card.window}", size, card.forward))
+        print_text(f"{card.name} is loaded: {', '.join(facts)}")
     return 0
 
 

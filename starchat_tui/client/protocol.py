@@ -107,10 +107,8 @@ class ModelCard:
     """Path of its tokenizer.json on the engine's machine."""
     bytes: int = 0
     """Size of the loaded weights in memory."""
-    quantization: str = ""
-    """`none`, `int8` or `int4` of a loaded model."""
     forward: str = ""
-    """Forward pass that computes a loaded model, and why."""
+    """Forward pass that computes a loaded model, and why, with the quantization of its weights."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,6 @@ def parse_model_card(body: Mapping[str, Any]) -> ModelCard:
         loaded=bool(body.get("loaded", True)),
         tokenizer=str(body.get("tokenizer") or ""),
         bytes=_as_int(body.get("bytes")) or _as_int(meta.get("size")),
-        quantization=str(body.get("quantization") or ""),
         forward=str(body.get("forward") or ""),
     )
 

@@ -6,8 +6,7 @@ Both are iterators that compute one forward pass at a time, so that others can r
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from itertools import chain
+from collections.abc import Collection, Iterator, Sequence
 
 from torch import Tensor
 
@@ -35,43 +34,6 @@ def prefill_chunks(
     for start in range(0, len(ids), chunk):
         logits = cache.forward(ids[start : start + chunk])
         yield min(start + chunk, len(ids)), logits
-
-
-def prefill(
-    cache: PrefixCache,
-    ids: Sequence[int],
-    *,
-    keep_going: Callable[[int], bool],
-    chunk: int = PREFILL_CHUNK,
-) -> Tensor | None:
-    """Read a prompt at once; return the logits [V] of its last token.
-
-    `keep_going` is called before each chunk with the number of tokens read. If it returns false,
-    the prefill ends and returns None; what was read until then stays cached.
-    """
-    done, logits = 0, None
-    chunks = prefill_chunks(cache, ids, chunk)
-    while done < len(ids):
-        if not keep_going(done):
-            return None
-        done, logits = next(chunks)
-    return logits
-
-
-def generate_tokens(
-    cache: PrefixCache,
-    logits: Tensor,
-    sampler: Sampler,
-    *,
-    max_tokens: int,
-    stop_ids: Collection[int] = (),
-    speculator: Speculator | None = None,
-) -> Iterator[int]:
-    """Yield the tokens of `decode_steps` one by one."""
-    steps = decode_steps(
-        cache, logits, sampler, max_tokens=max_tokens, stop_ids=stop_ids, speculator=speculator
-    )
-    return chain.from_iterable(steps)
 
 
 def decode_steps(

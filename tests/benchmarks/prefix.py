@@ -17,10 +17,10 @@ from transformers import GPTBigCodeConfig, GPTBigCodeForCausalLM
 
 from starchat_tui.client.protocol import Sampling
 from starchat_tui.engine.cache.prefix import PrefixCache
-from starchat_tui.engine.generate import prefill
 from starchat_tui.engine.models.hub_model import HubModel
 from starchat_tui.engine.sampling import Sampler
 from tests.benchmarks.record import Goal, publish
+from tests.engine.generation import read_prompt
 
 VOCABULARY = 49_156
 WINDOW = 8_192
@@ -48,8 +48,7 @@ def create_model() -> HubModel:
 def sample_first_token(cache: PrefixCache, ids: list[int]) -> int:
     """Compute the rest of a prompt and sample one token; return the number of tokens reused."""
     cached = cache.reuse_prefix(ids)
-    logits = prefill(cache, ids[cached:], keep_going=lambda _: True)
-    assert logits is not None
+    logits = read_prompt(cache, ids[cached:])
     greedy = Sampling(temperature=0.0, top_k=0, top_p=1.0)
     Sampler(greedy, ids, vocabulary_size=VOCABULARY, device=logits.device).sample_token(logits)
     return cached

@@ -9,9 +9,10 @@ import torch
 
 from starchat_tui.client.protocol import Sampling
 from starchat_tui.engine.cache.prefix import PrefixCache
-from starchat_tui.engine.generate import generate_tokens, prefill
+from starchat_tui.engine.generate import prefill_chunks
 from starchat_tui.engine.models.hub_model import HubModel
 from starchat_tui.engine.sampling import Sampler
+from tests.engine.generation import generate_tokens, read_prompt
 from tests.fakes import END_OF_TEXT_ID
 
 COUNT = 40
@@ -28,10 +29,9 @@ def generate(
 ) -> list[int]:
     prefix = prefix or PrefixCache(reference)
     cached = prefix.reuse_prefix(prompt)
-    logits = prefill(prefix, prompt[cached:], keep_going=lambda _: True, chunk=chunk)
-    assert logits is not None
+    logits = read_prompt(prefix, prompt[cached:], chunk)
     sampler = Sampler(sampling, prompt, vocabulary_size=len(logits), device=logits.device)
-    return [*generate_tokens(prefix, logits, sampler, max_tokens=COUNT, stop_ids=stop_ids)]
+    return generate_tokens(prefix, logits, sampler, COUNT, stop_ids)
 
 
 def generate_with_transformers(
@@ -96,14 +96,9 @@ def test_the_stop_token_is_yielded_and_not_read(reference: HubModel) -> None:
     assert prefix.ids == prompt + free[:end]
 
 
-def test_prefill_ends_between_chunks(reference: HubModel) -> None:
+def test_a_prefill_that_ends_between_chunks_keeps_what_it_has_read(reference: HubModel) -> None:
     prefix = PrefixCache(reference)
-    calls: list[int] = []
-
-    def keep_going(done: int) -> bool:
-        calls.append(done)
-        return done < 20
-
-    assert prefill(prefix, list(range(50)), keep_going=keep_going, chunk=10) is None
-    assert calls == [0, 10, 20]
+    chunks = prefill_chunks(prefix, list(range(50)), chunk=10)
+    assert [next(chunks)[0] for _ in range(2)] == [10, 20]
+    chunks.close()
     assert prefix.ids == list(range(20))

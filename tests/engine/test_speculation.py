@@ -14,13 +14,14 @@ from torch import Tensor
 
 from starchat_tui.client.protocol import Sampling
 from starchat_tui.engine.cache.prefix import PrefixCache
-from starchat_tui.engine.generate import decode_steps, prefill
+from starchat_tui.engine.generate import decode_steps
 from starchat_tui.engine.models.bigcode import BigCodeModel
 from starchat_tui.engine.models.hub_model import HubModel
 from starchat_tui.engine.models.interface import CausalLM
 from starchat_tui.engine.sampling import Sampler
 from starchat_tui.engine.serving.model_pool import LoadedModel, ModelPool
 from starchat_tui.engine.speculation import SIZES, PromptLookup, Speculator, StepCosts
+from tests.engine.generation import read_prompt
 from tests.engine.requests import ignore_progress
 
 COUNT = 40
@@ -58,8 +59,7 @@ def answer(
     stop_ids: tuple[int, ...] = (),
 ) -> Answer:
     cache = PrefixCache(model)
-    logits = prefill(cache, prompt, keep_going=lambda _: True)
-    assert logits is not None
+    logits = read_prompt(cache, prompt)
     sampler = Sampler(sampling, prompt, vocabulary_size=len(logits), device=CPU)
     speculator = Speculator(prompt, FreeCosts()) if speculates else None
     steps = decode_steps(

@@ -197,7 +197,7 @@ def run_batch(targets: Targets, job: dict[str, Any]) -> dict[str, Any]:
     command = [str(interpreter.python), "-I", "-S", "-c", BATCH, *arguments]
     try:
         stderr = (
-            _run_sandboxed(targets, job, command, file)
+            _run_sandboxed(targets, job, command, file, interpreter)
             if sandboxed
             else _run_unconfined(targets, job, command, file)
         )
@@ -215,7 +215,9 @@ def _find_interpreter(job: dict[str, Any]) -> Interpreter:
     return inspect_environment(Path(folder)) if folder else find_own_interpreter()
 
 
-def _run_sandboxed(targets: Targets, job: dict[str, Any], command: list[str], file: int) -> bytes:
+def _run_sandboxed(
+    targets: Targets, job: dict[str, Any], command: list[str], file: int, interpreter: Interpreter
+) -> bytes:
     drop = os.geteuid() == 0
     attachment = targets.root / "given.txt"
     attachment.write_text("GIVEN")
@@ -226,7 +228,7 @@ def _run_sandboxed(targets: Targets, job: dict[str, Any], command: list[str], fi
         drop_to_nobody=drop,
         limits=SMALL_LIMITS,
         attached=(attachment,),
-        interpreter=_find_interpreter(job),
+        interpreter=interpreter,
     )
     started = start_sandbox(spec, command, pass_fds=[file])
     try:

@@ -52,7 +52,7 @@ class Host:
         """
         key = f"{level} {environment} {' '.join(attacks)}"
         if key not in self._results:
-            job = {"level": level, "attacks": attacks, "environment": get_text(environment)}
+            job = {"level": level, "attacks": attacks, "environment": str(environment or "")}
             self._results[key] = self.run_job(job)
         return self._results[key]
 
@@ -75,11 +75,6 @@ class Host:
         """End the process and remove its home."""
         self._process.communicate()
         shutil.rmtree(self._home, ignore_errors=True)
-
-
-def get_text(environment: Path | None) -> str:
-    """Return the folder of an environment as a job names it."""
-    return str(environment) if environment else ""
 
 
 def build_nobody_command(command: list[str]) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 
 from starchat_tui.chat.session import Session
 from starchat_tui.chat.store import ConversationStore
+from starchat_tui.sandbox.environments.store import EnvironmentStore
 from starchat_tui.sandbox.host.downloads import Download
 from starchat_tui.sandbox.isolation.probe import Capability
 from starchat_tui.sandbox.outputs import Failure, Note, Result, WrittenFile
@@ -425,16 +426,21 @@ async def test_alt_f_sends_the_error_from_the_composer(
         assert app.chat_view.composer.text == ""
 
 
+@pytest.fixture
+def environments(
+    kernel_factory: ScriptedKernelFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> EnvironmentStore:
+    """Environments of the kernels, of which none has been created."""
+    kernel_factory.environments = create_store(tmp_path, monkeypatch, "tiny==1.0")
+    return kernel_factory.environments
+
+
 async def test_the_first_run_creates_its_environment_and_shows_the_progress(
-    create_app: CreateApp,
-    make_session: Callable[..., Session],
+    environments: EnvironmentStore,
+    app: StarChatApp,
     engine: ScriptedEngine,
     kernel_factory: ScriptedKernelFactory,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    kernel_factory.environments = create_store(tmp_path, monkeypatch, "tiny==1.0")
-    app = create_app(session=make_session())
     async with app.run_test(size=SIZE) as pilot:
         await ask_for_code(pilot, engine)
         await send_line(pilot, "/env")
@@ -448,21 +454,18 @@ async def test_the_first_run_creates_its_environment_and_shows_the_progress(
         await wait_for_text(app, "it runs")
         await wait_until_idle(pilot)
         await wait_for_text(app, "· current")
+        assert environments.find_installed(RECIPE) is not None
         await send_line(pilot, "/env 2024")
         await wait_for_text(app, "No environment `2024`")
         assert app.chat_view.composer.text == "/env 2024"
 
 
 async def test_esc_ends_the_creation_of_an_environment(
-    create_app: CreateApp,
-    make_session: Callable[..., Session],
+    environments: EnvironmentStore,
+    app: StarChatApp,
     engine: ScriptedEngine,
     kernel_factory: ScriptedKernelFactory,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    store = kernel_factory.environments = create_store(tmp_path, monkeypatch, "tiny==1.0")
-    app = create_app(session=make_session())
     async with app.run_test(size=SIZE) as pilot:
         await ask_for_code(pilot, engine)
         await send_line(pilot, "/run 1")
@@ -471,5 +474,5 @@ async def test_esc_ends_the_creation_of_an_environment(
         await wait_for_text(app, "environment current: ")
         await pilot.press("escape")
         await wait_until_idle(pilot)
-        assert store.find_installed(RECIPE) is None
+        assert environments.find_installed(RECIPE) is None
         assert kernel_factory.kernels == []

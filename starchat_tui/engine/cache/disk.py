@@ -9,16 +9,19 @@ import hashlib
 import json
 from array import array
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from starchat_tui.engine.models.interface import KVSlice, count_bytes, count_tokens
 from starchat_tui.engine.models.weights import Checkpoint
+from starchat_tui.engine.tensor_files import (
+    delete_file,
+    get_tensor_path,
+    read_tensors,
+    write_tensors,
+)
 
 MIN_TOKENS = 256
 """Length of a prefix below which computing it is faster than reading a file."""
@@ -43,39 +46,24 @@ class DiskCache:
         path = self._path_of(ids)
         if len(ids) < MIN_TOKENS or not path.is_file():
             return None
-        try:
-            tensors = load_file(path, device=str(device))
-            # The names are padded numbers: sorted, they are in the order of the layers.
-            kv = tuple(tensors[name] for name in sorted(tensors))
-            # Eviction goes by the time of change, since many systems record no time of access.
-            path.touch()
-        except (OSError, SafetensorError):
-            kv = ()
+        tensors = read_tensors(path, str(device))
+        # The names are padded numbers: sorted, they are in the order of the layers.
+        kv = tuple(tensors[name] for name in sorted(tensors))
         if kv and count_tokens(kv) == len(ids):
             return kv
         # Deleted, so that `contains` lets this answer write it again.
-        with suppress(OSError):
-            path.unlink()
+        delete_file(path)
         return None
 
     def save(self, ids: Sequence[int], kv: KVSlice) -> None:
-        """Write the slice of `ids`.
-
-        Failures are ignored: a full or read-only disk must not fail the answer.
-        """
+        """Write the slice of `ids`; a full or read-only disk does not fail the answer."""
         path = self._path_of(ids)
         if len(ids) < MIN_TOKENS or path.exists() or count_bytes(kv) > self._budget:
             return
-        with suppress(OSError, SafetensorError):
-            # Private to the user: a prompt file may hold anything, and it can be reconstructed
-            # from keys and values.
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Renamed when it is complete, so that a crash leaves no half file under its name.
-            partial = path.with_suffix(".part")
-            save_file({f"{index:04}": part.contiguous() for index, part in enumerate(kv)}, partial)
-            partial.chmod(0o600)
-            partial.replace(path)
-            self._evict_files()
+        # Private to the user: a prompt file may hold anything, and it can be reconstructed from
+        # keys and values.
+        tensors = {f"{index:04}": part.contiguous() for index, part in enumerate(kv)}
+        write_tensors(path, tensors, budget=self._budget)
 
     def contains(self, ids: Sequence[int]) -> bool:
         """Return whether there is nothing to save: a file of `ids`, or too few of them."""
@@ -84,19 +72,7 @@ class DiskCache:
     def _path_of(self, ids: Sequence[int]) -> Path:
         # Of every id: two prompts that differ in one token must not meet.
         digest = hashlib.sha256(self._key.encode() + array("q", ids).tobytes())
-        return self._directory / f"{digest.hexdigest()[:32]}.safetensors"
-
-    def _evict_files(self) -> None:
-        """Delete the least recently used files, of all models, beyond the budget."""
-        newest_first = sorted(
-            ((path.stat().st_mtime_ns, path) for path in self._directory.glob("*.safetensors")),
-            reverse=True,
-        )
-        total = 0
-        for _, path in newest_first:
-            total += path.stat().st_size
-            if total > self._budget:
-                path.unlink(missing_ok=True)
+        return get_tensor_path(self._directory, digest.hexdigest())
 
 
 def compute_key(checkpoint: Checkpoint, dtype: torch.dtype, layout: str) -> str:

@@ -75,7 +75,9 @@ def _build_layer(weights: Mapping[str, Weight], prefix: str) -> _Layer:
 
 def _take_tensor(weights: Mapping[str, Weight], name: str) -> Tensor:
     weight = weights[name]
-    assert isinstance(weight, Tensor), name
+    if not isinstance(weight, Tensor):
+        # In the file it has the two axes of a weight that is multiplied with.
+        raise ValueError(f"{name} is a matrix")
     return weight
 
 
@@ -293,8 +295,8 @@ def load_model(
             f"`{checkpoint.folder}` does not hold the model of its config.json: {reason}",
             "copy or download the model again",
         ) from error
-    if packed_file and keeps_file and not known:
-        packed = {name: one for name, one in weights.items() if not isinstance(one, Tensor)}
+    packed = {name: one for name, one in weights.items() if not isinstance(one, Tensor)}
+    if packed_file and keeps_file and packed.keys() != known.keys():
         write_packed_weights(packed_file, packed)
     return model
 

@@ -75,27 +75,31 @@ def _place(
 ) -> Placement:
     """Return the placement with a quantization; raise `OutOfMemory` if it does not fit."""
     dtype = devices.choose_dtype(target)
-    size = _estimate_bytes(checkpoint, dtype, quantization)
+    size = (
+        _estimate_packed_bytes(checkpoint, quantization)
+        if quantization != "none" and _packs_weights(checkpoint, target)
+        else _estimate_bytes(checkpoint, dtype, quantization)
+    )
     fits = size <= devices.get_free_bytes(target)
     # Only where the user left the choice to us: who names a device means that one.
     spread = target.type == "cuda" and device == "auto" and not fits
     if not fits and not (spread and size <= devices.get_total_free_bytes(target)):
-        can_quantize = _can_quantize(checkpoint, target) and quantization != "int4"
+        can_quantize = target.type == "cuda" or _packs_weights(checkpoint, target)
         # Said now, with numbers: on Linux a CPU load that outgrows the memory is killed, without
         # a chance to say anything.
         raise OutOfMemory(
             f"The model needs {size / 2**30:.1f} GiB and {target} has "
             f"{max(devices.get_free_bytes(target), 0) / 2**30:.1f} GiB free",
             "choose a smaller one"
-            + (", or `--quantize auto`" if can_quantize else "")
+            + (", or `--quantize auto`" if can_quantize and quantization != "int4" else "")
             + "; `starchat stop` frees what an engine holds",
         )
     return Placement(target, dtype, quantization, spread, size)
 
 
-def _can_quantize(checkpoint: Checkpoint, device: torch.device) -> bool:
-    """Return whether a checkpoint can be quantized at all for a device."""
-    return device.type == "cuda" or (device.type == "cpu" and is_bigcode(checkpoint))
+def _packs_weights(checkpoint: Checkpoint, device: torch.device) -> bool:
+    """Return whether our own forward pass computes a model with packed weights on a device."""
+    return device.type == "cpu" and is_bigcode(checkpoint)
 
 
 def _check_quantization(
@@ -105,7 +109,7 @@ def _check_quantization(
     if quantize not in get_args(Quantization):
         known = ", ".join(get_args(QuantizationChoice))
         raise ConfigError(f"Unknown quantization `{quantize}`", f"use one of {known}")
-    if quantize == "none" or (device.type == "cpu" and is_bigcode(checkpoint)):
+    if quantize == "none" or _packs_weights(checkpoint, device):
         return cast("Quantization", quantize)
     if device.type != "cuda":
         raise ConfigError(
@@ -131,29 +135,30 @@ def _estimate_bytes(checkpoint: Checkpoint, dtype: torch.dtype, quantize: Quanti
     # Quantized files are loaded as they are.
     if "quantization_config" in config:
         return checkpoint.bytes
-    stored = _get_stored_dtype(config).itemsize
-    parameters = checkpoint.parameters or checkpoint.bytes / stored
-    if quantize in _PACKED_BYTES and is_bigcode(checkpoint):
-        return _estimate_packed_bytes(checkpoint, int(parameters), stored, quantize)
-    return int(parameters * estimate_parameter_bytes(quantize, dtype.itemsize))
+    return int(_count_parameters(checkpoint) * estimate_parameter_bytes(quantize, dtype.itemsize))
 
 
-def _estimate_packed_bytes(
-    checkpoint: Checkpoint, parameters: int, stored: int, quantize: Quantization
-) -> int:
+def _estimate_packed_bytes(checkpoint: Checkpoint, quantize: Quantization) -> int:
     """Return the memory of a GPTBigCode with packed weights, in bytes.
 
-    Args:
-        checkpoint: Files of the model.
-        parameters: Number of its parameters.
-        stored: Bytes of a parameter in the files, which the embeddings keep.
-        quantize: Quantization of the other weights; the head is a copy in 8 bits.
+    The embeddings stay as they are in the files, and the head is a copy in 8 bits.
     """
-    names = ("vocab_size", "n_positions", "n_embd")
-    rows, positions, width = (int(checkpoint.config.get(name) or 0) for name in names)
+    # A downloaded file may say anything.
+    rows, positions, width = (
+        value if isinstance(value := checkpoint.config.get(name), int) else 0
+        for name in ("vocab_size", "n_positions", "n_embd")
+    )
+    parameters = _count_parameters(checkpoint)
     embedded = min((rows + positions) * width, parameters)
     packed = (parameters - embedded) * _PACKED_BYTES[quantize]
+    stored = _get_stored_dtype(checkpoint.config).itemsize
     return int(packed + embedded * stored + rows * width)
+
+
+def _count_parameters(checkpoint: Checkpoint) -> float:
+    """Return the number of parameters by the headers of the files, or by their size."""
+    stored = _get_stored_dtype(checkpoint.config).itemsize
+    return checkpoint.parameters or checkpoint.bytes / stored
 
 
 def _get_stored_dtype(config: dict[str, Any]) -> torch.dtype:

@@ -28,6 +28,7 @@ from starchat_tui.engine.models.threads import choose_thread_count
 from starchat_tui.engine.models.tokenizer_file import prepare_tokenizer_file
 from starchat_tui.engine.models.weights import Checkpoint, find_checkpoint, find_obstacle
 from starchat_tui.engine.speculation import StepCosts
+from starchat_tui.engine.tensor_files import get_tensor_path
 from starchat_tui.errors import OutOfMemory
 from starchat_tui.models.registry import find_model
 from starchat_tui.templates.tokenizer import Tokenizer
@@ -152,7 +153,7 @@ class ModelPool:
                 with translate_load_errors(checkpoint, placement.device):
                     # Torch packs weights in a layout of its own, which another version may change.
                     key = compute_key(checkpoint, placement.dtype, PACKED_FORMAT)
-                    file = self._cache_dir / "packed" / f"{key[:32]}.safetensors"
+                    file = get_tensor_path(self._cache_dir / "packed", key)
                     return bigcode.load_model(checkpoint, placement, report, file)
             # Its modules cannot be cloned for an adapter, so nothing is to share.
             if placement.spread:
@@ -201,7 +202,6 @@ class ModelPool:
                 loaded=True,
                 tokenizer=str(loaded.tokenizer_path),
                 bytes=loaded.model.bytes,
-                quantization=loaded.model.quantization,
                 forward=describe_forward(loaded),
             )
             for loaded in self._loaded.values()

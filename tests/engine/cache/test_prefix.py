@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from starchat_tui.engine.cache.prefix import PrefixCache, RadixNode, RadixTree, common_prefix_length
-from starchat_tui.engine.generate import prefill
 from starchat_tui.engine.models.hub_model import HubModel
 from starchat_tui.engine.models.interface import count_bytes
+from tests.engine.generation import read_prompt
 
 ROWS = 264
 LIMIT = 1e-4
@@ -27,9 +27,7 @@ def reuse_and_prefill(
 ) -> tuple[int, torch.Tensor]:
     """Return the number of tokens reused and the logits [V]."""
     cached = prefix.reuse_prefix(ids)
-    logits = prefill(prefix, ids[cached:], keep_going=lambda _: True, chunk=chunk)
-    assert logits is not None
-    return cached, logits
+    return cached, read_prompt(prefix, ids[cached:], chunk)
 
 
 def test_common_is_the_longest_common_prefix() -> None:

@@ -15,7 +15,6 @@ from safetensors.torch import load_file, save_file
 
 from starchat_tui.client.protocol import Sampling
 from starchat_tui.engine.cache.prefix import PrefixCache
-from starchat_tui.engine.generate import generate_tokens, prefill
 from starchat_tui.engine.models import bigcode, hub_model
 from starchat_tui.engine.models.bigcode import BigCodeModel
 from starchat_tui.engine.models.hub_model import HubModel
@@ -29,6 +28,7 @@ from starchat_tui.engine.models.weights import (
 from starchat_tui.engine.sampling import Sampler
 from starchat_tui.errors import ModelUnavailable
 from starchat_tui.models.registry import find_model
+from tests.engine.generation import generate_tokens, read_prompt
 from tests.engine.requests import ignore_progress
 
 CPU = torch.device("cpu")
@@ -92,11 +92,10 @@ def test_answers_are_those_of_transformers(
 
     def generate(model: BigCodeModel | HubModel) -> list[int]:
         prefix = PrefixCache(model)
-        logits = prefill(prefix, prompt, keep_going=lambda read: True, chunk=7)
-        assert logits is not None
+        logits = read_prompt(prefix, prompt, chunk=7)
         sampling = Sampling(temperature=temperature, seed=5)
         sampler = Sampler(sampling, prompt, vocabulary_size=len(logits), device=CPU)
-        return list(generate_tokens(prefix, logits, sampler, max_tokens=20))
+        return generate_tokens(prefix, logits, sampler, 20)
 
     assert generate(ours) == generate(theirs)
 

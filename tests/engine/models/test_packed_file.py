@@ -78,18 +78,6 @@ def test_a_file_holds_both_kinds_of_weights(tmp_path: Path) -> None:
         assert torch.equal(found[name].multiply(x), weights[name].multiply(x))
 
 
-def test_the_oldest_files_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    weights = {"a.weight": pack(64, "int8")}
-    for name in "abc":
-        write_packed_weights(tmp_path / f"{name}.safetensors", weights)
-        os.utime(tmp_path / f"{name}.safetensors", (ord(name), ord(name)))
-    size = (tmp_path / "a.safetensors").stat().st_size
-    read_packed_weights(tmp_path / "a.safetensors")
-    monkeypatch.setattr(packed_file, "BUDGET_BYTES", 3 * size)
-    write_packed_weights(tmp_path / "d.safetensors", weights)
-    assert sorted(os.listdir(tmp_path)) == [f"{name}.safetensors" for name in "acd"]
-
-
 def test_a_disk_without_space_or_permission_keeps_the_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

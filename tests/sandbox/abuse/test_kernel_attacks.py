@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from starchat_tui.sandbox.guest.pictures import MAX_SIDE
 from tests.sandbox.attacks import TOOLS
-from tests.sandbox.conftest import Host, get_text
+from tests.sandbox.conftest import Host
 from tests.sandbox.kernels import ENVIRONMENTS
 
 pytestmark = [pytest.mark.bwrap, pytest.mark.slow]
@@ -84,7 +85,7 @@ def check_small_pictures(cells: Sequence[Outputs]) -> None:
     figures = [output for output in outputs if output["kind"] == "Figure"]
     assert figures
     assert not any(output["kind"] == "StreamText" for output in outputs)
-    assert all(max(one["width"], one["height"]) <= 4000 for one in figures)
+    assert all(max(one["width"], one["height"]) <= MAX_SIDE for one in figures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -697,7 +698,7 @@ def test_attack_works_without_a_kernel_and_fails_in_ours(
     for level in attack.levels:
         limits = {"timeout": 120.0, **attack.limits}
         job = {"level": level, "cells": attack.cells, "limits": limits, "fetch": attack.fetch}
-        job["environment"] = get_text(environment)
+        job["environment"] = str(environment or "")
         answer = host.run_job(job)
         assert answer["level"] == level
         attack.check(answer["cells"])
